@@ -1,0 +1,112 @@
+using Tapegrad.Memory;
+using Buffer = Tapegrad.Memory.Buffer;
+
+namespace Tapegrad.Devices;
+
+/// <summary>
+/// The seam between calculus and arithmetic: a dozen verbs over buffers. A device knows nothing of tensors, tapes or gradients. Whatever a
+/// device can do faster than by these verbs, it offers through one of the small interfaces in this folder (<see cref="IConvolutionKernels"/>,
+/// <see cref="INormalizationKernels"/>).
+/// </summary>
+/// <remarks>
+/// Every verb gives the same bits on every run and for any number of threads. Outputs never overlap inputs. Devices are thread-safe.
+/// </remarks>
+public abstract class Device
+{
+    private static Device? standard;
+    [ThreadStatic] private static Device? chosen;
+
+    /// <summary>A device with a name for messages.</summary>
+    protected Device(string name)
+    {
+        Name = name;
+        Pool = new BufferPool(Create);
+    }
+
+    /// <summary>The float device of this process.</summary>
+    public static CpuDevice Cpu { get; } = new();
+
+    /// <summary>The double device: plain loops, the specification.</summary>
+    public static ReferenceDevice Reference { get; } = new();
+
+    /// <summary>The device that new tensors are made on: this thread's choice, else the default, which is <see cref="Cpu"/> unless set.</summary>
+    public static Device Current => chosen ?? standard ?? Cpu;
+
+    /// <summary>The device's name in messages.</summary>
+    public string Name { get; }
+
+    /// <summary>The buffers that wait to be used again.</summary>
+    public BufferPool Pool { get; }
+
+    /// <summary>Sets the default device of the process. Do it once, before the first tensor.</summary>
+    public static void SetDefault(Device device) => standard = device;
+
+    /// <summary>Makes a device current on this thread until the result is disposed.</summary>
+    public static IDisposable Use(Device device)
+    {
+        var before = chosen;
+        chosen = device;
+        return new Restore(before);
+    }
+
+    private sealed class Restore(Device? before) : IDisposable
+    {
+        public void Dispose() => chosen = before;
+    }
+
+    /// <summary>Makes a buffer, outside the pool.</summary>
+    protected abstract Buffer Create(int length);
+
+    /// <summary>Writes numbers into a buffer, rounding to the device's type.</summary>
+    public abstract void Write(ReadOnlySpan<double> source, Buffer target);
+
+    /// <inheritdoc cref="Write(ReadOnlySpan{double}, Buffer)"/>
+    public abstract void Write(ReadOnlySpan<float> source, Buffer target);
+
+    /// <summary>Reads a buffer's numbers.</summary>
+    public abstract void Read(Buffer source, Span<double> target);
+
+    /// <inheritdoc cref="Read(Buffer, Span{double})"/>
+    public abstract void Read(Buffer source, Span<float> target);
+
+    /// <summary>Every element becomes <paramref name="value"/>.</summary>
+    public abstract void Fill(Buffer target, double value);
+
+    /// <summary>
+    /// Copies the elements of <paramref name="extent"/> from one walk to another: this is permute, broadcast, slice, pad and concatenate.
+    /// </summary>
+    public abstract void Copy(Shape extent, Buffer source, Walk from, Buffer target, Walk to);
+
+    /// <summary>y[i] = map(x[i]).</summary>
+    public abstract void Map<TMap>(TMap map, Buffer x, Buffer y) where TMap : struct, IMap;
+
+    /// <summary>y[i] = zip(a[i], b[i]), where a and b are repeated along their axes of length 1 to fill <paramref name="shape"/>.</summary>
+    public abstract void Zip<TZip>(TZip zip, Buffer a, Shape shapeA, Buffer b, Shape shapeB, Buffer y, Shape shape) where TZip : struct, IZip;
+
+    /// <summary>Folds x over <paramref name="axes"/> (sorted, at least one), in an order that depends on the shape alone.</summary>
+    public abstract void Fold<TFold>(TFold fold, Buffer x, Shape shape, ReadOnlySpan<int> axes, Buffer y) where TFold : struct, IFold;
+
+    /// <summary>y = a b, batch by batch.</summary>
+    public abstract void MatrixProduct(MatrixProductGeometry geometry, Buffer a, Buffer b, Buffer y);
+
+    /// <summary>Copies every window of x [N, H, W, C] to windows [N, OH, OW, KH, KW, C].</summary>
+    public abstract void ExtractWindows(WindowGeometry geometry, Buffer x, Buffer windows);
+
+    /// <summary>The adjoint of <see cref="ExtractWindows"/>: x is the sum, at each pixel, of all window elements that were read from it.</summary>
+    public abstract void AddWindows(WindowGeometry geometry, Buffer windows, Buffer x);
+
+    /// <summary>Element i becomes <c>random.Uniform(i)</c>.</summary>
+    public abstract void FillUniform(Buffer target, RandomSource random);
+
+    /// <summary>Element i becomes <c>random.Normal(i)</c>.</summary>
+    public abstract void FillNormal(Buffer target, RandomSource random);
+
+    /// <summary>Updates a parameter and up to two states in place, element by element.</summary>
+    public abstract void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second) where TUpdate : struct, IUpdate;
+
+    /// <summary>The index of the first element that is infinite or NaN; -1 when all are finite.</summary>
+    public abstract int FirstNonFinite(Buffer x);
+
+    /// <summary>The name.</summary>
+    public override string ToString() => Name;
+}

@@ -1,0 +1,123 @@
+using System.Diagnostics.CodeAnalysis;
+using Tapegrad.Devices;
+
+namespace Tapegrad;
+
+/// <summary>The mean and the biased variance of <paramref name="Count"/> elements each: what a training pass learned about a layer's inputs.</summary>
+public sealed record Moments(long Count, Tensor Mean, Tensor Variance)
+{
+    /// <summary>The moments of both sets together, exactly as if they had been one set (Chan, Golub and LeVeque, 1983).</summary>
+    public Moments Pool(Moments other)
+    {
+        if (other.Count == 0) return this;
+        if (Count == 0) return other;
+        var total = Count + other.Count;
+        var (p, q) = ((double)Count / total, (double)other.Count / total);
+        var difference = other.Mean - Mean;
+        return new Moments(total, Mean + difference * q, Variance * p + other.Variance * q + difference * difference * (p * q));
+    }
+}
+
+/// <summary>A layer's memory of what it saw, updated when an optimizer's step commits what training proposed.</summary>
+public interface IStatistics
+{
+    /// <summary>The layer's name, for messages.</summary>
+    string Name { get; }
+
+    /// <summary>Takes the moments of one step's inputs into the running statistics.</summary>
+    void Commit(Moments moments);
+}
+
+internal sealed record Proposal(IStatistics Owner, Moments Moments);
+
+/// <summary>
+/// The gradients of a loss, by parameter, and the running statistics that the same pass proposed. A value: sum two of them to accumulate
+/// micro-batches, then hand the result to an optimizer, which commits gradients and statistics together, or neither.
+/// </summary>
+/// <remarks>The tensors belong to the tape they were read from; <see cref="Keep"/> takes them out of it.</remarks>
+public sealed class Gradients
+{
+    private readonly Dictionary<Parameter, Tensor> gradients;
+    private readonly List<Proposal> proposals;
+    private bool committed;
+
+    internal Gradients(Dictionary<Parameter, Tensor> gradients, IEnumerable<Proposal> proposals)
+    {
+        this.gradients = gradients;
+        // A layer applied twice, or in two micro-batches, saw one larger set.
+        this.proposals = [.. proposals.GroupBy(p => p.Owner).Select(g => new Proposal(g.Key, g.Select(p => p.Moments).Aggregate((a, b) => a.Pool(b))))];
+    }
+
+    /// <summary>The parameters that the loss was computed from, in the order of their first use.</summary>
+    public IReadOnlyCollection<Parameter> Parameters => gradients.Keys;
+
+    /// <summary>The gradient of a parameter, of the parameter's shape.</summary>
+    /// <exception cref="InvalidOperationException">The loss was not computed from it.</exception>
+    public Tensor this[Parameter parameter] => TryGet(parameter, out var gradient) ? gradient : throw new InvalidOperationException(
+        $"there is no gradient of {parameter.Name}: the loss was not computed from it" + (parameter.IsTrainable ? "." : ", and it is not trainable."));
+
+    /// <summary>The gradient of a parameter, if the loss was computed from it.</summary>
+    public bool TryGet(Parameter parameter, [NotNullWhen(true)] out Tensor? gradient) => gradients.TryGetValue(parameter, out gradient);
+
+    /// <summary>The gradients of the sum of two losses, and the statistics of both sets of inputs together.</summary>
+    public static Gradients operator +(Gradients a, Gradients b)
+    {
+        a.CheckUncommitted();
+        b.CheckUncommitted();
+        var sum = new Dictionary<Parameter, Tensor>(a.gradients);
+        foreach (var (parameter, gradient) in b.gradients)
+            sum[parameter] = sum.TryGetValue(parameter, out var before) ? before + gradient : gradient;
+        return new Gradients(sum, a.proposals.Concat(b.proposals));
+    }
+
+    /// <summary>Every gradient times a number; the statistics stay.</summary>
+    public static Gradients operator *(Gradients a, double factor)
+    {
+        a.CheckUncommitted();
+        return new Gradients(a.gradients.ToDictionary(pair => pair.Key, pair => pair.Value * factor), a.proposals);
+    }
+
+    /// <summary>The Euclidean norm of all gradients together.</summary>
+    public double Norm() => Math.Sqrt(gradients.Values.Sum(gradient => gradient.Square().Sum().ToDouble()));
+
+    /// <summary>The same direction, not longer than <paramref name="limit"/> (Pascanu, Mikolov and Bengio, 2013).</summary>
+    public Gradients ClipByNorm(double limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit);
+        var norm = Norm();
+        return norm > limit ? this * (limit / norm) : this;
+    }
+
+    /// <summary>The same gradients and statistics, taken out of their tape's scope so that they outlive it.</summary>
+    public Gradients Keep() => new(
+        gradients.ToDictionary(pair => pair.Key, pair => pair.Value.Keep()),
+        proposals.Select(p => p with { Moments = p.Moments with { Mean = p.Moments.Mean.Keep(), Variance = p.Moments.Variance.Keep() } }));
+
+    /// <summary>Takes the proposed running statistics into their layers. An optimizer's step does this; an update written by hand calls it itself.</summary>
+    /// <exception cref="InvalidOperationException">They were committed already.</exception>
+    public void CommitStatistics()
+    {
+        CheckUncommitted();
+        committed = true;
+        foreach (var (owner, moments) in proposals) owner.Commit(moments);
+    }
+
+    /// <summary>Says where the first number stands that is not finite, among gradients and statistics; null when all are finite.</summary>
+    public string? FindNonFinite()
+    {
+        foreach (var (parameter, gradient) in gradients)
+            if (Describe(gradient) is { } found) return $"the gradient of {parameter.Name} {gradient.Shape} is {found}";
+        foreach (var (owner, moments) in proposals)
+            if ((Describe(moments.Mean) ?? Describe(moments.Variance)) is { } found) return $"the batch statistics of {owner.Name} hold {found}";
+        return null;
+    }
+
+    private static string? Describe(Tensor x) => x.Device.FirstNonFinite(x.Buffer) is var i and >= 0 ? $"{x.ToDoubles()[i]} at element {i}" : null;
+
+    private void CheckUncommitted()
+    {
+        if (committed)
+            throw new InvalidOperationException("these gradients were used already: their running statistics have been committed (an optimizer's step does so). "
+                + "Compute new ones for the next step.");
+    }
+}

@@ -1,0 +1,55 @@
+namespace Tapegrad.Memory;
+
+/// <summary>Why a buffer's contents are no longer what a tensor was born with.</summary>
+public enum BufferChange
+{
+    /// <summary>Nothing has happened since the buffer was made.</summary>
+    None,
+    /// <summary>A parameter's value was updated in place.</summary>
+    Updated,
+    /// <summary>The buffer went back to its pool when a scope ended or a sweep released it.</summary>
+    Returned,
+}
+
+/// <summary>
+/// A run of numbers on a device. Operations never look inside: only the device that made a buffer can.
+/// </summary>
+/// <remarks>
+/// One stamp covers both hazards of reused memory. It rises when the contents are updated in place and when the buffer goes back to its
+/// pool; a tensor remembers the stamp it was born with and refuses to read under another one.
+/// A buffer belongs to one thread at a time; the pool it returns to may be shared.
+/// </remarks>
+public abstract class Buffer
+{
+    /// <summary>Makes a buffer of <paramref name="length"/> elements that occupies <paramref name="bytes"/> bytes.</summary>
+    protected Buffer(int length, long bytes)
+    {
+        Length = length;
+        Bytes = bytes;
+    }
+
+    /// <summary>The number of elements.</summary>
+    public int Length { get; }
+
+    /// <summary>The memory held, padding included.</summary>
+    public long Bytes { get; }
+
+    /// <summary>Rises with every change that makes older tensors over this buffer wrong.</summary>
+    public long Stamp { get; private set; }
+
+    /// <summary>The reason of the last rise of <see cref="Stamp"/>.</summary>
+    public BufferChange LastChange { get; private set; }
+
+    /// <summary>The number of the scope that will return this buffer; 0 when the collector does.</summary>
+    internal long Owner { get; set; }
+
+    /// <summary>How many pending gradients of a sweep, or recorded values, still need this buffer.</summary>
+    internal int Holds { get; set; }
+
+    /// <summary>Raises the stamp: every tensor made over this buffer until now refuses to be read from here on.</summary>
+    public void Invalidate(BufferChange change)
+    {
+        Stamp++;
+        LastChange = change;
+    }
+}

@@ -1,0 +1,84 @@
+using Tapegrad.Memory;
+using Buffer = Tapegrad.Memory.Buffer;
+
+namespace Tapegrad;
+
+/// <summary>
+/// Owns the memory of the tensors that are made while it is open, and gives it back when disposed. A tape is a scope; a loop that only evaluates
+/// opens a plain one. Scopes nest: what a tape records belongs to the tape, the rest to the innermost scope.
+/// </summary>
+/// <remarks>
+/// Forget it and it is slower; use a tensor too early or too late and it is an exception; never a leak, never garbage. The thread holds its open
+/// scopes weakly, so a forgotten one dies with its last reference and the collector frees what it owned. A scope belongs to its thread.
+/// </remarks>
+public class Scope : IDisposable
+{
+    private static long lastNumber;
+    [ThreadStatic] private static List<WeakReference<Scope>>? open;
+
+    private readonly long number = Interlocked.Increment(ref lastNumber);
+    private readonly List<(Buffer Buffer, BufferPool Pool)> owned = [];
+
+    /// <summary>Opens a scope on this thread, inside those that are open already.</summary>
+    public Scope() : this(current: true) { }
+
+    private Scope(bool current)
+    {
+        if (current) (open ??= []).Add(new WeakReference<Scope>(this));
+    }
+
+    /// <summary>A scope that owns only what is given to it by <see cref="Adopt"/>: for an iterator, whose caller has scopes of its own.</summary>
+    internal static Scope Apart() => new(current: false);
+
+    /// <summary>The innermost open scope of this thread; null if there is none.</summary>
+    internal static Scope? Current
+    {
+        get
+        {
+            while (open is { Count: > 0 })
+            {
+                if (open[^1].TryGetTarget(out var scope)) return scope;
+                open.RemoveAt(open.Count - 1);   // forgotten without Dispose
+            }
+            return null;
+        }
+    }
+
+    /// <summary>True after <see cref="Dispose"/>.</summary>
+    public bool IsDisposed { get; private set; }
+
+    /// <summary>From now on the tensor's memory lives as long as this scope.</summary>
+    internal void Adopt(Tensor tensor)
+    {
+        var buffer = tensor.Memory;
+        if (buffer.Owner == number || tensor.Parameter is not null) return;
+        buffer.Owner = number;
+        owned.Add((buffer, tensor.Device.Pool));
+    }
+
+    /// <summary>Like <see cref="Adopt"/>, for what was made in a scope inside this one; what belongs further out, or to nobody, stays there.</summary>
+    /// <returns>Whether it was taken.</returns>
+    internal bool AdoptFromInside(Tensor tensor)
+    {
+        if (tensor.Memory.Owner <= number) return false;   // numbers rise, so an inner scope has the larger one
+        Adopt(tensor);
+        return true;
+    }
+
+    /// <summary>Gives one tensor's memory back before the scope ends, if it belongs to this scope.</summary>
+    internal void Return(Tensor tensor)
+    {
+        if (tensor.Memory.Owner == number) tensor.Device.Pool.Return(tensor.Memory);
+    }
+
+    /// <summary>Gives the memory back. Tensors that were made here refuse to be read from now on.</summary>
+    public virtual void Dispose()
+    {
+        if (IsDisposed) return;
+        IsDisposed = true;
+        open?.RemoveAll(entry => !entry.TryGetTarget(out var scope) || scope == this);
+        foreach (var (buffer, pool) in owned)
+            if (buffer.Owner == number) pool.Return(buffer);   // else it was kept, released earlier, or moved to another scope
+        owned.Clear();
+    }
+}

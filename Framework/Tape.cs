@@ -1,0 +1,370 @@
+using System.Text;
+
+namespace Tapegrad;
+
+/// <summary>How a gradient passes back through an operation to one of its inputs: (value, gradient of the value) -> gradient of the input.</summary>
+public delegate Tensor Pull(Tensor value, Tensor gradient);
+
+/// <summary>Like <see cref="Pull"/>, for all inputs at once, where they share work. What is not wanted may be null.</summary>
+public delegate Tensor?[] PullAll(Tensor value, Tensor gradient, bool[] wanted);
+
+/// <summary>
+/// The list of what was computed. Each operation writes down its value, its inputs, and how a gradient passes back through it; reading the list
+/// from its end gives the gradient of everything that came before (reverse-mode automatic differentiation; Linnainmaa, 1970).
+/// </summary>
+/// <remarks>
+/// Only results of variables are written down: trainable parameters, tensors given to <see cref="Watch"/>, and what was computed from them.
+/// A tape is a <see cref="Scope"/>: what it recorded is freed when it is disposed. One tape at a time is open on a thread, and no other thread may use it.
+/// </remarks>
+public sealed class Tape : Scope
+{
+    [ThreadStatic] private static Tape? current;
+
+    private readonly List<Entry> entries = [];
+    private readonly Dictionary<Parameter, int> parameters = [];
+    private readonly List<Proposal> proposals = [];
+    private readonly RandomSource random;
+    private readonly bool stopAtNonFinite;
+    private int paused;
+    private int draws;
+
+    private sealed record Entry(string Name, Tensor Value, Tensor[] Inputs, LayerContext? Layer)
+    {
+        public Pull[]? Pulls { get; init; }
+        public PullAll? PullAll { get; init; }
+        public Func<Tensor[], Tensor>? Composite { get; init; }
+        public Parameter? Parameter { get; init; }
+    }
+
+    private Tape(bool training, RandomSource random, bool stopAtNonFinite)
+    {
+        IsTraining = training;
+        this.random = random;
+        this.stopAtNonFinite = stopAtNonFinite;
+        if (current is { } other)
+        {
+            base.Dispose();
+            throw new InvalidOperationException($"a tape is already open on this thread (with {other.entries.Count} records). "
+                + "Dispose it first: 'using var tape = Tape.Training(...)' does so at the end of the block.");
+        }
+        current = this;
+    }
+
+    // ---- opening and closing -------------------------------------------------------------------------------------------------------------
+
+    /// <summary>Opens a tape under which layers behave as in training: batch statistics, dropout.</summary>
+    /// <param name="random">The step's random numbers.</param>
+    /// <param name="stopAtNonFinite">Throw at the first value or gradient that is infinite or NaN, naming operation, layer and parameter. Costs a pass over
+    /// every value.</param>
+    public static Tape Training(RandomSource random, bool stopAtNonFinite = false) => new(true, random, stopAtNonFinite);
+
+    /// <summary>Opens a tape that records while layers behave as in evaluation.</summary>
+    /// <param name="stopAtNonFinite">See <see cref="Training"/>.</param>
+    public static Tape Evaluating(bool stopAtNonFinite = false) => new(false, default, stopAtNonFinite);
+
+    /// <summary>The tape that is open on this thread; null if there is none: then nothing is recorded and layers evaluate.</summary>
+    public static Tape? Current => current;
+
+    /// <summary>True when layers should behave as in training.</summary>
+    public bool IsTraining { get; }
+
+    /// <summary>How many records there are.</summary>
+    public int Count => entries.Count;
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        if (current == this) current = null;
+        base.Dispose();
+    }
+
+    /// <summary>Records nothing until the result is disposed. What is computed meanwhile is a constant for this tape.</summary>
+    public IDisposable Pause()
+    {
+        paused++;
+        return new Resume(this);
+    }
+
+    private sealed class Resume(Tape tape) : IDisposable
+    {
+        private bool done;
+
+        public void Dispose()
+        {
+            if (!done) tape.paused--;
+            done = true;
+        }
+    }
+
+    /// <summary>A random source for one operation of this step; each call gives another one, the same ones in every equal step.</summary>
+    public RandomSource NextRandom() => random.Split(draws++);
+
+    /// <summary>Notes what a layer learned about its inputs without gradients; the optimizer's step will commit it, or not.</summary>
+    public void Propose(IStatistics owner, Moments moments)
+    {
+        AdoptFromInside(moments.Mean);
+        AdoptFromInside(moments.Variance);
+        proposals.Add(new Proposal(owner, moments));
+    }
+
+    // ---- recording -----------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>Makes a tensor a variable of this tape: gradients with respect to it can be asked for.</summary>
+    /// <returns>The same numbers, as the tensor to compute with and to ask for.</returns>
+    public Tensor Watch(Tensor x)
+    {
+        CheckOpen();
+        return Append(new Entry("watch", x.View(x.Shape), [], LayerContext.Current));
+    }
+
+    /// <summary>
+    /// Writes an operation on the open tape, if one of its inputs is a variable; one pull per input, called only when its gradient is needed.
+    /// </summary>
+    /// <returns>The value, now known to the tape; without a tape or a variable, the value as it is.</returns>
+    public static Tensor Record(string name, Tensor value, params ReadOnlySpan<(Tensor Input, Pull Pull)> inputs)
+    {
+        if (Recording is not { } tape) return value;
+        var (tensors, pulls) = (new Tensor[inputs.Length], new Pull[inputs.Length]);
+        for (var i = 0; i < inputs.Length; i++) (tensors[i], pulls[i]) = inputs[i];
+        return tape.Append(name, value, tensors, pulls, null, null);
+    }
+
+    /// <summary>Writes an operation whose gradients share work: one pull for all inputs.</summary>
+    public static Tensor Record(string name, Tensor value, Tensor[] inputs, PullAll pull) =>
+        Recording is { } tape ? tape.Append(name, value, inputs, null, pull, null) : value;
+
+    /// <summary>
+    /// Writes an operation that a device's kernel computed, beside the composite of recorded operations that is its meaning. A plain gradient takes
+    /// the kernel's pull; when the sweep itself is recorded, the composite is replayed from the inputs, so gradients of gradients just work.
+    /// </summary>
+    public static Tensor RecordKernel(string name, Tensor value, Tensor[] inputs, Func<Tensor[], Tensor> composite, PullAll pull) =>
+        Recording is { } tape ? tape.Append(name, value, inputs, null, pull, composite) : value;
+
+    private static Tape? Recording => current is { paused: 0 } tape ? tape : null;
+
+    private bool IsVariable(Tensor x) => x.Tape == this || x.Parameter is { IsTrainable: true };
+
+    private Tensor Append(string name, Tensor value, Tensor[] inputs, Pull[]? pulls, PullAll? pullAll, Func<Tensor[], Tensor>? composite)
+    {
+        var any = false;
+        foreach (var input in inputs)
+        {
+            if (!IsVariable(input)) continue;
+            any = true;
+            if (input.Parameter is { } parameter) RecordOf(parameter);
+        }
+        if (!any) return value;
+        if (value.Record >= 0 || value.Parameter is not null) value = value.View(value.Shape);   // a record of its own for a value that has one
+        var entry = new Entry(name, value, inputs, LayerContext.Current) { Pulls = pulls, PullAll = pullAll, Composite = composite };
+        if (stopAtNonFinite) CheckFinite(entry, value, "value");
+        return Append(entry);
+    }
+
+    private Tensor Append(Entry entry)
+    {
+        entry.Value.Tape = this;
+        entry.Value.Record = entries.Count;
+        AdoptFromInside(entry.Value);
+        entries.Add(entry);
+        return entry.Value;
+    }
+
+    private int RecordOf(Parameter parameter)
+    {
+        if (parameters.TryGetValue(parameter, out var record)) return record;
+        record = entries.Count;
+        entries.Add(new Entry("parameter", parameter.Value, [], LayerContext.Current) { Parameter = parameter });
+        return parameters[parameter] = record;
+    }
+
+    // The record of an input; -1 for a constant.
+    private int RecordOf(Tensor x) => x.Tape == this ? x.Record
+        : x.Parameter is { IsTrainable: true } parameter && parameters.TryGetValue(parameter, out var record) ? record : -1;
+
+    // ---- sweeping ------------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>The gradient of a loss with respect to every trainable parameter it was computed from.</summary>
+    /// <param name="loss">A tensor of one element.</param>
+    /// <param name="release">Free each recorded value as soon as the sweep has passed it; reading one later throws and names <see cref="Tensor.Keep"/>.</param>
+    public Gradients Gradients(Tensor loss, bool release = false)
+    {
+        if (loss.Count != 1)
+            throw new ShapeException($"Gradients: the loss has the shape {loss.Shape}; it must be one number. Take its mean, or use the overload with a seed.");
+        var found = Sweep(loss, Tensor.Ones(loss.Shape), [.. parameters.Values], createGraph: false, release);
+        var result = new Dictionary<Parameter, Tensor>();
+        foreach (var (parameter, record) in parameters)
+            if (found.TryGetValue(record, out var gradient)) result[parameter] = gradient;
+        return new Gradients(result, proposals);
+    }
+
+    /// <summary>The gradients of y with respect to some tensors: sum over y of seed * dy/dx, of x's shape. Zero where y does not depend on x.</summary>
+    /// <param name="y">A value that this tape recorded.</param>
+    /// <param name="wrt">Parameters' values, watched tensors, or anything that was computed from them.</param>
+    /// <param name="seed">A covector of y's shape; ones when not given.</param>
+    /// <param name="createGraph">Record the sweep on this tape too, so that the results can be differentiated again.</param>
+    /// <exception cref="InvalidOperationException">This tape did not record <paramref name="y"/> or one of <paramref name="wrt"/>.</exception>
+    public Tensor[] Gradients(Tensor y, Tensor[] wrt, Tensor? seed = null, bool createGraph = false)
+    {
+        seed ??= Tensor.Full(y.Shape, 1);
+        if (seed.Shape != y.Shape) throw new ShapeException($"Gradients: the seed has the shape {seed.Shape}, but y has {y.Shape}.");
+        foreach (var x in wrt)
+            if (RecordOf(x) < 0) throw NotRecorded(x);
+        var found = Sweep(y, seed, [.. wrt.Select(RecordOf)], createGraph, release: false);
+        return [.. wrt.Select(x => found.GetValueOrDefault(RecordOf(x)) ?? Tensor.Zeros(x.Shape))];
+    }
+
+    private Dictionary<int, Tensor> Sweep(Tensor y, Tensor seed, HashSet<int> wanted, bool createGraph, bool release)
+    {
+        CheckOpen();
+        var start = RecordOf(y);
+        if (start < 0) throw NotRecorded(y);
+        using var _ = createGraph ? null : Pause();
+        var needed = FindNeeded(start, wanted);
+        var pending = new Dictionary<int, Tensor>();
+        for (var record = 0; record <= start; record++) entries[record].Value.Memory.Holds++;
+        Add(pending, start, seed, createGraph);
+        for (var record = start; record >= 0; record--)
+        {
+            // Every later use of this value stands later on the tape, so its gradient is complete when the sweep comes here.
+            var entry = entries[record];
+            if (pending.TryGetValue(record, out var gradient))
+            {
+                if (createGraph) Spread(entry, gradient, needed, pending, createGraph);
+                else using (new Scope()) Spread(entry, gradient, needed, pending, createGraph);   // what a pull makes on its way is free again at once
+                if (!createGraph && !wanted.Contains(record)) Drop(pending, record);
+            }
+            LetGo(entry.Value, free: release && record < start && entry.Parameter is null);   // never y itself: the caller reads it
+        }
+        return pending;
+    }
+
+    // Which records lead to something that was asked for. Inputs stand earlier on the tape, so one pass forward finds them.
+    private bool[] FindNeeded(int start, HashSet<int> wanted)
+    {
+        var needed = new bool[start + 1];
+        for (var record = 0; record <= start; record++)
+        {
+            needed[record] = wanted.Contains(record);
+            foreach (var input in entries[record].Inputs)
+                if (RecordOf(input) is var source and >= 0) needed[record] |= needed[source];
+        }
+        return needed;
+    }
+
+    // Adds to each input's gradient what passes back through one record.
+    private void Spread(Entry entry, Tensor gradient, bool[] needed, Dictionary<int, Tensor> pending, bool createGraph)
+    {
+        var inputs = entry.Inputs;
+        var records = Array.ConvertAll(inputs, RecordOf);
+        var isWanted = Array.ConvertAll(records, record => record >= 0 && (record >= needed.Length || needed[record]));
+        if (!isWanted.Contains(true)) return;
+        var all = entry switch
+        {
+            { Composite: { } composite } when createGraph => Replay(composite, inputs, gradient, needed),
+            { PullAll: { } pullAll } => pullAll(entry.Value, gradient, isWanted),
+            _ => null,
+        };
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            if (!isWanted[i]) continue;
+            var part = all is null ? entry.Pulls![i](entry.Value, gradient) : all[i];
+            if (part is null) continue;
+            if (part.Shape != inputs[i].Shape) part = Unbroadcast(entry, i, part);
+            if (stopAtNonFinite) CheckFinite(entry, part, $"gradient of input {i}", inputs[i].Parameter);
+            Add(pending, records[i], part, createGraph);
+        }
+    }
+
+    // The gradient that a broadcast input receives is the sum over all its repetitions. This is the only place that does so.
+    private static Tensor Unbroadcast(Entry entry, int input, Tensor gradient)
+    {
+        var shape = entry.Inputs[input].Shape;
+        if (!shape.BroadcastsTo(gradient.Shape))
+            throw new ShapeException($"the pull of '{entry.Name}' gave input {input} of the shape {shape} a gradient of the shape {gradient.Shape}.");
+        return gradient.SumTo(shape);
+    }
+
+    private void Add(Dictionary<int, Tensor> pending, int record, Tensor gradient, bool createGraph)
+    {
+        if (pending.TryGetValue(record, out var before))
+        {
+            gradient = before + gradient;
+            if (!createGraph) Drop(pending, record);
+        }
+        pending[record] = gradient;
+        if (createGraph) return;
+        // Made in this sweep, or an alias of something that holds count: ours to free. Anything else (a seed, a constant) gets a hold that stays.
+        var memory = gradient.Memory;
+        if (memory.Holds == 0 && !AdoptFromInside(gradient)) memory.Holds++;
+        memory.Holds++;
+    }
+
+    private void Drop(Dictionary<int, Tensor> pending, int record)
+    {
+        pending.Remove(record, out var gradient);
+        LetGo(gradient!, free: true);
+    }
+
+    // Values and gradients can share a buffer (a sum hands the same gradient to both inputs, a reshape shares its input's numbers). Each of them
+    // counts one hold; the last one to let go frees it, if it belongs to this tape.
+    private void LetGo(Tensor tensor, bool free)
+    {
+        if (--tensor.Memory.Holds == 0 && free) Return(tensor);
+    }
+
+    // Differentiates the composite between its first and its last record, on this same tape.
+    private Tensor?[] Replay(Func<Tensor[], Tensor> composite, Tensor[] inputs, Tensor gradient, bool[] needed)
+    {
+        var first = entries.Count;
+        var y = composite(inputs);
+        var pending = new Dictionary<int, Tensor> { [y.Record] = gradient };
+        for (var record = y.Record; record >= first; record--)
+            if (pending.TryGetValue(record, out var g)) Spread(entries[record], g, needed, pending, createGraph: true);
+        var seen = new HashSet<int>();
+        return Array.ConvertAll(inputs, x => RecordOf(x) is var r and >= 0 && seen.Add(r) ? pending.GetValueOrDefault(r) : null);
+    }
+
+    // ---- errors --------------------------------------------------------------------------------------------------------------------------
+
+    private void CheckOpen()
+    {
+        if (current != this)
+            throw new InvalidOperationException(IsDisposed ? "this tape has been disposed." : "this tape belongs to another thread: a tape is used on the thread "
+                + "that opened it (after an await, the rest may run on another one).");
+    }
+
+    private static InvalidOperationException NotRecorded(Tensor x) => new(
+        $"this tape did not record the tensor {x.Shape}, so it knows no gradient of it. Usual reasons: it was made before the tape was opened (give it to "
+        + "tape.Watch and compute with the result), it was computed on another thread, or after an await; or no variable went into it.");
+
+    private static void CheckFinite(Entry entry, Tensor x, string what, Parameter? parameter = null)
+    {
+        var index = x.Device.FirstNonFinite(x.Buffer);
+        if (index < 0) return;
+        parameter ??= entry.Inputs.Select(input => input.Parameter).FirstOrDefault(p => p is not null);
+        throw new NonFiniteException($"the {what} of '{entry.Name}' {x.Shape} is {x.ToDoubles()[index]} at element {index}"
+            + (entry.Layer is { } layer ? $", in layer {layer}" : "") + (parameter is null ? "." : $", parameter {parameter.Name}."));
+    }
+
+    // ---- printing ------------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>The records as a table: number, operation, layer, shape, and the records that a gradient goes to.</summary>
+    public string Print()
+    {
+        var rows = new List<string[]> { (string[])["#", "operation", "layer", "shape", "gradient goes to"] };
+        for (var record = 0; record < entries.Count; record++)
+        {
+            var entry = entries[record];
+            var sources = entry.Inputs.Select(RecordOf).Where(r => r >= 0).Select(r => $"#{r}");
+            rows.Add([$"{record}", entry.Name, entry.Layer?.ToString() ?? "", $"{entry.Value.Shape}",
+                entry.Parameter is { } parameter ? $"(parameter {parameter.Name})" : entry.Inputs.Length == 0 ? "(watched)" : string.Join(", ", sources)]);
+        }
+        var widths = Enumerable.Range(0, 5).Select(column => rows.Max(row => row[column].Length)).ToArray();
+        var text = new StringBuilder();
+        foreach (var row in rows) text.AppendLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+        return text.ToString();
+    }
+}
+
+/// <summary>A value or a gradient that is infinite or not a number.</summary>
+public sealed class NonFiniteException(string message) : ArithmeticException(message);

@@ -1,0 +1,249 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Tapegrad.Devices;
+using Tapegrad.Memory;
+using Buffer = Tapegrad.Memory.Buffer;
+
+namespace Tapegrad;
+
+/// <summary>
+/// An immutable array of numbers with a shape, contiguous and row-major, on a device. The channel axis is the last: images are [N, H, W, C],
+/// convolution weights [KH, KW, C / groups, O]. What can be done with a tensor stands in <c>Ops/</c>, one file an operation.
+/// </summary>
+/// <remarks>
+/// A tensor needs no disposal. Made inside a <see cref="Scope"/> (a <see cref="Tape"/> is one), it is good until the scope ends; later use throws and
+/// names <see cref="Keep"/>. Made outside, it lives as long as it is referenced. Reading is thread-safe; recording belongs to the tape's thread.
+/// </remarks>
+public sealed class Tensor
+{
+    private readonly Buffer buffer;
+    private readonly long stamp;
+
+    internal Tensor(Shape shape, Device device, Buffer buffer)
+    {
+        Shape = shape;
+        Device = device;
+        this.buffer = buffer;
+        stamp = buffer.Stamp;
+    }
+
+    /// <summary>The lengths of the axes.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>Where the numbers are.</summary>
+    public Device Device { get; }
+
+    /// <summary>The number of elements.</summary>
+    public int Count => Shape.Count;
+
+    // What the tape knows of this value. A parameter's value is a variable of every tape; any other value of the one that recorded it.
+    internal Parameter? Parameter { get; init; }
+    internal Tape? Tape { get; set; }
+    internal int Record { get; set; } = -1;
+
+    /// <summary>The numbers, unless they are gone: then an error that says why, and what to do.</summary>
+    internal Buffer Buffer => buffer.Stamp == stamp ? buffer : throw Stale();
+
+    /// <summary>The buffer whether or not its numbers are still this tensor's: for bookkeeping, never for reading.</summary>
+    internal Buffer Memory => buffer;
+
+    internal bool IsStale => buffer.Stamp != stamp;
+
+    // ---- creation ------------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>A tensor on the current device with the given numbers, row-major.</summary>
+    /// <exception cref="ShapeException">The number of values is not the shape's.</exception>
+    public static Tensor From(ReadOnlySpan<double> values, Shape shape)
+    {
+        CheckCount(values.Length, shape);
+        var result = Create(shape);
+        result.Device.Write(values, result.Buffer);
+        return result;
+    }
+
+    /// <inheritdoc cref="From(ReadOnlySpan{double}, Shape)"/>
+    public static Tensor From(ReadOnlySpan<float> values, Shape shape)
+    {
+        CheckCount(values.Length, shape);
+        var result = Create(shape);
+        result.Device.Write(values, result.Buffer);
+        return result;
+    }
+
+    /// <summary>A tensor with every element equal.</summary>
+    public static Tensor Full(Shape shape, double value)
+    {
+        var result = Create(shape);
+        result.Device.Fill(result.Buffer, value);
+        return result;
+    }
+
+    /// <summary>A tensor of zeros.</summary>
+    public static Tensor Zeros(Shape shape) => Full(shape, 0);
+
+    /// <summary>A tensor of ones.</summary>
+    public static Tensor Ones(Shape shape) => Full(shape, 1);
+
+    /// <summary>A single number, with the shape [].</summary>
+    public static Tensor Scalar(double value) => Full(Shape.Scalar, value);
+
+    /// <summary>Element i is <c>random.Uniform(i)</c>: evenly spread over [0, 1).</summary>
+    public static Tensor Uniform(Shape shape, RandomSource random)
+    {
+        var result = Create(shape);
+        result.Device.FillUniform(result.Buffer, random);
+        return result;
+    }
+
+    /// <summary>Element i is <c>random.Normal(i)</c>: the standard normal distribution.</summary>
+    public static Tensor Normal(Shape shape, RandomSource random)
+    {
+        var result = Create(shape);
+        result.Device.FillNormal(result.Buffer, random);
+        return result;
+    }
+
+    /// <summary>A tensor whose numbers nobody has written yet; it belongs to the innermost scope. For operations.</summary>
+    internal static Tensor Create(Shape shape, Device? device = null)
+    {
+        device ??= Device.Current;
+        if (Scope.Current is not { } scope) return new Tensor(shape, device, device.Pool.CreateUnpooled(shape.Count));
+        var tensor = new Tensor(shape, device, device.Pool.Rent(shape.Count));
+        scope.Adopt(tensor);
+        return tensor;
+    }
+
+    /// <summary>The same numbers under another shape, unrecorded.</summary>
+    internal Tensor View(Shape shape) => new(shape, Device, Buffer);
+
+    // ---- reading -------------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>The numbers, row-major.</summary>
+    public double[] ToDoubles()
+    {
+        var result = new double[Count];
+        Device.Read(Buffer, result);
+        return result;
+    }
+
+    /// <summary>The numbers, row-major, rounded to float.</summary>
+    public float[] ToFloats()
+    {
+        var result = new float[Count];
+        Device.Read(Buffer, result.AsSpan());
+        return result;
+    }
+
+    /// <summary>Writes the numbers, row-major, into a span of exactly <see cref="Count"/> elements.</summary>
+    public void CopyTo(Span<float> target)
+    {
+        CheckCount(target.Length, Shape);
+        Device.Read(Buffer, target);
+    }
+
+    /// <summary>The only number of a tensor with one element.</summary>
+    /// <exception cref="ShapeException">There is not exactly one element.</exception>
+    public double ToDouble() => Count == 1 ? ToDoubles()[0] : throw new ShapeException($"ToDouble: the shape {Shape} has {Count} elements, not one.");
+
+    /// <summary>The element at a position, one index an axis.</summary>
+    public double At(params ReadOnlySpan<int> position)
+    {
+        if (position.Length != Shape.Rank) throw new ShapeException($"At: {position.Length} indices for the shape {Shape}.");
+        var strides = Shape.Strides();
+        var index = 0;
+        for (var axis = 0; axis < position.Length; axis++)
+        {
+            if ((uint)position[axis] >= (uint)Shape[axis]) throw new ShapeException($"At: index {position[axis]} of axis {axis} lies outside the shape {Shape}.");
+            index += position[axis] * strides[axis];
+        }
+        return ToDoubles()[index];
+    }
+
+    // ---- life ----------------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// Takes the numbers out of their scope, so that they outlive it, and returns them as a tensor that is not on any tape. The collector frees them.
+    /// </summary>
+    public Tensor Keep()
+    {
+        var kept = View(Shape);
+        if (Parameter is null) buffer.Owner = 0;
+        return kept;
+    }
+
+    /// <summary>Applies a formula to every element. The result is not recorded: see <see cref="Tapegrad.Tape.Record(string, Tensor, ReadOnlySpan{ValueTuple{Tensor, Pull}})"/>.</summary>
+    public Tensor Map<TMap>(TMap map) where TMap : struct, IMap
+    {
+        var result = Create(Shape, Device);
+        Device.Map(map, Buffer, result.Buffer);
+        return result;
+    }
+
+    /// <summary>Applies a formula to every pair of elements, with broadcasting. The result is not recorded.</summary>
+    public Tensor Zip<TZip>(Tensor other, TZip zip, [CallerMemberName] string operation = "") where TZip : struct, IZip
+    {
+        CheckDevice(operation, this, other);
+        var result = Create(Shape.Broadcast(operation, Shape, other.Shape), Device);
+        Device.Zip(zip, Buffer, Shape, other.Buffer, other.Shape, result.Buffer, result.Shape);
+        return result;
+    }
+
+    internal static void CheckDevice(string operation, Tensor a, Tensor b)
+    {
+        if (a.Device != b.Device)
+            throw new InvalidOperationException($"{operation}: one tensor is on the {a.Device} device, the other on the {b.Device} device"
+                + $"{LayerContext.Suffix}. Make both under the same Device.Use(...).");
+    }
+
+    private static void CheckCount(int count, Shape shape)
+    {
+        if (count != shape.Count) throw new ShapeException($"{count} numbers for the shape {shape}, which has {shape.Count} elements.");
+    }
+
+    private InvalidOperationException Stale() => new(buffer.LastChange == BufferChange.Updated
+        ? $"{Parameter?.Name ?? $"the parameter behind this tensor {Shape}"} was updated after this value was taken (for instance after the forward pass that still "
+            + "needs it). Compute again with the new value, or ask for the gradients before the optimizer's step."
+        : $"this tensor's scope has ended (shape {Shape}), or a sweep with release has freed it: call Keep() to take it out, while the scope is open.");
+
+    // ---- printing ------------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>The shape and an excerpt of the numbers; never throws.</summary>
+    public override string ToString()
+    {
+        var heading = $"Tensor {Shape} on {Device}";
+        if (IsStale) return $"{heading} (its numbers are gone: {(buffer.LastChange == BufferChange.Updated ? "the parameter was updated" : "its scope has ended")})";
+        var text = new StringBuilder(heading);
+        var values = ToDoubles();
+        if (Shape.Rank == 0) return text.Append(": ").Append(Format(values[0])).ToString();
+        if (Count == 0) return text.Append(": empty").ToString();
+        text.AppendLine();
+        Excerpt(text, values, 0, 0, Count);
+        return text.ToString();
+    }
+
+    // At most three entries from either end of each axis.
+    private void Excerpt(StringBuilder text, double[] values, int axis, int start, int count)
+    {
+        const int ends = 3;
+        var length = Shape[axis];
+        var step = count / length;
+        var last = axis == Shape.Rank - 1;
+        text.Append('[');
+        for (var i = 0; i < length; i++)
+        {
+            if (i > 0) text.Append(last ? ", " : "\n" + new string(' ', axis + 1));
+            if (length > 2 * ends + 1 && i == ends)
+            {
+                text.Append("...");
+                i = length - ends - 1;
+                continue;
+            }
+            if (last) text.Append(Format(values[start + i]));
+            else Excerpt(text, values, axis + 1, start + i * step, step);
+        }
+        text.Append(']');
+    }
+
+    private static string Format(double value) => value.ToString("G5", CultureInfo.InvariantCulture);
+}
