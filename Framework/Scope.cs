@@ -31,7 +31,7 @@ public class Scope : IDisposable
     internal static Scope Apart() => new(current: false);
 
     /// <summary>The innermost open scope of this thread; null if there is none.</summary>
-    internal static Scope? Current
+    internal static Scope? Innermost
     {
         get
         {

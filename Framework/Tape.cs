@@ -190,7 +190,7 @@ public sealed class Tape : Scope
     {
         if (loss.Count != 1)
             throw new ShapeException($"Gradients: the loss has the shape {loss.Shape}; it must be one number. Take its mean, or use the overload with a seed.");
-        var found = Sweep(loss, Tensor.Ones(loss.Shape), [.. parameters.Values], createGraph: false, release);
+        var found = Sweep(loss, loss.Constant(loss.Shape, 1), [.. parameters.Values], createGraph: false, release);
         var result = new Dictionary<Parameter, Tensor>();
         foreach (var (parameter, record) in parameters)
             if (found.TryGetValue(record, out var gradient)) result[parameter] = gradient;
@@ -205,12 +205,12 @@ public sealed class Tape : Scope
     /// <exception cref="InvalidOperationException">This tape did not record <paramref name="y"/> or one of <paramref name="wrt"/>.</exception>
     public Tensor[] Gradients(Tensor y, Tensor[] wrt, Tensor? seed = null, bool createGraph = false)
     {
-        seed ??= Tensor.Full(y.Shape, 1);
+        seed ??= y.Constant(y.Shape, 1);
         if (seed.Shape != y.Shape) throw new ShapeException($"Gradients: the seed has the shape {seed.Shape}, but y has {y.Shape}.");
         foreach (var x in wrt)
             if (RecordOf(x) < 0) throw NotRecorded(x);
         var found = Sweep(y, seed, [.. wrt.Select(RecordOf)], createGraph, release: false);
-        return [.. wrt.Select(x => found.GetValueOrDefault(RecordOf(x)) ?? Tensor.Zeros(x.Shape))];
+        return [.. wrt.Select(x => found.GetValueOrDefault(RecordOf(x)) ?? x.Constant(x.Shape, 0))];
     }
 
     private Dictionary<int, Tensor> Sweep(Tensor y, Tensor seed, HashSet<int> wanted, bool createGraph, bool release)

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text;
 using Tapegrad.Devices;
 using Tapegrad.Memory;
@@ -108,7 +107,7 @@ public sealed class Tensor
     internal static Tensor Create(Shape shape, Device? device = null)
     {
         device ??= Device.Current;
-        if (Scope.Current is not { } scope) return new Tensor(shape, device, device.Pool.CreateUnpooled(shape.Count));
+        if (Scope.Innermost is not { } scope) return new Tensor(shape, device, device.Pool.CreateUnpooled(shape.Count));
         var tensor = new Tensor(shape, device, device.Pool.Rent(shape.Count));
         scope.Adopt(tensor);
         return tensor;
@@ -181,11 +180,46 @@ public sealed class Tensor
     }
 
     /// <summary>Applies a formula to every pair of elements, with broadcasting. The result is not recorded.</summary>
-    public Tensor Zip<TZip>(Tensor other, TZip zip, [CallerMemberName] string operation = "") where TZip : struct, IZip
+    /// <param name="other">The second operand.</param>
+    /// <param name="zip">The formula.</param>
+    /// <param name="operation">The operation's name, for messages.</param>
+    public Tensor Zip<TZip>(Tensor other, TZip zip, string operation) where TZip : struct, IZip
     {
         CheckDevice(operation, this, other);
         var result = Create(Shape.Broadcast(operation, Shape, other.Shape), Device);
         Device.Zip(zip, Buffer, Shape, other.Buffer, other.Shape, result.Buffer, result.Shape);
+        return result;
+    }
+
+    /// <summary>Folds the elements along axes, which become 1. The result is not recorded.</summary>
+    public Tensor Fold<TFold>(TFold fold, ReadOnlySpan<int> axes) where TFold : struct, IFold
+    {
+        var sorted = Shape.Axes(axes);
+        var result = Create(Shape.Reduce(sorted, keepAxes: true), Device);
+        if (sorted.Length > 0) Device.Fold(fold, Buffer, Shape, sorted, result.Buffer);
+        else Copy(result, new Walk(0, Shape.Strides()));
+        return result;
+    }
+
+    /// <summary>Copies this tensor's elements to a walk through another one's.</summary>
+    internal void Copy(Tensor target, Walk to) => Device.Copy(Shape, Buffer, new Walk(0, Shape.Strides()), target.Buffer, to);
+
+    /// <summary>Copies from a walk through this tensor: the result has the shape <paramref name="extent"/>.</summary>
+    internal Tensor Gather(Shape extent, Walk from)
+    {
+        var result = Create(extent, Device);
+        Device.Copy(extent, Buffer, from, result.Buffer, new Walk(0, extent.Strides()));
+        return result;
+    }
+
+    /// <summary>A number as a tensor on this one's device.</summary>
+    internal Tensor Constant(double value) => Constant(Shape.Scalar, value);
+
+    /// <summary>A tensor of equal numbers on this one's device.</summary>
+    internal Tensor Constant(Shape shape, double value)
+    {
+        var result = Create(shape, Device);
+        Device.Fill(result.Buffer, value);
         return result;
     }
 

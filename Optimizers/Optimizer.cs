@@ -1,0 +1,88 @@
+using Tapegrad.Devices;
+
+namespace Tapegrad.Optimizers;
+
+/// <summary>What a step does with a gradient, or with batch statistics, that are not finite.</summary>
+public enum NonFinite
+{
+    /// <summary>Throws and names the parameter or the layer. Nothing has changed.</summary>
+    Throw,
+    /// <summary>Changes nothing, and the step returns false.</summary>
+    Skip,
+}
+
+/// <summary>Parameters that are updated alike.</summary>
+/// <param name="Parameters">The parameters.</param>
+/// <param name="WeightDecay">The multiple of a parameter that is added to its gradient.</param>
+/// <param name="RateFactor">Multiplies the learning rate.</param>
+public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double WeightDecay = 0, double RateFactor = 1)
+{
+    /// <summary>Two groups: parameters of several axes with weight decay, and gamma, beta and biases (at most one axis) without.</summary>
+    public static ParameterGroup[] DecayWeightsOnly(IEnumerable<Parameter> parameters, double weightDecay)
+    {
+        var all = parameters.ToArray();
+        return [new([.. all.Where(p => p.Shape.Rank > 1)], weightDecay), new([.. all.Where(p => p.Shape.Rank <= 1)])];
+    }
+}
+
+/// <summary>
+/// Updates parameters in place from gradients. A step commits the gradients and the running statistics that came with them together, or neither.
+/// </summary>
+/// <remarks>Parameters that the loss was not computed from stay as they are. Not thread-safe.</remarks>
+public abstract class Optimizer
+{
+    private readonly Dictionary<Parameter, (Parameter? First, Parameter? Second)> states = [];
+
+    /// <summary>An optimizer of groups that do not overlap.</summary>
+    /// <exception cref="ArgumentException">There is no parameter, or one is in two groups.</exception>
+    protected Optimizer(IReadOnlyList<ParameterGroup> groups)
+    {
+        Groups = groups;
+        var seen = new HashSet<Parameter>();
+        foreach (var parameter in groups.SelectMany(group => group.Parameters))
+            if (!seen.Add(parameter)) throw new ArgumentException($"the parameter {parameter.Name} is given twice.", nameof(groups));
+        if (seen.Count == 0) throw new ArgumentException("there is no parameter to optimize.", nameof(groups));
+    }
+
+    /// <summary>The parameters, and how each is treated.</summary>
+    public IReadOnlyList<ParameterGroup> Groups { get; }
+
+    /// <summary>What to do when something is not finite; an error unless set.</summary>
+    public NonFinite OnNonFinite { get; init; } = NonFinite.Throw;
+
+    /// <summary>How many steps were taken.</summary>
+    public long Steps { get; private set; }
+
+    /// <summary>Updates every parameter that has a gradient, and commits the running statistics.</summary>
+    /// <returns>False when something was not finite and <see cref="OnNonFinite"/> says to skip.</returns>
+    /// <exception cref="NonFiniteException">Something is not finite: the message names it. Nothing has changed.</exception>
+    public bool Step(Gradients gradients, double rate)
+    {
+        if (!double.IsFinite(rate)) throw new ArgumentOutOfRangeException(nameof(rate), rate, "the learning rate must be finite.");
+        if (gradients.FindNonFinite() is { } found)
+            return OnNonFinite == NonFinite.Skip ? false : throw new NonFiniteException($"{found}; the step was not taken. A lower learning rate, warm-up or clipping may help; "
+                + "Tape.Training(..., stopAtNonFinite: true) finds where it begins.");
+        gradients.CommitStatistics();
+        Steps++;
+        foreach (var group in Groups)
+            foreach (var parameter in group.Parameters)
+            {
+                if (!parameter.IsTrainable || !gradients.TryGet(parameter, out var gradient)) continue;
+                if (!states.TryGetValue(parameter, out var state)) states[parameter] = state = CreateState(parameter);
+                Update(parameter, gradient, group, rate * group.RateFactor, state.First, state.Second);
+            }
+        return true;
+    }
+
+    /// <summary>What is remembered of a parameter between steps; null for what is not needed.</summary>
+    protected abstract (Parameter? First, Parameter? Second) CreateState(Parameter parameter);
+
+    /// <summary>Updates one parameter and its state.</summary>
+    protected abstract void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, Parameter? first, Parameter? second);
+
+    /// <summary>A state of zeros beside a parameter.</summary>
+    protected static Parameter Zeros(Parameter parameter, string name)
+    {
+        using (Device.Use(parameter.Device)) return new Parameter($"{parameter.Name}.{name}", Tensor.Zeros(parameter.Shape), trainable: false);
+    }
+}
