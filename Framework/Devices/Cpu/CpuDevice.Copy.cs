@@ -1,0 +1,38 @@
+using System.Runtime.CompilerServices;
+using Buffer = Tapegrad.Memory.Buffer;
+
+namespace Tapegrad.Devices;
+
+// Strided copies: permute, broadcast, slice, pad, concatenate. Rows that are contiguous on both sides are copied as memory, rows that repeat one
+// element are filled; anything else goes element by element.
+public sealed unsafe partial class CpuDevice
+{
+    /// <inheritdoc/>
+    public override void Copy(Shape extent, Buffer source, Walk from, Buffer target, Walk to)
+    {
+        if (extent.Count == 0) return;
+        var walks = new MergedWalk(extent, from.Strides, to.Strides);
+        var read = Pointer(source) + from.Offset;
+        var write = Pointer(target) + to.Offset;
+        var length = walks.Length;
+        InRanges(walks.Rows, length, (first, end) =>
+        {
+            for (var row = first; row < end; row++)
+            {
+                var (placeFrom, placeTo) = walks.Row(row);
+                CopyRow(read + placeFrom, walks.Inner.A, write + placeTo, walks.Inner.B, length);
+            }
+        });
+        GC.KeepAlive(source);
+        GC.KeepAlive(target);
+    }
+
+    // for (i = 0; i < length; i++) target[i * strideTo] = source[i * strideFrom];
+    private static void CopyRow(float* source, int strideFrom, float* target, int strideTo, int length)
+    {
+        if (strideFrom == 1 && strideTo == 1) Unsafe.CopyBlockUnaligned(target, source, (uint)length * sizeof(float));
+        else if (strideFrom == 0 && strideTo == 1) new Span<float>(target, length).Fill(*source);
+        else
+            for (; length > 0; length--, source += strideFrom, target += strideTo) *target = *source;
+    }
+}

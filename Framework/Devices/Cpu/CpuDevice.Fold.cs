@@ -1,0 +1,159 @@
+using System.Runtime.Intrinsics;
+using Buffer = Tapegrad.Memory.Buffer;
+
+namespace Tapegrad.Devices;
+
+// Folds over axes, in an order that the shape alone decides: blocks of elements, or of rows, are folded each for itself, then the results of the
+// blocks are folded in the same way. This also keeps long sums accurate: the error grows with the depth of the tree.
+public sealed unsafe partial class CpuDevice
+{
+    private const int ElementBlock = 4096;
+    private const int RowBlock = 256;
+    private const int TileColumns = 512;
+
+    /// <inheritdoc/>
+    public override void Fold<TFold>(TFold fold, Buffer x, Shape shape, ReadOnlySpan<int> axes, Buffer y)
+    {
+        if (shape.Count == 0)
+        {
+            Fill(y, fold.Neutral);
+            return;
+        }
+        // Neighbouring axes of the same kind are one. The innermost run of folded axes goes first; what is left is a smaller problem.
+        var lengths = new List<int>();
+        var isFolded = new List<bool>();
+        for (var axis = 0; axis < shape.Rank; axis++)
+        {
+            if (shape[axis] == 1) continue;
+            var folded = axes.Contains(axis);
+            if (isFolded.Count > 0 && isFolded[^1] == folded) lengths[^1] *= shape[axis];
+            else
+            {
+                lengths.Add(shape[axis]);
+                isFolded.Add(folded);
+            }
+        }
+        Buffer current = x;
+        var last = isFolded.LastIndexOf(true);
+        if (last < 0) CopyRow(Pointer(x), 1, Pointer(y), 1, y.Length);
+        while (last >= 0)
+        {
+            var (outer, length, inner) = (Product(lengths, 0, last), lengths[last], Product(lengths, last + 1, lengths.Count));
+            lengths[last] = 1;
+            isFolded[last] = false;
+            last = isFolded.LastIndexOf(true);
+            var result = last < 0 ? y : Pool.Rent(outer * inner);
+            FoldMiddle(fold, current, outer, length, inner, result);
+            if (current != x) Pool.Return(current);
+            current = result;
+        }
+        GC.KeepAlive(x);
+        GC.KeepAlive(y);
+    }
+
+    private static int Product(List<int> lengths, int from, int to)
+    {
+        var product = 1;
+        for (var axis = from; axis < to; axis++) product *= lengths[axis];
+        return product;
+    }
+
+    // y [outer, inner] from x [outer, length, inner], length >= 2: each block of the middle axis first, then the blocks' results.
+    private void FoldMiddle<TFold>(TFold fold, Buffer x, int outer, int length, int inner, Buffer y) where TFold : struct, IFold
+    {
+        var block = inner == 1 ? ElementBlock : RowBlock;
+        var blocks = (length - 1) / block + 1;
+        var partial = blocks == 1 ? y : Pool.Rent(outer * blocks * inner);
+        if (inner == 1) FoldRuns(fold, Pointer(x), outer, length, block, blocks, Pointer(partial));
+        else FoldRows(fold, Pointer(x), outer, length, block, blocks, inner, Pointer(partial));
+        GC.KeepAlive(x);
+        GC.KeepAlive(partial);
+        if (blocks == 1) return;
+        FoldMiddle(fold, partial, outer, blocks, inner, y);
+        Pool.Return(partial);
+    }
+
+    private static void FoldRuns<TFold>(TFold fold, float* x, int outer, int length, int block, int blocks, float* y) where TFold : struct, IFold =>
+        InRanges(outer * blocks, Math.Min(length, block), (from, to) =>
+        {
+            for (var item = from; item < to; item++)
+            {
+                var start = item % blocks * block;
+                y[item] = FoldRun(fold, x + (long)(item / blocks) * length + start, Math.Min(block, length - start));
+            }
+        });
+
+    // The fold of x[0 .. length - 1]. Lanes: 16, in two vectors; lane j folds elements j, j + 16, j + 32, ... one after the other. Remainder: filled
+    // up with neutral elements. The lanes meet in a tree: j with j + 8, then j + 4, j + 2, j + 1.
+    private static float FoldRun<TFold>(TFold fold, float* x, int length) where TFold : struct, IFold
+    {
+        var neutral = Real32x8.Of(fold.Neutral);
+        var (low, high) = (neutral, neutral);
+        var whole = length / (2 * Lanes) * (2 * Lanes);
+        for (var i = 0; i < whole; i += 2 * Lanes)
+        {
+            low = fold.Apply(low, Load(x + i));
+            high = fold.Apply(high, Load(x + i + Lanes));
+        }
+        if (whole < length)
+        {
+            var tail = stackalloc float[2 * Lanes];
+            Store(neutral, tail);
+            Store(neutral, tail + Lanes);
+            for (var i = whole; i < length; i++) tail[i - whole] = x[i];
+            low = fold.Apply(low, Load(tail));
+            high = fold.Apply(high, Load(tail + Lanes));
+        }
+        var lanes = fold.Apply(low, high).Value;
+        var four = fold.Apply(new Real32x8(lanes), new Real32x8(Vector256.Create(lanes.GetUpper(), lanes.GetUpper()))).Value;
+        var a = fold.Apply(new Real32(four[0]), new Real32(four[2]));
+        var b = fold.Apply(new Real32(four[1]), new Real32(four[3]));
+        return fold.Apply(a, b).Value;
+    }
+
+    private static void FoldRows<TFold>(TFold fold, float* x, int outer, int length, int block, int blocks, int inner, float* y) where TFold : struct, IFold
+    {
+        var tiles = (inner - 1) / TileColumns + 1;
+        InRanges(outer * blocks * tiles, (long)Math.Min(length, block) * Math.Min(inner, TileColumns), (from, to) =>
+        {
+            for (var item = from; item < to; item++)
+            {
+                var (place, tile) = Math.DivRem(item, tiles);
+                var (row, column) = (place % blocks * block, tile * TileColumns);
+                var start = x + ((long)(place / blocks) * length + row) * inner + column;
+                FoldColumns(fold, start, inner, Math.Min(block, length - row), Math.Min(TileColumns, inner - column), y + (long)place * inner + column);
+            }
+        });
+    }
+
+    // for (j = 0; j < columns; j++) y[j] = the fold of x[j], x[j + stride], ..., one row after the other.
+    // Lanes: columns, in four vectors, two, or one. Remainder: the last vector reaches into the next row, and those lanes are dropped.
+    private static void FoldColumns<TFold>(TFold fold, float* x, int stride, int rows, int columns, float* y) where TFold : struct, IFold
+    {
+        var neutral = Real32x8.Of(fold.Neutral);
+        var column = 0;
+        for (; column + 4 * Lanes <= columns; column += 4 * Lanes)
+        {
+            var (a, b, c, d) = (neutral, neutral, neutral, neutral);
+            var p = x + column;
+            for (var row = 0; row < rows; row++, p += stride)
+            {
+                a = fold.Apply(a, Load(p));
+                b = fold.Apply(b, Load(p + Lanes));
+                c = fold.Apply(c, Load(p + 2 * Lanes));
+                d = fold.Apply(d, Load(p + 3 * Lanes));
+            }
+            Store(a, y + column);
+            Store(b, y + column + Lanes);
+            Store(c, y + column + 2 * Lanes);
+            Store(d, y + column + 3 * Lanes);
+        }
+        for (; column < columns; column += Lanes)
+        {
+            var a = neutral;
+            var p = x + column;
+            for (var row = 0; row < rows; row++, p += stride) a = fold.Apply(a, Load(p));
+            Store(a, y + column, Math.Min(Lanes, columns - column));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using System.Runtime.Intrinsics;
+using Buffer = Tapegrad.Memory.Buffer;
+
+namespace Tapegrad.Devices;
+
+// Formulas of one element and its neighbours in other buffers: y[i] = map(x[i]), and updates in place.
+// Lanes: eight consecutive elements. Remainder: the last vector reaches into the buffers' padding, which no reader sees.
+public sealed unsafe partial class CpuDevice
+{
+    /// <inheritdoc/>
+    public override void Map<TMap>(TMap map, Buffer x, Buffer y)
+    {
+        var input = Pointer(x);
+        var output = Pointer(y);
+        InRanges(VectorsIn(y.Length), Lanes, (from, to) => MapVectors(map, input + from * Lanes, output + from * Lanes, to - from));
+        GC.KeepAlive(x);
+        GC.KeepAlive(y);
+    }
+
+    // for (i = 0; i < 8 * vectors; i++) y[i] = map(x[i]);
+    private static void MapVectors<TMap>(TMap map, float* x, float* y, int vectors) where TMap : struct, IMap
+    {
+        for (var end = x + vectors * Lanes; x < end; x += Lanes, y += Lanes) Store(map.Apply(Load(x)), y);
+    }
+
+    /// <inheritdoc/>
+    public override void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second)
+    {
+        var value = Pointer(parameter);
+        var slope = Pointer(gradient);
+        var firstState = first is null ? null : Pointer(first);
+        var secondState = second is null ? null : Pointer(second);
+        InRanges(VectorsIn(parameter.Length), Lanes, (from, to) => UpdateVectors(update, value, slope, firstState, secondState, from, to));
+        GC.KeepAlive(parameter);
+        GC.KeepAlive(gradient);
+        GC.KeepAlive(first);
+        GC.KeepAlive(second);
+    }
+
+    // for (i = 8 * from; i < 8 * to; i++) update(ref parameter[i], gradient[i], ref first[i], ref second[i]); a state that is not there is 0.
+    private static void UpdateVectors<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second, int from, int to)
+        where TUpdate : struct, IUpdate
+    {
+        for (var vector = from; vector < to; vector++)
+        {
+            var i = vector * Lanes;
+            var value = Load(parameter + i);
+            var one = first is null ? default : Load(first + i);
+            var two = second is null ? default : Load(second + i);
+            update.Apply(ref value, Load(gradient + i), ref one, ref two);
+            Store(value, parameter + i);
+            if (first is not null) Store(one, first + i);
+            if (second is not null) Store(two, second + i);
+        }
+    }
+
+    private static int VectorsIn(int length) => (int)((length + Lanes - 1L) / Lanes);
+
+    private static Real32x8 Load(float* source) => new(Vector256.Load(source));
+
+    private static void Store(Real32x8 value, float* target) => value.Value.Store(target);
+
+    // Only the first lanes, for the end of a run behind which other elements lie.
+    private static void Store(Real32x8 value, float* target, int lanes)
+    {
+        for (var lane = 0; lane < lanes; lane++) target[lane] = value.Value[lane];
+    }
+}

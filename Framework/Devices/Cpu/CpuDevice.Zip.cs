@@ -1,0 +1,64 @@
+using Buffer = Tapegrad.Memory.Buffer;
+
+namespace Tapegrad.Devices;
+
+// y[i] = zip(a[i], b[i]) with broadcasting. Neighbouring axes that both operands walk through (or both repeat) in one stride are one axis, so
+// equal shapes become one row; [C] against [N, H, W, C] becomes rows of C; [N, 1, 1, C] becomes blocks of H * W such rows.
+// Lanes: eight elements along a row. Remainder: a row's last vector is computed whole, and the lanes beyond the row are dropped.
+public sealed unsafe partial class CpuDevice
+{
+    /// <inheritdoc/>
+    public override void Zip<TZip>(TZip zip, Buffer a, Shape shapeA, Buffer b, Shape shapeB, Buffer y, Shape shape)
+    {
+        if (shape.Count == 0) return;
+        var walks = new MergedWalk(shape, shapeA.BroadcastStrides(shape), shapeB.BroadcastStrides(shape));
+        var left = Pointer(a);
+        var right = Pointer(b);
+        var output = Pointer(y);
+        var (strideA, strideB) = walks.Inner;
+        if (walks.Rows == 1)
+        {
+            InRanges(VectorsIn(shape.Count), Lanes, (from, to) =>
+            {
+                var (start, length) = (from * Lanes, Math.Min(to * Lanes, shape.Count) - from * Lanes);
+                ZipRow(zip, left + start * strideA, strideA, right + start * strideB, strideB, output + start, length);
+            });
+        }
+        else
+        {
+            var length = walks.Length;
+            InRanges(walks.Rows, length, (from, to) =>
+            {
+                for (var row = from; row < to; row++)
+                {
+                    var (placeA, placeB) = walks.Row(row);
+                    ZipRow(zip, left + placeA, strideA, right + placeB, strideB, output + (long)row * length, length);
+                }
+            });
+        }
+        GC.KeepAlive(a);
+        GC.KeepAlive(b);
+        GC.KeepAlive(y);
+    }
+
+    // for (i = 0; i < length; i++) y[i] = zip(a[i * strideA], b[i * strideB]); each stride is 0 or 1.
+    private static void ZipRow<TZip>(TZip zip, float* a, int strideA, float* b, int strideB, float* y, int length) where TZip : struct, IZip
+    {
+        var whole = length / Lanes * Lanes;
+        if (strideA == 1 && strideB == 1)
+        {
+            for (var i = 0; i < whole; i += Lanes) Store(zip.Apply(Load(a + i), Load(b + i)), y + i);
+            if (whole < length) Store(zip.Apply(Load(a + whole), Load(b + whole)), y + whole, length - whole);
+            return;
+        }
+        var (repeatedA, repeatedB) = (Real32x8.Of(*a), Real32x8.Of(*b));
+        if (strideB == 0)
+        {
+            for (var i = 0; i < whole; i += Lanes) Store(zip.Apply(strideA == 0 ? repeatedA : Load(a + i), repeatedB), y + i);
+            if (whole < length) Store(zip.Apply(strideA == 0 ? repeatedA : Load(a + whole), repeatedB), y + whole, length - whole);
+            return;
+        }
+        for (var i = 0; i < whole; i += Lanes) Store(zip.Apply(repeatedA, Load(b + i)), y + i);
+        if (whole < length) Store(zip.Apply(repeatedA, Load(b + whole)), y + whole, length - whole);
+    }
+}

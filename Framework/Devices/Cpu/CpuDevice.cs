@@ -1,0 +1,77 @@
+using System.Numerics.Tensors;
+using Tapegrad.Memory;
+using Buffer = Tapegrad.Memory.Buffer;
+
+namespace Tapegrad.Devices;
+
+/// <summary>
+/// The float device: loops over vectors of eight floats (<see cref="Real32x8"/>) on several threads (<see cref="Workers"/>). One file for each group
+/// of verbs; each says which plain loop of the <see cref="ReferenceDevice"/> it equals, what its lanes are, and what becomes of a remainder.
+/// </summary>
+/// <remarks>
+/// Where a run of elements ends between two whole vectors, the last vector is computed like any other, from what happens to lie behind the run
+/// (buffers are padded), and only the lanes that belong to the run are kept. So an element's bits do not depend on where it stands.
+/// </remarks>
+public sealed unsafe partial class CpuDevice : Device
+{
+    private const int Lanes = Real32x8.Lanes;
+
+    // Below this many elements a verb runs on the calling thread: waking another one would cost more than it brings.
+    private const int ParallelThreshold = 32768;
+
+    internal CpuDevice() : base("CPU") { }
+
+    /// <inheritdoc/>
+    protected override Buffer Create(int length) => new HostBuffer<float>(length);
+
+    // A caller holds on to the buffer (GC.KeepAlive) for as long as it uses the pointer.
+    private static float* Pointer(Buffer buffer) => ((HostBuffer<float>)buffer).Pointer;
+
+    private static Span<float> Numbers(Buffer buffer) => ((HostBuffer<float>)buffer).Span;
+
+    /// <summary>
+    /// Calls the body for consecutive ranges (from, to) that together are 0 .. count - 1. They are cut by size alone: about
+    /// <see cref="ParallelThreshold"/> / 2 elements each, and one range for what is smaller than the threshold.
+    /// </summary>
+    private static void InRanges(int count, long elementsEach, Action<int, int> body)
+    {
+        if (count == 0) return;
+        if (count * elementsEach < ParallelThreshold)
+        {
+            body(0, count);
+            return;
+        }
+        var each = (int)Math.Clamp(ParallelThreshold / 2 / Math.Max(1, elementsEach), 1, count);
+        Workers.Run((count - 1) / each + 1, range => body(range * each, (int)Math.Min((range + 1L) * each, count)));
+    }
+
+    /// <inheritdoc/>
+    public override void Write(ReadOnlySpan<double> source, Buffer target) => TensorPrimitives.ConvertTruncating(source, Numbers(target));
+
+    /// <inheritdoc/>
+    public override void Write(ReadOnlySpan<float> source, Buffer target) => source.CopyTo(Numbers(target));
+
+    /// <inheritdoc/>
+    public override void Read(Buffer source, Span<double> target) => TensorPrimitives.ConvertTruncating<float, double>(Numbers(source), target);
+
+    /// <inheritdoc/>
+    public override void Read(Buffer source, Span<float> target) => Numbers(source).CopyTo(target);
+
+    /// <inheritdoc/>
+    public override void Fill(Buffer target, double value) => Numbers(target).Fill((float)value);
+
+    /// <inheritdoc/>
+    public override int FirstNonFinite(Buffer x)
+    {
+        var numbers = Numbers(x);
+        const int block = 4096;
+        for (var start = 0; start < numbers.Length; start += block)
+        {
+            var run = numbers[start..Math.Min(start + block, numbers.Length)];
+            if (TensorPrimitives.IsFiniteAll<float>(run)) continue;
+            for (var i = 0; i < run.Length; i++)
+                if (!float.IsFinite(run[i])) return start + i;
+        }
+        return -1;
+    }
+}
