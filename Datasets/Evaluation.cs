@@ -1,0 +1,57 @@
+namespace Tapegrad.Datasets;
+
+/// <summary>How a classifier did: the mean cross entropy, the share classified right, and how often class i was taken for class j.</summary>
+public sealed record Evaluation(double Loss, double Accuracy, int[,] Confusion)
+{
+    /// <summary>How many rows of logits [N, K] have their largest element at the label; the first one counts when several are largest.</summary>
+    public static int CountCorrect(Tensor logits, ReadOnlySpan<int> labels)
+    {
+        var predicted = Predictions(logits);
+        var correct = 0;
+        for (var n = 0; n < labels.Length; n++)
+            if (predicted[n] == labels[n]) correct++;
+        return correct;
+    }
+
+    internal static int[] Predictions(Tensor logits)
+    {
+        var (values, classes) = (logits.ToFloats(), logits.Shape[1]);
+        var result = new int[logits.Shape[0]];
+        for (var n = 0; n < result.Length; n++)
+            for (var k = 1; k < classes; k++)
+                if (values[n * classes + k] > values[n * classes + result[n]]) result[n] = k;
+        return result;
+    }
+}
+
+/// <summary>Evaluation of a classifier on a dataset.</summary>
+public static class DatasetEvaluation
+{
+    /// <summary>Classifies every image, in order, with nothing recorded: give it <c>model.Apply</c>, outside any tape.</summary>
+    /// <param name="dataset">At least one image.</param>
+    /// <param name="classify">From images [N, H, W, C] to logits [N, classes].</param>
+    /// <param name="batchSize">Images at a time; the result does not depend on it.</param>
+    public static Evaluation Evaluate(this ImageDataset dataset, Func<Tensor, Tensor> classify, int batchSize = 250)
+    {
+        if (dataset.Count == 0) throw new ArgumentException("there is no image to evaluate on.", nameof(dataset));
+        var (loss, correct, confusion) = (0.0, 0, new int[dataset.Classes, dataset.Classes]);
+        foreach (var batch in dataset.InOrder(batchSize))
+        {
+            using var scope = new Scope();
+            var logits = classify(batch.Images);
+            if (logits.Shape != new Shape(batch.Labels.Length, dataset.Classes))
+                throw new ShapeException($"evaluate: for {batch.Labels.Length} images of {dataset.Classes} classes the model gave {logits.Shape}.");
+            loss += logits.CrossEntropy(batch.Labels).ToDouble() * batch.Labels.Length;
+            var predicted = Evaluation.Predictions(logits);
+            for (var n = 0; n < predicted.Length; n++)
+            {
+                confusion[batch.Labels[n], predicted[n]]++;
+                if (predicted[n] == batch.Labels[n]) correct++;
+            }
+        }
+        return new Evaluation(loss / dataset.Count, (double)correct / dataset.Count, confusion);
+    }
+
+    /// <summary>The share of the images that are classified right: <c>test.Accuracy(model.Apply)</c>.</summary>
+    public static double Accuracy(this ImageDataset dataset, Func<Tensor, Tensor> classify) => dataset.Evaluate(classify).Accuracy;
+}

@@ -1,0 +1,81 @@
+using Spectre.Console;
+using Tapegrad.Datasets;
+
+namespace Tapegrad.Examples.Cifar10;
+
+/// <summary>
+/// Finds the images: --data, then the environment variable TAPEGRAD_DATA, then the cache folder. Where there are none, a terminal is asked whether to download
+/// them, --download does so unasked, and otherwise Shapes10 takes their place, which needs no network.
+/// </summary>
+internal static class DataSource
+{
+    private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin";
+
+    /// <summary>The folder that --data names, the one in the environment, or the cached one; null when there is no CIFAR-10.</summary>
+    public static (ImageDataset Train, ImageDataset Test) Find(string? data, bool download, bool shapes)
+    {
+        if (shapes && data is null) return Shapes();
+        if (data is not null) return Cifar10Dataset(data, "--data");
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return Cifar10Dataset(named, Variable);
+        var cached = Path.Combine(CacheFolder, FolderName);
+        if (Datasets.Cifar10.IsIn(cached)) return Datasets.Cifar10.Load(cached);
+        if (download || (IsTerminal && AnsiConsole.Confirm($"CIFAR-10 is not on this machine. Download it (162 MB) from its home page to {Markup.Escape(CacheFolder)}?", false)))
+        {
+            try
+            {
+                Download(CacheFolder);
+                return Datasets.Cifar10.Load(cached);
+            }
+            catch (Exception e) when (!download && e is IOException or HttpRequestException or InvalidDataException)
+            {
+                Console.WriteLine($"The download failed: {e.Message}");
+            }
+            catch (HttpRequestException e)
+            {
+                throw new UserError($"--download: CIFAR-10 could not be downloaded: {e.Message} Without --download the program trains on Shapes10.");
+            }
+        }
+        Console.WriteLine($"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (--download fetches it): training on Shapes10, shapes made by a formula.");
+        return Shapes();
+    }
+
+    private static (ImageDataset, ImageDataset) Shapes() => Shapes10.Load();
+
+    private static (ImageDataset, ImageDataset) Cifar10Dataset(string folder, string named)
+    {
+        if (!Directory.Exists(folder))
+            throw new UserError($"{named}: there is no folder '{folder}'. Name the folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin.");
+        var inside = Path.Combine(folder, FolderName);
+        return Datasets.Cifar10.Load(!Datasets.Cifar10.IsIn(folder) && Datasets.Cifar10.IsIn(inside) ? inside : folder);
+    }
+
+    private static void Download(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new DownloadedColumn(), new TransferSpeedColumn(), new RemainingTimeColumn()).Start(progress =>
+        {
+            var bar = progress.AddTask("CIFAR-10");
+            Cifar10Download.To(folder, (done, total) =>
+            {
+                if (total is { } all) bar.MaxValue = all;
+                bar.Value = done;
+            });
+        });
+    }
+
+    /// <summary>Whether somebody can be asked, and will see the question.</summary>
+    public static bool IsTerminal => !Console.IsInputRedirected && !Console.IsOutputRedirected;
+
+    /// <summary>The folder 'tapegrad' in the user's cache directory.</summary>
+    private static string CacheFolder
+    {
+        get
+        {
+            string? root = OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
+                : OperatingSystem.IsMacOS() ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), "Library", "Caches")
+                : Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+            if (string.IsNullOrEmpty(root)) root = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+            return Path.Combine(root, "tapegrad");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using System.CommandLine;
+using System.Globalization;
+using Tapegrad.Datasets;
+using Tapegrad.Layers;
+
+namespace Tapegrad.Examples.Cifar10;
+
+/// <summary>The command 'evaluate': how well saved weights do on the test images. The file says all else: network, normalization, classes, input statistics.</summary>
+internal static class EvaluateCommand
+{
+    private static readonly Option<string?> Weights = Options.Path("--weights", "a model.safetensors");
+    private static readonly Option<string?> Data = Options.Path("--data", "folder with the CIFAR-10 binary files");
+    private static readonly Option<int> TestLimit = Options.Whole("--test-limit", "use the first so many test images", int.MaxValue);
+
+    public static void AddTo(RootCommand root)
+    {
+        Weights.Required = true;
+        var command = new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table of saved weights.") { Weights, Data, TestLimit };
+        command.SetAction(options => Run(options.GetValue(Weights)!, options.GetValue(Data), options.GetValue(TestLimit)));
+        root.Add(command);
+    }
+
+    private static int Run(string weights, string? data, int limit)
+    {
+        if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
+        var model = SavedModel.Rebuild(weights);
+        var (_, test) = DataSource.Find(data, download: false, shapes: model.Metadata.GetValueOrDefault("dataset") == "Shapes10");
+        var images = Models.WithInputStatistics(test.Take(limit), model, weights);
+        var result = images.Evaluate(model.Apply);
+        Print(result, images.ClassNames);
+        return 0;
+    }
+
+    private static void Print(Evaluation result, IReadOnlyList<string> names)
+    {
+        var width = Math.Max(5, names.Max(name => name.Length)) + 1;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"test loss: {result.Loss:F4}"));
+        Console.WriteLine();
+        Console.WriteLine($"{"class".PadRight(width)} accuracy   classified as {string.Concat(names.Select((_, k) => $"{k,6}"))}");
+        for (var actual = 0; actual < names.Count; actual++)
+        {
+            var row = Enumerable.Range(0, names.Count).Select(k => result.Confusion[actual, k]).ToArray();
+            var accuracy = row.Sum() == 0 ? "-" : ((double)row[actual] / row.Sum()).ToString("F4", CultureInfo.InvariantCulture);
+            Console.WriteLine($"{names[actual].PadRight(width)} {accuracy,8}   {actual,13} {string.Concat(row.Select(count => $"{count,6}"))}");
+        }
+        Console.WriteLine();
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"test accuracy: {result.Accuracy:F4}"));
+    }
+}

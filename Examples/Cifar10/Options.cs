@@ -1,0 +1,56 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace Tapegrad.Examples.Cifar10;
+
+/// <summary>
+/// Options that read numbers in one way on every machine: a decimal point, no thousands separators, within limits; else one line that names the option.
+/// </summary>
+internal static class Options
+{
+    public static Option<int> Whole(string name, string description, int standard, int least = 1) => Parsed(name, description, standard,
+        text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least ? value : null,
+        $"a whole number, {least} or more");
+
+    public static Option<double> Number(string name, string description, double standard, double least, double most) => Parsed(name, description, standard,
+        text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most ? value : null,
+        $"a number from {Text(least)} to {Text(most)} with a decimal point, such as {Text(standard)}");
+
+    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected)
+    {
+        var option = new Option<string>(name)
+        {
+            Description = $"{description} [{standard}]",
+            DefaultValueFactory = _ => standard,
+            HelpName = expected,
+            CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected)!,
+        };
+        return option;
+    }
+
+    public static Option<string?> Path(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "path",
+        CustomParser = result => result.Tokens[0].Value is { Length: > 0 } path ? path : Refuse<string>(result, name, "a path that is not empty"),
+    };
+
+    public static Option<bool> Flag(string name, string description) => new(name) { Description = description };
+
+    private static Option<T> Parsed<T>(string name, string description, T standard, Func<string, T?> parse, string expected) where T : struct, IFormattable => new(name)
+    {
+        Description = $"{description} [{Text(standard)}]",
+        DefaultValueFactory = _ => standard,
+        HelpName = "number",
+        CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T>(result, name, expected),
+    };
+
+    private static T? Refuse<T>(ArgumentResult result, string name, string expected)
+    {
+        result.AddError($"{name} '{result.Tokens[0].Value}': it must be {expected}.");
+        return default;
+    }
+
+    private static string Text<T>(T value) where T : IFormattable => value.ToString(null, CultureInfo.InvariantCulture);
+}

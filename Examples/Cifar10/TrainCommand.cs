@@ -1,0 +1,125 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Tapegrad.Datasets;
+using Tapegrad.Devices;
+using Tapegrad.Layers;
+using Tapegrad.Optimizers;
+
+namespace Tapegrad.Examples.Cifar10;
+
+/// <summary>
+/// The command 'train', which is also what happens without a command. Its defaults: SGD with momentum 0.9 and weight decay 5e-4 on every parameter, batches of 128,
+/// a rate of 0.1 that rises over the first 5 % of the steps and falls along a cosine, random crops and flips.
+/// </summary>
+internal static partial class TrainCommand
+{
+    private static readonly Option<string?> Data = Options.Path("--data", "folder with the CIFAR-10 binary files");
+    private static readonly Option<string?> Out = Options.Path("--out", "folder for metrics.jsonl and model.safetensors [runs/..., a new one]");
+    private static readonly Option<bool> Overwrite = Options.Flag("--overwrite", "replace a run that is in --out");
+    private static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 where it is missing, without asking");
+    private static readonly Option<string> Model = Options.Choice("--model", "network", "resnet20", Models.IsKnown, "resnet20|resnet32|resnet44|resnet56|resnet110|...|vgg");
+    private static readonly Option<string> Norm = Options.Choice("--norm", "normalization: so many groups, so many channels a group, or a name", "group:8",
+        Normalizations.IsKnown, "group:8|size:8|batch|layer|instance|none");
+    private static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", 3);
+    private static readonly Option<int> Batch = Options.Whole("--batch", "images a step", 128);
+    private static readonly Option<string> OptimizerName = Options.Choice("--optimizer", "how gradients become steps", "sgd", name => name is "sgd" or "adam", "sgd|adam");
+    private static readonly Option<double> Rate = Options.Number("--lr", "learning rate at its highest", 0.1, 0, 1e6);
+    private static readonly Option<string> Schedule = Options.Choice("--schedule", "course of the learning rate after the warm-up", "cosine", SchedulePattern().IsMatch, "constant|multistep:E,E|cosine");
+    private static readonly Option<double> Warmup = Options.Number("--warmup", "share of the steps in which the rate rises", 0.05, 0, 1);
+    private static readonly Option<double> Momentum = Options.Number("--momentum", "of sgd", 0.9, 0, 0.999999);
+    private static readonly Option<double> WeightDecay = Options.Number("--weight-decay", "added to every gradient, times the parameter", 5e-4, 0, 1e6);
+    private static readonly Option<int> Seed = Options.Whole("--seed", "of weights, order and augmentation", 1, int.MinValue);
+    private static readonly Option<int> Threads = Options.Whole("--threads", "threads to compute with; the results do not depend on it", Workers.Threads);
+    private static readonly Option<int> TrainLimit = Options.Whole("--train-limit", "use the first so many training images", int.MaxValue);
+    private static readonly Option<int> TestLimit = Options.Whole("--test-limit", "use the first so many test images", int.MaxValue);
+
+    [GeneratedRegex(@"^(constant|cosine|multistep:[0-9]{1,6}(,[0-9]{1,6})*)$")]
+    private static partial Regex SchedulePattern();
+
+    public static void AddTo(RootCommand root)
+    {
+        var command = new Command("train", "Trains a network and writes its weights and metrics.");
+        foreach (var holder in (Command[])[root, command])
+        {
+            foreach (var option in (Option[])[Data, Out, Overwrite, Download, Model, Norm, Epochs, Batch, OptimizerName, Rate, Schedule, Warmup, Momentum, WeightDecay,
+                Seed, Threads, TrainLimit, TestLimit]) holder.Add(option);
+            holder.SetAction(Run);
+        }
+        root.Add(command);
+    }
+
+    private static int Run(ParseResult options)
+    {
+        T Get<T>(Option<T> option) => options.GetValue(option)!;
+        Workers.Threads = Get(Threads);
+        var name = $"{Get(Model)}-{Get(Norm).Replace(':', '-')}";
+        var (train, test) = DataSource.Find(Get(Data), Get(Download), shapes: false);
+        (train, test) = (train.Take(Get(TrainLimit)), test.Take(Get(TestLimit)));
+        var (epochs, batch, seed) = (Get(Epochs), Get(Batch), Get(Seed));
+        var steps = train.BatchesPerEpoch(batch);
+        if (steps == 0) throw new UserError($"--batch {batch}: there are only {train.Count} training images, not one whole batch.");
+        var model = Models.Create(Get(Model), Get(Norm), train, seed);
+        var folder = new RunFolder(Get(Out), name, Get(Overwrite));
+
+        Optimizer optimizer = Get(OptimizerName) == "sgd"
+            ? new Sgd(model.Parameters, Get(Momentum), Get(WeightDecay))
+            : new Adam(model.Parameters, weightDecay: Get(WeightDecay));
+        var rate = RateOf(Get(Schedule), Get(Rate), steps, epochs, Get(Warmup));
+        Console.WriteLine($"{Get(Model)} with {Get(Norm)} normalization, {model.Parameters.Sum(p => (long)p.Count).ToString("N0", CultureInfo.InvariantCulture)} parameters, "
+            + $"on {train.Count} images of {train.Name}: {epochs} epochs of {steps} steps, {Workers.Threads} threads, weights to {folder.WeightsPath}");
+
+        using var interrupt = new Interrupt();
+        var accuracy = double.NaN;
+        var display = new Display(epochs, epoch =>
+        {
+            accuracy = epoch.TestAccuracy;
+            folder.Append(epoch);
+            folder.Save(model);
+        });
+        var loop = new TrainingLoop(model, optimizer, rate, train, test, display);
+        try
+        {
+            if (!display.Show(() => loop.Run(epochs, batch, seed, Augment.CropAndFlip, interrupt.Token)))
+            {
+                folder.Save(model);
+                Console.WriteLine($"stopped; the weights are in {folder.WeightsPath}");
+                return 130;
+            }
+        }
+        catch (Exception e) when (e is UserError or NonFiniteException)
+        {
+            folder.Save(model);   // the loop has put the last good weights back
+            throw;
+        }
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"test accuracy: {accuracy:F4}"));
+        return 0;
+    }
+
+    private static LearningRate RateOf(string schedule, double rate, int stepsPerEpoch, int epochs, double warmup)
+    {
+        var steps = stepsPerEpoch * epochs;
+        if (schedule == "constant") return LearningRate.Constant(rate, steps, warmup);
+        if (schedule == "cosine") return LearningRate.Cosine(rate, steps, warmup);
+        var milestones = schedule["multistep:".Length..].Split(',').Select(epoch => int.Parse(epoch, CultureInfo.InvariantCulture) * stepsPerEpoch);
+        return LearningRate.MultiStep(rate, [.. milestones], steps: steps, warmup: warmup);
+    }
+
+    // Turns Ctrl-C into a request to stop; a second one ends the process as usual.
+    private sealed class Interrupt : IDisposable
+    {
+        private readonly CancellationTokenSource source = new();
+
+        public Interrupt() => Console.CancelKeyPress += Stop;
+
+        public CancellationToken Token => source.Token;
+
+        public void Dispose() => Console.CancelKeyPress -= Stop;
+
+        private void Stop(object? sender, ConsoleCancelEventArgs e)
+        {
+            e.Cancel = !source.IsCancellationRequested;
+            source.Cancel();
+        }
+    }
+}
