@@ -19,28 +19,39 @@ public readonly record struct RandomSource
     public RandomSource Split(long index)
     {
         // Counters of splits have their top bit set, counters of numbers do not: a split never repeats a drawn number.
-        var (a, b, _, _) = Block(key, (ulong)index, 1UL << 63);
+        var (a, b, _, _) = Philox(key, (ulong)index, 1UL << 63);
         return new RandomSource((ulong)a << 32 | b, false);
     }
 
     /// <summary>32 random bits at an index.</summary>
     public uint Bits(long index)
     {
-        var (a, b, c, d) = Block(key, (ulong)index >> 2, 0);
+        var (a, b, c, d) = Four(index >> 2);
         return (index & 3) switch { 0 => a, 1 => b, 2 => c, _ => d };
     }
 
+    /// <summary>The bits at the indices 4 * <paramref name="block"/> to 4 * <paramref name="block"/> + 3, which are computed together.</summary>
+    internal (uint, uint, uint, uint) Four(long block) => Philox(key, (ulong)block, 0);
+
     /// <summary>A number in [0, 1) at an index: a multiple of 2^-24, so that it is the same in float and in double.</summary>
-    public double Uniform(long index) => (Bits(index) >> 8) * (1.0 / (1 << 24));
+    public double Uniform(long index) => Uniform(Bits(index));
+
+    /// <summary>The uniform number that 32 random bits stand for.</summary>
+    internal static double Uniform(uint bits) => (bits >> 8) * (1.0 / (1 << 24));
 
     /// <summary>A number of the standard normal distribution at an index (Box and Muller, 1958).</summary>
     public double Normal(long index)
     {
-        // Two uniforms make two normals: an even and the next odd index share one pair.
-        var pair = index & ~1L;
-        var radius = Math.Sqrt(-2 * Math.Log(1 - Uniform(pair)));   // 1 - u lies in (0, 1]: the logarithm is finite
-        var angle = 2 * Math.PI * Uniform(pair + 1);
-        return radius * ((index & 1) == 0 ? Math.Cos(angle) : Math.Sin(angle));
+        var (even, odd) = NormalPair(index >> 1);
+        return (index & 1) == 0 ? even : odd;
+    }
+
+    /// <summary>The normal numbers at the indices 2 * <paramref name="pair"/> and 2 * <paramref name="pair"/> + 1: two uniform numbers make both.</summary>
+    internal (double Even, double Odd) NormalPair(long pair)
+    {
+        var radius = Math.Sqrt(-2 * Math.Log(1 - Uniform(2 * pair)));   // 1 - u lies in (0, 1]: the logarithm is finite
+        var (sine, cosine) = Math.SinCos(2 * Math.PI * Uniform(2 * pair + 1));
+        return (radius * cosine, radius * sine);
     }
 
     /// <summary>A whole number in [0, <paramref name="bound"/>) at an index. <paramref name="bound"/> is at least 1.</summary>
@@ -63,8 +74,11 @@ public readonly record struct RandomSource
         return order;
     }
 
-    // Ten rounds: two 32x32 -> 64 bit products, the halves crossed and mixed with a key that a constant moves on (section 3 of the paper).
-    private static (uint, uint, uint, uint) Block(ulong key, ulong low, ulong high)
+    /// <summary>
+    /// Philox4x32-10 of a 128-bit counter. Ten rounds: two 32x32 -> 64 bit products, the halves crossed and mixed with a key that a constant moves on
+    /// (section 3 of the paper).
+    /// </summary>
+    internal static (uint, uint, uint, uint) Philox(ulong key, ulong low, ulong high)
     {
         var (x0, x1, x2, x3) = ((uint)low, (uint)(low >> 32), (uint)high, (uint)(high >> 32));
         var (k0, k1) = ((uint)key, (uint)(key >> 32));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Buffer = Tapegrad.Memory.Buffer;
 
@@ -19,31 +20,18 @@ public sealed unsafe partial class CpuDevice
             Fill(y, fold.Neutral);
             return;
         }
-        // Neighbouring axes of the same kind are one. The innermost run of folded axes goes first; what is left is a smaller problem.
-        var lengths = new List<int>();
-        var isFolded = new List<bool>();
-        for (var axis = 0; axis < shape.Rank; axis++)
+        var parts = Parts(shape, axes);
+        if (parts.All(part => !part.IsFolded)) CopyRow(Pointer(x), 1, Pointer(y), 1, y.Length);
+        // The longest part first: it leaves the least work for the others.
+        var current = x;
+        foreach (var part in parts.Where(part => part.IsFolded).OrderByDescending(part => part.Length).ToArray())
         {
-            if (shape[axis] == 1) continue;
-            var folded = axes.Contains(axis);
-            if (isFolded.Count > 0 && isFolded[^1] == folded) lengths[^1] *= shape[axis];
-            else
-            {
-                lengths.Add(shape[axis]);
-                isFolded.Add(folded);
-            }
-        }
-        Buffer current = x;
-        var last = isFolded.LastIndexOf(true);
-        if (last < 0) CopyRow(Pointer(x), 1, Pointer(y), 1, y.Length);
-        while (last >= 0)
-        {
-            var (outer, length, inner) = (Product(lengths, 0, last), lengths[last], Product(lengths, last + 1, lengths.Count));
-            lengths[last] = 1;
-            isFolded[last] = false;
-            last = isFolded.LastIndexOf(true);
-            var result = last < 0 ? y : Pool.Rent(outer * inner);
-            FoldMiddle(fold, current, outer, length, inner, result);
+            var at = parts.IndexOf(part);
+            var (outer, inner) = (Product(parts[..at]), Product(parts[(at + 1)..]));
+            parts.RemoveAt(at);
+            var isLast = parts.All(other => !other.IsFolded);
+            var result = isLast ? y : Pool.Rent(outer * inner);
+            FoldMiddle(fold, current, outer, part.Length, inner, result);
             if (current != x) Pool.Return(current);
             current = result;
         }
@@ -51,12 +39,28 @@ public sealed unsafe partial class CpuDevice
         GC.KeepAlive(y);
     }
 
-    private static int Product(List<int> lengths, int from, int to)
+    // A run of neighbouring axes that are all folded, or all kept.
+    private sealed class Part(bool isFolded)
     {
-        var product = 1;
-        for (var axis = from; axis < to; axis++) product *= lengths[axis];
-        return product;
+        public bool IsFolded => isFolded;
+
+        public int Length { get; set; } = 1;
     }
+
+    private static List<Part> Parts(Shape shape, ReadOnlySpan<int> axes)
+    {
+        var parts = new List<Part>();
+        for (var axis = 0; axis < shape.Rank; axis++)
+        {
+            if (shape[axis] == 1) continue;
+            var isFolded = axes.Contains(axis);
+            if (parts.Count == 0 || parts[^1].IsFolded != isFolded) parts.Add(new Part(isFolded));
+            parts[^1].Length *= shape[axis];
+        }
+        return parts;
+    }
+
+    private static int Product(List<Part> parts) => parts.Aggregate(1, (product, part) => product * part.Length);
 
     // y [outer, inner] from x [outer, length, inner], length >= 2: each block of the middle axis first, then the blocks' results.
     private void FoldMiddle<TFold>(TFold fold, Buffer x, int outer, int length, int inner, Buffer y) where TFold : struct, IFold
@@ -85,6 +89,7 @@ public sealed unsafe partial class CpuDevice
 
     // The fold of x[0 .. length - 1]. Lanes: 16, in two vectors; lane j folds elements j, j + 16, j + 32, ... one after the other. Remainder: filled
     // up with neutral elements. The lanes meet in a tree: j with j + 8, then j + 4, j + 2, j + 1.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float FoldRun<TFold>(TFold fold, float* x, int length) where TFold : struct, IFold
     {
         var neutral = Real32x8.Of(fold.Neutral);
@@ -128,6 +133,7 @@ public sealed unsafe partial class CpuDevice
 
     // for (j = 0; j < columns; j++) y[j] = the fold of x[j], x[j + stride], ..., one row after the other.
     // Lanes: columns, in four vectors, two, or one. Remainder: the last vector reaches into the next row, and those lanes are dropped.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FoldColumns<TFold>(TFold fold, float* x, int stride, int rows, int columns, float* y) where TFold : struct, IFold
     {
         var neutral = Real32x8.Of(fold.Neutral);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Buffer = Tapegrad.Memory.Buffer;
 
@@ -18,6 +19,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     // for (i = 0; i < 8 * vectors; i++) y[i] = map(x[i]);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MapVectors<TMap>(TMap map, float* x, float* y, int vectors) where TMap : struct, IMap
     {
         for (var end = x + vectors * Lanes; x < end; x += Lanes, y += Lanes) Store(map.Apply(Load(x)), y);
@@ -38,6 +40,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     // for (i = 8 * from; i < 8 * to; i++) update(ref parameter[i], gradient[i], ref first[i], ref second[i]); a state that is not there is 0.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void UpdateVectors<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second, int from, int to)
         where TUpdate : struct, IUpdate
     {
@@ -56,8 +59,10 @@ public sealed unsafe partial class CpuDevice
 
     private static int VectorsIn(int length) => (int)((length + Lanes - 1L) / Lanes);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Real32x8 Load(float* source) => new(Vector256.Load(source));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(Real32x8 value, float* target) => value.Value.Store(target);
 
     // Only the first lanes, for the end of a run behind which other elements lie.

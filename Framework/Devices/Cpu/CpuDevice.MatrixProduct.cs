@@ -11,9 +11,9 @@ public sealed unsafe partial class CpuDevice
 {
     private const int TileRows = 6;
     private const int PanelColumns = 2 * Lanes;
-    private const int InnerBlock = 256;           // 256 x 16 floats of b: half of a first-level cache
-    private const int ItemRows = 32 * TileRows;   // rows and columns of one item of work
-    private const int ItemColumns = 8 * PanelColumns;
+    private const int InnerBlock = 256;                 // 256 x 16 floats of b: half of a first-level cache
+    private const int ItemColumns = 8 * PanelColumns;   // the most columns of one item of work
+    private const int ItemTiles = 32;                   // and the most rows, in tiles
 
     /// <inheritdoc/>
     public override void MatrixProduct(MatrixProductGeometry geometry, Buffer a, Buffer b, Buffer y)
@@ -23,8 +23,12 @@ public sealed unsafe partial class CpuDevice
         var right = Pointer(b);
         var output = Pointer(y);
         var (rows, columns) = (geometry.Rows, geometry.Columns);
-        var (rowItems, columnItems) = ((rows - 1) / ItemRows + 1, (columns - 1) / ItemColumns + 1);
-        var each = (long)Math.Min(rows, ItemRows) * Math.Min(columns, ItemColumns) * Math.Max(1, geometry.Inner) / 8;
+        var columnItems = (columns - 1) / ItemColumns + 1;
+        // Copying a panel of b pays when many rows use it; but a few items at least are wanted, for the threads.
+        var itemRows = ItemTiles * TileRows;
+        while (itemRows > 4 * TileRows && geometry.OffsetsA.Length * ((rows - 1) / itemRows + 1) * columnItems < 8) itemRows /= 2;
+        var rowItems = (rows - 1) / itemRows + 1;
+        var each = (long)Math.Min(rows, itemRows) * Math.Min(columns, ItemColumns) * Math.Max(1, geometry.Inner) / Lanes;
         InRanges(geometry.OffsetsA.Length * rowItems * columnItems, each, (from, to) =>
         {
             for (var item = from; item < to; item++)
@@ -32,7 +36,7 @@ public sealed unsafe partial class CpuDevice
                 var (rest, columnItem) = Math.DivRem(item, columnItems);
                 var (batch, rowItem) = Math.DivRem(rest, rowItems);
                 MultiplyItem(geometry, left + geometry.OffsetsA[batch], right + geometry.OffsetsB[batch], output + (long)batch * rows * columns,
-                    rowItem * ItemRows, Math.Min((rowItem + 1) * ItemRows, rows), columnItem * ItemColumns, Math.Min((columnItem + 1) * ItemColumns, columns));
+                    rowItem * itemRows, Math.Min((rowItem + 1) * itemRows, rows), columnItem * ItemColumns, Math.Min((columnItem + 1) * ItemColumns, columns));
             }
         });
         GC.KeepAlive(a);
@@ -65,11 +69,17 @@ public sealed unsafe partial class CpuDevice
     // panel[k, j] = b[k, j] for the panel's columns, 0 beyond the last.
     private static void Pack(float* b, int innerStride, int columnStride, int depth, int width, float* panel)
     {
-        for (var k = 0; k < depth; k++, b += innerStride, panel += PanelColumns)
-            for (var j = 0; j < PanelColumns; j++) panel[j] = j < width ? b[(long)j * columnStride] : 0;
+        if (width < PanelColumns) new Span<float>(panel, depth * PanelColumns).Clear();
+        if (columnStride == 1)
+        {
+            for (var k = 0; k < depth; k++) CopyRow(b + (long)k * innerStride, 1, panel + k * PanelColumns, 1, width);
+            return;
+        }
+        for (var j = 0; j < width; j++) CopyRow(b + (long)j * columnStride, innerStride, panel + j, PanelColumns, depth);
     }
 
     // y[i, j] = (resume ? y[i, j] : 0) + sum over k of a[i, k] * panel[k, j], for up to 6 rows and 16 columns.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyTile(float* a, int rowStride, int innerStride, float* panel, int depth, bool resume, float* y, int yStride, int rows, int columns)
     {
         var whole = rows == TileRows && columns == PanelColumns;

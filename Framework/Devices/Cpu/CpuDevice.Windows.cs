@@ -80,6 +80,7 @@ public sealed unsafe partial class CpuDevice
     }
 
     // for (i = 0; i < length; i++) target[i] += source[i]; remainder: the last vector's lanes beyond the run are dropped.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddRun(float* source, float* target, int length)
     {
         var i = 0;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Devices;
@@ -42,23 +43,15 @@ public sealed unsafe partial class CpuDevice
     }
 
     // for (i = 0; i < length; i++) y[i] = zip(a[i * strideA], b[i * strideB]); each stride is 0 or 1.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ZipRow<TZip>(TZip zip, float* a, int strideA, float* b, int strideB, float* y, int length) where TZip : struct, IZip
     {
-        var whole = length / Lanes * Lanes;
-        if (strideA == 1 && strideB == 1)
-        {
-            for (var i = 0; i < whole; i += Lanes) Store(zip.Apply(Load(a + i), Load(b + i)), y + i);
-            if (whole < length) Store(zip.Apply(Load(a + whole), Load(b + whole)), y + whole, length - whole);
-            return;
-        }
         var (repeatedA, repeatedB) = (Real32x8.Of(*a), Real32x8.Of(*b));
-        if (strideB == 0)
+        for (var i = 0; i < length; i += Lanes)
         {
-            for (var i = 0; i < whole; i += Lanes) Store(zip.Apply(strideA == 0 ? repeatedA : Load(a + i), repeatedB), y + i);
-            if (whole < length) Store(zip.Apply(strideA == 0 ? repeatedA : Load(a + whole), repeatedB), y + whole, length - whole);
-            return;
+            var result = zip.Apply(strideA == 0 ? repeatedA : Load(a + i), strideB == 0 ? repeatedB : Load(b + i));
+            if (length - i >= Lanes) Store(result, y + i);
+            else Store(result, y + i, length - i);
         }
-        for (var i = 0; i < whole; i += Lanes) Store(zip.Apply(repeatedA, Load(b + i)), y + i);
-        if (whole < length) Store(zip.Apply(repeatedA, Load(b + whole)), y + whole, length - whole);
     }
 }

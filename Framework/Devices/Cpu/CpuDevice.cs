@@ -10,7 +10,8 @@ namespace Tapegrad.Devices;
 /// </summary>
 /// <remarks>
 /// Where a run of elements ends between two whole vectors, the last vector is computed like any other, from what happens to lie behind the run
-/// (buffers are padded), and only the lanes that belong to the run are kept. So an element's bits do not depend on where it stands.
+/// (buffers are padded), and only the lanes that belong to the run are kept. So an element's bits do not depend on where it stands. Inner loops ask
+/// for AggressiveOptimization, which skips the runtime's slow first compilation: a short program would spend most of its time there.
 /// </remarks>
 public sealed unsafe partial class CpuDevice : Device
 {

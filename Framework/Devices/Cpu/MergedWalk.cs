@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Tapegrad.Devices;
 
 /// <summary>
@@ -37,6 +39,7 @@ internal sealed class MergedWalk
     public int Rows { get; }
 
     /// <summary>Where each walk stands at the beginning of a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public (int A, int B) Row(int row)
     {
         var (a, b) = (0, 0);
