@@ -24,10 +24,9 @@ internal static class EvaluateCommand
     {
         if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
         var model = SavedModel.Rebuild(weights);
-        var (_, test) = DataSource.Find(data, download: false, shapes: model.Metadata.GetValueOrDefault("dataset") == "Shapes10");
-        var images = Models.WithInputStatistics(test.Take(limit), model, weights);
-        var result = images.Evaluate(model.Apply);
-        Print(result, images.ClassNames);
+        var (_, test) = DataSource.Find(data, download: false, shapes: InputStatistics.DatasetOf(model) == "Shapes10");
+        InputStatistics.Check(model, test, weights);
+        Print(test.Take(limit).Evaluate(model.Apply), test.ClassNames);
         return 0;
     }
 

@@ -18,7 +18,7 @@ internal static partial class TrainCommand
     private static readonly Option<string?> Out = Options.Path("--out", "folder for metrics.jsonl and model.safetensors [runs/..., a new one]");
     private static readonly Option<bool> Overwrite = Options.Flag("--overwrite", "replace a run that is in --out");
     private static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 where it is missing, without asking");
-    private static readonly Option<string> Model = Options.Choice("--model", "network", "resnet20", Models.IsKnown, "resnet20|resnet32|resnet44|resnet56|resnet110|...|vgg");
+    private static readonly Option<string> Model = Options.Choice("--model", "network", "resnet20", SavedModel.IsKnown, "resnet20|resnet32|resnet44|resnet56|resnet110|...|vgg");
     private static readonly Option<string> Norm = Options.Choice("--norm", "normalization: so many groups, so many channels a group, or a name", "group:8",
         Normalizations.IsKnown, "group:8|size:8|batch|layer|instance|none");
     private static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", 3);
@@ -57,9 +57,10 @@ internal static partial class TrainCommand
         var (train, test) = DataSource.Find(Get(Data), Get(Download), shapes: false);
         (train, test) = (train.Take(Get(TrainLimit)), test.Take(Get(TestLimit)));
         var (epochs, batch, seed) = (Get(Epochs), Get(Batch), Get(Seed));
+        if (train.Count < batch) throw new UserError($"--batch {batch}: there are only {train.Count} training images, not one whole batch.");
         var steps = train.BatchesPerEpoch(batch);
-        if (steps == 0) throw new UserError($"--batch {batch}: there are only {train.Count} training images, not one whole batch.");
-        var model = Models.Create(Get(Model), Get(Norm), train, seed);
+        var model = Create(Get(Model), Get(Norm), train.Classes, seed);
+        InputStatistics.Write(model, train);
         var folder = new RunFolder(Get(Out), name, Get(Overwrite));
 
         Optimizer optimizer = Get(OptimizerName) == "sgd"
@@ -94,6 +95,18 @@ internal static partial class TrainCommand
         }
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"test accuracy: {accuracy:F4}"));
         return 0;
+    }
+
+    private static Module Create(string architecture, string normalization, int classes, int seed)
+    {
+        try
+        {
+            return SavedModel.Create(architecture, normalization, classes, seed);
+        }
+        catch (ArgumentException e)   // for instance three groups for sixteen channels
+        {
+            throw new UserError($"--model {architecture} --norm {normalization}: {e.Message}");
+        }
     }
 
     private static LearningRate RateOf(string schedule, double rate, int stepsPerEpoch, int epochs, double warmup)
