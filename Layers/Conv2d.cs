@@ -1,0 +1,49 @@
+using Tapegrad.Devices;
+
+namespace Tapegrad.Layers;
+
+/// <summary>
+/// Two-dimensional convolution (<see cref="Conv2dOperation"/>), x [N, H, W, C] -> [N, OH, OW, O], weight [KH, KW, C / groups, O]. In files the weight is
+/// [O, C / groups, KH, KW], PyTorch's order. The weight starts He-normal by its fan-out, the bias at 0.
+/// </summary>
+public sealed class Conv2d : Module
+{
+    private readonly int inputs, outputs, groups;
+    private readonly Size2d kernel, stride, padding, dilation;
+
+    /// <summary>A convolution.</summary>
+    /// <param name="inputs">Channels of x.</param>
+    /// <param name="outputs">Channels of y.</param>
+    /// <param name="kernel">Height and width of the window.</param>
+    /// <param name="random">Where the initial values come from.</param>
+    /// <param name="stride">How far the window moves; 1 when not given.</param>
+    /// <param name="padding">Zeros around the image.</param>
+    /// <param name="dilation">How far apart the window's pixels lie; 1 when not given.</param>
+    /// <param name="groups">Blocks of channels with weights of their own; as many as channels for a depthwise convolution.</param>
+    /// <param name="bias">Whether a number is added to each channel of y.</param>
+    /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
+    public Conv2d(int inputs, int outputs, Size2d kernel, RandomSource random, Size2d? stride = null, Size2d padding = default, Size2d? dilation = null,
+        int groups = 1, bool bias = true, Initializer? initializer = null)
+    {
+        if (inputs < 1 || outputs < 1 || groups < 1 || inputs % groups != 0 || outputs % groups != 0)
+            throw new ShapeException($"Conv2d: {groups} groups do not divide {inputs} input channels and {outputs} output channels.");
+        (this.inputs, this.outputs, this.groups) = (inputs, outputs, groups);
+        (this.kernel, this.stride, this.padding, this.dilation) = (kernel, stride ?? 1, padding, dilation ?? 1);
+        var shape = new Shape(kernel.Height, kernel.Width, inputs / groups, outputs);
+        Weight = Parameter("weight", (initializer ?? Initializers.HeNormalFanOut)(shape, random), fileAxes: [3, 2, 0, 1]);
+        Bias = bias ? Parameter("bias", Tensor.Zeros(new Shape(outputs))) : null;
+    }
+
+    /// <summary>[KH, KW, C / groups, O].</summary>
+    public Parameter Weight { get; }
+
+    /// <summary>[O]; null when there is none.</summary>
+    public Parameter? Bias { get; }
+
+    /// <inheritdoc/>
+    public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}" + (stride == 1 ? "" : $", stride {stride}") + (padding == 0 ? "" : $", padding {padding}")
+        + (dilation == 1 ? "" : $", dilation {dilation}") + (groups == 1 ? "" : $", groups {groups}") + (Bias is null ? ", no bias" : "");
+
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x) => x.Conv2d(Weight, Bias is null ? null : Bias.Value, stride, padding, dilation, groups);
+}

@@ -1,0 +1,77 @@
+using System.Globalization;
+using Tapegrad.Layers.Formats;
+
+namespace Tapegrad.Layers;
+
+/// <summary>
+/// Models by name, and models from files: the metadata of a saved model say what it is, so that its file alone rebuilds it.
+/// <code>
+/// format_version  1               architecture  resnet20, vgg          normalization  group:8, batch, ..., none
+/// classes         10              zero_gamma    true, where it is      width          where it is not 16
+/// </code>
+/// A program adds what else it needs to evaluate, such as <c>input_mean</c>.
+/// </summary>
+public static class SavedModel
+{
+    private const string FormatVersion = "1", Version = "format_version", Architecture = "architecture", Normalization = "normalization", Classes = "classes",
+        ZeroGamma = "zero_gamma", Width = "width";
+
+    /// <summary>Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, or <c>resnet</c> and a depth of 6n + 2.</summary>
+    public static bool IsKnown(string architecture) => architecture == "vgg" || Depth(architecture) is not null;
+
+    /// <summary>A new model by the names of its architecture and normalization.</summary>
+    /// <exception cref="ArgumentException">A name is unknown.</exception>
+    public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false, int width = 16)
+    {
+        if (Depth(architecture) is { } depth) return ResNet.Cifar(depth, Normalizations.Parse(normalization), classes, seed, zeroGamma, width);
+        if (architecture == "vgg" && !zeroGamma && width == 16) return Vgg.Cifar(Normalizations.Parse(normalization), classes, seed);
+        throw new ArgumentException(architecture == "vgg" ? "vgg has neither residual blocks, whose gamma could start at 0, nor another width."
+            : $"there is no architecture '{architecture}'. Known are: vgg; resnet and a depth of 6n + 2, such as resnet20.");
+    }
+
+    /// <summary>The model that was saved in a file: architecture, weights, statistics and metadata, with no other option.</summary>
+    /// <exception cref="InvalidDataException">The file is not well-formed, or does not say what it holds.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static Module Rebuild(string path)
+    {
+        Module model;
+        using (var file = SafetensorsFile.Open(path))
+        {
+            if (Text(Version) is var version && version != FormatVersion)
+                throw Refused($"its {Version} is '{version}', and only {FormatVersion} is known: it was made by a newer version of this library, or by something else.");
+            var (architecture, normalization, classes, width) = (Text(Architecture), Text(Normalization), Number(Classes), file.Metadata.ContainsKey(Width) ? Number(Width) : 16);
+            var zeroGamma = file.Metadata.TryGetValue(ZeroGamma, out var text) && text == "true";
+            if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{architecture}' is unknown. Build the model that it was saved from, and call Load.");
+            if (!Normalizations.IsKnown(normalization)) throw Refused($"its {Normalization} '{normalization}' has no name here. Build the model that it was saved from, and call Load.");
+            var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for as many as the text asks for
+            if (classes > numbers || (Depth(architecture) is { } depth && ResNet.ConvolutionWeights(depth, width) > numbers))
+                throw Refused($"it holds {numbers} numbers, fewer than {architecture} of width {width} with {classes} classes has.");
+            try
+            {
+                model = Create(architecture, normalization, classes, seed: 0, zeroGamma, width);
+            }
+            catch (ArgumentException error)
+            {
+                throw Refused(error.Message);
+            }
+
+            string Text(string key) => file.Metadata.TryGetValue(key, out var value) ? value
+                : throw Refused($"it does not say its {key}. Build the model that it was saved from, and call Load.");
+            int Number(string key) => int.TryParse(Text(key), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number
+                : throw Refused($"its {key} '{Text(key)}' is not a positive whole number.");
+            InvalidDataException Refused(string why) => new($"{path}: cannot rebuild the model: {why}");
+        }
+        model.Load(path);
+        return model;
+    }
+
+    internal static void Describe(Module model, string architecture, string normalization, int classes)
+    {
+        model.Metadata[Version] = FormatVersion;
+        model.Metadata[Architecture] = architecture;
+        model.Metadata[Normalization] = normalization;
+        model.Metadata[Classes] = $"{classes}";
+    }
+
+    private static int? Depth(string architecture) => Normalizations.Number(architecture, "resnet") is { } depth && ResNet.IsDepth(depth) ? depth : null;
+}

@@ -1,0 +1,166 @@
+using Tapegrad.Devices;
+using Tapegrad.Layers.Formats;
+
+namespace Tapegrad.Layers;
+
+/// <summary>
+/// A layer, or a network of layers: a function of a tensor, with the parameters it learns. A subclass registers its parameters and its children in its
+/// constructor, in the order of the formula, and says in <see cref="Forward"/> what it computes. There is no reflection: what is not registered does not exist.
+/// </summary>
+/// <remarks>
+/// A module has no training mode to forget: layers that behave differently in training ask the tape that is open (see <see cref="Tape.Training"/>). Its path joins
+/// the names of its ancestors by dots, as PyTorch does: <c>layer1.0.conv1</c>. A child with an empty name lends its own children to its parent.
+/// Not thread-safe.
+/// </remarks>
+public abstract class Module
+{
+    private readonly List<Module> children = [];
+    private readonly List<Registered> registered = [];
+    private Module? parent;
+
+    // FileAxes: axis i of the array in a file is axis FileAxes[i] of the parameter; null where both have the same order.
+    private sealed record Registered(string Name, Parameter Parameter, int[]? FileAxes);
+
+    // ---- what a module computes ----------------------------------------------------------------------------------------------------------
+
+    /// <summary>Raised after every <see cref="Apply"/>, with the module and its output: for looking, not for changing.</summary>
+    public event Action<Module, Tensor>? AfterApply;
+
+    /// <summary>Computes the output. Errors and the tape's records name this layer.</summary>
+    public Tensor Apply(Tensor x)
+    {
+        using var _ = LayerContext.Enter(Name);
+        var output = Forward(x);
+        AfterApply?.Invoke(this, output);
+        return output;
+    }
+
+    /// <summary>What the module computes. Call <see cref="Apply"/> of children here, never their Forward.</summary>
+    protected abstract Tensor Forward(Tensor x);
+
+    // ---- what a module is made of --------------------------------------------------------------------------------------------------------
+
+    /// <summary>The name that the parent gave; empty for a module that stands alone.</summary>
+    public string Name { get; private set; } = "";
+
+    /// <summary>The names from the outermost module to this one, joined by dots.</summary>
+    public string Path => Join(parent?.Path ?? "", Name);
+
+    /// <summary>The settings that make the layer what it is, for <see cref="Summary"/>; empty when there are none.</summary>
+    public virtual string Settings => "";
+
+    /// <summary>The layers directly inside this one, in the order of registration.</summary>
+    public IReadOnlyList<Module> Children => children;
+
+    /// <summary>This module and all below it, parents first.</summary>
+    public IEnumerable<Module> Modules => children.SelectMany(child => child.Modules).Prepend(this);
+
+    /// <summary>What is learned by gradients: the trainable parameters of this module and all below it, in a stable order. Frozen ones are left out.</summary>
+    public IReadOnlyList<Parameter> Parameters => [.. State.Where(parameter => parameter.IsTrainable)];
+
+    /// <summary>Everything that a file keeps: all parameters, frozen ones and running statistics too.</summary>
+    public IReadOnlyList<Parameter> State => [.. AllRegistered.Select(entry => entry.Parameter)];
+
+    /// <summary>Texts that <see cref="Save"/> writes beside the numbers. Equal runs should have equal texts: no date, no path.</summary>
+    public IDictionary<string, string> Metadata { get; } = new Dictionary<string, string>();
+
+    /// <summary>Registers a layer of this module.</summary>
+    /// <returns>The same layer.</returns>
+    protected T Child<T>(string name, T module) where T : Module
+    {
+        CheckName(name, children.Select(child => child.Name));
+        if (module.parent is not null)
+            throw new ArgumentException($"the layer {module.Path} already belongs to a module. To use one layer twice, register it once and apply it twice.");
+        if (module == this || Ancestors.Contains(module)) throw new ArgumentException("a module cannot contain itself.");
+        module.parent = this;
+        module.Name = name;
+        children.Add(module);
+        foreach (var below in module.Modules) below.NameParameters();
+        return module;
+    }
+
+    /// <summary>Registers a parameter of this module.</summary>
+    /// <param name="name">Its name in this module, such as <c>weight</c>.</param>
+    /// <param name="initial">Its value at the beginning.</param>
+    /// <param name="trainable">False for what is remembered but not learned by gradients.</param>
+    /// <param name="fileAxes">PyTorch's order of axes, where it differs: axis i in a file is axis <c>fileAxes[i]</c> here.</param>
+    protected Parameter Parameter(string name, Tensor initial, bool trainable = true, int[]? fileAxes = null)
+    {
+        CheckName(name, registered.Select(entry => entry.Name));
+        if (name == "") throw new ArgumentException("a parameter has no name.");
+        if (fileAxes is not null) _ = initial.Shape.Permute(fileAxes);   // throws here, not when saving
+        var parameter = new Parameter(Join(Path, name), initial, trainable);
+        registered.Add(new Registered(name, parameter, fileAxes));
+        return parameter;
+    }
+
+    private IEnumerable<Registered> AllRegistered => Modules.SelectMany(module => module.registered);
+
+    private IEnumerable<Module> Ancestors => parent is null ? [] : parent.Ancestors.Prepend(parent);
+
+    private void NameParameters()
+    {
+        var path = Path;
+        foreach (var (name, parameter, _) in registered) parameter.Name = Join(path, name);
+    }
+
+    private void CheckName(string name, IEnumerable<string> taken)
+    {
+        if (name.Contains('.')) throw new ArgumentException($"the name '{name}' contains a dot, which joins names.");
+        if (taken.Contains(name)) throw new ArgumentException($"the name '{name}' is given twice in {GetType().Name}.");
+    }
+
+    private static string Join(string path, string name) => path == "" ? name : name == "" ? path : $"{path}.{name}";
+
+    // ---- looking -------------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>A table of the layers: path, kind and settings, the shapes of the parameters and how many numbers they hold.</summary>
+    public string Summary() => ModuleSummary.Of(this, module => module.registered.Select(entry => entry.Parameter));
+
+    // ---- files ---------------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in float, with PyTorch's names and order of axes. Equal models give equal bytes.
+    /// </summary>
+    /// <exception cref="IOException">The file cannot be written; an old one is as it was.</exception>
+    public void Save(string path)
+    {
+        using var scope = new Scope();
+        using var _ = Tape.Current?.Pause();
+        var values = AllRegistered.Select(entry =>
+        {
+            var value = entry.FileAxes is { } axes ? entry.Parameter.Value.Permute(axes) : entry.Parameter.Value;
+            return new SafetensorsValue(entry.Parameter.Name, value.Shape, value.ToFloats());
+        });
+        SafetensorsFile.Write(path, [.. values], Metadata.AsReadOnly());
+    }
+
+    /// <summary>
+    /// Reads <see cref="State"/> and <see cref="Metadata"/> back. Every name and shape must be as they are here, and no text may contradict
+    /// <see cref="Metadata"/>; else nothing is changed.
+    /// </summary>
+    /// <exception cref="InvalidDataException">The file is not well-formed, or it belongs to another model; one message names all differences.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public void Load(string path)
+    {
+        using var file = SafetensorsFile.Open(path);
+        var own = AllRegistered.ToArray();
+        ModuleFile.CheckFit(path, file, own.Select(entry => (entry.Parameter.Name, FileShape(entry))), Metadata);
+        var entries = file.Entries.ToDictionary(entry => entry.Name);
+        var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Parameter.Name]));   // all of them, before anything changes
+
+        using var scope = new Scope();
+        using var _ = Tape.Current?.Pause();
+        foreach (var (entry, value) in own.Zip(values))
+        {
+            using var device = Device.Use(entry.Parameter.Device);
+            var tensor = Tensor.From(value, FileShape(entry));
+            entry.Parameter.Value = entry.FileAxes is { } axes ? tensor.Permute(Inverse(axes)) : tensor;
+        }
+        foreach (var (key, text) in file.Metadata) Metadata[key] = text;
+    }
+
+    private static Shape FileShape(Registered entry) => entry.FileAxes is { } axes ? entry.Parameter.Shape.Permute(axes) : entry.Parameter.Shape;
+
+    private static int[] Inverse(int[] axes) => [.. Enumerable.Range(0, axes.Length).Select(axis => Array.IndexOf(axes, axis))];
+}

@@ -1,0 +1,33 @@
+using Tapegrad.Layers.Formats;
+
+namespace Tapegrad.Layers;
+
+/// <summary>Whether a file belongs to a model: every difference at once, so that nobody mends them one by one.</summary>
+internal static class ModuleFile
+{
+    /// <exception cref="InvalidDataException">It does not.</exception>
+    public static void CheckFit(string path, SafetensorsFile file, IEnumerable<(string Name, Shape Shape)> own, IDictionary<string, string> metadata)
+    {
+        var inFile = file.Entries.ToDictionary(entry => entry.Name, entry => entry.Shape);
+        var inModel = own.ToDictionary(entry => entry.Name, entry => entry.Shape);
+        var both = inModel.Keys.Where(inFile.ContainsKey).ToArray();
+        string[] differences =
+        [
+            .. List("it says", file.Metadata.Where(pair => metadata.TryGetValue(pair.Key, out var text) && text != pair.Value)
+                .Select(pair => $"{pair.Key} = {pair.Value} (here {metadata[pair.Key]})")),
+            .. List("missing in the file", inModel.Keys.Where(name => !inFile.ContainsKey(name))),
+            .. List("unknown to the model", inFile.Keys.Where(name => !inModel.ContainsKey(name))),
+            .. List("of another shape", both.Where(name => inFile[name] != inModel[name]).Select(name => $"{name} {inFile[name]} (here {inModel[name]})")),
+        ];
+        if (differences.Length > 0)
+            throw new InvalidDataException($"{path}: the file belongs to another model: {string.Join("; ", differences)}. Nothing was changed. "
+                + "Build the model that the file was saved from. Shapes are in the file's order of axes.");
+    }
+
+    private static string[] List(string what, IEnumerable<string> names)
+    {
+        const int most = 5;
+        var all = names.ToArray();
+        return all.Length == 0 ? [] : [$"{what}: {string.Join(", ", all.Take(most))}{(all.Length > most ? $" and {all.Length - most} more" : "")}"];
+    }
+}

@@ -1,0 +1,16 @@
+namespace Tapegrad.Layers;
+
+/// <summary>The positions of a sample share, each channel for itself (Ulyanov, Vedaldi and Lempitsky, 2016).</summary>
+public sealed class InstanceNorm(int channels, double eps = 1e-5, bool affine = true)
+    : Normalization(channels, new Sharing(Batch: false, Positions: true, Groups: channels), eps, affine)
+{
+    /// <summary>How <see cref="Normalizations"/> finds it.</summary>
+    public static NormalizationInfo Info { get; } = new("instance", "x^ over the positions of a sample's channel", "arXiv:1607.08022",
+        name => name == "instance" ? channels => new InstanceNorm(channels) : null);
+
+    /// <inheritdoc/>
+    public override string Variant => "instance";
+
+    /// <inheritdoc/>
+    protected override Tensor Normalize(Tensor x) => x.Normalize(S, Eps);
+}

@@ -1,0 +1,36 @@
+namespace Tapegrad.Layers;
+
+/// <summary>
+/// y = branch(x) + shortcut(x), and a ReLU after it when asked for (He, Zhang, Ren and Sun, 2016). Without a shortcut, x itself is added.
+/// The layers of the branch keep their own names under this block's path: <c>layer1.0.conv1</c>, not <c>layer1.0.branch.conv1</c>.
+/// </summary>
+public sealed class Residual : Module
+{
+    private readonly Module branch;
+    private readonly Module? shortcut;
+    private readonly bool relu;
+
+    /// <summary>A residual block.</summary>
+    /// <param name="branch">What is learned beside the shortcut.</param>
+    /// <param name="shortcut">What x passes through where the branch changes its shape; null for nothing.</param>
+    /// <param name="relu">Whether a ReLU follows the sum.</param>
+    public Residual(Module branch, Module? shortcut = null, bool relu = false)
+    {
+        this.branch = Child("", branch);
+        this.shortcut = shortcut is null ? null : Child("shortcut", shortcut);
+        this.relu = relu;
+    }
+
+    /// <inheritdoc/>
+    public override string Settings => relu ? "relu after the sum" : "";
+
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x)
+    {
+        var (y, kept) = (branch.Apply(x), shortcut is null ? x : shortcut.Apply(x));
+        if (y.Shape != kept.Shape)
+            throw new ShapeException($"residual: the branch gives {y.Shape}, but the shortcut {kept.Shape}; they are added, so they must be equal.");
+        var sum = y + kept;
+        return relu ? sum.Relu() : sum;
+    }
+}
