@@ -46,9 +46,12 @@ public static class ResNet
 
     internal static bool IsDepth(int depth) => depth >= 8 && depth % 6 == 2;
 
-    /// <summary>How many weights the convolutions of a network hold: before one is built from a file, the file must hold as many.</summary>
-    internal static double ConvolutionWeights(int depth, double width) =>
-        9 * (3 * width + width * width * ((depth - 2) / 3 + (2 + 4 * ((depth - 2) / 3 - 1)) + (8 + 16 * ((depth - 2) / 3 - 1))));
+    /// <summary>How many weights the convolutions hold: a file must hold as many before a network is built from it.</summary>
+    internal static double CountWeights(int depth, double width)
+    {
+        var perStage = (depth - 2) / 3.0;
+        return 9 * (3 * width + width * width * (perStage + (2 + 4 * (perStage - 1)) + (8 + 16 * (perStage - 1))));
+    }
 
     private static Residual Block(LayerMaker maker, int inputs, int outputs, int stride, bool zeroGamma)
     {

@@ -43,8 +43,8 @@ public static class SavedModel
             var zeroGamma = file.Metadata.TryGetValue(ZeroGamma, out var text) && text == "true";
             if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{architecture}' is unknown. Build the model that it was saved from, and call Load.");
             if (!Normalizations.IsKnown(normalization)) throw Refused($"its {Normalization} '{normalization}' has no name here. Build the model that it was saved from, and call Load.");
-            var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for as many as the text asks for
-            if (classes > numbers || (Depth(architecture) is { } depth && ResNet.ConvolutionWeights(depth, width) > numbers))
+            var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for what the text promises
+            if (numbers < classes + (Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width) : Vgg.CountWeights()))
                 throw Refused($"it holds {numbers} numbers, fewer than {architecture} of width {width} with {classes} classes has.");
             try
             {

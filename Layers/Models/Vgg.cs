@@ -35,4 +35,11 @@ public static class Vgg
         SavedModel.Describe(model, "vgg", maker.NormalizationName, classes);
         return model;
     }
+
+    /// <summary>How many weights the convolutions hold: a file must hold as many before a network is built from it.</summary>
+    internal static double CountWeights()
+    {
+        int[] channels = [3, .. Blocks.SelectMany(block => block)];
+        return channels.Zip(channels[1..], (inputs, outputs) => 9.0 * inputs * outputs).Sum();
+    }
 }
