@@ -30,13 +30,17 @@ public static class GradientCheck
         var checker = new Checker(function, inputs, variables, parameters ?? [], new RandomSource(seed), training, step);
         for (var k = 1; k <= order; k++)
         {
-            var (analytic, magnitude) = checker.Derivative(k);
             var numeric = checker.Quotient(k, checker.Directions(k));
-            // The quotient divides differences by the step, so it cannot be better than the rounding of s over the step.
-            var allowed = tolerance * (magnitude + Math.Abs(numeric)) + 1e-13 / step * (1 + Math.Abs(checker.Value(k - 1)));
-            if (Math.Abs(analytic - numeric) <= allowed) continue;   // false for NaN
-            throw new GradientCheckException($"order {k}: the tape says {analytic:G10}, the difference quotient {numeric:G10} (allowed error {allowed:G3}); inputs "
-                + $"{string.Join(", ", inputs.Select(x => x.Shape))}, seed {seed}.{(k == 1 ? checker.WorstElement() : "")}");
+            foreach (var createGraph in (bool[])[false, true])   // a kernel's own pull, then its composite
+            {
+                var (analytic, magnitude) = checker.Derivative(k, createGraph);
+                // The quotient divides differences by the step, so it cannot be better than the rounding of s over the step.
+                var allowed = tolerance * (magnitude + Math.Abs(numeric)) + 1e-13 / step * (1 + Math.Abs(checker.Value(k - 1)));
+                if (Math.Abs(analytic - numeric) <= allowed) continue;   // false for NaN
+                throw new GradientCheckException($"order {k}{(createGraph ? ", with createGraph" : "")}: the tape says {analytic:G10}, the difference quotient "
+                    + $"{numeric:G10} (allowed error {allowed:G3}); inputs {string.Join(", ", inputs.Select(x => x.Shape))}, seed {seed}."
+                    + (k == 1 ? checker.WorstElement(createGraph) : ""));
+            }
         }
     }
 
@@ -71,9 +75,9 @@ public static class GradientCheck
         public double Value(int k) => At(points, tape => Scalar(tape, k).ToDouble());
 
         /// <summary>The tape's derivative of s_(k-1) along v_k, and the sum of the magnitudes of its terms.</summary>
-        public (double Value, double Magnitude) Derivative(int k) => At(points, tape =>
+        public (double Value, double Magnitude) Derivative(int k, bool createGraph) => At(points, tape =>
         {
-            var terms = Terms(tape, k);
+            var terms = Terms(tape, k, createGraph);
             return (terms.Sum(t => t.Sum().ToDouble()), terms.Sum(t => t.Abs().Sum().ToDouble()));
         });
 
@@ -85,9 +89,9 @@ public static class GradientCheck
         }
 
         /// <summary>Where the first derivative is most wrong, element by element.</summary>
-        public string WorstElement()
+        public string WorstElement(bool createGraph)
         {
-            var gradients = At(points, tape => Slopes(tape, 1).Select(g => g.ToDoubles()).ToArray());
+            var gradients = At(points, tape => Slopes(tape, 1, createGraph).Select(g => g.ToDoubles()).ToArray());
             var worst = (Error: -1.0, Text: "");
             var variable = 0;
             for (var i = 0; i < points.Length; i++)
@@ -127,23 +131,23 @@ public static class GradientCheck
 
         private Tensor Scalar(Tape tape, int k)
         {
-            if (k > 0) return Terms(tape, k).Aggregate(Tensor.Scalar(0), (sum, term) => sum + term.Sum());
+            if (k > 0) return Terms(tape, k, createGraph: true).Aggregate(Tensor.Scalar(0), (sum, term) => sum + term.Sum());
             var y = function(inputs);
             return (y * Tensor.Normal(y.Shape, random.Split(0))).Sum();
         }
 
-        private Tensor[] Terms(Tape tape, int k)
+        private Tensor[] Terms(Tape tape, int k, bool createGraph)
         {
             var direction = Directions(k).Select((d, i) => Tensor.From(d, shapes[i])).Where((_, i) => isVariable[i]);
-            return [.. Slopes(tape, k).Zip(direction, (g, d) => g * d)];
+            return [.. Slopes(tape, k, createGraph).Zip(direction, (g, d) => g * d)];
         }
 
-        private Tensor[] Slopes(Tape tape, int k)
+        private Tensor[] Slopes(Tape tape, int k, bool createGraph)
         {
             Tensor[] variables = [.. inputs.Where((_, i) => isVariable[i]), .. parameters.Select(p => p.Value)];
             var s = Scalar(tape, k - 1);
             return s.Tape is null ? [.. variables.Select(x => Tensor.Zeros(x.Shape))]   // it does not depend on the variables any more
-                : tape.Gradients(s, variables, createGraph: true);
+                : tape.Gradients(s, variables, createGraph: createGraph);
         }
     }
 }

@@ -4,6 +4,7 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>The mean and the biased variance of <paramref name="Count"/> elements each: what a training pass learned about a layer's inputs.</summary>
+/// <remarks>An immutable value; thread-safe.</remarks>
 public sealed record Moments(long Count, Tensor Mean, Tensor Variance)
 {
     /// <summary>The moments of both sets together, exactly as if they had been one set (Chan, Golub and LeVeque, 1983).</summary>
@@ -19,6 +20,7 @@ public sealed record Moments(long Count, Tensor Mean, Tensor Variance)
 }
 
 /// <summary>A layer's memory of what it saw, updated when an optimizer's step commits what training proposed.</summary>
+/// <remarks>Called on the thread that takes the step.</remarks>
 public interface IStatistics
 {
     /// <summary>The layer's name, for messages.</summary>
@@ -34,18 +36,17 @@ internal sealed record Proposal(IStatistics Owner, Moments Moments);
 /// The gradients of a loss, by parameter, and the running statistics that the same pass proposed. A value: sum two of them to accumulate
 /// micro-batches, then hand the result to an optimizer, which commits gradients and statistics together, or neither.
 /// </summary>
-/// <remarks>The tensors belong to the tape they were read from; <see cref="Keep"/> takes them out of it.</remarks>
+/// <remarks>The tensors belong to the tape they were read from; <see cref="Keep"/> takes them out of it. Not thread-safe: one step commits them, once.</remarks>
 public sealed class Gradients
 {
     private readonly Dictionary<Parameter, Tensor> gradients;
-    private readonly List<Proposal> proposals;
+    private readonly Proposal[] proposals;
     private bool committed;
 
     internal Gradients(Dictionary<Parameter, Tensor> gradients, IEnumerable<Proposal> proposals)
     {
         this.gradients = gradients;
-        // A layer applied twice, or in two micro-batches, saw one larger set.
-        this.proposals = [.. proposals.GroupBy(p => p.Owner).Select(g => new Proposal(g.Key, g.Select(p => p.Moments).Aggregate((a, b) => a.Pool(b))))];
+        this.proposals = [.. proposals.Distinct()];   // two losses of one tape bring the same ones
     }
 
     /// <summary>The parameters that the loss was computed from, in the order of their first use.</summary>
@@ -98,8 +99,10 @@ public sealed class Gradients
     public void CommitStatistics()
     {
         CheckUncommitted();
+        // A layer applied twice, or in two micro-batches, saw one larger set.
+        var pooled = proposals.GroupBy(p => p.Owner, p => p.Moments).Select(g => (Owner: g.Key, Moments: g.Aggregate((a, b) => a.Pool(b)))).ToArray();
         committed = true;
-        foreach (var (owner, moments) in proposals) owner.Commit(moments);
+        foreach (var (owner, moments) in pooled) owner.Commit(moments);
     }
 
     /// <summary>Says where the first number stands that is not finite, among gradients and statistics; null when all are finite.</summary>

@@ -3,6 +3,7 @@ namespace Tapegrad;
 /// <summary>
 /// The path of the layer that this thread is applying, for instance <c>layer1.0.conv1</c>: records on the tape carry it, and errors name it.
 /// </summary>
+/// <remarks>Immutable; each thread has a current one of its own.</remarks>
 public sealed class LayerContext : IDisposable
 {
     [ThreadStatic] private static LayerContext? current;
@@ -17,7 +18,7 @@ public sealed class LayerContext : IDisposable
     }
 
     /// <summary>The innermost layer now; null outside any layer.</summary>
-    public static LayerContext? Current => current;
+    public static LayerContext? Current { get => current; internal set => current = value; }
 
     internal static string Suffix => current is { } layer && layer.ToString() is { Length: > 0 } path ? $" (in layer {path})" : "";
 

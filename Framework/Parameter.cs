@@ -49,7 +49,7 @@ public sealed class Parameter
         {
             if (value.Shape != Shape) throw new ShapeException($"{Name} has the shape {Shape}; a value of the shape {value.Shape} does not fit.");
             Tensor.CheckDevice(Name, this.value, value);
-            if (value.Memory == this.value.Memory) return;
+            if (value.Buffer == this.value.Memory) return;   // its own value; an older one refuses here
             Update(buffer => Copy(value, buffer));
         }
     }

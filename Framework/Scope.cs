@@ -37,8 +37,8 @@ public class Scope : IDisposable
         {
             while (open is { Count: > 0 })
             {
-                if (open[^1].TryGetTarget(out var scope)) return scope;
-                open.RemoveAt(open.Count - 1);   // forgotten without Dispose
+                if (open[^1].TryGetTarget(out var scope) && !scope.IsDisposed) return scope;
+                open.RemoveAt(open.Count - 1);   // forgotten without Dispose, or disposed by another thread
             }
             return null;
         }
@@ -65,10 +65,13 @@ public class Scope : IDisposable
         return true;
     }
 
+    /// <summary>Whether this scope will give the tensor's memory back, and has not done so yet.</summary>
+    internal bool Owns(Tensor tensor) => tensor.Memory.Owner == number && !tensor.IsStale;
+
     /// <summary>Gives one tensor's memory back before the scope ends, if it belongs to this scope.</summary>
     internal void Return(Tensor tensor)
     {
-        if (tensor.Memory.Owner == number) tensor.Device.Pool.Return(tensor.Memory);
+        if (Owns(tensor)) tensor.Device.Pool.Return(tensor.Memory);
     }
 
     /// <summary>Gives the memory back. Tensors that were made here refuse to be read from now on.</summary>

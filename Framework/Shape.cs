@@ -13,6 +13,7 @@ public readonly struct Shape : IEquatable<Shape>
     public const int MaximumRank = 8;
 
     private readonly ImmutableArray<int> dimensions;
+    private readonly int count;
 
     /// <summary>A shape of the given lengths.</summary>
     /// <exception cref="ShapeException">A length is negative, there are more than 8 axes, or there are more than 2^31 - 1 elements.</exception>
@@ -21,15 +22,14 @@ public readonly struct Shape : IEquatable<Shape>
         this.dimensions = [.. dimensions];
         if (dimensions.Length > MaximumRank)
             throw new ShapeException($"a shape of {dimensions.Length} axes: at most {MaximumRank} are supported.");
-        long count = 1;
+        long elements = 1;
         foreach (var length in dimensions)
         {
             if (length < 0) throw new ShapeException($"the shape {this} has a negative length.");
-            count = length == 0 ? 0 : count * length;
-            if (count > int.MaxValue) throw new ShapeException($"the shape {this} has more than {int.MaxValue} elements.");
-            if (count == 0) break;
+            elements = Math.Min(elements * length, int.MaxValue + 1L);   // no overflow, and a later 0 still makes it empty
         }
-        Count = (int)count;
+        if (elements > int.MaxValue) throw new ShapeException($"the shape {this} has more than {int.MaxValue} elements.");
+        count = (int)elements;
     }
 
     /// <summary>The shape of a single number.</summary>
@@ -39,7 +39,7 @@ public readonly struct Shape : IEquatable<Shape>
     public int Rank => Dimensions.Length;
 
     /// <summary>The number of elements: the product of all lengths, 1 for a scalar.</summary>
-    public int Count { get; }
+    public int Count => dimensions.IsDefault ? 1 : count;   // default(Shape) is a scalar's
 
     /// <summary>The lengths.</summary>
     public ReadOnlySpan<int> Dimensions => dimensions.IsDefault ? [] : dimensions.AsSpan();

@@ -16,7 +16,7 @@ public delegate Tensor?[] PullAll(Tensor value, Tensor gradient, bool[] wanted);
 /// Only results of variables are written down: trainable parameters, tensors given to <see cref="Watch"/>, and what was computed from them.
 /// A tape is a <see cref="Scope"/>: what it recorded is freed when it is disposed. One tape at a time is open on a thread, and no other thread may use it.
 /// </remarks>
-public sealed class Tape : Scope
+public sealed partial class Tape : Scope
 {
     [ThreadStatic] private static Tape? current;
 
@@ -41,7 +41,7 @@ public sealed class Tape : Scope
         IsTraining = training;
         this.random = random;
         this.stopAtNonFinite = stopAtNonFinite;
-        if (current is { } other)
+        if (Current is { } other)
         {
             base.Dispose();
             throw new InvalidOperationException($"a tape is already open on this thread (with {other.entries.Count} records). "
@@ -63,7 +63,7 @@ public sealed class Tape : Scope
     public static Tape Evaluating(bool stopAtNonFinite = false) => new(false, default, stopAtNonFinite);
 
     /// <summary>The tape that is open on this thread; null if there is none: then nothing is recorded and layers evaluate.</summary>
-    public static Tape? Current => current;
+    public static Tape? Current => current is { IsDisposed: false } ? current : null;   // another thread may have disposed it, after an await
 
     /// <summary>True when layers should behave as in training.</summary>
     public bool IsTraining { get; }
@@ -76,6 +76,9 @@ public sealed class Tape : Scope
     {
         if (current == this) current = null;
         base.Dispose();
+        entries.Clear();   // a forgotten tensor still knows its tape, and must not keep all of it alive
+        parameters.Clear();
+        proposals.Clear();
     }
 
     /// <summary>Records nothing until the result is disposed. What is computed meanwhile is a constant for this tape.</summary>
@@ -140,7 +143,7 @@ public sealed class Tape : Scope
     public static Tensor RecordKernel(string name, Tensor value, Tensor[] inputs, Func<Tensor[], Tensor> composite, PullAll pull) =>
         Recording is { } tape ? tape.Append(name, value, inputs, null, pull, composite) : value;
 
-    private static Tape? Recording => current is { paused: 0 } tape ? tape : null;
+    private static Tape? Recording => Current is { paused: 0 } tape ? tape : null;
 
     private bool IsVariable(Tensor x) => x.Tape == this || x.Parameter is { IsTrainable: true };
 
@@ -154,6 +157,7 @@ public sealed class Tape : Scope
             if (input.Parameter is { } parameter) RecordOf(parameter);
         }
         if (!any) return value;
+        foreach (var input in inputs) AdoptFromInside(input);   // constants too: the pulls will need them, maybe after an inner scope has ended
         if (value.Record >= 0 || value.Parameter is not null) value = value.View(value.Shape);   // a record of its own for a value that has one
         var entry = new Entry(name, value, inputs, LayerContext.Current) { Pulls = pulls, PullAll = pullAll, Composite = composite };
         if (stopAtNonFinite) CheckFinite(entry, value, "value");
@@ -190,7 +194,7 @@ public sealed class Tape : Scope
     {
         if (loss.Count != 1)
             throw new ShapeException($"Gradients: the loss has the shape {loss.Shape}; it must be one number. Take its mean, or use the overload with a seed.");
-        var found = Sweep(loss, loss.Constant(loss.Shape, 1), [.. parameters.Values], createGraph: false, release);
+        var found = Find(loss, loss.Constant(loss.Shape, 1), [.. parameters.Values], createGraph: false, release);
         var result = new Dictionary<Parameter, Tensor>();
         foreach (var (parameter, record) in parameters)
             if (found.TryGetValue(record, out var gradient)) result[parameter] = gradient;
@@ -209,33 +213,26 @@ public sealed class Tape : Scope
         if (seed.Shape != y.Shape) throw new ShapeException($"Gradients: the seed has the shape {seed.Shape}, but y has {y.Shape}.");
         foreach (var x in wrt)
             if (RecordOf(x) < 0) throw NotRecorded(x);
-        var found = Sweep(y, seed, [.. wrt.Select(RecordOf)], createGraph, release: false);
+        var found = Find(y, seed, [.. wrt.Select(RecordOf)], createGraph, release: false);
         return [.. wrt.Select(x => found.GetValueOrDefault(RecordOf(x)) ?? x.Constant(x.Shape, 0))];
     }
 
-    private Dictionary<int, Tensor> Sweep(Tensor y, Tensor seed, HashSet<int> wanted, bool createGraph, bool release)
+    private Dictionary<int, Tensor> Find(Tensor y, Tensor seed, HashSet<int> wanted, bool createGraph, bool release)
     {
         CheckOpen();
+        if (createGraph && paused > 0) throw new InvalidOperationException("the tape is paused, so it cannot record the sweep that createGraph asks for.");
         var start = RecordOf(y);
         if (start < 0) throw NotRecorded(y);
         using var _ = createGraph ? null : Pause();
-        var needed = FindNeeded(start, wanted);
-        var pending = new Dictionary<int, Tensor>();
-        for (var record = 0; record <= start; record++) entries[record].Value.Memory.Holds++;
-        Add(pending, start, seed, createGraph);
-        for (var record = start; record >= 0; record--)
+        var layer = LayerContext.Current;
+        try
         {
-            // Every later use of this value stands later on the tape, so its gradient is complete when the sweep comes here.
-            var entry = entries[record];
-            if (pending.TryGetValue(record, out var gradient))
-            {
-                if (createGraph) Spread(entry, gradient, needed, pending, createGraph);
-                else using (new Scope()) Spread(entry, gradient, needed, pending, createGraph);   // what a pull makes on its way is free again at once
-                if (!createGraph && !wanted.Contains(record)) Drop(pending, record);
-            }
-            LetGo(entry.Value, free: release && record < start && entry.Parameter is null);   // never y itself: the caller reads it
+            return new Sweep(this, FindNeeded(start, wanted), createGraph).Run(start, seed, wanted, release);
         }
-        return pending;
+        finally
+        {
+            LayerContext.Current = layer;
+        }
     }
 
     // Which records lead to something that was asked for. Inputs stand earlier on the tape, so one pass forward finds them.
@@ -251,84 +248,11 @@ public sealed class Tape : Scope
         return needed;
     }
 
-    // Adds to each input's gradient what passes back through one record.
-    private void Spread(Entry entry, Tensor gradient, bool[] needed, Dictionary<int, Tensor> pending, bool createGraph)
-    {
-        var inputs = entry.Inputs;
-        var records = Array.ConvertAll(inputs, RecordOf);
-        var isWanted = Array.ConvertAll(records, record => record >= 0 && (record >= needed.Length || needed[record]));
-        if (!isWanted.Contains(true)) return;
-        var all = entry switch
-        {
-            { Composite: { } composite } when createGraph => Replay(composite, inputs, gradient, needed),
-            { PullAll: { } pullAll } => pullAll(entry.Value, gradient, isWanted),
-            _ => null,
-        };
-        for (var i = 0; i < inputs.Length; i++)
-        {
-            if (!isWanted[i]) continue;
-            var part = all is null ? entry.Pulls![i](entry.Value, gradient) : all[i];
-            if (part is null) continue;
-            if (part.Shape != inputs[i].Shape) part = Unbroadcast(entry, i, part);
-            if (stopAtNonFinite) CheckFinite(entry, part, $"gradient of input {i}", inputs[i].Parameter);
-            Add(pending, records[i], part, createGraph);
-        }
-    }
-
-    // The gradient that a broadcast input receives is the sum over all its repetitions. This is the only place that does so.
-    private static Tensor Unbroadcast(Entry entry, int input, Tensor gradient)
-    {
-        var shape = entry.Inputs[input].Shape;
-        if (!shape.BroadcastsTo(gradient.Shape))
-            throw new ShapeException($"the pull of '{entry.Name}' gave input {input} of the shape {shape} a gradient of the shape {gradient.Shape}.");
-        return gradient.SumTo(shape);
-    }
-
-    private void Add(Dictionary<int, Tensor> pending, int record, Tensor gradient, bool createGraph)
-    {
-        if (pending.TryGetValue(record, out var before))
-        {
-            gradient = before + gradient;
-            if (!createGraph) Drop(pending, record);
-        }
-        pending[record] = gradient;
-        if (createGraph) return;
-        // Made in this sweep, or an alias of something that holds count: ours to free. Anything else (a seed, a constant) gets a hold that stays.
-        var memory = gradient.Memory;
-        if (memory.Holds == 0 && !AdoptFromInside(gradient)) memory.Holds++;
-        memory.Holds++;
-    }
-
-    private void Drop(Dictionary<int, Tensor> pending, int record)
-    {
-        pending.Remove(record, out var gradient);
-        LetGo(gradient!, free: true);
-    }
-
-    // Values and gradients can share a buffer (a sum hands the same gradient to both inputs, a reshape shares its input's numbers). Each of them
-    // counts one hold; the last one to let go frees it, if it belongs to this tape.
-    private void LetGo(Tensor tensor, bool free)
-    {
-        if (--tensor.Memory.Holds == 0 && free) Return(tensor);
-    }
-
-    // Differentiates the composite between its first and its last record, on this same tape.
-    private Tensor?[] Replay(Func<Tensor[], Tensor> composite, Tensor[] inputs, Tensor gradient, bool[] needed)
-    {
-        var first = entries.Count;
-        var y = composite(inputs);
-        var pending = new Dictionary<int, Tensor> { [y.Record] = gradient };
-        for (var record = y.Record; record >= first; record--)
-            if (pending.TryGetValue(record, out var g)) Spread(entries[record], g, needed, pending, createGraph: true);
-        var seen = new HashSet<int>();
-        return Array.ConvertAll(inputs, x => RecordOf(x) is var r and >= 0 && seen.Add(r) ? pending.GetValueOrDefault(r) : null);
-    }
-
     // ---- errors --------------------------------------------------------------------------------------------------------------------------
 
     private void CheckOpen()
     {
-        if (current != this)
+        if (Current != this)
             throw new InvalidOperationException(IsDisposed ? "this tape has been disposed." : "this tape belongs to another thread: a tape is used on the thread "
                 + "that opened it (after an await, the rest may run on another one).");
     }

@@ -43,9 +43,6 @@ public abstract class Buffer
     /// <summary>The number of the scope that will return this buffer; 0 when the collector does.</summary>
     internal long Owner { get; set; }
 
-    /// <summary>How many pending gradients of a sweep, or recorded values, still need this buffer.</summary>
-    internal int Holds { get; set; }
-
     /// <summary>Raises the stamp: every tensor made over this buffer until now refuses to be read from here on.</summary>
     public void Invalidate(BufferChange change)
     {

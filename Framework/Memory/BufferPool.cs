@@ -56,7 +56,6 @@ public sealed class BufferPool
     {
         buffer.Invalidate(BufferChange.Returned);
         buffer.Owner = 0;
-        buffer.Holds = 0;
         lock (gate)
         {
             if (BytesWaiting + buffer.Bytes > BytesLimit) return;

@@ -12,8 +12,11 @@ public static class WhereOperation
     public static Tensor Where(this Tensor condition, Tensor a, Tensor b) => a.Masked(condition) + b.Masked(condition.Equal(0));
 
     /// <summary>x where the condition is not 0, else 0.</summary>
-    public static Tensor Masked(this Tensor x, Tensor condition) => Tape.Record("masked", x.Zip(condition, new Masking(), "masked"),
-        (x, (_, g) => g.Masked(condition)));
+    public static Tensor Masked(this Tensor x, Tensor condition)
+    {
+        Tape.Current?.AdoptFromInside(condition);   // the gradient will need it
+        return Tape.Record("masked", x.Zip(condition, new Masking(), "masked"), (x, (_, g) => g.Masked(condition)));
+    }
 
     private readonly struct Masking : IZip
     {
