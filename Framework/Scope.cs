@@ -27,8 +27,10 @@ public class Scope : IDisposable
         if (current) (open ??= []).Add(new WeakReference<Scope>(this));
     }
 
-    /// <summary>A scope that owns only what is given to it by <see cref="Adopt"/>: for an iterator, whose caller has scopes of its own.</summary>
-    internal static Scope Apart() => new(current: false);
+    /// <summary>
+    /// A scope that owns only what is given to it by <see cref="Adopt"/>: for an iterator that hands out batches, whose caller has scopes of its own.
+    /// </summary>
+    public static Scope Apart() => new(current: false);
 
     /// <summary>The innermost open scope of this thread; null if there is none.</summary>
     internal static Scope? Innermost
@@ -47,8 +49,8 @@ public class Scope : IDisposable
     /// <summary>True after <see cref="Dispose"/>.</summary>
     public bool IsDisposed { get; private set; }
 
-    /// <summary>From now on the tensor's memory lives as long as this scope.</summary>
-    internal void Adopt(Tensor tensor)
+    /// <summary>From now on the tensor's memory lives as long as this scope, wherever it was made.</summary>
+    public void Adopt(Tensor tensor)
     {
         var buffer = tensor.Memory;
         if (buffer.Owner == number || tensor.Parameter is not null) return;

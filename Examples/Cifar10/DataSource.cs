@@ -23,16 +23,17 @@ internal static class DataSource
         {
             try
             {
-                Download(CacheFolder);
+                Download(cached);
                 return Datasets.Cifar10.Load(cached);
             }
-            catch (Exception e) when (!download && e is IOException or HttpRequestException or InvalidDataException)
+            catch (Exception e) when (e is IOException or InvalidDataException or UnauthorizedAccessException)
             {
+                if (download) throw new UserError($"--download: {e.Message} Without --download the program trains on Shapes10.");
                 Console.WriteLine($"The download failed: {e.Message}");
             }
-            catch (HttpRequestException e)
+            catch (OperationCanceledException)
             {
-                throw new UserError($"--download: CIFAR-10 could not be downloaded: {e.Message} Without --download the program trains on Shapes10.");
+                throw new UserError("the download was stopped; nothing was left behind.");
             }
         }
         Console.WriteLine($"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (--download fetches it): training on Shapes10, shapes made by a formula.");
@@ -51,15 +52,15 @@ internal static class DataSource
 
     private static void Download(string folder)
     {
-        Directory.CreateDirectory(folder);
+        using var interrupt = new Interrupt();
         AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new DownloadedColumn(), new TransferSpeedColumn(), new RemainingTimeColumn()).Start(progress =>
         {
             var bar = progress.AddTask("CIFAR-10");
-            Cifar10Download.To(folder, (done, total) =>
+            Datasets.Cifar10.DownloadAsync(folder, (done, total) =>
             {
                 if (total is { } all) bar.MaxValue = all;
                 bar.Value = done;
-            });
+            }, cancellation: interrupt.Token).GetAwaiter().GetResult();
         });
     }
 

@@ -117,22 +117,4 @@ internal static partial class TrainCommand
         var milestones = schedule["multistep:".Length..].Split(',').Select(epoch => int.Parse(epoch, CultureInfo.InvariantCulture) * stepsPerEpoch);
         return LearningRate.MultiStep(rate, [.. milestones], steps: steps, warmup: warmup);
     }
-
-    // Turns Ctrl-C into a request to stop; a second one ends the process as usual.
-    private sealed class Interrupt : IDisposable
-    {
-        private readonly CancellationTokenSource source = new();
-
-        public Interrupt() => Console.CancelKeyPress += Stop;
-
-        public CancellationToken Token => source.Token;
-
-        public void Dispose() => Console.CancelKeyPress -= Stop;
-
-        private void Stop(object? sender, ConsoleCancelEventArgs e)
-        {
-            e.Cancel = !source.IsCancellationRequested;
-            source.Cancel();
-        }
-    }
 }

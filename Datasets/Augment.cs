@@ -1,0 +1,67 @@
+namespace Tapegrad.Datasets;
+
+/// <summary>
+/// What happens to a training image before it is shown: nothing, a random crop out of the image with a black border around it, a flip from left to
+/// right in half of the cases, or the crop and then the flip.
+/// </summary>
+/// <remarks>
+/// Black is black before normalization, so a border pixel becomes (0 - mean) / std, as the pixels of a black image do; not 0, which is the mean
+/// colour. Random numbers are keyed by seed, epoch and position in the epoch: they do not change with the batch size or the number of threads.
+/// </remarks>
+public sealed record Augment
+{
+    private Augment(int padding, bool flips)
+    {
+        Padding = padding;
+        Flips = flips;
+    }
+
+    /// <summary>The image as it is.</summary>
+    public static Augment None { get; } = new(0, false);
+
+    /// <summary>Left and right change places with probability 1/2.</summary>
+    public static Augment Flip { get; } = new(0, true);
+
+    /// <summary>The usual choice for CIFAR-10: a crop with a border of 4, then a flip (He, Zhang, Ren and Sun, 2016, section 4.2).</summary>
+    public static Augment CropAndFlip { get; } = new(4, true);
+
+    /// <summary>The width of the black border that a crop is taken from; 0 when nothing is cropped.</summary>
+    public int Padding { get; }
+
+    /// <summary>Whether half of the images are flipped.</summary>
+    public bool Flips { get; }
+
+    /// <summary>A window of the image's own size, at a random place in the image with a black border of <paramref name="padding"/> pixels.</summary>
+    public static Augment Crop(int padding)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(padding);
+        return new Augment(padding, false);
+    }
+
+    /// <summary>Writes one image [H, W, C] as normalized numbers.</summary>
+    /// <param name="image">The pixels.</param>
+    /// <param name="levels">The normalized number of each byte: 256 for the first channel, 256 for the next, ...</param>
+    /// <param name="size">Height, width and channels.</param>
+    /// <param name="random">The random numbers of this image in this epoch.</param>
+    /// <param name="target">H * W * C numbers.</param>
+    internal void Apply(ReadOnlySpan<byte> image, ReadOnlySpan<float> levels, (int H, int W, int C) size, RandomSource random, Span<float> target)
+    {
+        // Three numbers at fixed indices: whether one is used does not move the others.
+        var top = random.Below(2 * Padding + 1, 0) - Padding;
+        var left = random.Below(2 * Padding + 1, 1) - Padding;
+        var flip = Flips && random.Below(2, 2) == 1;
+        var (height, width, channels) = size;
+        var next = 0;
+        for (var y = top; y < top + height; y++)
+        {
+            for (var x = 0; x < width; x++)
+            {
+                var column = left + (flip ? width - 1 - x : x);
+                var inside = (uint)y < (uint)height && (uint)column < (uint)width;
+                var pixel = (y * width + column) * channels;
+                for (var channel = 0; channel < channels; channel++)
+                    target[next++] = levels[256 * channel + (inside ? image[pixel + channel] : 0)];
+            }
+        }
+    }
+}
