@@ -8,8 +8,8 @@ namespace Tapegrad.Devices;
 // blocks are folded in the same way. This also keeps long sums accurate: the error grows with the depth of the tree.
 public sealed unsafe partial class CpuDevice
 {
-    private const int ElementBlock = 4096;
-    private const int RowBlock = 256;
+    private const int ElementBlock = 1024;
+    private const int RowBlock = 64;
     private const int TileColumns = 512;
 
     /// <inheritdoc/>

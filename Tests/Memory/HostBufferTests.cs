@@ -1,0 +1,56 @@
+using System.Runtime.CompilerServices;
+using Tapegrad.Memory;
+using Xunit;
+
+namespace Tapegrad.Tests.Memory;
+
+/// <summary>Alignment, padding, and a life that ends with the collector.</summary>
+public unsafe class HostBufferTests
+{
+    [Fact]
+    public void TheFirstElementLiesOnACacheLineAndAVectorFitsBehindTheLast()
+    {
+        for (var length = 0; length <= 300; length++)
+        {
+            var floats = new HostBuffer<float>(length);
+            var doubles = new HostBuffer<double>(length);
+            Assert.Equal(0, (nint)floats.Pointer % 64);
+            Assert.Equal(0, (nint)doubles.Pointer % 64);
+            Assert.Equal((length, length), (floats.Length, floats.Span.Length));
+            // Bytes counts the padding: up to a line before the first element, and a whole line of 64 bytes behind the last.
+            Assert.InRange(floats.Bytes, length * sizeof(float) + 128, length * sizeof(float) + 192);
+            Assert.InRange(doubles.Bytes, length * sizeof(double) + 128, length * sizeof(double) + 192);
+        }
+    }
+
+    [Fact]
+    public void TheSpanIsTheMemoryAtThePointer()
+    {
+        var buffer = new HostBuffer<float>(5);
+        buffer.Pointer[4] = 3;
+        Assert.Equal([0, 0, 0, 0, 3], buffer.Span.ToArray());
+        buffer.Span[0] = 2;
+        Assert.Equal(2, *buffer.Pointer);
+    }
+
+    [Fact]
+    public void TheMemoryStaysWhereItIs()
+    {
+        var buffers = Enumerable.Range(0, 100).Select(i => new HostBuffer<float>(1000)).ToArray();
+        foreach (var (buffer, i) in buffers.Select((buffer, i) => (buffer, i))) buffer.Span.Fill(i);
+        GC.Collect(2, GCCollectionMode.Forced, blocking: true, compacting: true);
+        foreach (var (buffer, i) in buffers.Select((buffer, i) => (buffer, i))) Assert.Equal(i, buffer.Pointer[999]);
+    }
+
+    [Fact]
+    public void TheCollectorTakesAForgottenBuffer()
+    {
+        var forgotten = Forget();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        Assert.False(forgotten.IsAlive);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference Forget() => new(new HostBuffer<float>(1000));
+}
