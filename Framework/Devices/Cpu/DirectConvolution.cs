@@ -1,0 +1,163 @@
+using System.Runtime.CompilerServices;
+using Tapegrad.Memory;
+
+namespace Tapegrad.Devices;
+
+/// <summary>
+/// The convolution and its input gradient, which differ in what they read and in how the weights lie, no more. Each result is one chain of fused
+/// multiply-adds over (kernel row, kernel column, channel), from 0. Equals, for the convolution,
+/// <code>
+/// for n, i, j, o:  y[n, i, j, o] = sum over k, l, c of x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c, o]
+/// </code>
+/// </summary>
+/// <remarks>
+/// Lanes: 16 output channels of a group, a panel, whose weights are packed in the order in which they are read (0 beyond the last channel); 6 pixels
+/// at a time, from any rows and images. Remainders (channels of the last panel, pixels of the last tile) are computed and dropped.
+/// </remarks>
+internal sealed unsafe class DirectConvolution
+{
+    private const int Panel = ConvolutionTiles.Columns;
+    private const int Tile = ConvolutionTiles.Rows;
+    private const int BlockPixels = 96;   // so many pixels use a panel of weights before the next one comes; small images come together
+
+    private readonly int batch, groups, reduced, channels, panels, width, height;
+    private readonly bool isGradient;
+    private readonly WindowGeometry windows;
+    private readonly PaddedImages images;
+    private readonly Phase[] phases;
+    private readonly int packedLength;
+
+    // A grid of results with the same taps; their weights begin at Packed.
+    private sealed record Phase(AxisPhase Rows, AxisPhase Columns, KernelRuns Runs, int Packed)
+    {
+        public int Pixels => Rows.Count * Columns.Count;
+
+        public int Depth => Runs.Starts.Length * Runs.Length;
+    }
+
+    private DirectConvolution(ConvolutionGeometry geometry, bool gradient)
+    {
+        windows = geometry.Windows;
+        isGradient = gradient;
+        (batch, groups) = (windows.Batch, geometry.Groups);
+        var (kernel, stride, padding, dilation) = (windows.Kernel, windows.Stride, windows.Padding, windows.Dilation);
+        var (inputs, outputs) = (windows.Channels / groups, geometry.OutputChannels / groups);
+        (reduced, channels) = gradient ? (outputs, inputs) : (inputs, outputs);
+        (height, width) = gradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
+        panels = (channels + Panel - 1) / Panel;
+
+        Func<int, int, int, int, int, int, ConvolutionAxis> axis = gradient ? ConvolutionAxis.Gradient : ConvolutionAxis.Forward;
+        var vertical = axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height, dilation.Height);
+        var horizontal = axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width, dilation.Width);
+        images = gradient
+            ? new PaddedImages(vertical, horizontal, windows.OutputHeight, windows.OutputWidth, geometry.OutputChannels)
+            : new PaddedImages(vertical, horizontal, windows.Height, windows.Width, windows.Channels);
+        var all = new List<Phase>();
+        foreach (var rows in vertical.Phases)
+            foreach (var columns in horizontal.Phases)
+            {
+                all.Add(new Phase(rows, columns, images.Runs(rows, columns, groups), packedLength));
+                packedLength += groups * panels * all[^1].Depth * Panel;
+            }
+        phases = [.. all];
+    }
+
+    /// <summary>y from x and w.</summary>
+    public static void Convolve(ConvolutionGeometry geometry, BufferPool pool, float* x, float* w, float* y) =>
+        new DirectConvolution(geometry, gradient: false).Run(pool, x, w, y);
+
+    /// <summary>The gradient of x from that of y, and w.</summary>
+    public static void InputGradient(ConvolutionGeometry geometry, BufferPool pool, float* g, float* w, float* xGradient) =>
+        new DirectConvolution(geometry, gradient: true).Run(pool, g, w, xGradient);
+
+    private void Run(BufferPool pool, float* source, float* weights, float* result)
+    {
+        var packed = (HostBuffer<float>)pool.Rent(packedLength);
+        var panelWeights = packed.Pointer;
+        Workers.Run(phases.Length * groups * panels, item => Pack(item, weights, panelWeights));
+        // No bit depends on how many images come together.
+        var block = Math.Clamp(BlockPixels / Math.Max(1, height * width), 1, Math.Max(1, batch / 8));
+        Workers.Run((batch + block - 1) / block, item => ConvolveImages(item * block, Math.Min(block, batch - item * block), source, panelWeights, result));
+        pool.Return(packed);
+    }
+
+    // packed[phase, group, panel, depth, lane]: the weights in the order of the walk. w is [KH, KW, C / groups, O] in both directions.
+    private void Pack(int item, float* w, float* packed)
+    {
+        var (rest, panel) = Math.DivRem(item, panels);
+        var (index, group) = Math.DivRem(rest, groups);
+        var phase = phases[index];
+        var target = packed + phase.Packed + (long)(group * panels + panel) * phase.Depth * Panel;
+        var (inputs, outputs) = isGradient ? (channels, reduced) : (reduced, channels);
+        var (depthStride, laneStride) = isGradient ? (1, outputs * groups) : (outputs * groups, 1);
+        var lanes = Math.Min(Panel, channels - panel * Panel);
+        foreach (var row in phase.Rows.Taps)
+            foreach (var column in phase.Columns.Taps)
+            {
+                var tap = w + (long)(row.Kernel * windows.Kernel.Width + column.Kernel) * inputs * outputs * groups + group * outputs + (long)panel * Panel * laneStride;
+                for (var k = 0; k < reduced; k++, tap += depthStride, target += Panel)
+                    for (var lane = 0; lane < Panel; lane++) target[lane] = lane < lanes ? tap[(long)lane * laneStride] : 0;
+            }
+    }
+
+    private void ConvolveImages(int first, int count, float* source, float* packed, float* result)
+    {
+        var padded = images.Prepare(source, first, count, Scratch<float>.Rent(images.ScratchLength(count)));
+        result += (long)first * height * width * groups * channels;
+        foreach (var phase in phases)
+        {
+            // Where each pixel of these images is read and written; the last one again and again until the last tile is full.
+            var tiles = (count * phase.Pixels + Tile - 1) / Tile;
+            var starts = Scratch<int>.Rent(2L * tiles * Tile);
+            var targets = starts + tiles * Tile;
+            FindPixels(phase, count, tiles * Tile, starts, targets);
+            fixed (int* runs = phase.Runs.Starts)
+                for (var group = 0; group < groups; group++)
+                    for (var panel = 0; panel < panels; panel++)
+                    {
+                        var weights = packed + phase.Packed + (long)(group * panels + panel) * phase.Depth * Panel;
+                        var lanes = Math.Min(Panel, channels - panel * Panel);
+                        var y = result + group * channels + panel * Panel;
+                        for (var tile = 0; tile < tiles; tile++)
+                        {
+                            var pixels = Math.Min(Tile, count * phase.Pixels - tile * Tile);
+                            ConvolveTile(padded + group * reduced, starts + tile * Tile, phase.Runs, runs, weights, y, targets + tile * Tile, pixels, lanes);
+                        }
+                    }
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void ConvolveTile(float* x, int* starts, KernelRuns runs, int* offsets, float* weights, float* y, int* targets, int pixels, int lanes)
+    {
+        if (pixels == Tile && lanes == Panel)
+        {
+            ConvolutionTiles.Convolve(x, starts, offsets, runs.Starts.Length, runs.Length, weights, y, targets);
+            return;
+        }
+        var spare = stackalloc float[Tile * Panel];
+        var spareTargets = stackalloc int[Tile];
+        for (var pixel = 0; pixel < Tile; pixel++) spareTargets[pixel] = pixel * Panel;
+        ConvolutionTiles.Convolve(x, starts, offsets, runs.Starts.Length, runs.Length, weights, spare, spareTargets);
+        for (var pixel = 0; pixel < pixels; pixel++)
+            for (var lane = 0; lane < lanes; lane++) y[targets[pixel] + lane] = spare[pixel * Panel + lane];
+    }
+
+    private void FindPixels(Phase phase, int count, int length, int* starts, int* targets)
+    {
+        var (rows, columns, at) = (phase.Rows, phase.Columns, 0);
+        var (channelsIn, channelsOut) = (groups * reduced, groups * channels);
+        for (var image = 0; image < count; image++)
+            for (var i = 0; i < rows.Count; i++)
+            {
+                var start = (int)(image * images.ImageLength) + i * rows.SourceStep * images.RowLength;
+                var target = ((image * height + rows.Start + i * rows.Step) * width + columns.Start) * channelsOut;
+                for (var j = 0; j < columns.Count; j++, at++)
+                {
+                    starts[at] = start + j * columns.SourceStep * channelsIn;
+                    targets[at] = target + j * columns.Step * channelsOut;
+                }
+            }
+        for (; at < length; at++) (starts[at], targets[at]) = (starts[at - 1], targets[at - 1]);
+    }
+}

@@ -1,0 +1,19 @@
+using Tapegrad.Memory;
+
+namespace Tapegrad.Devices;
+
+/// <summary>
+/// Memory that an item of work uses while it runs: one piece for each thread and type, which grows to the largest request and is then used again
+/// and again. Its contents are whatever was there before; an item cuts all that it needs from one piece.
+/// </summary>
+internal static unsafe class Scratch<T> where T : unmanaged
+{
+    [ThreadStatic] private static HostBuffer<T>? piece;
+
+    /// <summary>At least <paramref name="length"/> elements and a vector of slack, on a 64-byte boundary, until this thread asks again.</summary>
+    public static T* Rent(long length)
+    {
+        if (piece is null || piece.Length < length) piece = new HostBuffer<T>(checked((int)length));
+        return piece.Pointer;
+    }
+}

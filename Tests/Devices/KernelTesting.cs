@@ -1,0 +1,64 @@
+using Tapegrad.Devices;
+using Tapegrad.Memory;
+using Xunit;
+using Buffer = Tapegrad.Memory.Buffer;
+
+namespace Tapegrad.Tests.Devices;
+
+/// <summary>What the tests of the CPU's kernels share: buffers whose surroundings are poisoned, and comparisons of bits.</summary>
+internal static unsafe class KernelTesting
+{
+    /// <summary>Normal numbers, the same for the same seed.</summary>
+    public static float[] Normal(int length, int seed)
+    {
+        var random = new RandomSource(seed);
+        return [.. Enumerable.Range(0, length).Select(i => (float)random.Normal(i))];
+    }
+
+    /// <summary>A buffer with these numbers, and NaN in the padding behind them: whoever lets the padding into a result shows.</summary>
+    public static Buffer Filled(float[] values)
+    {
+        var buffer = new HostBuffer<float>(values.Length);
+        for (var i = 0; i < 16; i++) buffer.Pointer[values.Length + i] = float.NaN;
+        values.CopyTo(buffer.Span);
+        return buffer;
+    }
+
+    /// <summary>What a kernel writes into a buffer that was full of NaN. It must write nothing behind it.</summary>
+    public static float[] Result(int length, Action<Buffer> compute)
+    {
+        var buffer = (HostBuffer<float>)Filled([.. Enumerable.Repeat(float.NaN, length)]);
+        compute(buffer);
+        for (var i = 0; i < 16; i++) Assert.True(float.IsNaN(buffer.Pointer[length + i]), $"element {i} behind the result was written");
+        return buffer.Span.ToArray();
+    }
+
+    /// <summary>Equal bit by bit; of two NaNs nothing more is asked.</summary>
+    public static void AssertSameBits(float[] expected, float[] actual, string what)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        for (var i = 0; i < expected.Length; i++)
+            Assert.True(BitConverter.SingleToInt32Bits(expected[i]) == BitConverter.SingleToInt32Bits(actual[i]) || float.IsNaN(expected[i]) && float.IsNaN(actual[i]),
+                $"{what}: element {i} is {actual[i]:R}, not {expected[i]:R}");
+    }
+
+    /// <summary>The result has the same bits with 1, 2, 3, 5 and 8 threads.</summary>
+    public static void SameForAnyThreads(Func<float[]> compute, string what)
+    {
+        var before = Workers.Threads;
+        try
+        {
+            Workers.Threads = 1;
+            var expected = compute();
+            foreach (var threads in (int[])[2, 3, 5, 8])
+            {
+                Workers.Threads = threads;
+                AssertSameBits(expected, compute(), $"{what}, {threads} threads");
+            }
+        }
+        finally
+        {
+            Workers.Threads = before;
+        }
+    }
+}
