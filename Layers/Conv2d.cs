@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Two-dimensional convolution (<see cref="Conv2dOperation"/>), x [N, H, W, C] -> [N, OH, OW, O], weight [KH, KW, C / groups, O]. In files the weight is
-/// [O, C / groups, KH, KW], PyTorch's order. The weight starts He-normal by its fan-out, the bias at 0.
+/// Two-dimensional convolution (<see cref="Conv2dOperation"/>), x [N, H, W, C] -> [N, OH, OW, O], weight [KH, KW, C / groups, O]. In files
+/// the weight is [O, C / groups, KH, KW], PyTorch's order. The weight starts He-normal by its fan-out, the bias at 0.
 /// </summary>
 public sealed class Conv2d : Module
 {
@@ -22,8 +22,8 @@ public sealed class Conv2d : Module
     /// <param name="groups">Blocks of channels with weights of their own; as many as channels for a depthwise convolution.</param>
     /// <param name="bias">Whether a number is added to each channel of y.</param>
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
-    public Conv2d(int inputs, int outputs, Size2d kernel, RandomSource random, Size2d? stride = null, Size2d padding = default, Size2d? dilation = null,
-        int groups = 1, bool bias = true, Initializer? initializer = null)
+    public Conv2d(int inputs, int outputs, Size2d kernel, RandomSource random, Size2d? stride = null, Size2d padding = default,
+        Size2d? dilation = null, int groups = 1, bool bias = true, Initializer? initializer = null)
     {
         if (inputs < 1 || outputs < 1 || groups < 1 || inputs % groups != 0 || outputs % groups != 0)
             throw new ShapeException($"Conv2d: {groups} groups do not divide {inputs} input channels and {outputs} output channels.");
@@ -41,7 +41,8 @@ public sealed class Conv2d : Module
     public Parameter? Bias { get; }
 
     /// <inheritdoc/>
-    public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}" + (stride == 1 ? "" : $", stride {stride}") + (padding == 0 ? "" : $", padding {padding}")
+    public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}"
+        + (stride == 1 ? "" : $", stride {stride}") + (padding == 0 ? "" : $", padding {padding}")
         + (dilation == 1 ? "" : $", dilation {dilation}") + (groups == 1 ? "" : $", groups {groups}") + (Bias is null ? ", no bias" : "");
 
     /// <inheritdoc/>

@@ -4,12 +4,14 @@ namespace Tapegrad.Layers;
 public delegate Tensor Initializer(Shape shape, RandomSource random);
 
 /// <summary>
-/// How weights start. A weight is [.., in, out]: [in, out] of a linear layer, [KH, KW, C / groups, O] of a convolution. Its fan-in is the number of inputs that
-/// meet in one output, its fan-out, as PyTorch counts it, the window's size times O (whatever the groups).
+/// How weights start. A weight is [.., in, out]: [in, out] of a linear layer, [KH, KW, C / groups, O] of a convolution. Its fan-in is the
+/// number of inputs that meet in one output, its fan-out, as PyTorch counts it, the window's size times O (whatever the groups).
 /// </summary>
 public static class Initializers
 {
-    /// <summary>Normal, standard deviation sqrt(2 / fan-in): keeps the size of activations through ReLUs (He, Zhang, Ren and Sun, 2015).</summary>
+    /// <summary>
+    /// Normal, standard deviation sqrt(2 / fan-in): keeps the size of activations through ReLUs (He, Zhang, Ren and Sun, 2015).
+    /// </summary>
     public static Tensor HeNormal(Shape shape, RandomSource random) => Tensor.Normal(shape, random) * Math.Sqrt(2.0 / FanIn(shape));
 
     /// <summary>Normal, standard deviation sqrt(2 / fan-out): keeps the size of gradients through ReLUs.</summary>

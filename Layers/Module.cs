@@ -4,13 +4,14 @@ using Tapegrad.Layers.Formats;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// A layer, or a network of layers: a function of a tensor, with the parameters it learns. A subclass registers its parameters and its children in its
-/// constructor, in the order of the formula, and says in <see cref="Forward"/> what it computes. There is no reflection: what is not registered does not exist.
+/// A layer, or a network of layers: a function of a tensor, with the parameters it learns. A subclass registers its parameters and its
+/// children in its constructor, in the order of the formula, and says in <see cref="Forward"/> what it computes. There is no reflection:
+/// what is not registered does not exist.
 /// </summary>
 /// <remarks>
-/// A module has no training mode to forget: layers that behave differently in training ask the tape that is open (see <see cref="Tape.Training"/>). Its path joins
-/// the names of its ancestors by dots, as PyTorch does: <c>layer1.0.conv1</c>. A child with an empty name lends its own children to its parent.
-/// Not thread-safe.
+/// A module has no training mode to forget: layers that behave differently in training ask the tape that is open (see
+/// <see cref="Tape.Training"/>). Its path joins the names of its ancestors by dots, as PyTorch does: <c>layer1.0.conv1</c>. A child with
+/// an empty name lends its own children to its parent. Not thread-safe.
 /// </remarks>
 public abstract class Module
 {
@@ -55,7 +56,9 @@ public abstract class Module
     /// <summary>This module and all below it, parents first.</summary>
     public IEnumerable<Module> Modules => children.SelectMany(child => child.Modules).Prepend(this);
 
-    /// <summary>What is learned by gradients: the trainable parameters of this module and all below it, in a stable order. Frozen ones are left out.</summary>
+    /// <summary>
+    /// What is learned by gradients: the trainable parameters of this module and all below it, in a stable order. Frozen ones are left out.
+    /// </summary>
     public IReadOnlyList<Parameter> Parameters => [.. State.Where(parameter => parameter.IsTrainable)];
 
     /// <summary>Everything that a file keeps: all parameters, frozen ones and running statistics too.</summary>
@@ -70,7 +73,8 @@ public abstract class Module
     {
         CheckName(name, children.Select(child => child.Name));
         if (module.parent is not null)
-            throw new ArgumentException($"the layer {module.Path} already belongs to a module. To use one layer twice, register it once and apply it twice.");
+            throw new ArgumentException($"the layer {module.Path} already belongs to a module. To use one layer twice, register it once and "
+                + "apply it twice.");
         if (module == this || Ancestors.Contains(module)) throw new ArgumentException("a module cannot contain itself.");
         module.parent = this;
         module.Name = name;
@@ -120,7 +124,8 @@ public abstract class Module
     // ---- files ---------------------------------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in float, with PyTorch's names and order of axes. Equal models give equal bytes.
+    /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in float, with PyTorch's names and order of axes. Equal
+    /// models give equal bytes.
     /// </summary>
     /// <exception cref="IOException">The file cannot be written; an old one is as it was.</exception>
     public void Save(string path)
@@ -139,7 +144,8 @@ public abstract class Module
     /// Reads <see cref="State"/> and <see cref="Metadata"/> back. Every name and shape must be as they are here, and no text may contradict
     /// <see cref="Metadata"/>; else nothing is changed.
     /// </summary>
-    /// <exception cref="InvalidDataException">The file is not well-formed, or it belongs to another model; one message names all differences.</exception>
+    /// <exception cref="InvalidDataException">The file is not well-formed, or it belongs to another model; one message names all
+    /// differences.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public void Load(string path)
     {

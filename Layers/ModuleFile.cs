@@ -17,7 +17,8 @@ internal static class ModuleFile
                 .Select(pair => $"{pair.Key} = {pair.Value} (here {metadata[pair.Key]})")),
             .. List("missing in the file", inModel.Keys.Where(name => !inFile.ContainsKey(name))),
             .. List("unknown to the model", inFile.Keys.Where(name => !inModel.ContainsKey(name))),
-            .. List("of another shape", both.Where(name => inFile[name] != inModel[name]).Select(name => $"{name} {inFile[name]} (here {inModel[name]})")),
+            .. List("of another shape", both.Where(name => inFile[name] != inModel[name])
+                .Select(name => $"{name} {inFile[name]} (here {inModel[name]})")),
         ];
         if (differences.Length > 0)
             throw new InvalidDataException($"{path}: the file belongs to another model: {string.Join("; ", differences)}. Nothing was changed. "

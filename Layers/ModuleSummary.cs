@@ -20,12 +20,16 @@ internal static class ModuleSummary
         var countWidth = rows.Max(row => row[3].Length);
         var text = new StringBuilder();
         foreach (var row in rows)
-            text.AppendLine($"{row[0].PadRight(widths[0])}  {row[1].PadRight(widths[1])}  {row[2].PadRight(widths[2])}  {row[3].PadLeft(countWidth)}".TrimEnd());
+        {
+            var cells = row[..3].Zip(widths, (cell, width) => cell.PadRight(width)).Append(row[3].PadLeft(countWidth));
+            text.AppendLine(string.Join("  ", cells).TrimEnd());
+        }
         var remembered = model.State.Where(parameter => !parameter.IsTrainable).ToArray();
         text.Append($"{Count(model.Parameters)} trainable parameters");
         if (remembered.Length > 0) text.Append($", {Count(remembered)} numbers that are kept but not trained");
         return text.AppendLine().ToString();
     }
 
-    private static string Count(IEnumerable<Parameter> parameters) => parameters.Sum(parameter => (long)parameter.Count).ToString("N0", CultureInfo.InvariantCulture);
+    private static string Count(IEnumerable<Parameter> parameters) =>
+        parameters.Sum(parameter => (long)parameter.Count).ToString("N0", CultureInfo.InvariantCulture);
 }

@@ -27,11 +27,12 @@ public sealed record SafetensorsValue(string Name, Shape Shape, float[] Values);
 /// The safetensors format: named arrays and a few strings, nothing that can run.
 /// <code>
 /// bytes 0 .. 7      n, the length of the header: unsigned, little-endian
-/// bytes 8 .. 8+n-1  the header, JSON: {"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}
+/// bytes 8 .. 8+n-1  the header, JSON: {"__metadata__": {"key": "text", ..},
+///                                      "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ..}
 /// the rest          the numbers, little-endian, row-major; offsets count from byte 8+n
 /// </code>
-/// Reading is strict, stricter than the format's own implementation: a key that is there twice, a field too many, a byte that belongs to no tensor or to
-/// two is refused before memory for a single number is taken. Writing is deterministic: the same content gives the same bytes.
+/// Reading is strict, stricter than the format's own implementation: a key that is there twice, a field too many, a byte that belongs to no
+/// tensor or to two is refused before memory for a single number is taken. Writing is deterministic: the same content gives the same bytes.
 /// Source: https://github.com/huggingface/safetensors#format.
 /// </summary>
 /// <remarks>Holds the file open until disposed. Not thread-safe.</remarks>
@@ -86,7 +87,8 @@ public sealed class SafetensorsFile : IDisposable
     public double[] ReadDoubles(SafetensorsEntry entry) => Read<double>(entry);
 
     /// <summary>Writes tensors in the given order, as F32. The file is replaced in one step, or not at all.</summary>
-    /// <exception cref="ArgumentException">A name is empty, not text, reserved, or there twice; or the number of values is not the shape's.</exception>
+    /// <exception cref="ArgumentException">A name is empty, not text, reserved, or there twice; or the number of values is not the
+    /// shape's.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Write(string path, IReadOnlyList<SafetensorsValue> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
@@ -138,8 +140,9 @@ public sealed class SafetensorsFile : IDisposable
         }
         catch (EndOfStreamException error)
         {
-            throw new IOException($"{path}: the file ends inside the tensor '{entry.Name}' (bytes {entry.Offset} to {entry.Offset + entry.Length}): it was cut short "
-                + "after it was opened. Is another program writing it? Read it again when that has finished.", error);
+            throw new IOException($"{path}: the file ends inside the tensor '{entry.Name}' (bytes {entry.Offset} to "
+                + $"{entry.Offset + entry.Length}): it was cut short after it was opened. Is another program writing it? "
+                + "Read it again when that has finished.", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

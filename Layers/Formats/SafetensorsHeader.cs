@@ -8,13 +8,16 @@ namespace Tapegrad.Layers.Formats;
 /// <summary>
 /// The header of a safetensors file: read strictly, written deterministically. See <see cref="SafetensorsFile"/> for the layout.
 /// </summary>
-/// <remarks>A number's place is checked against its shape, the neighbours and the file's end before anybody asks for memory to hold it.</remarks>
+/// <remarks>
+/// A number's place is checked against its shape, the neighbours and the file's end before anybody asks for memory to hold it.
+/// </remarks>
 internal ref struct SafetensorsHeader
 {
     private const string MetadataKey = "__metadata__";
     private const int LengthBytes = 8;
     private const long MaximumLength = 100_000_000;   // the format's own limit
-    private const string Damaged = "The file is damaged, cut short, or not in the safetensors format: fetch it again, or save it again with the program that made it.";
+    private const string Damaged =
+        "The file is damaged, cut short, or not in the safetensors format: fetch it again, or save it again with the program that made it.";
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly string path;
@@ -171,13 +174,14 @@ internal ref struct SafetensorsHeader
     // Every byte of the numbers belongs to exactly one tensor.
     private readonly SafetensorsEntry[] Arrange(List<SafetensorsEntry> entries)
     {
-        SafetensorsEntry[] sorted = [.. entries.OrderBy(entry => entry.Offset).ThenBy(entry => entry.Length)];   // stable: keys' order among empty ones
+        SafetensorsEntry[] sorted = [.. entries.OrderBy(entry => entry.Offset).ThenBy(entry => entry.Length)];   // empty ones in the keys' order
         var position = dataStart;
         for (var i = 0; i < sorted.Length; i++)
         {
             var entry = sorted[i];
             if (entry.Offset < position) throw Broken(entry.Offset, $"the tensors '{Show(sorted[i - 1].Name)}' and '{Show(entry.Name)}' overlap.");
-            if (entry.Offset > position) throw Broken(position, $"{entry.Offset - position} bytes before the tensor '{Show(entry.Name)}' belong to no tensor.");
+            if (entry.Offset > position)
+                throw Broken(position, $"{entry.Offset - position} bytes before the tensor '{Show(entry.Name)}' belong to no tensor.");
             position += entry.Length;
         }
         if (position < dataStart + dataLength) throw Broken(position, $"{dataStart + dataLength - position} bytes at the end belong to no tensor.");
@@ -247,11 +251,15 @@ internal ref struct SafetensorsHeader
         long begin = 0;
         foreach (var (name, shape, values) in tensors)
         {
-            if (!IsName(name)) throw new ArgumentException($"'{Show(name)}' cannot name a tensor in a file: a name is not empty and holds no control characters.");
-            if (!names.Add(name)) throw new ArgumentException($"the name '{Show(name)}' is {(name == MetadataKey ? "reserved" : "given to two tensors")}.");
-            if (values.Length != shape.Count) throw new ArgumentException($"the tensor '{Show(name)}' has the shape {shape} and {values.Length} values.");
+            if (!IsName(name))
+                throw new ArgumentException($"'{Show(name)}' cannot name a tensor in a file: a name is not empty and holds no control characters.");
+            if (!names.Add(name))
+                throw new ArgumentException($"the name '{Show(name)}' is {(name == MetadataKey ? "reserved" : "given to two tensors")}.");
+            if (values.Length != shape.Count)
+                throw new ArgumentException($"the tensor '{Show(name)}' has the shape {shape} and {values.Length} values.");
             var end = begin + (long)values.Length * SafetensorsFile.SizeOf(SafetensorsType.F32);
-            parts.Add($"{Quote(name)}:{{\"dtype\":\"F32\",\"shape\":[{string.Join(',', shape.Dimensions.ToArray())}],\"data_offsets\":[{begin},{end}]}}");
+            var lengths = string.Join(',', shape.Dimensions.ToArray());
+            parts.Add($"{Quote(name)}:{{\"dtype\":\"F32\",\"shape\":[{lengths}],\"data_offsets\":[{begin},{end}]}}");
             begin = end;
         }
         var header = StrictUtf8.GetBytes($"{{{string.Join(',', parts)}}}");

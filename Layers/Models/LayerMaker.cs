@@ -1,6 +1,8 @@
 namespace Tapegrad.Layers;
 
-/// <summary>Makes the layers of a model: 3x3 convolutions with or without the normalization that was chosen, each with random numbers of its own.</summary>
+/// <summary>
+/// Makes the layers of a model: 3x3 convolutions with or without the normalization that was chosen, each with random numbers of its own.
+/// </summary>
 internal sealed class LayerMaker(Func<int, Module?>? normalization, int seed)
 {
     private readonly RandomSource random = new(seed);

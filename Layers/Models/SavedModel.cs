@@ -13,8 +13,8 @@ namespace Tapegrad.Layers;
 /// </summary>
 public static class SavedModel
 {
-    private const string FormatVersion = "1", Version = "format_version", Architecture = "architecture", Normalization = "normalization", Classes = "classes",
-        ZeroGamma = "zero_gamma", Width = "width";
+    private const string FormatVersion = "1", Version = "format_version", Architecture = "architecture", Normalization = "normalization",
+        Classes = "classes", ZeroGamma = "zero_gamma", Width = "width", BuildIt = "Build the model that it was saved from, and call Load.";
 
     /// <summary>Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, or <c>resnet</c> and a depth of 6n + 2.</summary>
     public static bool IsKnown(string architecture) => architecture == "vgg" || Depth(architecture) is not null;
@@ -38,11 +38,13 @@ public static class SavedModel
         using (var file = SafetensorsFile.Open(path))
         {
             if (Text(Version) is var version && version != FormatVersion)
-                throw Refused($"its {Version} is '{version}', and only {FormatVersion} is known: it was made by a newer version of this library, or by something else.");
-            var (architecture, normalization, classes, width) = (Text(Architecture), Text(Normalization), Number(Classes), file.Metadata.ContainsKey(Width) ? Number(Width) : 16);
+                throw Refused($"its {Version} is '{version}', and only {FormatVersion} is known: it was made by a newer version of this library, "
+                    + "or by something else.");
+            var (architecture, normalization, classes) = (Text(Architecture), Text(Normalization), Number(Classes));
+            var width = file.Metadata.ContainsKey(Width) ? Number(Width) : 16;
             var zeroGamma = file.Metadata.TryGetValue(ZeroGamma, out var text) && text == "true";
-            if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{architecture}' is unknown. Build the model that it was saved from, and call Load.");
-            if (!Normalizations.IsKnown(normalization)) throw Refused($"its {Normalization} '{normalization}' has no name here. Build the model that it was saved from, and call Load.");
+            if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{architecture}' is unknown. {BuildIt}");
+            if (!Normalizations.IsKnown(normalization)) throw Refused($"its {Normalization} '{normalization}' has no name here. {BuildIt}");
             var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for what the text promises
             if (numbers < classes + (Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width) : Vgg.CountWeights()))
                 throw Refused($"it holds {numbers} numbers, fewer than {architecture} of width {width} with {classes} classes has.");
@@ -56,7 +58,7 @@ public static class SavedModel
             }
 
             string Text(string key) => file.Metadata.TryGetValue(key, out var value) ? value
-                : throw Refused($"it does not say its {key}. Build the model that it was saved from, and call Load.");
+                : throw Refused($"it does not say its {key}. {BuildIt}");
             int Number(string key) => int.TryParse(Text(key), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number
                 : throw Refused($"its {key} '{Text(key)}' is not a positive whole number.");
             InvalidDataException Refused(string why) => new($"{path}: cannot rebuild the model: {why}");
@@ -73,5 +75,6 @@ public static class SavedModel
         model.Metadata[Classes] = $"{classes}";
     }
 
-    private static int? Depth(string architecture) => Normalizations.Number(architecture, "resnet") is { } depth && ResNet.IsDepth(depth) ? depth : null;
+    private static int? Depth(string architecture) =>
+        Normalizations.Number(architecture, "resnet") is { } depth && ResNet.IsDepth(depth) ? depth : null;
 }

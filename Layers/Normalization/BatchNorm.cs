@@ -1,8 +1,9 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The positions of all samples share, each channel for itself (Ioffe and Szegedy, 2015). In training x^ is taken over the batch, whose moments are proposed to the tape;
-/// the optimizer's step commits them: running = (1 - w) running + w moment. In evaluation x^ = (x - running mean) / sqrt(running variance + eps).
+/// The positions of all samples share, each channel for itself (Ioffe and Szegedy, 2015). In training x^ is taken over the batch, whose
+/// moments are proposed to the tape; the optimizer's step commits them: running = (1 - w) running + w moment. In evaluation x^ = (x -
+/// running mean) / sqrt(running variance + eps).
 /// </summary>
 public sealed class BatchNorm : Normalization, IStatistics
 {
@@ -18,8 +19,8 @@ public sealed class BatchNorm : Normalization, IStatistics
     }
 
     /// <summary>How <see cref="Normalizations"/> finds it.</summary>
-    public static NormalizationInfo Info { get; } = new("batch, batch:keras or batch:flax", "x^ over the positions of a batch's channel", "arXiv:1502.03167",
-        name => BatchNormConvention.Named(name) is { } convention ? channels => new BatchNorm(channels, convention) : null);
+    public static NormalizationInfo Info { get; } = new("batch, batch:keras or batch:flax", "x^ over the positions of a batch's channel",
+        "arXiv:1502.03167", name => BatchNormConvention.Named(name) is { } convention ? channels => new BatchNorm(channels, convention) : null);
 
     /// <summary>eps, the weight of a new batch, and which variance is kept.</summary>
     public BatchNormConvention Convention { get; }
@@ -51,7 +52,8 @@ public sealed class BatchNorm : Normalization, IStatistics
     {
         var (count, mean, variance) = moments;
         Blend(RunningMean, mean);
-        if (count > 1) Blend(RunningVariance, Convention.Unbiased ? variance * ((double)count / (count - 1)) : variance);   // one element has no variance
+        if (count > 1)   // one element has no variance
+            Blend(RunningVariance, Convention.Unbiased ? variance * ((double)count / (count - 1)) : variance);
         hasStatistics = true;
 
         void Blend(Parameter running, Tensor moment) => running.Value = running.Value * (1 - Convention.NewWeight) + moment * Convention.NewWeight;
@@ -60,8 +62,10 @@ public sealed class BatchNorm : Normalization, IStatistics
     // Statistics that were loaded or set by hand differ from those that every layer starts with.
     private Tensor Statistics(Parameter running)
     {
-        hasStatistics = hasStatistics || RunningMean.Value.ToDoubles().Any(mean => mean != 0) || RunningVariance.Value.ToDoubles().Any(variance => variance != 1);
-        return hasStatistics ? running.Value : throw new InvalidOperationException($"{LayerContext.Current}: BatchNorm cannot evaluate: it has no running statistics yet. They are "
-            + "committed by an optimizer's step (a hand-written update calls gradients.CommitStatistics()), or loaded from a file.");
+        hasStatistics = hasStatistics || RunningMean.Value.ToDoubles().Any(mean => mean != 0)
+            || RunningVariance.Value.ToDoubles().Any(variance => variance != 1);
+        return hasStatistics ? running.Value : throw new InvalidOperationException($"{LayerContext.Current}: BatchNorm cannot evaluate: it has "
+            + "no running statistics yet. They are committed by an optimizer's step (a hand-written update calls gradients.CommitStatistics()), "
+            + "or loaded from a file.");
     }
 }

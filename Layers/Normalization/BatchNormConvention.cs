@@ -4,7 +4,8 @@ namespace Tapegrad.Layers;
 /// <param name="Name">The name in files and options.</param>
 /// <param name="Eps">Added to the variance, inside the root.</param>
 /// <param name="NewWeight">The weight of a new batch in the running statistics: PyTorch's "momentum", 1 minus everybody else's.</param>
-/// <param name="Unbiased">Whether the running variance takes the batch's unbiased variance (1 / (m - 1)) or its biased one. x^ itself always takes the biased one.</param>
+/// <param name="Unbiased">Whether the running variance takes the batch's unbiased variance (1 / (m - 1)) or its biased one. x^ itself
+/// always takes the biased one.</param>
 public sealed record BatchNormConvention(string Name, double Eps, double NewWeight, bool Unbiased)
 {
     /// <summary>PyTorch's: eps 1e-5, weight 0.1, unbiased as in the paper.</summary>
@@ -20,5 +21,5 @@ public sealed record BatchNormConvention(string Name, double Eps, double NewWeig
     public static BatchNormConvention? Named(string name) => new[] { PyTorch, Keras, Flax }.FirstOrDefault(convention => convention.Name == name);
 
     /// <summary>The settings that a summary does not show elsewhere.</summary>
-    public override string ToString() => FormattableString.Invariant($"weight of a new batch {NewWeight}, {(Unbiased ? "unbiased" : "biased")} running variance");
+    public override string ToString() => FormattableString.Invariant($"new weight {NewWeight}, {(Unbiased ? "unbiased" : "biased")}");
 }

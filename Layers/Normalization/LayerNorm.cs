@@ -1,14 +1,15 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// All channels and positions of a sample share (Ba, Kiros and Hinton, 2016). Per position, as in transformers and ConvNeXt, only the channels of one position do.
-/// gamma and beta are per channel; PyTorch's LayerNorm([C, H, W]) has them per element.
+/// All channels and positions of a sample share (Ba, Kiros and Hinton, 2016). Per position, as in transformers and ConvNeXt, only the
+/// channels of one position do. gamma and beta are per channel; PyTorch's LayerNorm([C, H, W]) has them per element.
 /// </summary>
 public sealed class LayerNorm(int channels, bool perPosition = false, double eps = 1e-5, bool affine = true)
     : Normalization(channels, new Sharing(Batch: false, Positions: !perPosition, Groups: 1), eps, affine)
 {
     /// <summary>How <see cref="Normalizations"/> finds it.</summary>
-    public static NormalizationInfo Info { get; } = new("layer or layer:position", "x^ over a sample, or over each of its positions", "arXiv:1607.06450", name => name switch
+    public static NormalizationInfo Info { get; } = new("layer or layer:position", "x^ over a sample, or over each of its positions",
+        "arXiv:1607.06450", name => name switch
     {
         "layer" => channels => new LayerNorm(channels),
         "layer:position" => channels => new LayerNorm(channels, perPosition: true),

@@ -3,16 +3,19 @@ using Tapegrad.Devices;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The idea of every normalization: y = x^ * gamma + beta, where x^ is x made of one scale by statistics that a set of elements shares, and the choice of who
-/// shares (<see cref="Sharing"/>) is what tells one from another.
+/// The idea of every normalization: y = x^ * gamma + beta, where x^ is x made of one scale by statistics that a set of elements shares, and
+/// the choice of who shares (<see cref="Sharing"/>) is what tells one from another.
 /// <code>
 /// x      [N, C], [N, L, C], [N, H, W, C] or [N, D, H, W, C]; the channel axis is last
 /// gamma  [C], "weight" in files, starts at 1        beta  [C], "bias", starts at 0
 /// </code>
-/// One gamma and one beta per channel for all of them (PyTorch's LayerNorm has one per element), so that GroupNorm with one group is LayerNorm and with C groups
-/// InstanceNorm, the affine included. A variant says in <see cref="Normalize"/> what x^ is; gradients follow from the operations it uses.
+/// One gamma and one beta per channel for all of them (PyTorch's LayerNorm has one per element), so that GroupNorm with one group is
+/// LayerNorm and with C groups InstanceNorm, the affine included. A variant says in <see cref="Normalize"/> what x^ is; gradients follow
+/// from the operations it uses.
 /// </summary>
-/// <remarks>A set of one element gives 0, whatever it holds, with gradient 0: that is said once, by a notice. Without samples the output is empty.</remarks>
+/// <remarks>
+/// A set of one element gives 0, whatever it holds, with gradient 0: that is said once, by a notice. Without samples the output is empty.
+/// </remarks>
 public abstract class Normalization : Module
 {
     private bool noticed;
@@ -48,11 +51,15 @@ public abstract class Normalization : Module
     /// <summary>beta; null without the affine.</summary>
     public Parameter? Bias { get; }
 
-    /// <summary>The name by which <see cref="Normalizations.Parse"/> makes a normalization like this one, such as <c>group:8</c>; the type's name for one of your own.</summary>
+    /// <summary>
+    /// The name by which <see cref="Normalizations.Parse"/> makes a normalization like this one, such as <c>group:8</c>; the type's name
+    /// for one of your own.
+    /// </summary>
     public virtual string Variant => GetType().Name;
 
     /// <inheritdoc/>
-    public override string Settings => FormattableString.Invariant($"{Variant}, {Channels} channels, eps {Eps}{(Weight is null ? ", no affine" : "")}");
+    public override string Settings =>
+        FormattableString.Invariant($"{Variant}, {Channels} channels, eps {Eps:0.#####e-0}{(Weight is null ? ", no affine" : "")}");
 
     /// <summary>x^ of x [N, .., C] with at least one element, of x's shape.</summary>
     protected abstract Tensor Normalize(Tensor x);
@@ -73,7 +80,8 @@ public abstract class Normalization : Module
         // Whoever shares the batch does so in training.
         if (noticed || geometry.SetSize > 1 || (S.Batch && Tape.Current is not { IsTraining: true })) return;
         noticed = true;
-        Notices.Raise($"{LayerContext.Current}: {GetType().Name}: with the input {x} each set that shares a mean has one element, so the output is beta, whatever the "
-            + $"input. Remedies: {(S.Batch ? "a larger batch" : "fewer groups")}, or a normalization whose sets are larger (channels of a sample, positions), or none here.");
+        Notices.Raise($"{LayerContext.Current}: {GetType().Name}: with the input {x} each set that shares a mean has one element, so the output "
+            + $"is beta, whatever the input. Remedies: {(S.Batch ? "a larger batch" : "fewer groups")}, or a normalization whose sets are larger "
+            + "(channels of a sample, positions), or none here.");
     }
 }

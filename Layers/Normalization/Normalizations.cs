@@ -9,7 +9,9 @@ namespace Tapegrad.Layers;
 /// <param name="Parse">From a name to a function that makes the layer for a number of channels; null when the name is another's.</param>
 public sealed record NormalizationInfo(string Usage, string Formula, string Paper, Func<string, Func<int, Module>?> Parse);
 
-/// <summary>Finds normalizations by name: <c>batch</c>, <c>layer</c>, <c>instance</c>, <c>group:8</c>, <c>size:8</c>, ..., and <c>none</c>.</summary>
+/// <summary>
+/// Finds normalizations by name: <c>batch</c>, <c>layer</c>, <c>instance</c>, <c>group:8</c>, <c>size:8</c>, ..., and <c>none</c>.
+/// </summary>
 public static class Normalizations
 {
     private const string None = "none";
@@ -25,12 +27,16 @@ public static class Normalizations
     /// <summary>Whether <see cref="Parse"/> knows a name.</summary>
     public static bool IsKnown(string name) => Find(name) is not null;
 
-    /// <summary>The function that makes a normalization for a number of channels, by its name; for <c>none</c>, one that makes nothing.</summary>
+    /// <summary>
+    /// The function that makes a normalization for a number of channels, by its name; for <c>none</c>, one that makes nothing.
+    /// </summary>
     /// <exception cref="ArgumentException">There is no such normalization.</exception>
     public static Func<int, Module?> Parse(string name) => Find(name) ?? throw new ArgumentException(
         $"there is no normalization '{name}'. Known are: {string.Join("; ", All.Select(info => info.Usage))}; {None}.");
 
-    /// <summary>The name that makes a normalization equal to this one, null being <c>none</c>; for one that no name makes, its type and settings.</summary>
+    /// <summary>
+    /// The name that makes a normalization equal to this one, null being <c>none</c>; for one that no name makes, its type and settings.
+    /// </summary>
     internal static string NameOf(Module? layer)
     {
         if (layer is null) return None;
@@ -40,9 +46,9 @@ public static class Normalizations
     }
 
     /// <summary>The positive whole number behind a prefix.</summary>
-    internal static int? Number(string name, string prefix) =>
-        name.StartsWith(prefix, StringComparison.Ordinal) && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0
-            ? number : null;
+    internal static int? Number(string name, string prefix) => name.StartsWith(prefix, StringComparison.Ordinal)
+        && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number : null;
 
-    private static Func<int, Module?>? Find(string name) => name == None ? _ => null : All.Select(info => info.Parse(name)).FirstOrDefault(factory => factory is not null);
+    private static Func<int, Module?>? Find(string name) =>
+        name == None ? _ => null : All.Select(info => info.Parse(name)).FirstOrDefault(factory => factory is not null);
 }

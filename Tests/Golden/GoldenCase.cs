@@ -5,8 +5,8 @@ using Xunit;
 namespace Tapegrad.Tests.Golden;
 
 /// <summary>
-/// One case of the golden files: inputs that a formula fills, and the output and gradients that PyTorch computed for them in float64. README.md in this folder says
-/// how; there shapes are PyTorch's, here everything is handed out in our order of axes.
+/// One case of the golden files: inputs that a formula fills, and the output and gradients that PyTorch computed for them in float64.
+/// README.md in this folder says how; there shapes are PyTorch's, here everything is handed out in our order of axes.
 /// </summary>
 public sealed class GoldenCase
 {
@@ -29,7 +29,8 @@ public sealed class GoldenCase
     public static IReadOnlyList<GoldenCase> Read(string file, params string[] operations)
     {
         var text = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Golden", file));
-        GoldenCase[] cases = [.. JsonDocument.Parse(text).RootElement.EnumerateArray().Select(json => new GoldenCase(json)).Where(c => operations.Contains(c.Operation))];
+        var all = JsonDocument.Parse(text).RootElement.EnumerateArray().Select(json => new GoldenCase(json));
+        GoldenCase[] cases = [.. all.Where(golden => operations.Contains(golden.Operation))];
         Assert.NotEmpty(cases);
         return cases;
     }
@@ -40,10 +41,13 @@ public sealed class GoldenCase
     public Tensor Input(string name)
     {
         var input = Inputs.Single(input => input.GetProperty("name").GetString() == name);
-        return Fill(Dimensions(input), input.GetProperty("k").GetInt32(), input.GetProperty("scale").GetDouble(), input.GetProperty("offset").GetDouble(), name);
+        double Number(string property) => input.GetProperty(property).GetDouble();
+        return Fill(Dimensions(input), input.GetProperty("k").GetInt32(), Number("scale"), Number("offset"), name);
     }
 
-    /// <summary>A tensor filled by the formula scale * sin(0.1 + 0.7 i + 1.3 k + seed) + offset in PyTorch's order of axes, then brought into ours.</summary>
+    /// <summary>
+    /// A tensor filled by the formula scale * sin(0.1 + 0.7 i + 1.3 k + seed) + offset in PyTorch's order of axes, then brought into ours.
+    /// </summary>
     public Tensor Fill(int[] fileShape, int k, double scale = 1, double offset = 0, string name = "")
     {
         var seed = json.GetProperty("seed").GetDouble();
@@ -61,11 +65,12 @@ public sealed class GoldenCase
     private bool HasLargeOffset => Inputs.Any(input => Math.Abs(input.GetProperty("offset").GetDouble()) > 10);
 
     /// <summary>
-    /// Computes the case on both devices and compares the output, and the gradients of the named variables for the seed u (k = 99). On the double device within 1e-9 of the
-    /// largest element (1e-7 where an offset is above 10); on the float device within 1e-4 of PyTorch's, or, where an offset is above 10, of the double device
-    /// on the same rounded inputs.
+    /// Computes the case on both devices and compares the output, and the gradients of the named variables for the seed u (k = 99). On the
+    /// double device within 1e-9 of the largest element (1e-7 where an offset is above 10); on the float device within 1e-4 of PyTorch's,
+    /// or, where an offset is above 10, of the double device on the same rounded inputs.
     /// </summary>
-    /// <param name="compute">From the case, on the current device and under the open tape, to the output and the variables by their names in the file.</param>
+    /// <param name="compute">From the case, on the current device and under the open tape, to the output and the variables by their names
+    /// in the file.</param>
     /// <param name="training">Whether the tape trains or evaluates.</param>
     public void Check(Func<GoldenCase, Tape, (Tensor Output, (string Name, Tensor Variable)[] Variables)> compute, bool training = true)
     {
@@ -119,8 +124,8 @@ public sealed class GoldenCase
         return Array(array, name).ToDoubles();
     }
 
-    // Activations [N, C, ..] -> [N, .., C]; convolution weights [O, C/G, KH, KW] -> [KH, KW, C/G, O]; linear weights [out, in] -> [in, out]. Matrix products and arithmetic,
-    // whose inputs are a and b, have no channels.
+    // Activations [N, C, ..] -> [N, .., C]; convolution weights [O, C/G, KH, KW] -> [KH, KW, C/G, O]; linear weights [out, in] -> [in, out].
+    // Matrix products and arithmetic, whose inputs are a and b, have no channels.
     private Tensor ToOurs(Tensor x, string name) => (name, x.Shape.Rank) switch
     {
         ("weight", 4) => x.Permute(2, 3, 1, 0),

@@ -27,7 +27,8 @@ public sealed class NormalizationGoldenTests
     public void InstanceNormIsPyTorchs() => Check("instance_norm", 5, (_, channels, eps) => new InstanceNorm(channels, eps));
 
     [Fact]
-    public void BatchNormInTrainingIsPyTorchs() => Check("batch_norm_train", 6, (golden, channels, eps) => new BatchNorm(channels, Convention(golden, eps)));
+    public void BatchNormInTrainingIsPyTorchs() =>
+        Check("batch_norm_train", 6, (golden, channels, eps) => new BatchNorm(channels, Convention(golden, eps)));
 
     [Fact]
     public void BatchNormInEvaluationIsPyTorchs() => Check("batch_norm_eval", 6, (golden, channels, eps) =>
@@ -54,7 +55,8 @@ public sealed class NormalizationGoldenTests
             golden.AssertClose("running mean", Expected("running_mean"), layer.RunningMean.Value.ToDoubles(), tolerance);
             golden.AssertClose("running variance", Expected("running_variance"), layer.RunningVariance.Value.ToDoubles(), tolerance);
 
-            double[] Expected(string name) => [.. golden.Outputs.GetProperty(name).GetProperty("data").EnumerateArray().Select(value => value.GetDouble())];
+            double[] Expected(string name) =>
+                [.. golden.Outputs.GetProperty(name).GetProperty("data").EnumerateArray().Select(value => value.GetDouble())];
         }
     }
 

@@ -4,7 +4,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Golden;
 
-/// <summary>A training pass of the whole ResNet-20: loss, logits, and the gradient of each parameter (its sum and the sum of its magnitudes), as PyTorch has them.</summary>
+/// <summary>
+/// A training pass of the whole ResNet-20: loss, logits, and the gradient of each parameter (its sum and the sum of its magnitudes), as
+/// PyTorch has them.
+/// </summary>
 public sealed class ResNetGoldenTests
 {
     // On the float device: 1e-4 for the loss and the logits, as for single operations, and for the gradients too.
@@ -16,7 +19,7 @@ public sealed class ResNetGoldenTests
     public void ATrainingPassIsPyTorchs(string normalization, bool inFloat, double tolerance, double gradientTolerance)
     {
         using var device = Device.Use(inFloat ? Device.Cpu : Device.Reference);
-        var golden = Assert.Single(GoldenCase.Read("resnet20.json", "resnet20"), golden => golden.Arguments.GetProperty("norm").GetString() == normalization);
+        var golden = Assert.Single(GoldenCase.Read("resnet20.json", "resnet20"), c => c.Arguments.GetProperty("norm").GetString() == normalization);
         var model = ResNet.Cifar(20, Normalizations.Parse(normalization), classes: 10, seed: 1);
         var parameters = model.Parameters;
         for (var k = 0; k < parameters.Count; k++) parameters[k].Value = Initial(golden, parameters[k], k);
@@ -35,7 +38,8 @@ public sealed class ResNetGoldenTests
         {
             var (gradient, sum, magnitude) = (gradients[parameters[k]].ToDoubles(), sums[k][1].GetDouble(), sums[k][2].GetDouble());
             Assert.Equal(sums[k][0].EnumerateArray().Select(length => length.GetInt32()), FileShape(parameters[k]));
-            Assert.True(Math.Abs(gradient.Sum() - sum) <= gradientTolerance * magnitude, $"{parameters[k].Name}: the sum is {gradient.Sum():R}, expected {sum:R}");
+            Assert.True(Math.Abs(gradient.Sum() - sum) <= gradientTolerance * magnitude,
+                $"{parameters[k].Name}: the sum is {gradient.Sum():R}, expected {sum:R}");
             Assert.True(Math.Abs(gradient.Sum(Math.Abs) - magnitude) <= gradientTolerance * magnitude,
                 $"{parameters[k].Name}: the sum of magnitudes is {gradient.Sum(Math.Abs):R}, expected {magnitude:R}");
         }

@@ -41,7 +41,8 @@ public sealed class SafetensorsTests : IDisposable
     [Fact]
     public void WritesTheDocumentedLayout()
     {
-        SafetensorsFile.Write(FilePath, [new("b", new Shape(1, 2), [1, -2]), new("a", Shape.Scalar, [0.5f])], new Dictionary<string, string> { ["k"] = "\"é" });
+        SafetensorsFile.Write(FilePath, [new("b", new Shape(1, 2), [1, -2]), new("a", Shape.Scalar, [0.5f])],
+            new Dictionary<string, string> { ["k"] = "\"é" });
         Assert.Equal(ByHand, File.ReadAllBytes(FilePath));
     }
 
@@ -50,8 +51,8 @@ public sealed class SafetensorsTests : IDisposable
     {
         // 1/3 = 3FD5555555555555, whose nearest float is 0.33333334; the keys stand in another order than the bytes.
         byte[] third = [0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0xD5, 0x3F];
-        File.WriteAllBytes(FilePath, Assemble(
-            """{"y":{"data_offsets":[8,12],"shape":[1],"dtype":"F32"}, "x":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}""", [.. third, 0, 0, 0x40, 0x40]));
+        const string header = """{"y":{"data_offsets":[8,12],"shape":[1],"dtype":"F32"}, "x":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}""";
+        File.WriteAllBytes(FilePath, Assemble(header, [.. third, 0, 0, 0x40, 0x40]));
         using var file = SafetensorsFile.Open(FilePath);
         Assert.Equal(["x", "y"], file.Entries.Select(entry => entry.Name));
         Assert.Equal(SafetensorsType.F64, file.Entries[0].Type);
@@ -70,7 +71,8 @@ public sealed class SafetensorsTests : IDisposable
     }
 
     private static readonly Gen<string> Words =
-        Gen.Elements("a", "weight", ".", "0", " ", "é", "漢", "😀", "\"", "\\", "/", "'", "{", "}", ":", "\u00a0", "\u2028", "\ue000").NonEmptyListOf().Select(string.Concat);
+        Gen.Elements("a", "weight", ".", "0", " ", "é", "漢", "😀", "\"", "\\", "/", "'", "{", "}", ":", "\u00a0", "\u2028", "\ue000")
+            .NonEmptyListOf().Select(string.Concat);
 
     private static readonly Gen<string> AnyText = Gen.OneOf(Words, Gen.Constant(""), Words.Select(word => word + "\n\t\u0001\u007f"));
 
@@ -81,13 +83,17 @@ public sealed class SafetensorsTests : IDisposable
         from bits in Gen.ListOf(Gen.Choose(int.MinValue, int.MaxValue), new Shape([.. lengths]).Count)
         select new SafetensorsValue(name, new Shape([.. lengths]), [.. bits.Select(BitConverter.Int32BitsToSingle)]);
 
+    private static readonly Gen<KeyValuePair<string, string>> Pairs = AnyText.Two().Select(pair => KeyValuePair.Create(pair.Item1, pair.Item2));
+
     private static readonly Arbitrary<Content> Contents = Arb.From(
         from tensors in Tensors.ListOf()
-        from keys in AnyText.ListOf()
-        from values in Gen.ListOf(AnyText, keys.Count)
-        select new Content([.. tensors.DistinctBy(tensor => tensor.Name)], keys.Zip(values).DistinctBy(pair => pair.First).ToDictionary(pair => pair.First, pair => pair.Second)),
-        content => Enumerable.Range(0, content.Tensors.Length).Select(drop => content with { Tensors = [.. content.Tensors.Where((_, i) => i != drop)] })
-            .Concat(content.Metadata.Keys.Select(drop => content with { Metadata = content.Metadata.Where(pair => pair.Key != drop).ToDictionary() })));
+        from metadata in Pairs.ListOf()
+        select new Content([.. tensors.DistinctBy(tensor => tensor.Name)], metadata.DistinctBy(pair => pair.Key).ToDictionary()),
+        content =>
+        [
+            .. content.Tensors.Select(drop => content with { Tensors = [.. content.Tensors.Where(tensor => tensor != drop)] }),
+            .. content.Metadata.Keys.Select(drop => content with { Metadata = content.Metadata.Where(pair => pair.Key != drop).ToDictionary() }),
+        ]);
 
     [Fact]
     public void WhatIsWrittenIsReadBack() => Prop.ForAll(Contents, content =>
@@ -128,7 +134,8 @@ public sealed class SafetensorsTests : IDisposable
     public void TensorsLongerThanOneChunkAreWhole()
     {
         var values = Enumerable.Range(0, 100_003).Select(i => i * 0.5f).ToArray();   // 400,012 bytes: six chunks of 2^16 and a rest
-        SafetensorsFile.Write(FilePath, [new("first", new Shape(1), [7]), new("long", new Shape(values.Length), values), new("last", new Shape(1), [9])]);
+        SafetensorsValue[] tensors = [new("first", new Shape(1), [7]), new("long", new Shape(values.Length), values), new("last", new Shape(1), [9])];
+        SafetensorsFile.Write(FilePath, tensors);
         using var file = SafetensorsFile.Open(FilePath);
         Assert.Equal(values, file.ReadFloats(file.Entries[1]));
         Assert.Equal(values.Select(value => (double)value), file.ReadDoubles(file.Entries[1]));
@@ -242,7 +249,7 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData("""{"a":{"dtype":"F32","shape":[18446744073709551617],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that is too large", 37)]
     [InlineData("""{"a":{"dtype":"F32","shape":[4294967297],"data_offsets":[0,4]}}""", "length above 2147483647", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[65536,65536],"data_offsets":[0,4]}}""", "more than 2147483647 elements", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[2147483647,2147483647,4],"data_offsets":[0,4]}}""", "more than 2147483647 elements", null)]   // product mod 2^64 is 4
+    [InlineData("""{"a":{"dtype":"F32","shape":[2147483647,2147483647,4],"data_offsets":[0,4]}}""", "more than 2147483647 elements", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}}""", "more than 8 axes", 53)]
     [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[4]}}""", "holds 1 numbers, not 2", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4,4]}}""", "more than 2 numbers", null)]
@@ -300,7 +307,7 @@ public sealed class SafetensorsTests : IDisposable
     {
         var random = new Random(1);
         var (loaded, refused) = (0, 0);
-        for (var round = 0; round < 2000; round++)
+        for (var round = 0; round < 1000; round++)
         {
             var bytes = ByHand.ToArray();
             for (var flips = random.Next(1, 4); flips > 0; flips--) bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
@@ -318,8 +325,8 @@ public sealed class SafetensorsTests : IDisposable
             }
         }
         // 12 of 164 bytes are numbers and few others are free (a name, the metadata): most flips must be refused, and some must not.
-        Assert.InRange(loaded, 50, 500);
-        Assert.InRange(refused, 1200, 2000);
+        Assert.InRange(loaded, 25, 250);
+        Assert.InRange(refused, 600, 1000);
     }
 
     // ---- files that cannot be read or written ----------------------------------------------------------------------------------------------
@@ -348,8 +355,10 @@ public sealed class SafetensorsTests : IDisposable
     public void WhatCannotBeWrittenIsNamed()
     {
         var below = Path.Combine(folder, "missing", "file");
-        Assert.Contains($"{below}: cannot be written: there is no folder", Assert.Throws<IOException>(() => SafetensorsFile.Write(below, [])).Message);
-        Assert.Contains($"{folder}: cannot be written: it is a folder", Assert.Throws<IOException>(() => SafetensorsFile.Write(folder, [])).Message);
+        var error = Assert.Throws<IOException>(() => SafetensorsFile.Write(below, []));
+        Assert.Contains($"{below}: cannot be written: there is no folder", error.Message);
+        error = Assert.Throws<IOException>(() => SafetensorsFile.Write(folder, []));
+        Assert.Contains($"{folder}: cannot be written: it is a folder", error.Message);
         Assert.Empty(Directory.GetFileSystemEntries(folder));
     }
 

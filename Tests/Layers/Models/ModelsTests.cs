@@ -1,0 +1,266 @@
+using Tapegrad.Devices;
+using Tapegrad.Layers;
+using Tapegrad.Layers.Formats;
+using Xunit;
+
+namespace Tapegrad.Tests.Layers.Models;
+
+/// <summary>ResNet and VGG: PyTorch's names and counts; and models that are rebuilt from their file alone.</summary>
+public sealed class ModelsTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("models").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private string FilePath => Path.Combine(folder, "model.safetensors");
+
+    private static readonly Tensor Images = Tensor.Normal(new Shape(2, 16, 16, 3), new RandomSource(5)).Keep();
+
+    private static long Count(Module model) => model.Parameters.Sum(parameter => (long)parameter.Count);
+
+    // ---- ResNet --------------------------------------------------------------------------------------------------------------------------
+
+    [Theory]
+    [InlineData("batch", new[] { "weight", "bias", "running_mean", "running_var" })]
+    [InlineData("group:8", new[] { "weight", "bias" })]
+    public void ResNet20HasPyTorchsNamesInPyTorchsOrder(string normalization, string[] ofNormalization)
+    {
+        var names = new List<string>();
+        void AddPair(string path, int number)
+        {
+            names.Add($"{path}conv{number}.weight");
+            names.AddRange(ofNormalization.Select(name => $"{path}bn{number}.{name}"));
+        }
+        AddPair("", 1);
+        for (var stage = 1; stage <= 3; stage++)
+            for (var block = 0; block < 3; block++)
+            {
+                AddPair($"layer{stage}.{block}.", 1);
+                AddPair($"layer{stage}.{block}.", 2);
+            }
+        names.AddRange(["fc.weight", "fc.bias"]);
+        var model = ResNet.Cifar(20, Normalizations.Parse(normalization), classes: 10, seed: 1);
+        Assert.Equal(names, model.State.Select(parameter => parameter.Name));
+        Assert.Equal(269_722, Count(model));   // the paper's 0.27M; https://github.com/akamaster/pytorch_resnet_cifar10
+    }
+
+    [Theory]
+    [InlineData(20, "none", 16, 10, 269_034)]    // 267,696 weights of convolutions and a bias for each of their 688 channels; 650 of the linear layer
+    [InlineData(32, "batch", 16, 10, 464_154)]   // https://github.com/akamaster/pytorch_resnet_cifar10
+    [InlineData(56, "batch", 16, 10, 853_018)]
+    [InlineData(8, "layer", 4, 7, 4_955)]        // 9 (3*4 + 2*16 + 32 + 64 + 128 + 256) + 2 (4*3 + 8*2 + 16*2) + 16*7 + 7
+    public void OtherDepthsWidthsAndClassesCountRight(int depth, string normalization, int width, int classes, int count)
+    {
+        var model = ResNet.Cifar(depth, Normalizations.Parse(normalization), classes, seed: 1, width: width);
+        Assert.Equal(count, Count(model));
+        var convolutions = model.State.Where(parameter => parameter.Shape.Rank == 4).Sum(parameter => parameter.Count);
+        Assert.Equal(convolutions, ResNet.CountWeights(depth, width), 1e-6);
+    }
+
+    [Fact]
+    public void ResNetHalvesTheImageTwice()
+    {
+        var model = ResNet.Cifar(8, channels => new GroupNorm(channels, GroupSpec.Size(4)), classes: 7, seed: 1);
+        var shapes = new Dictionary<string, Shape>();
+        foreach (var module in model.Modules.Where(module => module.Path.StartsWith("layer", StringComparison.Ordinal) && module.Path.Length == 6))
+            module.AfterApply += (layer, output) => shapes[layer.Path] = output.Shape;
+        Assert.Equal(new Shape(2, 7), model.Apply(Tensor.Zeros(new Shape(2, 15, 17, 3))).Shape);
+        Assert.Equal(new Shape(2, 15, 17, 16), shapes["layer1"]);
+        Assert.Equal(new Shape(2, 8, 9, 32), shapes["layer2"]);
+        Assert.Equal(new Shape(2, 4, 5, 64), shapes["layer3"]);
+        Assert.Equal(new Shape(0, 7), model.Apply(Tensor.Zeros(new Shape(0, 16, 16, 3))).Shape);
+    }
+
+    [Fact]
+    public void TheShortcutTakesEverySecondPixelAndPadsChannelsOnBothSides()
+    {
+        // With gamma 0 the branch is 0, so the block is the ReLU of its shortcut.
+        var model = ResNet.Cifar(8, channels => new LayerNorm(channels), classes: 2, seed: 1, zeroGamma: true, width: 4);
+        var block = model.Modules.Single(module => module.Path == "layer2.0" && module is Residual);
+        var x = Tensor.Uniform(new Shape(2, 5, 4, 4), new RandomSource(1)) + 1;
+        var y = block.Apply(x);
+        Assert.Equal(new Shape(2, 3, 2, 8), y.Shape);
+        for (var n = 0; n < 2; n++)
+            for (var i = 0; i < 3; i++)
+                for (var j = 0; j < 2; j++)
+                    for (var c = 0; c < 8; c++) Assert.Equal(c is >= 2 and < 6 ? x.At(n, 2 * i, 2 * j, c - 2) : 0, y.At(n, i, j, c));
+    }
+
+    [Fact]
+    public void ZeroGammaIsTheLastOfEachBlock()
+    {
+        var model = ResNet.Cifar(14, Normalizations.Parse("group:4"), classes: 10, seed: 1, zeroGamma: true);
+        foreach (var parameter in model.State.Where(parameter => parameter.Name.Contains("bn", StringComparison.Ordinal)))
+        {
+            var isGamma = parameter.Name.EndsWith("weight", StringComparison.Ordinal);
+            var expected = isGamma && !parameter.Name.EndsWith(".bn2.weight", StringComparison.Ordinal) ? 1 : 0;
+            Assert.All(parameter.Value.ToDoubles(), value => Assert.Equal(expected, value));
+        }
+        foreach (var normalization in (Func<int, Module?>?[])[null, channels => new LayerNorm(channels, affine: false)])
+        {
+            var error = Assert.Throws<ArgumentException>(() => ResNet.Cifar(14, normalization, 10, 1, zeroGamma: true));
+            Assert.Contains("zeroGamma: there is no gamma", error.Message);
+        }
+    }
+
+    [Fact]
+    public void TheSeedDecidesTheWeights()
+    {
+        static double[][] Weights(int seed) =>
+            [.. ResNet.Cifar(8, null, 10, seed).State.Where(parameter => parameter.Shape.Rank > 1).Select(parameter => parameter.Value.ToDoubles())];
+        var weights = Weights(1);
+        Assert.Equal(weights, Weights(1));
+        foreach (var (first, second) in weights.Zip(Weights(2))) Assert.NotEqual(first, second);
+        // Layers of one shape (layer1.0.conv1 and conv2 are the second and third) start apart, and each by its fan-out: 3 * 3 * 16.
+        Assert.NotEqual(weights[1], weights[2]);
+        Assert.InRange(weights[1].Average(weight => weight * weight), 0.9 * 2 / 144, 1.1 * 2 / 144);
+        Assert.InRange(weights[4].Average(weight => weight * weight), 0.9 * 2 / 288, 1.1 * 2 / 288);   // layer2.0.conv2
+        Assert.InRange(weights[3].Average(weight => weight * weight), 0.9 * 2 / 288, 1.1 * 2 / 288);   // layer2.0.conv1: 16 -> 32
+    }
+
+    [Fact]
+    public void AnImpossibleDepthOrNormalizationIsRefusedWithItsLayer()
+    {
+        foreach (var depth in (int[])[2, 18, 19, 21, -4]) Assert.Throws<ArgumentOutOfRangeException>(() => ResNet.Cifar(depth, null, 10, 1));
+        var error = Assert.Throws<ShapeException>(() => ResNet.Cifar(20, channels => new GroupNorm(channels, GroupSpec.Size(32)), 10, 1));
+        Assert.EndsWith("(in layer bn1)", error.Message);
+        error = Assert.Throws<ShapeException>(() =>
+            ResNet.Cifar(20, channels => new GroupNorm(channels, GroupSpec.Count(channels == 32 ? 5 : 4)), 10, 1));
+        Assert.EndsWith("(in layer layer2.0.bn1)", error.Message);
+        Assert.Null(LayerContext.Current);
+    }
+
+    // ---- VGG -----------------------------------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public void VggIsThatOfTheExperimentAndIsRebuilt()
+    {
+        var model = Vgg.Cifar(Normalizations.Parse("group:16"), classes: 10, seed: 1);
+        // The 13 convolutions of VGG-16 have 14,710,464 weights and 4,224 channels; gamma and beta for each; 512 * 10 + 10.
+        Assert.Equal(14_710_464 + 2 * 4224 + 5130, Count(model));
+        Assert.Equal(14_710_464, Vgg.CountWeights());
+        // 2 and 5 are ReLUs, 6 is pooling.
+        string[] first = ["0.weight", "1.weight", "1.bias", "3.weight", "4.weight", "4.bias", "7.weight"];
+        Assert.Equal(first.Select(name => $"features.{name}"), model.State.Take(7).Select(parameter => parameter.Name));
+        Assert.Equal(["features.41.bias", "classifier.weight", "classifier.bias"], model.State.TakeLast(3).Select(parameter => parameter.Name));
+        var x = Tensor.Normal(new Shape(1, 32, 32, 3), new RandomSource(1));
+        var pooled = new List<Shape>();
+        foreach (var pool in model.Modules.OfType<MaxPool2d>()) pool.AfterApply += (_, output) => pooled.Add(output.Shape);
+        var logits = model.Apply(x).ToDoubles();
+        Assert.Equal([new(1, 16, 16, 64), new(1, 8, 8, 128), new(1, 4, 4, 256), new(1, 2, 2, 512), new(1, 1, 1, 512)], pooled);
+        model.Save(FilePath);
+        Assert.Equal(logits, SavedModel.Rebuild(FilePath).Apply(x).ToDoubles());
+    }
+
+    [Fact]
+    public void VggWithoutNormalizationHasBiases()
+    {
+        var model = Vgg.Cifar(null, classes: 10, seed: 1);
+        Assert.Equal(14_714_688 + 5130, Count(model));   // VGG-16's convolutions with their biases
+        Assert.Equal(["features.0.weight", "features.0.bias", "features.2.weight"], model.State.Take(3).Select(parameter => parameter.Name));
+    }
+
+    // ---- saved models --------------------------------------------------------------------------------------------------------------------
+
+    [Theory]
+    [InlineData("group:8", false, 16)]
+    [InlineData("size:4", true, 16)]
+    [InlineData("batch", true, 16)]
+    [InlineData("batch:keras", false, 8)]
+    [InlineData("layer", false, 16)]
+    [InlineData("layer:position", false, 16)]
+    [InlineData("instance", false, 16)]
+    [InlineData("none", false, 16)]
+    public void AFileAloneRebuildsItsModel(string normalization, bool zeroGamma, int width)
+    {
+        var model = SavedModel.Create("resnet8", normalization, classes: 7, seed: 3, zeroGamma, width);
+        using (var tape = Tape.Training(new RandomSource(1))) tape.Gradients(model.Apply(Images).Square().Mean()).CommitStatistics();
+        model.Metadata["input_mean"] = "0.5,0.25,0.125";
+        model.Save(FilePath);
+        var rebuilt = SavedModel.Rebuild(FilePath);
+        Assert.Equal(model.Apply(Images).ToDoubles(), rebuilt.Apply(Images).ToDoubles());
+        Assert.Equal(model.Metadata, rebuilt.Metadata);
+        Assert.Equal(model.State.Select(parameter => parameter.Name), rebuilt.State.Select(parameter => parameter.Name));
+        Assert.Equal(model.Summary(), rebuilt.Summary());
+    }
+
+    [Fact]
+    public void TheMetadataSayWhatTheModelIsAndNothingElse()
+    {
+        var model = SavedModel.Create("resnet14", "size:8", classes: 7, seed: 3);
+        Dictionary<string, string> expected = new()
+        {
+            ["format_version"] = "1", ["architecture"] = "resnet14", ["normalization"] = "size:8", ["classes"] = "7",
+        };
+        Assert.Equal(expected, model.Metadata);
+        model = SavedModel.Create("resnet8", "batch", classes: 7, seed: 3, zeroGamma: true, width: 8);
+        Assert.Equal("true", model.Metadata["zero_gamma"]);
+        Assert.Equal("8", model.Metadata["width"]);
+        Assert.Equal("none", ResNet.Cifar(8, null, 7, 1).Metadata["normalization"]);
+    }
+
+    [Fact]
+    public void EqualModelsHaveEqualFiles()
+    {
+        SavedModel.Create("resnet8", "batch", 10, seed: 4).Save(FilePath);
+        SavedModel.Create("resnet8", "batch", 10, seed: 4).Save(FilePath + "2");
+        Assert.Equal(File.ReadAllBytes(FilePath), File.ReadAllBytes(FilePath + "2"));
+    }
+
+    [Theory]
+    [InlineData("format_version", null, "does not say its format_version")]
+    [InlineData("format_version", "2", "format_version is '2', and only 1 is known")]
+    [InlineData("architecture", null, "does not say its architecture")]
+    [InlineData("architecture", "resnet21", "architecture 'resnet21' is unknown")]
+    [InlineData("architecture", "resnet2147483642", "fewer than resnet2147483642")]
+    [InlineData("architecture", "vgg", "fewer than vgg")]
+    [InlineData("architecture", "resnet14", "fewer than resnet14")]
+    [InlineData("normalization", null, "does not say its normalization")]
+    [InlineData("normalization", "OwnNorm(own)", "normalization 'OwnNorm(own)' has no name here")]
+    [InlineData("normalization", "group:5", "do not form 5 groups")]
+    [InlineData("normalization", "none", "missing in the file: conv1.bias")]
+    [InlineData("classes", null, "does not say its classes")]
+    [InlineData("classes", "ten", "classes 'ten' is not a positive whole number")]
+    [InlineData("classes", "0", "classes '0' is not a positive whole number")]
+    [InlineData("classes", "-1", "classes '-1' is not a positive whole number")]
+    [InlineData("classes", "2147483647", "fewer than resnet8 of width 16 with 2147483647 classes")]
+    [InlineData("classes", "11", "fc.weight [10, 64] (here [11, 64])")]
+    [InlineData("width", "100000", "fewer than resnet8 of width 100000")]
+    [InlineData("width", "8", "of another shape")]
+    public void AFileThatSaysSomethingElseIsRefused(string key, string? text, string what)
+    {
+        var model = SavedModel.Create("resnet8", "group:8", classes: 10, seed: 1);
+        if (text is null) model.Metadata.Remove(key);
+        else model.Metadata[key] = text;
+        model.Save(FilePath);
+        var message = Assert.Throws<InvalidDataException>(() => SavedModel.Rebuild(FilePath)).Message;
+        Assert.Contains(what, message);
+        Assert.StartsWith(FilePath, message);
+        Assert.DoesNotContain('\n', message);
+    }
+
+    [Fact]
+    public void ANormalizationOfOnesOwnIsSavedButNotRebuilt()
+    {
+        var model = ResNet.Cifar(8, channels => new GroupNorm(channels, GroupSpec.Count(8), eps: 1e-3), 10, 1);
+        model.Save(FilePath);
+        Assert.Contains("call Load", Assert.Throws<InvalidDataException>(() => SavedModel.Rebuild(FilePath)).Message);
+        var other = ResNet.Cifar(8, channels => new GroupNorm(channels, GroupSpec.Count(8), eps: 1e-3), 10, 2);
+        other.Load(FilePath);
+        Assert.Equal(model.Apply(Images).ToDoubles(), other.Apply(Images).ToDoubles());
+        // The shapes would fit, the numbers would be wrong.
+        var error = Assert.Throws<InvalidDataException>(() => SavedModel.Create("resnet8", "group:8", 10, 1).Load(FilePath));
+        Assert.Contains("(here group:8)", error.Message);
+    }
+
+    [Fact]
+    public void ArchitecturesAreKnownByName()
+    {
+        Assert.All((string[])["vgg", "resnet8", "resnet20", "resnet32", "resnet110"], name => Assert.True(SavedModel.IsKnown(name)));
+        string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet18", "resnet-20", "resnet 20", "resnet20 ", "alexnet"];
+        Assert.All(unknown, name => Assert.False(SavedModel.IsKnown(name)));
+        Assert.Contains("no architecture 'alexnet'", Assert.Throws<ArgumentException>(() => SavedModel.Create("alexnet", "none", 10, 1)).Message);
+        Assert.Contains("vgg has neither", Assert.Throws<ArgumentException>(() => SavedModel.Create("vgg", "none", 10, 1, zeroGamma: true)).Message);
+        Assert.Contains("vgg has neither", Assert.Throws<ArgumentException>(() => SavedModel.Create("vgg", "none", 10, 1, width: 8)).Message);
+    }
+}

@@ -1,0 +1,78 @@
+using Tapegrad.Layers;
+using Xunit;
+
+namespace Tapegrad.Tests.Layers.Normalization;
+
+/// <summary>Normalizations by name.</summary>
+public sealed class NormalizationsTests
+{
+    [Theory]
+    [InlineData("batch", typeof(BatchNorm))]
+    [InlineData("batch:keras", typeof(BatchNorm))]
+    [InlineData("batch:flax", typeof(BatchNorm))]
+    [InlineData("layer", typeof(LayerNorm))]
+    [InlineData("layer:position", typeof(LayerNorm))]
+    [InlineData("instance", typeof(InstanceNorm))]
+    [InlineData("group:8", typeof(GroupNorm))]
+    [InlineData("group:16", typeof(GroupNorm))]
+    [InlineData("size:8", typeof(GroupNorm))]
+    public void ANameMakesALayerThatHasThatName(string name, Type type)
+    {
+        var layer = Assert.IsAssignableFrom<Tapegrad.Layers.Normalization>(Normalizations.Parse(name)(32));
+        Assert.IsType(type, layer);
+        Assert.Equal(name, layer.Variant);
+        Assert.Equal(32, layer.Channels);
+        Assert.Equal(name, Normalizations.NameOf(layer));
+        Assert.True(Normalizations.IsKnown(name));
+        Assert.StartsWith($"{name}, 32 channels", layer.Settings);
+    }
+
+    [Fact]
+    public void NoneMakesNothing()
+    {
+        Assert.Null(Normalizations.Parse("none")(32));
+        Assert.Equal("none", Normalizations.NameOf(null));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("Batch")]
+    [InlineData("group")]
+    [InlineData("group:")]
+    [InlineData("group:0")]
+    [InlineData("group:-8")]
+    [InlineData("group: 8")]
+    [InlineData("group:8.0")]
+    [InlineData("group:99999999999")]
+    [InlineData("layer:8")]
+    [InlineData("none ")]
+    public void OtherNamesAreRefusedWithTheKnownOnes(string name)
+    {
+        Assert.False(Normalizations.IsKnown(name));
+        var error = Assert.Throws<ArgumentException>(() => Normalizations.Parse(name));
+        Assert.Equal($"there is no normalization '{name}'. Known are: batch, batch:keras or batch:flax; group:G or size:K; instance; "
+            + "layer or layer:position; none.", error.Message);
+    }
+
+    [Fact]
+    public void WhatNoNameMakesHasNone()
+    {
+        Module[] layers =
+        [
+            new GroupNorm(8, GroupSpec.Count(2), eps: 1e-3), new GroupNorm(8, GroupSpec.Count(2), affine: false), new Relu(),
+            new BatchNorm(8, BatchNormConvention.PyTorch with { NewWeight = 0.2 }),
+            new BatchNorm(8, BatchNormConvention.PyTorch with { Unbiased = false }),
+        ];
+        foreach (var layer in layers)
+            Assert.False(Normalizations.IsKnown(Normalizations.NameOf(layer)));
+        Assert.Equal("GroupNorm(group:2, 8 channels, eps 1e-3)", Normalizations.NameOf(new GroupNorm(8, GroupSpec.Count(2), eps: 1e-3)));
+    }
+
+    [Fact]
+    public void EveryNormalizationSaysWhatItIs()
+    {
+        var types = typeof(Normalizations).Assembly.GetTypes().Count(type => type.IsSubclassOf(typeof(Tapegrad.Layers.Normalization)));
+        Assert.Equal(types, Normalizations.All.Count);
+        Assert.All(Normalizations.All, info => Assert.True(info is { Formula.Length: > 0, Paper.Length: > 0, Usage.Length: > 0 }));
+    }
+}
