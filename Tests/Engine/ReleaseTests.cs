@@ -1,0 +1,346 @@
+using Tapegrad.Devices;
+using Xunit;
+
+namespace Tapegrad.Tests.Engine;
+
+/// <summary>
+/// What a sweep frees and what it must not: with <c>release: true</c> the recorded values that it has passed, always the gradients that it made on its way;
+/// never what somebody else made or will read.
+/// </summary>
+public sealed class ReleaseTests : EngineTest
+{
+    private static readonly Parameter P = new("p", Vector(2, 3));
+
+    // The sum of the elements of y times 1 and 10, as in all tests below.
+    private static Tensor Loss(Tensor y) => (y * Vector(1, 10)).Sum();
+
+    private static void AssertFreed(Tensor tensor) => Throws<InvalidOperationException>(() => tensor.ToDoubles(), "sweep with release", "Keep()");
+
+    [Fact]
+    public void Release_gives_the_same_numbers_and_frees_the_values()
+    {
+        using var tape = Tape.Training(Random);
+        var square = P.Value.Square();
+        var y = square * square.Exp();
+        var loss = Loss(y);
+        Near([4 * 5 * Math.Exp(4), 10 * 6 * 10 * Math.Exp(9)], tape.Gradients(loss, release: true)[P]);
+        AssertFreed(square);
+        AssertFreed(y);
+        Near(4 * Math.Exp(4) + 90 * Math.Exp(9), loss.ToDouble());
+        Near([2, 3], P.Value);
+    }
+
+    [Fact]
+    public void Without_release_every_value_stays()
+    {
+        using var tape = Tape.Training(Random);
+        var square = P.Value.Square();
+        var reshaped = square.Reshape(1, 2);
+        var y = reshaped * reshaped;
+        var loss = Loss(y.Reshape(2));
+        Near([4 * 8, 10 * 4 * 27], tape.Gradients(loss)[P]);
+        Near([4, 9], square);
+        Near([4, 9], reshaped);
+        Near([16, 81], y);
+        Near(16 + 810, loss.ToDouble());
+    }
+
+    [Fact]
+    public void The_loss_stays_even_when_it_shares_the_numbers_of_an_earlier_value()
+    {
+        using var tape = Tape.Training(Random);
+        var sum = Loss(P.Value.Square());
+        var loss = sum.Reshape(1);
+        tape.Gradients(loss, release: true);
+        Near([4 + 90], loss);
+        Near(4 + 90, sum.ToDouble());   // the same numbers
+    }
+
+    [Fact]
+    public void What_was_kept_stays()
+    {
+        using var tape = Tape.Training(Random);
+        var square = P.Value.Square();
+        var kept = square.Keep();
+        var view = (square * 2).Reshape(1, 2);
+        var keptView = view.Keep();
+        Near([4, 60], tape.Gradients(Loss(view.Reshape(2)), release: true)[P], 1);
+        tape.Dispose();
+        Near([4, 9], kept);
+        Near([8, 18], keptView);
+    }
+
+    [Fact]
+    public void Values_after_the_loss_stay()
+    {
+        using var tape = Tape.Training(Random);
+        var square = P.Value.Square();
+        var loss = Loss(square);
+        var later = square * 5;
+        tape.Gradients(loss, release: true);
+        AssertFreed(square);
+        Near([20, 45], later);
+    }
+
+    [Fact]
+    public void Values_that_the_loss_does_not_depend_on_are_freed_too()
+    {
+        using var tape = Tape.Training(Random);
+        var aside = P.Value * 7;
+        tape.Gradients(Loss(P.Value.Square()), release: true);
+        AssertFreed(aside);
+    }
+
+    [Fact]
+    public void A_view_that_stops_gradients_is_freed_with_its_numbers()
+    {
+        using var tape = Tape.Training(Random);
+        var square = P.Value.Square();
+        var view = square.StopGradient();
+        tape.Gradients(Loss(square * view), release: true);
+        AssertFreed(view);
+    }
+
+    [Fact]
+    public void Reshaped_and_handed_through_values_share_their_numbers_and_survive_until_the_last_needs_them()
+    {
+        using var tape = Tape.Training(Random);
+        var square = P.Value.Square();
+        var reshaped = square.Reshape(1, 2);
+        var same = Tape.Record("same", reshaped, (reshaped, (_, g) => g));
+        var loss = Loss((same * reshaped).Reshape(2) * square);   // p^6: each pull reads the shared numbers
+        Near([6 * 32, 10 * 6 * 243], tape.Gradients(loss, release: true)[P]);
+        AssertFreed(square);
+        AssertFreed(reshaped);
+        AssertFreed(same);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_pull_may_hand_back_its_own_value(bool release)
+    {
+        using var tape = Tape.Training(Random);
+        var square = P.Value.Square();
+        var y = Tape.Record("hand back", square.Exp().StopGradient(), (square, (value, _) => value));   // gradient e^s whatever comes
+        var gradients = tape.Gradients(Loss(y), release);
+        Near([4 * Math.Exp(4), 6 * Math.Exp(9)], gradients[P]);
+        if (release) AssertFreed(y);
+        else Near([Math.Exp(4), Math.Exp(9)], y);
+    }
+
+    [Fact]
+    public void A_gradient_that_shares_the_numbers_of_a_released_value_stays()
+    {
+        using var tape = Tape.Training(Random);
+        var y = Tape.Record("hand back", P.Value.Exp().StopGradient(), (P.Value, (value, _) => value));
+        Near([Math.Exp(2), Math.Exp(3)], tape.Gradients(Loss(y), release: true)[P]);
+    }
+
+    [Fact]
+    public void Gradients_that_share_numbers_stay_both()
+    {
+        var (a, b) = (new Parameter("a", Vector(1, 2)), new Parameter("b", Vector(3, 4)));
+        using var tape = Tape.Training(Random);
+        var gradients = tape.Gradients(Loss((a.Value + b.Value) * 3), release: true);   // a sum hands the same gradient to both
+        for (var i = 0; i < 20; i++) Vector(i, i);   // whatever was freed by mistake is now overwritten
+        Near([3, 30], gradients[a]);
+        Near([3, 30], gradients[b]);
+    }
+
+    [Fact]
+    public void A_shared_gradient_is_not_freed_while_the_other_input_waits()
+    {
+        using var tape = Tape.Training(Random);
+        var early = P.Value * 2;
+        var late = early.Square().Square();   // (2p)^4
+        var loss = Loss(late + early);         // early's share of the gradient waits while late's is swept
+        Near([2 * (4 * 64 + 1), 10 * 2 * (4 * 216 + 1)], tape.Gradients(loss, release: true)[P]);
+    }
+
+    [Theory]
+    [InlineData("outside")]
+    [InlineData("tape")]
+    [InlineData("inner scope")]
+    [InlineData("y")]
+    [InlineData("earlier gradient")]
+    public void The_sweep_does_not_free_a_seed(string whose)
+    {
+        var outside = Vector(1, 10);
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Vector(2, 3));
+        var y = (x.Square() + 1) * 2;
+        using var scope = whose == "inner scope" ? new Scope() : null;
+        var seed = whose switch
+        {
+            "outside" => outside,
+            "y" => y,
+            "earlier gradient" => tape.Gradients(y, [x])[0],
+            _ => Vector(1, 10),
+        };
+        var before = seed.ToDoubles();
+        var expected = new[] { 8 * before[0], 12 * before[1] };
+        for (var sweep = 0; sweep < 3; sweep++)
+        {
+            Near(expected, tape.Gradients(y, [x], seed)[0]);
+            Near(expected, tape.Gradients(y, [x], seed, createGraph: true)[0]);
+            Assert.Equal(before, seed.ToDoubles());
+        }
+        Near(before, tape.Gradients(y, [y], seed)[0]);   // the seed itself comes back
+        Assert.Equal(before, seed.ToDoubles());
+    }
+
+    [Theory]
+    [InlineData("outside")]
+    [InlineData("tape")]
+    [InlineData("inner scope")]
+    public void The_sweep_does_not_free_a_constant_that_a_pull_hands_back(string whose)
+    {
+        var outside = Vector(5, 7);
+        using var tape = Tape.Training(Random);
+        using var scope = whose == "inner scope" ? new Scope() : null;
+        var constant = whose == "outside" ? outside : Vector(5, 7);
+        var inner = P.Value * 2;
+        var loss = Tape.Record("constant slope", Tensor.Scalar(1), (inner, (_, _) => constant), (inner, (_, _) => constant));
+        for (var sweep = 0; sweep < 3; sweep++) Near([20, 28], tape.Gradients(loss, release: sweep == 2)[P]);
+        Near([5, 7], constant);
+    }
+
+    [Fact]
+    public void Proposed_statistics_stay_until_the_step_even_if_they_were_recorded()
+    {
+        var statistics = new Recorder();
+        using var tape = Tape.Training(Random);
+        var mean = P.Value.Mean();
+        var variance = (P.Value - mean).Square().Mean();
+        tape.Propose(statistics, new Moments(2, mean, variance));
+        var gradients = tape.Gradients(((P.Value - mean) / (variance + 1).Sqrt()).Square().Sum(), release: true);
+        gradients.CommitStatistics();
+        Assert.Equal((2, 2.5, 0.25), statistics.Committed.Single());
+    }
+
+    [Fact]
+    public void A_second_sweep_over_released_values_says_so_and_harms_nothing()
+    {
+        using var tape = Tape.Training(Random);
+        var loss = Loss(P.Value.Square().Exp());
+        var gradients = tape.Gradients(loss, release: true);
+        var expected = new[] { 4 * Math.Exp(4), 60 * Math.Exp(9) };
+        var others = Enumerable.Range(0, 10).Select(i => Vector(i, -i)).ToArray();   // these took the freed buffers over
+        Throws<InvalidOperationException>(() => tape.Gradients(loss, release: true), "Keep()");
+        Throws<InvalidOperationException>(() => tape.Gradients(loss), "Keep()");
+        Near(expected, gradients[P]);
+        for (var i = 0; i < others.Length; i++) Near([i, -i], others[i]);
+    }
+
+    [Fact]
+    public void A_new_forward_pass_on_the_same_tape_after_release()
+    {
+        using var tape = Tape.Training(Random);
+        for (var step = 1; step <= 3; step++)
+        {
+            var gradients = tape.Gradients(Loss(P.Value.Square() * step), release: true);
+            Near([4 * step, 60 * step], gradients[P]);
+        }
+    }
+
+    [Fact]
+    public void A_sweep_frees_what_it_makes_on_its_way()
+    {
+        // Gradients of 10 different lengths: those in the middle must go back to the pool while the tape is still open. The lengths are used nowhere else.
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Tensor.Ones(new(7919)));   // a prime
+        var y = x.Square();
+        var middle = (Tensor?)null;
+        var loss = Tape.Record("spy", Weigh(y).StopGradient(), (y, (_, g) => middle = Tensor.Ones(y.Shape) * g));
+        var found = tape.Gradients(loss, [x])[0];
+        AssertFreed(middle!);
+        Near(2, found.At(0));
+    }
+
+    // ---- inner scopes ----------------------------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public void What_is_recorded_in_an_inner_scope_belongs_to_the_tape()
+    {
+        Tensor square, temporary, loss;
+        using var tape = Tape.Training(Random);
+        using (new Scope())
+        {
+            square = P.Value.Square();
+            temporary = Vector(1, 2).Square();
+            loss = Loss(square * 3 + 1);   // the constants 3, 1 and (1, 10) are needed by the pulls
+        }
+        Throws<InvalidOperationException>(() => temporary.ToDoubles(), "scope has ended");
+        Near([4, 9], square);
+        Near([12, 180], tape.Gradients(loss)[P]);
+        tape.Dispose();
+        Throws<InvalidOperationException>(() => square.ToDoubles(), "scope has ended");
+    }
+
+    [Fact]
+    public void Every_operation_can_be_recorded_in_an_inner_scope()
+    {
+        using var tape = Tape.Training(Random);
+        var image = tape.Watch(Tensor.Normal(new(2, 4, 4, 2), Random));
+        var weight = tape.Watch(Tensor.Normal(new(3, 3, 2, 4), Random));
+        double[]? expected = null;
+        foreach (var inner in new[] { false, true })
+        {
+            Tensor loss;
+            var scope = inner ? new Scope() : null;
+            var y = image.Conv2d(weight, Vector(1, 2, 3, 4), padding: 1).Normalize(new Sharing(false, true, 2), 1e-5).Relu();
+            y = y.MaxPool2d(2) + y.AveragePool2d(2) + y.Slice([0, 0, 0, 0], [2, 2, 2, 4], [1, 2, 2, 1]);
+            y = y.Greater(0.3).Where(y * Tensor.Uniform(y.Shape, Random), y.Abs().Sqrt() / 2) + 1 / (y.Pad([0, 0, 0, 0], [0, 0, 0, 0]) + 3);
+            y = y.Concatenate(-1, y.Sigmoid().Tanh(), y.Exp()).Permute(0, 3, 1, 2).Power(1.5).Mean(2, 3) - Vector(5).BroadcastTo(new(2, 12));
+            loss = y.MatrixProduct(Tensor.Normal(new(12, 5), Random)).CrossEntropy([1, 4], labelSmoothing: 0.1);
+            scope?.Dispose();
+            double[] found = [.. tape.Gradients(loss, [image, weight]).SelectMany(g => g.ToDoubles())];
+            expected ??= found;
+            Assert.Equal(expected, found);
+        }
+    }
+
+    [Fact]
+    public void Gradients_asked_for_in_an_inner_scope_belong_to_the_tape()
+    {
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Vector(2, 3));
+        var y = x + 1;
+        Tensor[] plain, recorded, constant;
+        Gradients ofParameters;
+        using (new Scope())
+        {
+            plain = tape.Gradients(y.Square(), [x]);
+            recorded = tape.Gradients(y.Square(), [x], createGraph: true);
+            constant = tape.Gradients(y, [x, y]);   // the default seed itself
+            ofParameters = tape.Gradients(Loss(P.Value));
+        }
+        Near([6, 8], plain[0]);
+        Near([6, 8], recorded[0]);
+        Near([2, 2], tape.Gradients(recorded[0], [x])[0]);
+        Near([1, 1], constant[0]);
+        Near([1, 1], constant[1]);
+        Near([1, 10], ofParameters[P]);
+    }
+
+    [Fact]
+    public void Statistics_proposed_in_an_inner_scope_belong_to_the_tape()
+    {
+        var statistics = new Recorder();
+        using var tape = Tape.Training(Random);
+        using (new Scope()) tape.Propose(statistics, new Moments(4, Tensor.Scalar(1), Tensor.Scalar(2)));
+        tape.Gradients(Loss(P.Value)).CommitStatistics();
+        Assert.Equal((4, 1, 2), statistics.Committed.Single());
+    }
+}
+
+/// <summary>Statistics that write down what is committed: count, mean, variance.</summary>
+internal sealed class Recorder(string name = "norm1") : IStatistics
+{
+    public List<(long Count, double Mean, double Variance)> Committed { get; } = [];
+
+    public string Name => name;
+
+    public void Commit(Moments moments) => Committed.Add((moments.Count, moments.Mean.ToDouble(), moments.Variance.ToDouble()));
+}

@@ -1,0 +1,161 @@
+using Tapegrad.Devices;
+using Tapegrad.Optimizers;
+using Xunit;
+
+namespace Tapegrad.Tests.Engine;
+
+/// <summary>How many buffers are made: counted, so nothing else may run meanwhile.</summary>
+[Collection("alone")]
+public sealed class ScopeMemoryTests : EngineTest
+{
+    // Two convolutions with normalization, a pooling and a linear layer: the parts of a small network, written out.
+    internal sealed class Network(RandomSource random, int channels)
+    {
+        private readonly Parameter first = new("conv1.weight", Tensor.Normal(new(3, 3, 3, channels), random.Split(0)) * 0.3);
+        private readonly Parameter second = new("conv2.weight", Tensor.Normal(new(3, 3, channels, channels), random.Split(1)) * 0.1);
+        private readonly Parameter gamma = new("norm.gamma", Tensor.Ones(new(channels)));
+        private readonly Parameter beta = new("norm.beta", Tensor.Zeros(new(channels)));
+        private readonly Parameter linear = new("linear.weight", Tensor.Normal(new(channels, 5), random.Split(2)));
+        private readonly Parameter bias = new("linear.bias", Tensor.Zeros(new(5)));
+
+        public Parameter[] Parameters => [first, second, gamma, beta, linear, bias];
+
+        public Tensor Apply(Tensor x)
+        {
+            x = x.Conv2d(first, padding: 1).Normalize(new Sharing(false, true, 2), 1e-5, out var moments);
+            if (moments is not null) Tape.Current?.Propose(Statistics, moments);
+            x = (x * gamma + beta).Relu();
+            x = (x + x.Conv2d(second, padding: 1)).Relu().MaxPool2d(2).Dropout(0.1);
+            return x.GlobalAveragePool().MatrixProduct(linear) + bias;
+        }
+
+        public Ignoring Statistics { get; } = new();
+    }
+
+    internal sealed class Ignoring : IStatistics
+    {
+        public int Commits { get; private set; }
+
+        public string Name => "norm";
+
+        public void Commit(Moments moments) => Commits++;
+    }
+
+    internal static double Step(Network network, Optimizer optimizer, Shape images, int step, bool release)
+    {
+        var random = Random.Split(step);
+        using var tape = Tape.Training(random);
+        var batch = Tensor.Normal(images, random.Split(1));
+        int[] labels = [.. Enumerable.Range(0, images[0]).Select(i => random.Split(2).Below(5, i))];
+        var loss = network.Apply(batch).CrossEntropy(labels);
+        var gradients = tape.Gradients(loss, release).ClipByNorm(5);
+        optimizer.Step(gradients, 0.05);
+        return loss.ToDouble();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_thousand_training_steps_make_no_new_buffer_after_the_first_few(bool release)
+    {
+        using var device = Device.Use(Device.Cpu);
+        var network = new Network(Random, 4);
+        var optimizer = new Sgd(network.Parameters, momentum: 0.9, weightDecay: 1e-3);
+        for (var step = 0; step < 3; step++) Step(network, optimizer, new(2, 6, 6, 3), step, release);
+        var (created, waiting) = (Device.Cpu.Pool.Created, Device.Cpu.Pool.BytesWaiting);
+        for (var step = 3; step < 1003; step++) Step(network, optimizer, new(2, 6, 6, 3), step, release);
+        Assert.Equal(created, Device.Cpu.Pool.Created);
+        Assert.Equal(waiting, Device.Cpu.Pool.BytesWaiting);
+        Assert.Equal(1003, network.Statistics.Commits);
+    }
+
+    [Fact]
+    public void Evaluation_in_a_plain_scope_makes_no_new_buffer()
+    {
+        using var device = Device.Use(Device.Cpu);
+        var network = new Network(Random, 4);
+        long created = 0;
+        for (var i = 0; i < 20; i++)
+        {
+            using (new Scope()) network.Apply(Tensor.Ones(new(2, 6, 6, 3))).ToFloats();
+            if (i == 0) created = Device.Cpu.Pool.Created;
+        }
+        Assert.Equal(created, Device.Cpu.Pool.Created);
+    }
+
+    [Fact]
+    public void Unrecorded_values_of_an_inner_scope_are_used_again_while_the_tape_is_open()
+    {
+        using var tape = Tape.Training(Random);
+        var constant = Tensor.Ones(new(4099));   // a prime that no other test uses
+        long Made(Action action)
+        {
+            var before = Device.Reference.Pool.Created;
+            action();
+            return Device.Reference.Pool.Created - before;
+        }
+        Assert.Equal(5, Made(() =>
+        {
+            for (var i = 0; i < 5; i++) constant.Square();
+        }));
+        Assert.Equal(1, Made(() =>
+        {
+            for (var i = 0; i < 5; i++)
+                using (new Scope()) constant.Square();
+        }));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_deep_sweep_needs_few_buffers_beside_the_values(bool release)
+    {
+        const int depth = 100;
+        const int length = 4111;   // a prime that no other test uses
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Tensor.Ones(new(length)));
+        var y = x;
+        for (var i = 0; i < depth; i++) y = (y + x).Tanh();
+        var loss = y.Sum();
+        var before = Device.Reference.Pool.Created;
+        var p = new Parameter("p", Tensor.Zeros(new(1)));
+        if (release) tape.Gradients(loss + p.Value.Sum(), release: true);
+        else tape.Gradients(loss, [x]);
+        // A pull of tanh makes three tensors of this length, a sum two at once, and two gradients wait; 20 leaves room for another way to write them.
+        Assert.InRange(Device.Reference.Pool.Created - before, 1, 20);
+        var waiting = Device.Reference.Pool.BytesWaiting;
+        tape.Dispose();
+        var freed = (Device.Reference.Pool.BytesWaiting - waiting) / (length * sizeof(double));
+        if (release) Assert.InRange(freed, 0, 20);             // the sweep has freed the 200 values already
+        else Assert.InRange(freed, 2 * depth, 2 * depth + 20);
+    }
+
+    [Fact]
+    public void Gradients_add_up_in_few_buffers()
+    {
+        const int length = 4127;   // a prime that no other test uses
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Tensor.Ones(new(length)));
+        var loss = Tensor.Scalar(0);
+        for (var i = 0; i < 100; i++) loss += (x * i).Sum();
+        var before = Device.Reference.Pool.Created;
+        Near(99 * 50, tape.Gradients(loss, [x])[0].At(0));
+        Assert.InRange(Device.Reference.Pool.Created - before, 1, 20);   // a hundred gradients of x, each freed when it was added
+    }
+
+    [Fact]
+    public void Keep_of_gradients_accumulates_across_tapes()
+    {
+        var p = new Parameter("p", Vector(1, 2));
+        Gradients? total = null;
+        for (var i = 1; i <= 5; i++)
+        {
+            using var tape = Tape.Training(Random);
+            var gradients = tape.Gradients((p.Value.Square() * i).Sum()).Keep();
+            total = total is null ? gradients : (total + gradients).Keep();
+        }
+        for (var i = 0; i < 10; i++)
+            using (new Scope()) Vector(9, 9);
+        Near([2 * 15, 4 * 15], total![p]);
+    }
+}

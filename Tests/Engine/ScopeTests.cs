@@ -1,0 +1,308 @@
+using System.Runtime.CompilerServices;
+using FsCheck;
+using FsCheck.Fluent;
+using Tapegrad.Devices;
+using Xunit;
+
+namespace Tapegrad.Tests.Engine;
+
+/// <summary>Who owns memory: forget it and it is slower; use it too early or too late and it is an exception; never a leak, never garbage.</summary>
+public sealed class ScopeTests : EngineTest
+{
+    private static void AssertEnded(Tensor tensor)
+    {
+        Throws<InvalidOperationException>(() => tensor.ToDoubles(), "this tensor's scope has ended", "call Keep()", $"{tensor.Shape}");
+        Throws<InvalidOperationException>(() => tensor.ToFloats(), "Keep()");
+        Throws<InvalidOperationException>(() => tensor.Square(), "Keep()");
+        Throws<InvalidOperationException>(() => tensor.Keep(), "Keep()");
+        Throws<InvalidOperationException>(() => tensor.Reshape(1, -1), "Keep()");
+        Throws<InvalidOperationException>(() => tensor.StopGradient(), "Keep()");
+        Assert.Contains("scope has ended", $"{tensor}");
+    }
+
+    [Fact]
+    public void A_tensor_ends_with_its_scope()
+    {
+        Tensor x, view;
+        using (new Scope())
+        {
+            x = Tensor.Ones(new(2, 3));
+            view = x.Reshape(6).Reshape(3, 2);
+            Near([1, 1, 1, 1, 1, 1], view);
+        }
+        AssertEnded(x);
+        AssertEnded(view);
+    }
+
+    [Fact]
+    public void Keep_takes_it_out_and_the_original_too()
+    {
+        Tensor x, kept, other;
+        using (new Scope())
+        {
+            x = Vector(1, 2);
+            kept = x.Keep();
+            other = Vector(3, 4);
+        }
+        for (var i = 0; i < 10; i++)
+            using (new Scope()) Vector(9, 9);
+        Near([1, 2], kept);
+        Near([1, 2], x);
+        AssertEnded(other);
+    }
+
+    [Fact]
+    public void Keep_outside_any_scope_changes_nothing() => Near([1, 2], Vector(1, 2).Keep().Keep());
+
+    [Fact]
+    public void A_kept_result_is_on_no_tape()
+    {
+        Tensor kept;
+        using (var tape = Tape.Training(Random)) kept = tape.Watch(Vector(2)).Square().Keep();
+        Assert.Null(kept.Tape);
+        using var next = Tape.Training(Random);
+        Assert.Null((kept * 2).Tape);
+        Near([4], kept);
+    }
+
+    [Fact]
+    public void Scopes_nest()
+    {
+        Tensor a, b, c;
+        using (new Scope())
+        {
+            a = Vector(1);
+            using (new Scope()) b = Vector(2);
+            AssertEnded(b);
+            Near([1], a);
+            c = Vector(3);
+        }
+        AssertEnded(a);
+        AssertEnded(c);
+        Near([4], Vector(4));
+    }
+
+    [Fact]
+    public void Scopes_may_end_in_any_order()
+    {
+        var outer = new Scope();
+        var a = Vector(1);
+        var inner = new Scope();
+        var b = Vector(2);
+        outer.Dispose();
+        AssertEnded(a);
+        Near([2], b);
+        var c = Vector(3);
+        inner.Dispose();
+        AssertEnded(b);
+        AssertEnded(c);
+        var outside = Vector(4);
+        outer.Dispose();   // again: nothing happens
+        inner.Dispose();
+        Near([4], outside);
+        Assert.Null(Scope.Innermost);
+    }
+
+    [Fact]
+    public void A_scope_belongs_to_its_thread()
+    {
+        Tensor? other = null;
+        using (new Scope())
+            OnAnotherThread(() =>
+            {
+                Assert.Null(Scope.Innermost);
+                using (Device.Use(Device.Reference)) other = Vector(5);
+            });
+        Near([5], other!);
+    }
+
+    [Fact]
+    public void A_scope_apart_owns_only_what_is_given_to_it()
+    {
+        var apart = Scope.Apart();
+        Assert.Null(Scope.Innermost);
+        Tensor given, outer;
+        using (new Scope())
+        {
+            (given, outer) = (Vector(1), Vector(2));
+            apart.Adopt(given);
+        }
+        Near([1], given);
+        AssertEnded(outer);
+        apart.Dispose();
+        AssertEnded(given);
+    }
+
+    [Fact]
+    public void A_parameter_outlives_every_scope()
+    {
+        Parameter p;
+        using (var tape = Tape.Training(Random))
+        {
+            p = new Parameter("p", Vector(1, 2));
+            tape.Gradients((p.Value.Reshape(1, 2) * 2).Sum(), release: true);
+            p.Value.Keep();
+            using (var scope = new Scope()) scope.Adopt(p.Value);
+        }
+        for (var i = 0; i < 10; i++)
+            using (new Scope()) Vector(9, 9);
+        Near([1, 2], p.Value);
+    }
+
+    // ---- the collector ---------------------------------------------------------------------------------------------------------------------
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference[] Forget(Func<Tensor> make)
+    {
+        var tensor = make();
+        return [new WeakReference(tensor), new WeakReference(tensor.Memory)];
+    }
+
+    private static void AssertCollected(WeakReference[] references)
+    {
+        for (var i = 0; i < 10 && references.Any(r => r.IsAlive); i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        Assert.All(references, r => Assert.False(r.IsAlive));
+    }
+
+    [Fact]
+    public void Outside_any_scope_the_collector_frees() => AssertCollected(Forget(() => Tensor.Ones(new(1013)) * 2));
+
+    [Fact]
+    public void A_forgotten_scope_leaks_nothing() => OnAnotherThread(() =>
+    {
+        AssertCollected(Forget(() =>
+        {
+            _ = new Scope();   // nobody disposes it
+            return Tensor.Ones(new(1013));
+        }));
+        Assert.Null(Scope.Innermost);
+        var outside = Tensor.Ones(new(3));
+        Assert.Equal(0, outside.Memory.Owner);
+    });
+
+    [Fact]
+    public void A_forgotten_scope_inside_another_one_leaks_nothing()
+    {
+        using var outer = new Scope();
+        AssertCollected(Forget(() =>
+        {
+            _ = new Scope();
+            return Tensor.Ones(new(1013));
+        }));
+        Assert.Same(outer, Scope.Innermost);
+    }
+
+    [Fact]
+    public void A_kept_tensor_is_freed_by_the_collector() => AssertCollected(Forget(() =>
+    {
+        using (new Scope()) return Tensor.Ones(new(1013)).Keep();
+    }));
+
+    [Fact]
+    public void A_remembered_tensor_of_a_tape_that_ended_holds_nothing_else()
+    {
+        Tensor? loss = null;
+        AssertCollected(Forget(() =>
+        {
+            using var tape = Tape.Training(Random);
+            var x = tape.Watch(Tensor.Ones(new(1013)).Keep());
+            loss = x.Square().Sum();
+            return x;
+        }));
+        Assert.Contains("scope has ended", $"{loss}");
+    }
+
+    [Fact]
+    public void An_ended_scope_holds_nothing()
+    {
+        var scope = new Scope();
+        var references = Forget(() => Tensor.Ones(new(1013)).Keep());
+        scope.Dispose();
+        AssertCollected(references);
+        GC.KeepAlive(scope);
+    }
+
+    // ---- any sequence of events --------------------------------------------------------------------------------------------------------------
+
+    // The model: a tensor holds its own number until the scope that it was made in ends, unless it was kept, or made outside.
+    private sealed class Model
+    {
+        private readonly List<(Scope Scope, int Id)> open = [];
+        private readonly List<(Tensor Tensor, double Number, int Scope)> live = [];
+        private readonly List<Tensor> ended = [];
+        private int made;
+
+        private int Innermost => open.Count > 0 ? open[^1].Id : 0;
+
+        public void Do(byte action, byte which)
+        {
+            switch (action % 8)
+            {
+                case 0:
+                    open.Add((new Scope(), ++made));
+                    break;
+                case 1 when open.Count > 0:
+                    Close(open.Count - 1);
+                    break;
+                case 2 when open.Count > 0:
+                    Close(which % open.Count);
+                    break;
+                case 3 when live.Count > 0:
+                    var i = which % live.Count;
+                    live.Add((live[i].Tensor.Keep(), live[i].Number, 0));
+                    for (var j = 0; j < live.Count; j++)   // whoever shares its memory is kept too
+                        if (live[j].Tensor.Memory == live[i].Tensor.Memory) live[j] = live[j] with { Scope = 0 };
+                    break;
+                case 4 when live.Count > 0:
+                    var view = live[which % live.Count];
+                    live.Add((view.Tensor.Reshape(-1, 1), view.Number, view.Scope));
+                    break;
+                case 5 when live.Count > 0:
+                    var old = live[which % live.Count];
+                    live.Add((old.Tensor * 2, old.Number * 2, Innermost));
+                    break;
+                default:
+                    live.Add((Tensor.Full(new(which % 3 + 1), ++made), made, Innermost));
+                    break;
+            }
+            foreach (var (tensor, number, _) in live) Assert.All(tensor.ToDoubles(), x => Assert.Equal(number, x));
+            foreach (var tensor in ended) Assert.True(tensor.IsStale);
+            Assert.Equal(live.Select(t => t.Tensor.Memory).Distinct().Count(), live.GroupBy(t => (t.Tensor.Memory, t.Number)).Count());
+        }
+
+        private void Close(int index)
+        {
+            var id = open[index].Id;
+            open[index].Scope.Dispose();
+            open.RemoveAt(index);
+            ended.AddRange(live.Where(t => t.Scope == id).Select(t => t.Tensor));
+            live.RemoveAll(t => t.Scope == id);
+        }
+
+        public void End()
+        {
+            while (open.Count > 0) Close(0);
+        }
+    }
+
+    [Fact]
+    public void Numbers_stay_while_they_may_be_read_and_are_refused_afterwards()
+    {
+        Prop.ForAll(ArbMap.Default.ArbFor<(byte, byte)[]>(), events =>
+        {
+            var model = new Model();
+            try
+            {
+                foreach (var (action, which) in events) model.Do(action, which);
+            }
+            finally
+            {
+                model.End();
+            }
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(200).WithEndSize(80));
+    }
+}
