@@ -9,7 +9,9 @@ namespace Tapegrad.Tests.Engine;
 /// </summary>
 public sealed class ReleaseTests : EngineTest
 {
-    private static readonly Parameter P = new("p", Vector(2, 3));
+    private readonly Parameter p;
+
+    public ReleaseTests() => p = new("p", Vector(2, 3));
 
     // The sum of the elements of y times 1 and 10, as in all tests below.
     private static Tensor Loss(Tensor y) => (y * Vector(1, 10)).Sum();
@@ -20,25 +22,25 @@ public sealed class ReleaseTests : EngineTest
     public void Release_gives_the_same_numbers_and_frees_the_values()
     {
         using var tape = Tape.Training(Random);
-        var square = P.Value.Square();
+        var square = p.Value.Square();
         var y = square * square.Exp();
         var loss = Loss(y);
-        Near([4 * 5 * Math.Exp(4), 10 * 6 * 10 * Math.Exp(9)], tape.Gradients(loss, release: true)[P]);
+        Near([4 * 5 * Math.Exp(4), 10 * 6 * 10 * Math.Exp(9)], tape.Gradients(loss, release: true)[p]);
         AssertFreed(square);
         AssertFreed(y);
         Near(4 * Math.Exp(4) + 90 * Math.Exp(9), loss.ToDouble());
-        Near([2, 3], P.Value);
+        Near([2, 3], p.Value);
     }
 
     [Fact]
     public void Without_release_every_value_stays()
     {
         using var tape = Tape.Training(Random);
-        var square = P.Value.Square();
+        var square = p.Value.Square();
         var reshaped = square.Reshape(1, 2);
         var y = reshaped * reshaped;
         var loss = Loss(y.Reshape(2));
-        Near([4 * 8, 10 * 4 * 27], tape.Gradients(loss)[P]);
+        Near([4 * 8, 10 * 4 * 27], tape.Gradients(loss)[p]);
         Near([4, 9], square);
         Near([4, 9], reshaped);
         Near([16, 81], y);
@@ -49,7 +51,7 @@ public sealed class ReleaseTests : EngineTest
     public void The_loss_stays_even_when_it_shares_the_numbers_of_an_earlier_value()
     {
         using var tape = Tape.Training(Random);
-        var sum = Loss(P.Value.Square());
+        var sum = Loss(p.Value.Square());
         var loss = sum.Reshape(1);
         tape.Gradients(loss, release: true);
         Near([4 + 90], loss);
@@ -60,11 +62,11 @@ public sealed class ReleaseTests : EngineTest
     public void What_was_kept_stays()
     {
         using var tape = Tape.Training(Random);
-        var square = P.Value.Square();
+        var square = p.Value.Square();
         var kept = square.Keep();
         var view = (square * 2).Reshape(1, 2);
         var keptView = view.Keep();
-        Near([4, 60], tape.Gradients(Loss(view.Reshape(2)), release: true)[P], 1);
+        Near([4, 60], tape.Gradients(Loss(view.Reshape(2)), release: true)[p], 1);
         tape.Dispose();
         Near([4, 9], kept);
         Near([8, 18], keptView);
@@ -74,7 +76,7 @@ public sealed class ReleaseTests : EngineTest
     public void Values_after_the_loss_stay()
     {
         using var tape = Tape.Training(Random);
-        var square = P.Value.Square();
+        var square = p.Value.Square();
         var loss = Loss(square);
         var later = square * 5;
         tape.Gradients(loss, release: true);
@@ -86,8 +88,8 @@ public sealed class ReleaseTests : EngineTest
     public void Values_that_the_loss_does_not_depend_on_are_freed_too()
     {
         using var tape = Tape.Training(Random);
-        var aside = P.Value * 7;
-        tape.Gradients(Loss(P.Value.Square()), release: true);
+        var aside = p.Value * 7;
+        tape.Gradients(Loss(p.Value.Square()), release: true);
         AssertFreed(aside);
     }
 
@@ -95,7 +97,7 @@ public sealed class ReleaseTests : EngineTest
     public void A_view_that_stops_gradients_is_freed_with_its_numbers()
     {
         using var tape = Tape.Training(Random);
-        var square = P.Value.Square();
+        var square = p.Value.Square();
         var view = square.StopGradient();
         tape.Gradients(Loss(square * view), release: true);
         AssertFreed(view);
@@ -105,11 +107,11 @@ public sealed class ReleaseTests : EngineTest
     public void Reshaped_and_handed_through_values_share_their_numbers_and_survive_until_the_last_needs_them()
     {
         using var tape = Tape.Training(Random);
-        var square = P.Value.Square();
+        var square = p.Value.Square();
         var reshaped = square.Reshape(1, 2);
         var same = Tape.Record("same", reshaped, (reshaped, (_, g) => g));
         var loss = Loss((same * reshaped).Reshape(2) * square);   // p^6: each pull reads the shared numbers
-        Near([6 * 32, 10 * 6 * 243], tape.Gradients(loss, release: true)[P]);
+        Near([6 * 32, 10 * 6 * 243], tape.Gradients(loss, release: true)[p]);
         AssertFreed(square);
         AssertFreed(reshaped);
         AssertFreed(same);
@@ -121,10 +123,10 @@ public sealed class ReleaseTests : EngineTest
     public void A_pull_may_hand_back_its_own_value(bool release)
     {
         using var tape = Tape.Training(Random);
-        var square = P.Value.Square();
+        var square = p.Value.Square();
         var y = Tape.Record("hand back", square.Exp().StopGradient(), (square, (value, _) => value));   // gradient e^s whatever comes
         var gradients = tape.Gradients(Loss(y), release);
-        Near([4 * Math.Exp(4), 6 * Math.Exp(9)], gradients[P]);
+        Near([4 * Math.Exp(4), 6 * Math.Exp(9)], gradients[p]);
         if (release) AssertFreed(y);
         else Near([Math.Exp(4), Math.Exp(9)], y);
     }
@@ -133,8 +135,8 @@ public sealed class ReleaseTests : EngineTest
     public void A_gradient_that_shares_the_numbers_of_a_released_value_stays()
     {
         using var tape = Tape.Training(Random);
-        var y = Tape.Record("hand back", P.Value.Exp().StopGradient(), (P.Value, (value, _) => value));
-        Near([Math.Exp(2), Math.Exp(3)], tape.Gradients(Loss(y), release: true)[P]);
+        var y = Tape.Record("hand back", p.Value.Exp().StopGradient(), (p.Value, (value, _) => value));
+        Near([Math.Exp(2), Math.Exp(3)], tape.Gradients(Loss(y), release: true)[p]);
     }
 
     [Fact]
@@ -152,10 +154,10 @@ public sealed class ReleaseTests : EngineTest
     public void A_shared_gradient_is_not_freed_while_the_other_input_waits()
     {
         using var tape = Tape.Training(Random);
-        var early = P.Value * 2;
+        var early = p.Value * 2;
         var late = early.Square().Square();   // (2p)^4
         var loss = Loss(late + early);         // early's share of the gradient waits while late's is swept
-        Near([2 * (4 * 64 + 1), 10 * 2 * (4 * 216 + 1)], tape.Gradients(loss, release: true)[P]);
+        Near([2 * (4 * 64 + 1), 10 * 2 * (4 * 216 + 1)], tape.Gradients(loss, release: true)[p]);
     }
 
     [Theory]
@@ -200,9 +202,9 @@ public sealed class ReleaseTests : EngineTest
         using var tape = Tape.Training(Random);
         using var scope = whose == "inner scope" ? new Scope() : null;
         var constant = whose == "outside" ? outside : Vector(5, 7);
-        var inner = P.Value * 2;
+        var inner = p.Value * 2;
         var loss = Tape.Record("constant slope", Tensor.Scalar(1), (inner, (_, _) => constant), (inner, (_, _) => constant));
-        for (var sweep = 0; sweep < 3; sweep++) Near([20, 28], tape.Gradients(loss, release: sweep == 2)[P]);
+        for (var sweep = 0; sweep < 3; sweep++) Near([20, 28], tape.Gradients(loss, release: sweep == 2)[p]);
         Near([5, 7], constant);
     }
 
@@ -211,10 +213,10 @@ public sealed class ReleaseTests : EngineTest
     {
         var statistics = new Recorder();
         using var tape = Tape.Training(Random);
-        var mean = P.Value.Mean();
-        var variance = (P.Value - mean).Square().Mean();
+        var mean = p.Value.Mean();
+        var variance = (p.Value - mean).Square().Mean();
         tape.Propose(statistics, new Moments(2, mean, variance));
-        var gradients = tape.Gradients(((P.Value - mean) / (variance + 1).Sqrt()).Square().Sum(), release: true);
+        var gradients = tape.Gradients(((p.Value - mean) / (variance + 1).Sqrt()).Square().Sum(), release: true);
         gradients.CommitStatistics();
         Assert.Equal((2, 2.5, 0.25), statistics.Committed.Single());
     }
@@ -223,13 +225,13 @@ public sealed class ReleaseTests : EngineTest
     public void A_second_sweep_over_released_values_says_so_and_harms_nothing()
     {
         using var tape = Tape.Training(Random);
-        var loss = Loss(P.Value.Square().Exp());
+        var loss = Loss(p.Value.Square().Exp());
         var gradients = tape.Gradients(loss, release: true);
         var expected = new[] { 4 * Math.Exp(4), 60 * Math.Exp(9) };
         var others = Enumerable.Range(0, 10).Select(i => Vector(i, -i)).ToArray();   // these took the freed buffers over
         Throws<InvalidOperationException>(() => tape.Gradients(loss, release: true), "Keep()");
         Throws<InvalidOperationException>(() => tape.Gradients(loss), "Keep()");
-        Near(expected, gradients[P]);
+        Near(expected, gradients[p]);
         for (var i = 0; i < others.Length; i++) Near([i, -i], others[i]);
     }
 
@@ -239,8 +241,8 @@ public sealed class ReleaseTests : EngineTest
         using var tape = Tape.Training(Random);
         for (var step = 1; step <= 3; step++)
         {
-            var gradients = tape.Gradients(Loss(P.Value.Square() * step), release: true);
-            Near([4 * step, 60 * step], gradients[P]);
+            var gradients = tape.Gradients(Loss(p.Value.Square() * step), release: true);
+            Near([4 * step, 60 * step], gradients[p]);
         }
     }
 
@@ -267,13 +269,13 @@ public sealed class ReleaseTests : EngineTest
         using var tape = Tape.Training(Random);
         using (new Scope())
         {
-            square = P.Value.Square();
+            square = p.Value.Square();
             temporary = Vector(1, 2).Square();
             loss = Loss(square * 3 + 1);   // the constants 3, 1 and (1, 10) are needed by the pulls
         }
         Throws<InvalidOperationException>(() => temporary.ToDoubles(), "scope has ended");
         Near([4, 9], square);
-        Near([12, 180], tape.Gradients(loss)[P]);
+        Near([12, 180], tape.Gradients(loss)[p]);
         tape.Dispose();
         Throws<InvalidOperationException>(() => square.ToDoubles(), "scope has ended");
     }
@@ -314,14 +316,14 @@ public sealed class ReleaseTests : EngineTest
             plain = tape.Gradients(y.Square(), [x]);
             recorded = tape.Gradients(y.Square(), [x], createGraph: true);
             constant = tape.Gradients(y, [x, y]);   // the default seed itself
-            ofParameters = tape.Gradients(Loss(P.Value));
+            ofParameters = tape.Gradients(Loss(p.Value));
         }
         Near([6, 8], plain[0]);
         Near([6, 8], recorded[0]);
         Near([2, 2], tape.Gradients(recorded[0], [x])[0]);
         Near([1, 1], constant[0]);
         Near([1, 1], constant[1]);
-        Near([1, 10], ofParameters[P]);
+        Near([1, 10], ofParameters[p]);
     }
 
     [Fact]
@@ -330,7 +332,7 @@ public sealed class ReleaseTests : EngineTest
         var statistics = new Recorder();
         using var tape = Tape.Training(Random);
         using (new Scope()) tape.Propose(statistics, new Moments(4, Tensor.Scalar(1), Tensor.Scalar(2)));
-        tape.Gradients(Loss(P.Value)).CommitStatistics();
+        tape.Gradients(Loss(p.Value)).CommitStatistics();
         Assert.Equal((4, 1, 2), statistics.Committed.Single());
     }
 }
