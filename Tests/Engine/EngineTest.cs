@@ -49,7 +49,3 @@ public abstract class EngineTest : IDisposable
         if (error is not null) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(error);
     }
 }
-
-/// <summary>Tests that count buffers, or set the number of threads: no other test runs meanwhile.</summary>
-[CollectionDefinition("alone", DisableParallelization = true)]
-public sealed class Alone;

@@ -1,11 +1,12 @@
 using Tapegrad.Devices;
 using Tapegrad.Optimizers;
+using Tapegrad.Tests.Devices;
 using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
 /// <summary>How many buffers are made: counted, so nothing else may run meanwhile.</summary>
-[Collection("alone")]
+[Collection(ThreadCount.Name)]
 public sealed class ScopeMemoryTests : EngineTest
 {
     // Two convolutions with normalization, a pooling and a linear layer: the parts of a small network, written out.
