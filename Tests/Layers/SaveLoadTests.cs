@@ -1,4 +1,5 @@
 using System.Text;
+using Tapegrad.Devices;
 using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
 using Xunit;
@@ -15,7 +16,7 @@ public sealed class SaveLoadTests : IDisposable
     private string FilePath => Path.Combine(folder, "model.safetensors");
 
     private static Sequential Model(int seed, int outputs = 5) => new(
-        ("conv", new Conv2d(4, 6, new Devices.Size2d(3, 2), new RandomSource(seed), groups: 2)), ("bn", new BatchNorm(6)),
+        ("conv", new Conv2d(4, 6, new Size2d(3, 2), new RandomSource(seed), groups: 2)), ("bn", new BatchNorm(6)),
         ("pool", new GlobalAveragePool()), ("fc", new Linear(6, outputs, new RandomSource(seed + 1))));
 
     private static double[][] Values(Module model) => [.. model.State.Select(parameter => parameter.Value.ToDoubles())];
@@ -69,12 +70,12 @@ public sealed class SaveLoadTests : IDisposable
     [Fact]
     public void ADoubleModelLoadsDoubles()
     {
-        using var device = Devices.Device.Use(Devices.Device.Reference);
+        using var device = Device.Use(Device.Reference);
         var layer = new Linear(1, 1, new RandomSource(1), bias: false);
         const string header = """{"weight":{"dtype":"F64","shape":[1,1],"data_offsets":[0,8]}}""";
         byte[] length = BitConverter.GetBytes((long)header.Length), number = BitConverter.GetBytes(1.0 / 3);
         File.WriteAllBytes(FilePath, [.. length, .. Encoding.UTF8.GetBytes(header), .. number]);
-        using (Devices.Device.Use(Devices.Device.Cpu)) layer.Load(FilePath);   // the parameter's device counts, not the current one
+        using (Device.Use(Device.Cpu)) layer.Load(FilePath);   // the parameter's device counts, not the current one
         Assert.Equal(1.0 / 3, layer.Weight.Value.ToDouble());
     }
 
