@@ -30,7 +30,7 @@ public static class MaxPool2dOperation
         });
     }
 
-    // The window's elements compete in row-major order, all windows at once; a later one must be strictly larger to win.
+    // The window's elements compete in row-major order, all windows at once; a later one must be strictly larger to win, or the first NaN.
     internal static Tensor Composite(Tensor x, WindowGeometry geometry)
     {
         var (kernel, stride, padding) = (geometry.Kernel, geometry.Stride, geometry.Padding);
@@ -41,8 +41,8 @@ public static class MaxPool2dOperation
             for (var j = 0; j < kernel.Width; j++)
             {
                 var candidate = framed.Slice([0, i, j, 0], lengths, steps);
-                // 1 - (winner >= candidate) rather than candidate > winner: true for NaN too.
-                winner = winner is null ? candidate : (1 - winner.GreaterOrEqual(candidate)).Where(candidate, winner);
+                // The winner stays where it is at least the candidate (false if either is NaN), or is NaN itself: then it does not equal itself.
+                winner = winner is null ? candidate : (winner.GreaterOrEqual(candidate) + (1 - winner.Equal(winner))).Where(winner, candidate);
             }
         return winner!;
     }

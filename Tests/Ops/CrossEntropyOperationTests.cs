@@ -1,0 +1,65 @@
+using Tapegrad.Laws;
+using Xunit;
+using static Tapegrad.Tests.Worked;
+
+namespace Tapegrad.Tests.Ops;
+
+public class CrossEntropyOperationTests
+{
+    private static int[] Labels(Tensor logits) => [.. Enumerable.Range(0, logits.Shape[0]).Select(n => (7 * n + 3) % logits.Shape[1])];
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.1)]
+    [InlineData(1)]
+    public void ObeysTheLaws(double smoothing) => OperationLaws.Check(x => x.CrossEntropy(Labels(x), smoothing), Input.Of("N K"));
+
+    // Equal logits: every class has the probability 1/K, so the loss is log K, whatever the labels.
+    [Fact]
+    public void KnowingNothingCostsLogK() => OnBothDevices(() => Gives(Of([2, 5], 3, 3, 3, 3, 3, -1, -1, -1, -1, -1).CrossEntropy([4, 0]), new Shape(), Math.Log(5)));
+
+    // Logits (0, log 3): the probabilities are 1/4 and 3/4.
+    [Fact]
+    public void IsTheMeanSurpriseAtTheLabels() => OnBothDevices(() =>
+    {
+        var logits = Of([2, 2], 0, Math.Log(3), 0, Math.Log(3));
+        Gives(logits.CrossEntropy([1, 0]), new Shape(), (Math.Log(4.0 / 3) + Math.Log(4)) / 2);
+        Gives(Gradient(x => x.CrossEntropy([1, 0]), logits), new Shape(2, 2), 0.25 / 2, (0.75 - 1) / 2, (0.25 - 1) / 2, 0.75 / 2);
+    });
+
+    // Smoothing 0.2 over two classes: the target is 1 - 0.2 + 0.1 = 0.9 at the label and 0.1 beside it.
+    [Fact]
+    public void SmoothingMovesTheTarget() => OnBothDevices(() =>
+    {
+        var logits = Of([1, 2], 0, Math.Log(3));
+        Gives(logits.CrossEntropy([1], 0.2), new Shape(), 0.9 * Math.Log(4.0 / 3) + 0.1 * Math.Log(4));
+        Gives(Gradient(x => x.CrossEntropy([1], 0.2), logits), new Shape(1, 2), 0.25 - 0.1, 0.75 - 0.9);
+    });
+
+    [Fact]
+    public void HugeLogitsAndImpossibleClassesDoNoHarm() => OnBothDevices(() =>
+    {
+        Gives(Of([1, 2], 1e30, 0).CrossEntropy([0]), new Shape(), 0);
+        Gives(Of([1, 2], 1000, 0).CrossEntropy([1]), new Shape(), 1000);
+        var masked = Of([1, 3], 0, double.NegativeInfinity, 0);
+        Gives(masked.CrossEntropy([0]), new Shape(), Math.Log(2));
+        Gives(Gradient(x => x.CrossEntropy([0]), masked), new Shape(1, 3), -0.5, 0, 0.5);
+    });
+
+    [Fact]
+    public void RefusesWhatIsNoClass()
+    {
+        Refuses<ArgumentOutOfRangeException>(() => Counting(2, 3).CrossEntropy([0, 3]), "cross entropy", "label 1", "3 classes", "0 to 2");
+        Refuses<ArgumentOutOfRangeException>(() => Counting(2, 3).CrossEntropy([-1, 0]), "label 0", "-1");
+        Refuses<ArgumentOutOfRangeException>(() => Counting(1, 3).CrossEntropy([0], 1.5), "label smoothing", "1.5");
+        Refuses<ArgumentOutOfRangeException>(() => Counting(1, 3).CrossEntropy([0], double.NaN), "label smoothing");
+    }
+
+    [Fact]
+    public void RefusesShapesThatDoNotFit()
+    {
+        Refuses<ShapeException>(() => Counting(2, 3).CrossEntropy([0]), "cross entropy", "[2, 3]", "1 labels");
+        Refuses<ShapeException>(() => Counting(2, 3, 1).CrossEntropy([0, 0]), "cross entropy", "[2, 3, 1]");
+        Refuses<ShapeException>(() => Counting(0, 3).CrossEntropy([]), "cross entropy", "[0, 3]", "not empty");
+    }
+}
