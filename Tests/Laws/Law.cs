@@ -58,9 +58,6 @@ public enum Law
 
     /// <summary>With gamma 1, the Jacobian is symmetric: a gradient of u weighed with w is the gradient of w weighed with u.</summary>
     SymmetricJacobian = 1 << 16,
-
-    /// <summary>The laws that hold for means and variances and need not hold for another variant.</summary>
-    MeanAndVariance = MeanSquare | GradientSums | SymmetricJacobian,
 }
 
 /// <summary>What to check, and how hard.</summary>

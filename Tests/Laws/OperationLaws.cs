@@ -41,19 +41,26 @@ public static class OperationLaws
         options ??= new LawOptions();
         Cases.Run("the operation", seed => Case.Draw(inputs, seed), drawn => CheckSmall(operation, drawn, options), options, options.Cases);
         if (options.Checks(Law.ThreadsAgree) && options.Replay is null)
-            Cases.Run("the operation", seed => Case.DrawLarge(inputs, seed), drawn => CheckThreads(operation, drawn, options), options, LargeCases);
+            Cases.Run("the operation", seed => Case.DrawLarge(inputs, seed), drawn => Compare.Threads(() => Sweep(Device.Cpu, operation, drawn, options with { Order = 1 })),
+                options, LargeCases);
     }
 
     private static void CheckSmall(Func<Tensor[], Tensor> operation, Case drawn, LawOptions options)
     {
-        var reference = Sweeps.Run(Device.Reference, operation, drawn, options);
-        Compare.Shapes(reference, drawn, options);
-        Compare.Recorded(reference, options, 1e-9);
+        Shape[] variables = [.. drawn.Shapes.Where((_, i) => drawn.MayVary[i])];
+        var reference = Sweep(Device.Reference, operation, drawn, options);
+        Compare.Alone(reference, Device.Reference, variables, options);
         if (options.Checks(Law.Derivatives)) CheckDerivatives(operation, drawn, options);
-        var cpu = Sweeps.Run(Device.Cpu, operation, drawn, options);
-        Compare.Recorded(cpu, options, options.CpuTolerance);
-        Compare.Devices(reference, cpu, options);
+        var cpu = Sweep(Device.Cpu, operation, drawn, options);
+        Compare.Alone(cpu, Device.Cpu, variables, options);
+        Compare.Agree(reference, cpu, options);
     }
+
+    private static Sweeps Sweep(Device device, Func<Tensor[], Tensor> operation, Case drawn, LawOptions options) => Sweeps.Run(device, tape =>
+    {
+        Tensor[] inputs = [.. drawn.Tensors().Select((x, i) => drawn.MayVary[i] ? tape.Watch(x) : x)];
+        return (operation(inputs), [.. inputs.Where((_, i) => drawn.MayVary[i])]);
+    }, drawn.Random, options.Training, options.Order);
 
     // Every choice of which inputs vary, the others being constants.
     private static void CheckDerivatives(Func<Tensor[], Tensor> operation, Case drawn, LawOptions options)
@@ -66,25 +73,6 @@ public static class OperationLaws
             var names = string.Join(", ", Enumerable.Range(0, variables.Length).Where(i => variables[i]));
             using (Device.Use(Device.Reference))
                 Derivatives.Check($"with respect to input {names}", operation, drawn.Tensors(), options, drawn.Seed, variables: variables);
-        }
-    }
-
-    private static void CheckThreads(Func<Tensor[], Tensor> operation, Case drawn, LawOptions options)
-    {
-        lock (typeof(Workers))   // the number of threads is the process's
-        {
-            var before = Workers.Threads;
-            try
-            {
-                var results = new List<Sweeps>();
-                for (Workers.Threads = 1; Workers.Threads <= 3; Workers.Threads++) results.Add(Sweeps.Run(Device.Cpu, operation, drawn, options with { Order = 1 }));
-                Compare.Bits(results[0], results[1], "two threads");
-                Compare.Bits(results[0], results[2], "three threads");
-            }
-            finally
-            {
-                Workers.Threads = before;
-            }
         }
     }
 }

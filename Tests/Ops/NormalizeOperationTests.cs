@@ -1,6 +1,6 @@
 using Tapegrad.Laws;
 using Xunit;
-using static Tapegrad.Tests.Normalization.Sets;
+using static Tapegrad.Tests.Layers.Normalization.Sets;
 using static Tapegrad.Tests.Worked;
 
 namespace Tapegrad.Tests.Ops;
@@ -39,7 +39,7 @@ public class NormalizeOperationTests
         Gives(Gradient(x => x.Normalize(new Sharing(false, true, 1), 3), Of([1, 2], 1, 3), 4, 0), new Shape(1, 2), 0.75, -0.75));
 
     [Theory]
-    [MemberData(nameof(Sharings), MemberType = typeof(Normalization.Sets))]
+    [MemberData(nameof(Sharings), MemberType = typeof(Layers.Normalization.Sets))]
     public void IsItsDefinition(bool batch, bool positions, int groups) => OnBothDevices(() =>
     {
         var sharing = new Sharing(batch, positions, groups);
@@ -84,7 +84,7 @@ public class NormalizeOperationTests
 
     // Whatever the CPU device computes in a kernel of its own is what means and elementwise arithmetic give, with gradients of order 1 and 2.
     [Theory]
-    [MemberData(nameof(Sharings), MemberType = typeof(Normalization.Sets))]
+    [MemberData(nameof(Sharings), MemberType = typeof(Layers.Normalization.Sets))]
     public void TheKernelIsTheComposite(bool batch, bool positions, int groups)
     {
         var sharing = new Sharing(batch, positions, groups);

@@ -1,6 +1,6 @@
 using Xunit;
 
-namespace Tapegrad.Tests.Normalization;
+namespace Tapegrad.Tests.Layers.Normalization;
 
 /// <summary>Which elements share a mean, written out once more, as plainly as possible: the tests' own idea of it.</summary>
 internal static class Sets

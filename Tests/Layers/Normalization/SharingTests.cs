@@ -1,7 +1,7 @@
 using Xunit;
 using static Tapegrad.Tests.Worked;
 
-namespace Tapegrad.Tests.Normalization;
+namespace Tapegrad.Tests.Layers.Normalization;
 
 public class SharingTests
 {

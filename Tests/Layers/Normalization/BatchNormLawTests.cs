@@ -1,0 +1,21 @@
+using Tapegrad.Layers;
+using Xunit;
+
+namespace Tapegrad.Tests.Layers.Normalization;
+
+public sealed class BatchNormLawTests
+{
+    [Fact]
+    public void ObeysTheLaws() => Twins.ObeyTheLaws(channels => new BatchNorm(channels));
+
+    [Fact]
+    public void ObeysTheLawsWithoutAnAffine() => Twins.ObeyTheLaws(channels => new BatchNorm(channels, BatchNormConvention.Keras, affine: false));
+
+    [Fact]
+    public void TheUnnamedOnesObeyTheLaws()
+    {
+        Twins.ObeyTheLaws(channels => new Twins.Shared(channels, new Sharing(Batch: true, Positions: true, Groups: channels % 2 == 0 ? 2 : 1)));
+        Twins.ObeyTheLaws(channels => new Twins.Shared(channels, new Sharing(Batch: true, Positions: false, Groups: channels)));
+        Twins.ObeyTheLaws(channels => new Twins.Shared(channels, new Sharing(Batch: false, Positions: false, Groups: channels % 2 == 0 ? 2 : 1)));
+    }
+}
