@@ -28,7 +28,7 @@ foreach (var (name, sharing) in new (string, Func<int, Sharing>)[]
     ("the whole batch", channels => new Sharing(Batch: true, Positions: true, Groups: channels)),
 })
 {
-    // Gradients of order 1 and 2 against difference quotients, for x, gamma and beta; shifting the input changes nothing; scaling it neither; a constant input is finite; a sample's
+    // Gradients of order 1 to 3 against difference quotients, for x, gamma and beta; shifting the input changes nothing; scaling it neither; a constant input is finite; a sample's
     // bits do not depend on its neighbours where the batch does not share; one pixel, one channel, no sample at all.
     NormalizationLaws.Check(channels => new DeviationNorm(channels, sharing(channels)));
     Console.WriteLine($"deviation over {name}: obeys the laws");
