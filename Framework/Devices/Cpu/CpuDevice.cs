@@ -34,7 +34,7 @@ public sealed unsafe partial class CpuDevice : Device
     /// Calls the body for consecutive ranges (from, to) that together are 0 .. count - 1. They are cut by size alone: about
     /// <see cref="ParallelThreshold"/> / 2 elements each, and one range for what is smaller than the threshold.
     /// </summary>
-    private static void InRanges(int count, long elementsEach, Action<int, int> body)
+    internal static void InRanges(int count, long elementsEach, Action<int, int> body)
     {
         if (count == 0) return;
         if (count * elementsEach < ParallelThreshold)
