@@ -11,10 +11,21 @@ internal static class DataSource
 {
     private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin";
 
-    /// <summary>The folder that --data names, the one in the environment, or the cached one; null when there is no CIFAR-10.</summary>
-    public static (ImageDataset Train, ImageDataset Test) Find(string? data, bool download, bool shapes)
+    /// <summary>The training and the test images: CIFAR-10 where it can be had, else Shapes10.</summary>
+    /// <param name="data">The value of --data.</param>
+    /// <param name="download">Whether to fetch what is missing without asking.</param>
+    /// <param name="shapes">Whether Shapes10 is wanted, unless --data says otherwise.</param>
+    /// <param name="trainLimit">The first so many training images.</param>
+    /// <param name="testLimit">The first so many test images.</param>
+    public static (ImageDataset Train, ImageDataset Test) Find(string? data, bool download, bool shapes, int trainLimit, int testLimit)
     {
-        if (shapes && data is null) return Shapes();
+        var (train, test) = FindCifar10(data, download, shapes) ?? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000));
+        return (train.Take(trainLimit), test.Take(testLimit));
+    }
+
+    private static (ImageDataset Train, ImageDataset Test)? FindCifar10(string? data, bool download, bool shapes)
+    {
+        if (shapes && data is null) return null;
         if (data is not null) return Cifar10Dataset(data, "--data");
         if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return Cifar10Dataset(named, Variable);
         var cached = Path.Combine(CacheFolder, FolderName);
@@ -37,10 +48,8 @@ internal static class DataSource
             }
         }
         Console.WriteLine($"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (--download fetches it): training on Shapes10, shapes made by a formula.");
-        return Shapes();
+        return null;
     }
-
-    private static (ImageDataset, ImageDataset) Shapes() => Shapes10.Load();
 
     private static (ImageDataset, ImageDataset) Cifar10Dataset(string folder, string named)
     {

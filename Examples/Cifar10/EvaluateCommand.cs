@@ -24,9 +24,9 @@ internal static class EvaluateCommand
     {
         if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
         var model = SavedModel.Rebuild(weights);
-        var (_, test) = DataSource.Find(data, download: false, shapes: InputStatistics.DatasetOf(model) == "Shapes10");
+        var (_, test) = DataSource.Find(data, download: false, shapes: InputStatistics.DatasetOf(model) == "Shapes10", trainLimit: 0, testLimit: limit);
         InputStatistics.Check(model, test, weights);
-        Print(test.Take(limit).Evaluate(model.Apply), test.ClassNames);
+        Print(test.Evaluate(model.Apply), test.ClassNames);
         return 0;
     }
 

@@ -54,8 +54,7 @@ internal static partial class TrainCommand
         T Get<T>(Option<T> option) => options.GetValue(option)!;
         Workers.Threads = Get(Threads);
         var name = $"{Get(Model)}-{Get(Norm).Replace(':', '-')}";
-        var (train, test) = DataSource.Find(Get(Data), Get(Download), shapes: false);
-        (train, test) = (train.Take(Get(TrainLimit)), test.Take(Get(TestLimit)));
+        var (train, test) = DataSource.Find(Get(Data), Get(Download), shapes: false, Get(TrainLimit), Get(TestLimit));
         var (epochs, batch, seed) = (Get(Epochs), Get(Batch), Get(Seed));
         if (train.Count < batch) throw new UserError($"--batch {batch}: there are only {train.Count} training images, not one whole batch.");
         var steps = train.BatchesPerEpoch(batch);

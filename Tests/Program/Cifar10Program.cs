@@ -1,0 +1,77 @@
+using System.Diagnostics;
+
+namespace Tapegrad.Tests.Program;
+
+/// <summary>What a run of the program printed, and how it ended.</summary>
+internal sealed record Outcome(int ExitCode, string Output, string Error)
+{
+    public string[] Lines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+}
+
+/// <summary>
+/// Runs the program of Examples/Cifar10 as a user would: a process of its own, in an empty folder, with an empty home and no terminal. Disposing removes the folder.
+/// </summary>
+internal sealed class Cifar10Program : IDisposable
+{
+    /// <summary>Training of a second: 4 steps an epoch on Shapes10.</summary>
+    public const string Small = "train --batch 32 --train-limit 128 --test-limit 50 --model resnet8";
+
+    /// <summary>One epoch of it.</summary>
+    public const string Short = $"{Small} --epochs 1";
+
+    public Cifar10Program() => Folder = Directory.CreateTempSubdirectory("tapegrad-test-").FullName;
+
+    /// <summary>The working directory.</summary>
+    public string Folder { get; }
+
+    public string PathOf(params string[] names) => Path.Combine([Folder, .. names]);
+
+    public void Dispose() => Directory.Delete(Folder, recursive: true);
+
+    /// <summary>Runs to the end.</summary>
+    public Outcome Run(string arguments, params (string Name, string Value)[] environment) => Finish(Start(arguments, environment));
+
+    /// <summary>Starts, for those who interrupt.</summary>
+    public Process Start(string arguments, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("dotnet", $"\"{Path.Combine(AppContext.BaseDirectory, "cifar10.dll")}\" {arguments}")
+        {
+            WorkingDirectory = Folder,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["HOME"] = Folder;
+        start.Environment["XDG_CACHE_HOME"] = Path.Combine(Folder, "cache");
+        start.Environment.Remove("TAPEGRAD_DATA");
+        start.Environment.Remove("TAPEGRAD_THREADS");
+        foreach (var (name, value) in environment) start.Environment[name] = value;
+        var process = Process.Start(start)!;
+        process.StandardInput.Close();
+        return process;
+    }
+
+    public static Outcome Finish(Process process)
+    {
+        using (process)
+        {
+            var error = process.StandardError.ReadToEndAsync();
+            var output = process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            return new Outcome(process.ExitCode, output, error.Result);
+        }
+    }
+
+    /// <summary>A folder with the six files of CIFAR-10 in their right length: all zeros, which is ten thousand black airplanes a file. Costs no disk space.</summary>
+    public string BlackCifar10()
+    {
+        var folder = PathOf("black");
+        Directory.CreateDirectory(folder);
+        foreach (var name in (string[])["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"])
+        {
+            using var file = File.Create(Path.Combine(folder, $"{name}.bin"));
+            file.SetLength(10_000 * 3073);
+        }
+        return folder;
+    }
+}

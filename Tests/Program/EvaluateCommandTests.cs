@@ -1,0 +1,50 @@
+using Xunit;
+
+namespace Tapegrad.Tests.Program;
+
+public sealed class EvaluateCommandTests : IDisposable
+{
+    private readonly Cifar10Program program = new();
+
+    public void Dispose() => program.Dispose();
+
+    [Fact]
+    public void Prints_loss_accuracy_classes_and_a_confusion_table_that_counts_every_image_once()
+    {
+        Assert.Equal(0, program.Run($"{Cifar10Program.Short} --out run").ExitCode);
+        var outcome = program.Run("evaluate --weights run/model.safetensors --test-limit 100");
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        Assert.StartsWith("test loss: ", outcome.Lines[0]);
+        var rows = outcome.Lines[2..^1].Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToArray();
+        Assert.Equal(10, rows.Length);
+        // Columns: name, accuracy, number, then how many were taken for each class. The first hundred shapes are ten of each class.
+        for (var actual = 0; actual < 10; actual++)
+        {
+            var counts = rows[actual][3..].Select(int.Parse).ToArray();
+            Assert.Equal(10, counts.Sum());
+            Assert.Equal(counts[actual] / 10.0, double.Parse(rows[actual][1]), 4);
+        }
+        Assert.Equal($"test accuracy: {rows.Select((row, k) => int.Parse(row[3 + k])).Sum() / 100.0:F4}", outcome.Lines[^1]);
+    }
+
+    [Fact]
+    public void Refuses_weights_that_are_missing_or_broken_and_other_data()
+    {
+        Assert.Equal(0, program.Run($"{Cifar10Program.Short} --out run").ExitCode);
+        AssertRefused("evaluate --weights nothing.safetensors", "--weights", "nothing.safetensors");
+        AssertRefused("evaluate", "--weights");
+        var bytes = File.ReadAllBytes(program.PathOf("run", "model.safetensors"));
+        File.WriteAllBytes(program.PathOf("cut.safetensors"), bytes[..^1]);
+        AssertRefused("evaluate --weights cut.safetensors", "cut.safetensors");
+        program.BlackCifar10();
+        AssertRefused("evaluate --weights run/model.safetensors --data black", "Shapes10", "CIFAR-10");
+    }
+
+    private void AssertRefused(string arguments, params string[] words)
+    {
+        var outcome = program.Run(arguments);
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Single(outcome.Error.Trim().Split('\n'));
+        foreach (var word in words) Assert.Contains(word, outcome.Error);
+    }
+}

@@ -1,0 +1,202 @@
+using System.Text.Json;
+using Tapegrad.Layers;
+using Xunit;
+
+namespace Tapegrad.Tests.Program;
+
+/// <summary>The command line, end to end.</summary>
+public sealed class TrainCommandTests : IDisposable
+{
+    private readonly Cifar10Program program = new();
+
+    public void Dispose() => program.Dispose();
+
+    private static void AssertRefused(Outcome outcome, params string[] words)
+    {
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Single(outcome.Error.Trim().Split('\n'));
+        Assert.StartsWith("error: ", outcome.Error);
+        foreach (var word in words) Assert.Contains(word, outcome.Error);
+    }
+
+    [Fact]
+    public void Trains_on_shapes_without_a_network_and_writes_metrics_and_weights()
+    {
+        var outcome = program.Run($"{Cifar10Program.Small} --epochs 2 --out run");
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        Assert.Contains("Shapes10", outcome.Output);
+        Assert.Equal(2, outcome.Lines.Count(line => line.StartsWith("epoch ")));
+        Assert.Matches(@"^test accuracy: [01]\.[0-9]{4}$", outcome.Lines[^1]);
+        Assert.DoesNotContain('\u001b', outcome.Output);   // no terminal, no colours
+
+        var epochs = File.ReadAllLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
+        string[] names = ["epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate", "images_per_second", "seconds"];
+        Assert.Equal([1, 2], epochs.Select(epoch => epoch.GetProperty("epoch").GetInt32()));
+        Assert.All(epochs, epoch => Assert.Equal(names, epoch.EnumerateObject().Select(property => property.Name)));
+        Assert.All(epochs, epoch => Assert.InRange(epoch.GetProperty("test_accuracy").GetDouble(), 0, 1));
+        Assert.Equal($"test accuracy: {epochs[^1].GetProperty("test_accuracy").GetDouble():F4}", outcome.Lines[^1]);
+
+        // What was saved is what was tested.
+        var evaluated = program.Run("evaluate --weights run/model.safetensors --test-limit 50");
+        Assert.True(evaluated.ExitCode == 0, evaluated.Error);
+        Assert.Equal(outcome.Lines[^1], evaluated.Lines[^1]);
+        Assert.Contains($"test loss: {epochs[^1].GetProperty("test_loss").GetDouble():F4}", evaluated.Output);
+    }
+
+    [Fact]
+    public void Equal_seeds_give_equal_bytes_on_any_number_of_threads_and_another_seed_gives_others()
+    {
+        byte[] Weights(string name, string options)
+        {
+            var outcome = program.Run($"{Cifar10Program.Short} --norm batch --out {name} {options}");
+            Assert.True(outcome.ExitCode == 0, outcome.Error);
+            return File.ReadAllBytes(program.PathOf(name, "model.safetensors"));
+        }
+        var first = Weights("a", "--seed 7 --threads 1");
+        Assert.Equal(first, Weights("b", "--seed 7 --threads 1"));
+        Assert.Equal(first, Weights("c", "--seed 7 --threads 2"));
+        Assert.Equal(first, Weights("d", "--seed 7 --threads 3"));
+        Assert.NotEqual(first, Weights("e", "--seed 8 --threads 1"));
+    }
+
+    [Fact]
+    public void Says_what_it_trained_in_the_file()
+    {
+        Assert.Equal(0, program.Run($"{Cifar10Program.Short} --norm size:8 --out run").ExitCode);
+        var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        Assert.Equal("resnet8", model.Metadata["architecture"]);
+        Assert.Equal("size:8", model.Metadata["normalization"]);
+        Assert.Equal("10", model.Metadata["classes"]);
+        Assert.Equal("Shapes10", model.Metadata["dataset"]);
+        Assert.Equal("0.5,0.5,0.5", model.Metadata["input_mean"]);
+    }
+
+    [Theory]
+    [InlineData("--lr 0,1", "--lr '0,1'")]
+    [InlineData("--lr 1e400", "--lr '1e400'")]
+    [InlineData("--lr nan", "--lr 'nan'")]
+    [InlineData("--epochs 0", "--epochs '0'")]
+    [InlineData("--epochs 1.5", "--epochs '1.5'")]
+    [InlineData("--batch -4", "--batch '-4'")]
+    [InlineData("--momentum 1", "--momentum '1'")]
+    [InlineData("--warmup 2", "--warmup '2'")]
+    [InlineData("--threads 0", "--threads '0'")]
+    [InlineData("--model resnet21", "--model 'resnet21'")]
+    [InlineData("--norm group:0", "--norm 'group:0'")]
+    [InlineData("--norm grup:8", "--norm 'grup:8'")]
+    [InlineData("--schedule multistep", "--schedule 'multistep'")]
+    [InlineData("--optimizer rmsprop", "--optimizer 'rmsprop'")]
+    [InlineData("--epochs", "--epochs")]
+    [InlineData("--colour blue", "--colour")]
+    public void Refuses_an_option_in_one_line_that_names_it(string option, string words)
+    {
+        AssertRefused(program.Run($"train --out run {option}"), words);
+        Assert.False(Directory.Exists(program.PathOf("run")));
+    }
+
+    [Fact]
+    public void Refuses_groups_that_do_not_divide_the_channels_naming_the_layer() =>
+        AssertRefused(program.Run($"{Cifar10Program.Short} --norm group:3"), "3 groups", "16", "bn1");
+
+    [Fact]
+    public void Refuses_a_batch_larger_than_the_dataset() => AssertRefused(program.Run("train --train-limit 100 --batch 101"), "--batch 101", "100");
+
+    [Theory]
+    [InlineData("--data nowhere", "--data", "nowhere")]
+    [InlineData("--data .", "data_batch_1.bin", "")]
+    public void Refuses_a_folder_without_the_dataset(string option, string first, string second) => AssertRefused(program.Run($"train {option}"), first, second);
+
+    [Fact]
+    public void Refuses_a_folder_in_the_environment_that_is_not_there_and_passes_over_an_empty_one()
+    {
+        AssertRefused(program.Run("train", ("TAPEGRAD_DATA", "nowhere")), "TAPEGRAD_DATA", "nowhere");
+        Assert.Equal(0, program.Run(Cifar10Program.Short, ("TAPEGRAD_DATA", "")).ExitCode);
+    }
+
+    [Theory]
+    [InlineData("data_batch_3.bin", 10_000 * 3073 - 1)]
+    [InlineData("test_batch.bin", 10_000 * 3073 + 1)]
+    public void Checks_the_length_of_every_file_before_the_first_step(string name, long length)
+    {
+        var folder = program.BlackCifar10();
+        using (var file = File.OpenWrite(Path.Combine(folder, name))) file.SetLength(length);
+        var outcome = program.Run("train --data black --out run");
+        AssertRefused(outcome, name, $"{length}");
+        Assert.False(Directory.Exists(program.PathOf("run")));
+    }
+
+    [Fact]
+    public void Checks_every_label_before_the_first_step()
+    {
+        var folder = program.BlackCifar10();
+        using (var file = File.OpenWrite(Path.Combine(folder, "data_batch_5.bin")))
+        {
+            file.Position = 9_999 * 3073;
+            file.WriteByte(10);
+        }
+        AssertRefused(program.Run("train --data black"), "data_batch_5.bin", "10", $"{9_999 * 3073}");
+    }
+
+    [Fact]
+    public void Finds_the_dataset_in_the_folder_in_the_environment_and_in_the_cache()
+    {
+        var folder = program.BlackCifar10();
+        const string options = "train --epochs 1 --batch 8 --train-limit 8 --test-limit 8 --model resnet8";
+        Assert.Contains("CIFAR-10", program.Run($"{options} --data black").Lines[0]);
+        Assert.Contains("CIFAR-10", program.Run(options, ("TAPEGRAD_DATA", folder)).Lines[0]);
+        Directory.CreateDirectory(program.PathOf("cache", "tapegrad"));
+        Directory.Move(folder, program.PathOf("cache", "tapegrad", "cifar-10-batches-bin"));
+        Assert.Contains("CIFAR-10", program.Run(options).Lines[0]);
+    }
+
+    [Fact]
+    public void Does_not_replace_a_run_unasked()
+    {
+        Assert.Equal(0, program.Run($"{Cifar10Program.Short} --out run").ExitCode);
+        var before = File.ReadAllBytes(program.PathOf("run", "model.safetensors"));
+        AssertRefused(program.Run($"{Cifar10Program.Short} --seed 2 --out run"), "--out", "metrics.jsonl", "--overwrite");
+        Assert.Equal(before, File.ReadAllBytes(program.PathOf("run", "model.safetensors")));
+        Assert.Equal(0, program.Run($"{Cifar10Program.Short} --seed 2 --out run --overwrite").ExitCode);
+        Assert.NotEqual(before, File.ReadAllBytes(program.PathOf("run", "model.safetensors")));
+        Assert.Single(File.ReadAllLines(program.PathOf("run", "metrics.jsonl")));
+    }
+
+    [Fact]
+    public void Names_a_new_folder_for_each_run_without_one()
+    {
+        Assert.Equal(0, program.Run(Cifar10Program.Short).ExitCode);
+        Assert.Equal(0, program.Run(Cifar10Program.Short).ExitCode);
+        Assert.Equal(2, Directory.GetDirectories(program.PathOf("runs")).Length);
+    }
+
+    [Fact]
+    public void Refuses_a_place_where_it_cannot_write()
+    {
+        File.WriteAllText(program.PathOf("occupied"), "a file, not a folder");
+        AssertRefused(program.Run("train --out occupied/run"), "--out", "occupied");
+        Assert.Equal("a file, not a folder", File.ReadAllText(program.PathOf("occupied")));
+    }
+
+    [Fact]
+    public void Stops_at_a_loss_that_is_not_finite_names_the_layer_and_keeps_the_last_good_weights()
+    {
+        var outcome = program.Run($"{Cifar10Program.Short} --norm none --lr 1e6 --schedule constant --warmup 0 --momentum 0 --out run");
+        AssertRefused(outcome, "step 1", "in layer", "--lr");
+        var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        using var scope = new Scope();
+        Assert.All(model.Apply(Tensor.Normal(new Shape(2, 32, 32, 3), new RandomSource(1))).ToDoubles(), logit => Assert.True(double.IsFinite(logit)));
+    }
+
+    [Fact]
+    public void An_interrupt_ends_the_run_after_the_step_with_the_weights_saved()
+    {
+        if (OperatingSystem.IsWindows()) return;   // there is no way to send one process a Ctrl-C there
+        using var process = program.Start("train --epochs 1000 --batch 32 --train-limit 64 --test-limit 10 --model resnet8 --out run");
+        while (process.StandardOutput.ReadLine() is { } line && !line.StartsWith("epoch 1/")) { }
+        System.Diagnostics.Process.Start("kill", $"-INT {process.Id}").WaitForExit();
+        var outcome = Cifar10Program.Finish(process);
+        Assert.Equal(130, outcome.ExitCode);
+        Assert.Contains("model.safetensors", outcome.Lines[^1]);
+        SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+    }
+}
