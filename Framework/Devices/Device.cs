@@ -102,7 +102,8 @@ public abstract class Device
     public abstract void FillNormal(Buffer target, RandomSource random);
 
     /// <summary>Updates a parameter and up to two states in place, element by element.</summary>
-    public abstract void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second) where TUpdate : struct, IUpdate;
+    public abstract void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second)
+        where TUpdate : struct, IUpdate;
 
     /// <summary>The index of the first element that is infinite or NaN; -1 when all are finite.</summary>
     public abstract int FirstNonFinite(Buffer x);

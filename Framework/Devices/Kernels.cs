@@ -21,8 +21,10 @@ public interface IConvolutionKernels
 /// <summary>
 /// What a device may offer for normalization; the operation in <c>Ops/Normalize.cs</c> falls back to means and elementwise arithmetic.
 /// </summary>
-/// <remarks>The statistics of a set are four numbers, each kept in an array [4, sets]: pivot, remainder (mean = pivot + remainder), biased variance, and
-/// 1 / sqrt(variance + eps).</remarks>
+/// <remarks>
+/// The statistics of a set are four numbers, each kept in an array [4, sets]: pivot, remainder (mean = pivot + remainder), biased variance, and
+/// 1 / sqrt(variance + eps).
+/// </remarks>
 public interface INormalizationKernels
 {
     /// <summary>y = ((x - pivot) - remainder) * inverse, and the statistics.</summary>

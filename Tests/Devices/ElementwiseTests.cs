@@ -17,7 +17,8 @@ public class ElementwiseTests
         return device.Read(y);
     }
 
-    private static double[] Zip<TZip>(Device device, TZip zip, double[] a, Shape shapeA, double[] b, Shape shapeB, Shape shape) where TZip : struct, IZip
+    private static double[] Zip<TZip>(Device device, TZip zip, double[] a, Shape shapeA, double[] b, Shape shapeB, Shape shape)
+        where TZip : struct, IZip
     {
         var y = device.MakeUnwritten(shape.Count);
         device.Zip(zip, device.Make(a), shapeA, device.Make(b), shapeB, y, shape);
@@ -103,8 +104,9 @@ public class ElementwiseTests
             var draw = random.Split(trial);
             var rank = draw.Below(7, 0);
             var shape = new int[rank];
-            for (var axis = 0; axis < rank; axis++) shape[axis] = axis < 4 ? lengths[draw.Below(lengths.Length, 10 + axis)] : 1 + draw.Below(2, 10 + axis);
-            int[] Thinned(int salt) => [.. shape.Select((length, axis) => draw.Below(3, salt + axis) == 0 ? 1 : length).Skip(draw.Below(rank + 1, salt + 9))];
+            for (var axis = 0; axis < rank; axis++) shape[axis] = lengths[draw.Below(axis < 4 ? lengths.Length : 3, 10 + axis)];
+            int[] Thinned(int salt) =>
+                [.. shape.Select((length, axis) => draw.Below(3, salt + axis) == 0 ? 1 : length).Skip(draw.Below(rank + 1, salt + 9))];
             CompareZip(new Shape(Thinned(20)), new Shape(shape), trial);
             CompareZip(new Shape(Thinned(40)), new Shape(Thinned(60)), trial);
         }
@@ -115,7 +117,8 @@ public class ElementwiseTests
     {
         // Both operands are repeated along an axis that the result has: the verb allows it, though no operation asks for it.
         Numbers.Compare(device => Zip(device, new Minus(), [3], new Shape(1), [1], new Shape(1), new Shape(13)), 0, "[1] - [1] over [13]");
-        Numbers.Compare(device => Zip(device, new Minus(), [3, 4], new Shape(2, 1), [1], new Shape(1), new Shape(2, 13)), 0, "[2, 1] - [1] over [2, 13]");
+        Numbers.Compare(device => Zip(device, new Minus(), [3, 4], new Shape(2, 1), [1], new Shape(1), new Shape(2, 13)), 0,
+            "[2, 1] - [1] over [2, 13]");
     }
 
     [Fact]
@@ -126,7 +129,8 @@ public class ElementwiseTests
         // Max and comparisons are exact; so is the sign of a zero.
         Assert.Equal(Map(Device.Reference, new Negated(), values), Map(Device.Cpu, new Negated(), values));
         Assert.Equal(Map(Device.Reference, new Absolute(), values), Map(Device.Cpu, new Absolute(), values));
-        double[] Pairs<TZip>(Device device, TZip zip) where TZip : struct, IZip => Zip(device, zip, values, new Shape(values.Length, 1), values, new Shape(values.Length), shape);
+        double[] Pairs<TZip>(Device device, TZip zip) where TZip : struct, IZip =>
+            Zip(device, zip, values, new Shape(values.Length, 1), values, new Shape(values.Length), shape);
         Assert.Equal(Pairs(Device.Reference, new Larger()), Pairs(Device.Cpu, new Larger()));
         Assert.Equal(Pairs(Device.Reference, new IsGreater()), Pairs(Device.Cpu, new IsGreater()));
         Assert.Equal(Pairs(Device.Reference, new IsEqual()), Pairs(Device.Cpu, new IsEqual()));
@@ -143,8 +147,9 @@ public class ElementwiseTests
         {
             double[] shifted = [.. new double[shift], .. values];
             Assert.Equal(alone, Map(Device.Cpu, new Exponential(), shifted)[shift..]);
-            var powers = Zip(Device.Cpu, new Raised(), [.. shifted.Select(Math.Abs)], new Shape(shifted.Length), [1.5, 1.5], new Shape(2, 1), new Shape(2, shifted.Length));
-            Assert.Equal(powers[..shifted.Length], powers[shifted.Length..]);
+            var length = shifted.Length;
+            var powers = Zip(Device.Cpu, new Raised(), [.. shifted.Select(Math.Abs)], new Shape(length), [1.5, 1.5], new Shape(2, 1), new Shape(2, length));
+            Assert.Equal(powers[..length], powers[length..]);
         }
     }
 

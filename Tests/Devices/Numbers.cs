@@ -58,7 +58,9 @@ internal static class Numbers
         return Array.ConvertAll(result, BitConverter.SingleToUInt32Bits);
     }
 
-    /// <summary>Runs a verb on both devices and compares: |cpu - reference| at most <paramref name="tolerance"/>(i), equal infinities, NaN with NaN.</summary>
+    /// <summary>
+    /// Runs a verb on both devices and compares: |cpu - reference| at most <paramref name="tolerance"/>(i), equal infinities, NaN with NaN.
+    /// </summary>
     public static void Compare(Func<Device, double[]> verb, Func<int, double> tolerance, string what)
     {
         var (expected, actual) = (verb(Device.Reference), verb(Device.Cpu));

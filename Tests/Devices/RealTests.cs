@@ -70,7 +70,8 @@ public class RealTests
             {
                 Assert.Equal(meaning(a, b), zip.Apply(new Real64(a), new Real64(b)).Value);
                 Assert.Equal(inFloat(a, b), zip.Apply(new Real32(a), new Real32(b)).Value);
-                var lanes = zip.Apply(new Real32x8(Vector256.Create(0.75f).WithElement(3, a)), new Real32x8(Vector256.Create(0.5f).WithElement(3, b))).Value;
+                var (left, right) = (Vector256.Create(0.75f).WithElement(3, a), Vector256.Create(0.5f).WithElement(3, b));
+                var lanes = zip.Apply(new Real32x8(left), new Real32x8(right)).Value;
                 AssertSameBits(inFloat(a, b), lanes[3], $"{name} of {a} and {b}");
                 AssertSameBits(inFloat(0.75f, 0.5f), lanes[4], $"{name} beside {a} and {b}");
             }

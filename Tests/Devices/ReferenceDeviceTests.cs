@@ -98,8 +98,9 @@ public class ReferenceDeviceTests
     public void MultipliesBatchesFromTheirOffsets()
     {
         // Two batches [1, 2] x [2, 1] that share b: (1, 2)(5, 6) and (3, 4)(5, 6); then a is shared and b moves.
-        Assert.Equal([17, 39], Result(2, y => Device.MatrixProduct(new(1, 2, 1, false, false, [0, 2], [0, 0]), Device.Make([1, 2, 3, 4]), Device.Make([5, 6]), y)));
-        Assert.Equal([39, 17], Result(2, y => Device.MatrixProduct(new(1, 2, 1, false, false, [0, 0], [2, 0]), Device.Make([5, 6]), Device.Make([1, 2, 3, 4]), y)));
+        var (four, two) = (Device.Make([1, 2, 3, 4]), Device.Make([5, 6]));
+        Assert.Equal([17, 39], Result(2, y => Device.MatrixProduct(new(1, 2, 1, false, false, [0, 2], [0, 0]), four, two, y)));
+        Assert.Equal([39, 17], Result(2, y => Device.MatrixProduct(new(1, 2, 1, false, false, [0, 0], [2, 0]), two, four, y)));
         Assert.Equal([0, 0], Result(2, y => Device.MatrixProduct(new(1, 0, 2, false, false, [0], [0]), Device.Make([]), Device.Make([]), y)));
     }
 

@@ -77,9 +77,9 @@ public class WindowTests
     public void WindowsAreCountedAsTheConvolutionArithmeticSays(int length, int kernel, int stride, int padding, int dilation, int expected)
     {
         // floor((length + 2 padding - dilation (kernel - 1) - 1) / stride) + 1 (Dumoulin and Visin, 2016).
-        var geometry = new WindowGeometry(1, length, 9, 1, new Size2d(kernel, 1), new Size2d(stride, 1), new Size2d(padding, 0), new Size2d(dilation, 1));
-        Assert.Equal(expected, geometry.OutputHeight);
-        geometry = new WindowGeometry(1, 9, length, 1, new Size2d(1, kernel), new Size2d(1, stride), new Size2d(0, padding), new Size2d(1, dilation));
-        Assert.Equal(expected, geometry.OutputWidth);
+        Size2d Down(int number, int across) => new(number, across);
+        Size2d Across(int number, int down) => new(down, number);
+        Assert.Equal(expected, new WindowGeometry(1, length, 9, 1, Down(kernel, 1), Down(stride, 1), Down(padding, 0), Down(dilation, 1)).OutputHeight);
+        Assert.Equal(expected, new WindowGeometry(1, 9, length, 1, Across(kernel, 1), Across(stride, 1), Across(padding, 0), Across(dilation, 1)).OutputWidth);
     }
 }

@@ -110,13 +110,14 @@ public sealed unsafe partial class CpuDevice
             high = fold.Apply(high, Load(tail + Lanes));
         }
         var lanes = fold.Apply(low, high).Value;
-        var four = fold.Apply(new Real32x8(lanes), new Real32x8(Vector256.Create(lanes.GetUpper(), lanes.GetUpper()))).Value;
+        var four = fold.Apply(new Real32x8(lanes), new Real32x8(lanes.GetUpper().ToVector256())).Value;
         var a = fold.Apply(new Real32(four[0]), new Real32(four[2]));
         var b = fold.Apply(new Real32(four[1]), new Real32(four[3]));
         return fold.Apply(a, b).Value;
     }
 
-    private static void FoldRows<TFold>(TFold fold, float* x, int outer, int length, int block, int blocks, int inner, float* y) where TFold : struct, IFold
+    private static void FoldRows<TFold>(TFold fold, float* x, int outer, int length, int block, int blocks, int inner, float* y)
+        where TFold : struct, IFold
     {
         var tiles = (inner - 1) / TileColumns + 1;
         InRanges(outer * blocks * tiles, (long)Math.Min(length, block) * Math.Min(inner, TileColumns), (from, to) =>
@@ -126,7 +127,8 @@ public sealed unsafe partial class CpuDevice
                 var (place, tile) = Math.DivRem(item, tiles);
                 var (row, column) = (place % blocks * block, tile * TileColumns);
                 var start = x + ((long)(place / blocks) * length + row) * inner + column;
-                FoldColumns(fold, start, inner, Math.Min(block, length - row), Math.Min(TileColumns, inner - column), y + (long)place * inner + column);
+                var (rows, columns) = (Math.Min(block, length - row), Math.Min(TileColumns, inner - column));
+                FoldColumns(fold, start, inner, rows, columns, y + (long)place * inner + column);
             }
         });
     }

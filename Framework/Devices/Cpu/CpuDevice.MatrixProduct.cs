@@ -35,8 +35,9 @@ public sealed unsafe partial class CpuDevice
             {
                 var (rest, columnItem) = Math.DivRem(item, columnItems);
                 var (batch, rowItem) = Math.DivRem(rest, rowItems);
+                var (row, column) = (rowItem * itemRows, columnItem * ItemColumns);
                 MultiplyItem(geometry, left + geometry.OffsetsA[batch], right + geometry.OffsetsB[batch], output + (long)batch * rows * columns,
-                    rowItem * itemRows, Math.Min((rowItem + 1) * itemRows, rows), columnItem * ItemColumns, Math.Min((columnItem + 1) * ItemColumns, columns));
+                    row, Math.Min(row + itemRows, rows), column, Math.Min(column + ItemColumns, columns));
             }
         });
         GC.KeepAlive(a);
@@ -60,8 +61,8 @@ public sealed unsafe partial class CpuDevice
                 if (geometry.TransposeB) Pack(b + (long)c * inner + k, 1, inner, depth, width, panel);
                 else Pack(b + (long)k * columns + c, columns, 1, depth, width, panel);
                 for (var r = row; r < rowEnd; r += TileRows)
-                    MultiplyTile(a + (long)r * rowStride + (long)k * innerStride, rowStride, innerStride, panel, depth, k > 0, y + (long)r * columns + c, columns,
-                        Math.Min(TileRows, rowEnd - r), width);
+                    MultiplyTile(a + (long)r * rowStride + (long)k * innerStride, rowStride, innerStride, panel, depth, k > 0,
+                        y + (long)r * columns + c, columns, Math.Min(TileRows, rowEnd - r), width);
             }
         }
     }
@@ -80,7 +81,8 @@ public sealed unsafe partial class CpuDevice
 
     // y[i, j] = (resume ? y[i, j] : 0) + sum over k of a[i, k] * panel[k, j], for up to 6 rows and 16 columns.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyTile(float* a, int rowStride, int innerStride, float* panel, int depth, bool resume, float* y, int yStride, int rows, int columns)
+    private static void MultiplyTile(float* a, int rowStride, int innerStride, float* panel, int depth, bool resume,
+        float* y, int yStride, int rows, int columns)
     {
         var whole = rows == TileRows && columns == PanelColumns;
         var spare = stackalloc float[TileRows * PanelColumns];
