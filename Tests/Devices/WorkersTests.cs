@@ -111,13 +111,10 @@ public sealed class WorkersTests : IDisposable
             var shape = new Shape(100_003);
             device.Zip(new Over(), Random(device, shape.Count), shape, Random(device, shape.Count), shape, y, shape);
         }),
-        // Rows end between two vectors, also where one thread's last row meets another's first; powers take long enough for the threads to overlap.
         ["zip in rows"] = (40_000 * 5, (device, y) =>
         {
             var shape = new Shape(40_000, 5);
-            var positive = Random(device, shape.Count);
-            device.Map(new Absolute(), Random(device, shape.Count), positive);
-            device.Zip(new Raised(), positive, shape, Random(device, 5), new Shape(5), y, shape);
+            device.Zip(new Times(), Random(device, shape.Count), shape, Random(device, 5), new Shape(5), y, shape);
         }),
         ["sum of all"] = (1, (device, y) => device.Fold(new Plus(), Random(device, 200_003), new Shape(200_003), [0], y)),
         ["sum of rows"] = (77, (device, y) => device.Fold(new Plus(), Random(device, 77 * 2003), new Shape(77, 2003), [1], y)),
@@ -156,5 +153,59 @@ public sealed class WorkersTests : IDisposable
         }
         var expected = Run(1);
         foreach (var threads in (int[])[1, 2, 3, 5, 8]) Assert.Equal(expected, Run(threads));
+    }
+
+    // ---- borders between threads -----------------------------------------------------------------------------------------------------------
+
+    // A sum that waits at the marker until other threads have made a number of calls.
+    private readonly struct LateSum : IFold
+    {
+        public const float Marker = 1 << 20;
+        public static int Calls;
+
+        public required int Wait { get; init; }
+
+        public double Neutral => 0;
+
+        public T Apply<T>(T a, T b) where T : struct, IReal<T>
+        {
+            var wait = Wait;
+            if (a is Real32x8 left && left.Value[0] == Marker || b is Real32x8 right && right.Value[0] == Marker)
+                Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref Calls) >= wait, TimeSpan.FromSeconds(60)), "no other thread came to work");
+            Interlocked.Increment(ref Calls);
+            return a + b;
+        }
+    }
+
+    // The thread that does the first rows ends when the next rows, which begin in the middle of its last vector, have long been written.
+    [Fact]
+    public void TheLastVectorOfAThreadsRowsSparesTheNextOnes()
+    {
+        Workers.Threads = 2;
+        LateSum.Calls = 0;
+        var values = Numbers.Random(40_000 * 5, 1);
+        values[0] = LateSum.Marker;
+        var shape = new Shape(40_000, 5);
+        var y = Device.Cpu.MakeUnwritten(shape.Count);
+        Device.Cpu.Zip(new LateSum { Wait = 20_000 }, Device.Cpu.Make(values), shape, Device.Cpu.Make([1, 2, 3, 4, 5]), new Shape(5), y, shape);
+        var sums = Device.Cpu.Read(y);
+        for (var i = 0; i < values.Length; i++) if ((float)values[i] + (i % 5 + 1) != sums[i]) Assert.Fail($"element {i}");
+    }
+
+    [Fact]
+    public void TheLastVectorOfAFoldedBlockSparesTheNextOne()
+    {
+        Workers.Threads = 2;
+        LateSum.Calls = 0;
+        var values = Numbers.Random(20_000 * 3 * 5, 1);
+        values[0] = LateSum.Marker;
+        var y = Device.Cpu.MakeUnwritten(20_000 * 5);
+        Device.Cpu.Fold(new LateSum { Wait = 30_000 }, Device.Cpu.Make(values), new Shape(20_000, 3, 5), [1], y);
+        var sums = Device.Cpu.Read(y);
+        for (var i = 0; i < sums.Length; i++)
+        {
+            var first = i / 5 * 15 + i % 5;
+            if ((float)values[first] + (float)values[first + 5] + (float)values[first + 10] != sums[i]) Assert.Fail($"element {i}");
+        }
     }
 }
