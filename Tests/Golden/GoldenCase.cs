@@ -25,6 +25,12 @@ public sealed class GoldenCase
 
     public JsonElement Json => json;
 
+    public IEnumerable<string> InputNames => Inputs.Select(input => input.GetProperty("name").GetString()!);
+
+    public bool Has(string input) => InputNames.Contains(input);
+
+    public int Integer(string argument) => Arguments.GetProperty(argument).GetInt32();
+
     /// <summary>The cases of a file, for the given operations; there must be some.</summary>
     public static IReadOnlyList<GoldenCase> Read(string file, params string[] operations)
     {
