@@ -39,7 +39,9 @@ internal sealed record ArchiveDownload(Uri Address, string Md5, string Folder, I
         try
         {
             Directory.CreateDirectory(workshop);
-            var (archive, tar, files) = (Path.Combine(workshop, "archive.tar.gz"), Path.Combine(workshop, "archive.tar"), Path.Combine(workshop, "files"));
+            var archive = Path.Combine(workshop, "archive.tar.gz");
+            var tar = Path.Combine(workshop, "archive.tar");
+            var files = Path.Combine(workshop, "files");
             await FetchAsync(archive, progress, cancellation).ConfigureAwait(false);
             await InflateAsync(archive, tar, cancellation).ConfigureAwait(false);
             await UnpackAsync(tar, Directory.CreateDirectory(files).FullName, cancellation).ConfigureAwait(false);
@@ -59,7 +61,8 @@ internal sealed record ArchiveDownload(Uri Address, string Md5, string Folder, I
     private static List<string> CreateParents(string folder)
     {
         var created = new List<string>();
-        for (var parent = Path.GetDirectoryName(folder); parent is not null && !Directory.Exists(parent); parent = Path.GetDirectoryName(parent)) created.Add(parent);
+        for (var parent = Path.GetDirectoryName(folder); parent is not null && !Directory.Exists(parent); parent = Path.GetDirectoryName(parent))
+            created.Add(parent);
         if (created.Count > 0) Directory.CreateDirectory(created[0]);
         return created;
     }
@@ -91,7 +94,8 @@ internal sealed record ArchiveDownload(Uri Address, string Md5, string Folder, I
                 progress?.Invoke(bytes, total);
             }
             var sum = Convert.ToHexStringLower(md5.GetHashAndReset());
-            if (sum != Md5) throw new InvalidDataException($"{Address} sent {bytes} bytes with the MD5 sum {sum}, not {Md5}: it is another file, or it is damaged.");
+            if (sum != Md5)
+                throw new InvalidDataException($"{Address} sent {bytes} bytes with the MD5 sum {sum}, not {Md5}: another file, or a damaged one.");
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -125,7 +129,8 @@ internal sealed record ArchiveDownload(Uri Address, string Md5, string Folder, I
             if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile))
                 throw Refusal($"the entry {entry.Name} is not a plain file but a {entry.EntryType}");
             if (Ignored.Any(name => entry.Name == $"{Folder}/{name}")) continue;
-            if (Files.Keys.FirstOrDefault(file => entry.Name == $"{Folder}/{file}") is not { } name) throw Refusal($"the entry {entry.Name} does not belong to it");
+            if (Files.Keys.FirstOrDefault(file => entry.Name == $"{Folder}/{file}") is not { } name)
+                throw Refusal($"the entry {entry.Name} does not belong to it");
             if (entry.Length != Files[name]) throw Refusal($"the entry {entry.Name} has {entry.Length} bytes, not {Files[name]}");
             if (!missing.Remove(name)) throw Refusal($"the entry {entry.Name} is there twice");
             await using var target = File.Create(Path.Combine(folder, name));

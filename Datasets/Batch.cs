@@ -8,7 +8,9 @@ namespace Tapegrad.Datasets;
 /// <param name="Labels">N class indices. This array is never used again.</param>
 /// <param name="Step">The number of the step, from 0 over all epochs.</param>
 /// <param name="Epoch">The number of the epoch, from 1.</param>
-/// <param name="Random">The step's random numbers: a function of the seed and of <paramref name="Step"/> alone, so that a resumed run draws the same.</param>
+/// <param name="Random">
+/// The step's random numbers: a function of the seed and of <paramref name="Step"/> alone, so that a resumed run draws the same.
+/// </param>
 public sealed record Batch(Tensor Images, int[] Labels, int Step, int Epoch, RandomSource Random)
 {
     /// <summary>The number of images.</summary>

@@ -83,7 +83,8 @@ internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource
     {
         // Made inside a scope, so that the memory comes out of the pool; handed on to the scope that gives it back at the next batch.
         using var _ = new Scope();
-        var images = Tensor.From(slot.Pixels.AsSpan(0, count * dataset.PixelsPerImage), new Shape(count, dataset.Height, dataset.Width, dataset.Channels));
+        var shape = new Shape(count, dataset.Height, dataset.Width, dataset.Channels);
+        var images = Tensor.From(slot.Pixels.AsSpan(0, shape.Count), shape);
         owner.Adopt(images);
         return images;
     }

@@ -39,8 +39,8 @@ public static class Cifar10
     public static (ImageDataset Train, ImageDataset Test) Load(string folder) => Load(folder, RecordsPerFile);
 
     /// <summary>
-    /// Downloads the dataset and puts it in place: a folder that <see cref="Load(string)"/> reads, whole or not at all. On any failure nothing is left
-    /// behind, and nothing that was there before is touched.
+    /// Downloads the dataset and puts it in place: a folder that <see cref="Load(string)"/> reads, whole or not at all. On any failure
+    /// nothing is left behind, and nothing that was there before is touched.
     /// </summary>
     /// <param name="folder">Where the six files will be. It must not exist yet, or be empty.</param>
     /// <param name="progress">Called with the bytes so far and the bytes in all, which are null when the server does not say.</param>
@@ -48,11 +48,9 @@ public static class Cifar10
     /// <param name="cancellation">Ends the download.</param>
     /// <exception cref="InvalidDataException">The server sent something else than the dataset.</exception>
     /// <exception cref="IOException">The server cannot be reached, the connection broke, the folder is occupied, or the disk is full.</exception>
-    public static Task DownloadAsync(string folder, Action<long, long?>? progress = null, Uri? address = null, CancellationToken cancellation = default)
-    {
-        var archive = Archive;
-        return (address is null ? archive : archive with { Address = address }).RunAsync(folder, progress, cancellation);
-    }
+    public static Task DownloadAsync(string folder, Action<long, long?>? progress = null, Uri? address = null,
+        CancellationToken cancellation = default) =>
+        (Archive with { Address = address ?? Archive.Address }).RunAsync(folder, progress, cancellation);
 
     internal static ArchiveDownload Archive { get; } = new(
         new Uri("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),
@@ -74,16 +72,16 @@ public static class Cifar10
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"CIFAR-10: there is no folder {folder}.");
         var info = new FileInfo(Path.Combine(folder, file));
         if (!info.Exists)
-            throw new FileNotFoundException($"CIFAR-10: {file} is missing in {folder}. The folder must hold {string.Join(", ", Files)}: the binary version, "
-                + "not the one for Python or Matlab.", info.FullName);
+            throw new FileNotFoundException($"CIFAR-10: {file} is missing in {folder}. The folder must hold {string.Join(", ", Files)}: "
+                + "the binary version, not the one for Python or Matlab.", info.FullName);
         var expected = (long)records * RecordLength;
         if (info.Length == expected) return;
         var whole = info.Length / RecordLength;
         var where = info.Length > expected ? $"what lies behind byte {expected} does not belong to it"
             : info.Length % RecordLength == 0 ? $"the records from byte {info.Length} on are missing"
             : $"record {whole}, which begins at byte {whole * RecordLength}, is cut off";
-        throw new InvalidDataException($"CIFAR-10: {info.FullName} has {info.Length} bytes, not {expected} ({records} records of {RecordLength}): {where}. "
-            + "Copy or download it again.");
+        throw new InvalidDataException($"CIFAR-10: {info.FullName} has {info.Length} bytes, not {expected} ({records} records of "
+            + $"{RecordLength}): {where}. Copy or download it again.");
     }
 
     private static IReadOnlyList<string> ReadNames(string folder)
@@ -92,7 +90,8 @@ public static class Cifar10
         if (!File.Exists(path)) return UsualNames;
         string[] names = [.. File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0)];
         return names.Length == UsualNames.Length ? names
-            : throw new InvalidDataException($"CIFAR-10: {path} has {names.Length} class names, not {UsualNames.Length}. Without this file the usual names are used.");
+            : throw new InvalidDataException($"CIFAR-10: {path} has {names.Length} class names, not {UsualNames.Length}. "
+                + "Without this file the usual names are used.");
     }
 
     private static ImageDataset Read(string folder, string[] files, int records, IReadOnlyList<string> names)
@@ -107,8 +106,8 @@ public static class Cifar10
             {
                 stream.ReadExactly(record);
                 if (record[0] >= names.Count)
-                    throw new InvalidDataException($"CIFAR-10: {stream.Name} has the label {record[0]} at byte {(long)i * RecordLength} (record {i}); labels are 0 to "
-                        + $"{names.Count - 1}. The file is damaged, or of another dataset. Copy or download it again.");
+                    throw new InvalidDataException($"CIFAR-10: {stream.Name} has the label {record[0]} at byte {(long)i * RecordLength} "
+                        + $"(record {i}); labels are 0 to {names.Count - 1}. The file is damaged, or of another dataset.");
                 labels[index + i] = record[0];
                 WeavePlanes(record.AsSpan(1), images.AsSpan((index + i) * 3 * Plane, 3 * Plane));
             }

@@ -113,7 +113,9 @@ public sealed class ImageDataset
     /// <param name="epochs">How many epochs, beginning with <paramref name="firstEpoch"/>.</param>
     /// <param name="seed">Orders, augmentation and each step's <see cref="Batch.Random"/> follow from it.</param>
     /// <param name="augment">What is done to the images; nothing when not given.</param>
-    /// <param name="firstEpoch">The number of the first epoch: a run that has k epochs behind it goes on with k + 1 as if it had not been interrupted.</param>
+    /// <param name="firstEpoch">
+    /// The number of the first epoch: a run that has k epochs behind it goes on with k + 1 as if it had not been interrupted.
+    /// </param>
     /// <param name="dropLast">Leave out the images that do not fill a batch at the end of an epoch.</param>
     /// <exception cref="ArgumentException">The size is not positive, or there would be no batch at all.</exception>
     public IEnumerable<Batch> Batches(int size, int epochs, long seed, Augment? augment = null, int firstEpoch = 1, bool dropLast = true)
@@ -147,7 +149,8 @@ public sealed class ImageDataset
                 + $"{Height}x{Width}x{Channels} have {(long)Labels.Count * PixelsPerImage} bytes.");
         for (var i = 0; i < Labels.Count; i++)
             if ((uint)Labels[i] >= (uint)Classes)
-                throw new ArgumentException($"{Name}: image {i} has the label {Labels[i]}, but there are {Classes} classes: labels are 0 to {Classes - 1}.");
+                throw new ArgumentException($"{Name}: image {i} has the label {Labels[i]}, but there are {Classes} classes: "
+                    + $"labels are 0 to {Classes - 1}.");
     }
 
     private void CheckNormalization()
@@ -156,7 +159,7 @@ public sealed class ImageDataset
             throw new ArgumentException($"{Name}: {Mean.Count} means and {Std.Count} deviations for {Channels} channels.");
         for (var channel = 0; channel < Channels; channel++)
             if (!double.IsFinite(Mean[channel]) || !double.IsFinite(Std[channel]) || Std[channel] <= 0)
-                throw new ArgumentException($"{Name}: mean {Mean[channel]} and deviation {Std[channel]} of channel {channel}: both must be finite, and the "
-                    + "deviation positive.");
+                throw new ArgumentException($"{Name}: mean {Mean[channel]} and deviation {Std[channel]} of channel {channel}: "
+                    + "both must be finite, and the deviation positive.");
     }
 }

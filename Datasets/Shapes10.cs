@@ -2,12 +2,12 @@ namespace Tapegrad.Datasets;
 
 /// <summary>
 /// Ten classes of shapes, 32 x 32 pixels in colour, as a stand-in for CIFAR-10 that needs no download: each image is computed from (seed, split,
-/// index). A shape of one of ten kinds, anywhere, of any size and colour, a little turned, lies on a background of another colour that changes
-/// slowly, with a few lines and blobs beneath it and noise over it.
+/// index). A shape of one of ten kinds, anywhere, large or small, a little turned, light on a dark ground or dark on a light one, with a few lines
+/// and blobs of any colour beneath it and noise over it.
 /// </summary>
 /// <remarks>
-/// Every channel of the shape is brighter than the background as often as darker, and by as much, so the mean image of every class is the same
-/// grey and a linear model of the pixels has little to go by; a small convolutional network learns the kinds in an epoch or two.
+/// Light shapes are as frequent as dark ones, and as far from their ground, so the mean image of every class is the same grey and a linear model
+/// of the pixels has almost nothing to go by.
 /// Only integers and + - * / and square roots of doubles go into a pixel, which IEEE 754 rounds in one way: every machine makes the same bytes.
 /// </remarks>
 public static class Shapes10
@@ -19,7 +19,7 @@ public static class Shapes10
     public static IReadOnlyList<double> Mean { get; } = [0.5, 0.5, 0.5];
 
     /// <summary>Per channel, the standard deviation of value / 255.</summary>
-    public static IReadOnlyList<double> Std { get; } = [0.284, 0.284, 0.284];
+    public static IReadOnlyList<double> Std { get; } = [0.301, 0.301, 0.301];
 
     /// <summary>The first images of an endless sequence for training and of another one for testing.</summary>
     /// <param name="trainCount">Images to train on.</param>
@@ -48,17 +48,16 @@ public static class Shapes10
     {
         var draws = new Draws(random.Split(0));
         Span<double> canvas = stackalloc double[Side * Side * 3];
-        Span<double> background = [draws.Below(256), draws.Below(256), draws.Below(256)];
-        Span<double> colour = stackalloc double[3];
-        for (var channel = 0; channel < 3; channel++) colour[channel] = ((int)background[channel] + 96 + draws.Below(65)) % 256;
-        PaintGround(canvas, background, ref draws);
+        var (dark, light) = (draws.Colour(0, 112), draws.Colour(144, 112));
+        var shapeIsDark = draws.Below(2) == 1;
+        PaintGround(canvas, shapeIsDark ? light : dark, ref draws);
         for (var lines = draws.Below(4); lines > 0; lines--) PaintLine(canvas, ref draws);
         for (var blobs = draws.Below(4); blobs > 0; blobs--) PaintBlob(canvas, ref draws);
-        PaintShape(canvas, outline, colour, ref draws);
+        PaintShape(canvas, outline, shapeIsDark ? dark : light, ref draws);
         AddNoise(canvas, random.Split(1), image);
     }
 
-    // The background's colour in the middle, changing evenly from side to side.
+    // The ground's colour in the middle, changing evenly from side to side.
     private static void PaintGround(Span<double> canvas, ReadOnlySpan<double> colour, ref Draws draws)
     {
         var (across, down) = (draws.Between(-1.2, 1.2), draws.Between(-1.2, 1.2));   // levels a pixel
@@ -73,7 +72,7 @@ public static class Shapes10
         var (x0, y0) = (draws.Between(0, Side), draws.Between(0, Side));
         var (across, down) = (draws.Between(-1, 1), draws.Between(-1, 1));
         var length = Math.Sqrt(across * across + down * down) + 1e-6;
-        var colour = draws.Colour();
+        var colour = draws.Colour(0, 256);
         for (var y = 0; y < Side; y++)
             for (var x = 0; x < Side; x++)
                 Blend(canvas, x, y, colour, 1.2 - Math.Abs((x + 0.5 - x0) * down - (y + 0.5 - y0) * across) / length);
@@ -82,7 +81,7 @@ public static class Shapes10
     private static void PaintBlob(Span<double> canvas, ref Draws draws)
     {
         var (x0, y0, radius) = (draws.Between(0, Side), draws.Between(0, Side), draws.Between(1, 2.5));
-        var colour = draws.Colour();
+        var colour = draws.Colour(0, 256);
         for (var y = First(y0 - radius - 1); y < End(y0 + radius + 1); y++)
             for (var x = First(x0 - radius - 1); x < End(x0 + radius + 1); x++)
                 Blend(canvas, x, y, colour, radius + 0.5 - Math.Sqrt((x + 0.5 - x0) * (x + 0.5 - x0) + (y + 0.5 - y0) * (y + 0.5 - y0)));
@@ -90,7 +89,7 @@ public static class Shapes10
 
     private static void PaintShape(Span<double> canvas, Outline outline, ReadOnlySpan<double> colour, ref Draws draws)
     {
-        var radius = draws.Between(6.5, 12);
+        var radius = draws.Between(7, 12);
         var (x0, y0) = (draws.Between(radius, Side - radius), draws.Between(radius, Side - radius));
         var tangent = draws.Between(-0.15, 0.15);   // of half the angle: at most 17 degrees to either side
         var cosine = (1 - tangent * tangent) / (1 + tangent * tangent);
@@ -148,6 +147,6 @@ public static class Shapes10
 
         public double Between(double low, double high) => low + (high - low) * random.Uniform(next++);
 
-        public double[] Colour() => [Below(256), Below(256), Below(256)];
+        public double[] Colour(int lowest, int levels) => [lowest + Below(levels), lowest + Below(levels), lowest + Below(levels)];
     }
 }

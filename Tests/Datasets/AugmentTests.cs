@@ -1,0 +1,106 @@
+using Tapegrad.Datasets;
+using Xunit;
+
+namespace Tapegrad.Tests.Datasets;
+
+public class AugmentTests
+{
+    private const int H = 5, W = 6, C = 2;
+
+    // One picture, many times: 5 x 6 pixels of 2 channels, every byte another one and none of them 0.
+    private static readonly byte[] Picture = [.. Enumerable.Range(1, H * W * C).Select(i => (byte)(3 * i))];
+
+    private static byte[][] Shown(Augment augment, int count, int epoch = 1, long seed = 1)
+    {
+        var images = Enumerable.Repeat(Picture, count).SelectMany(picture => picture).ToArray();
+        var dataset = new ImageDataset("pictures", images, new int[count], (H, W, C), ["one"], [0, 0], [1, 1]);
+        return [.. TestImages.Bytes(dataset.Batches(count, 1, seed, augment, firstEpoch: epoch).First()).Chunk(H * W * C)];
+    }
+
+    // What the words say, pixel by pixel: a black border, a window at (top, left) in it, and then left and right exchanged.
+    private static byte[] Expected(int padding, int top, int left, bool flip)
+    {
+        var padded = new byte[H + 2 * padding, W + 2 * padding, C];
+        for (var i = 0; i < Picture.Length; i++) padded[padding + i / C / W, padding + i / C % W, i % C] = Picture[i];
+        var result = new byte[H * W * C];
+        for (var y = 0; y < H; y++)
+            for (var x = 0; x < W; x++)
+                for (var c = 0; c < C; c++)
+                    result[(y * W + (flip ? W - 1 - x : x)) * C + c] = padded[top + y, left + x, c];
+        return result;
+    }
+
+    private static (int Top, int Left, bool Flip)[] Ways(int padding, bool flips) =>
+        [.. from top in Enumerable.Range(0, 2 * padding + 1)
+            from left in Enumerable.Range(0, 2 * padding + 1)
+            from flip in flips ? new[] { false, true } : [false]
+            select (top, left, flip)];
+
+    // How often each way of cropping and flipping was taken.
+    private static Dictionary<(int Top, int Left, bool Flip), int> Count(byte[][] shown, int padding, bool flips)
+    {
+        var ways = Ways(padding, flips).ToDictionary(way => Convert.ToHexString(Expected(padding, way.Top, way.Left, way.Flip)));
+        return shown.GroupBy(image => ways[Convert.ToHexString(image)]).ToDictionary(group => group.Key, group => group.Count());
+    }
+
+    [Fact]
+    public void None_leaves_the_image()
+    {
+        Assert.All(Shown(Augment.None, 20), image => Assert.Equal(Picture, image));
+    }
+
+    [Fact]
+    public void Flip_mirrors_half_of_the_images_from_left_to_right()
+    {
+        var counts = Count(Shown(Augment.Flip, 1000), 0, flips: true);
+        // Binomial with deviation 16: four of them to either side.
+        Assert.InRange(counts[(0, 0, true)], 436, 564);
+        Assert.Equal(1000, counts.Values.Sum());
+    }
+
+    [Fact]
+    public void Crop_takes_every_window_of_the_padded_image_equally_often()
+    {
+        var counts = Count(Shown(Augment.Crop(4), 8100), 4, flips: false);
+        Assert.Equal(81, counts.Count);   // tops and lefts 0 to 8
+        // 100 expected each, deviation 10: five of them to either side.
+        Assert.All(counts.Values, count => Assert.InRange(count, 50, 150));
+    }
+
+    [Fact]
+    public void CropAndFlip_takes_every_window_both_ways()
+    {
+        var counts = Count(Shown(Augment.CropAndFlip, 16200), 4, flips: true);
+        Assert.Equal(162, counts.Count);
+        Assert.All(counts.Values, count => Assert.InRange(count, 50, 150));
+    }
+
+    [Fact]
+    public void The_border_is_as_black_as_black_pixels_are()
+    {
+        // One white pixel in a border of 3: most windows show only the border, as (0 - mean) / std of each channel.
+        var dataset = new ImageDataset("white", [255, 255], [0], (1, 1, 2), ["one"], [0.5, 0.25], [0.1, 0.5]);
+        var values = dataset.Batches(1, epochs: 20, seed: 1, Augment.Crop(3)).Select(batch => batch.Images.ToFloats()).ToArray();
+        Assert.Contains(values, value => value.SequenceEqual([(float)(-0.5 / 0.1), (float)(-0.25 / 0.5)]));
+        Assert.All(values, value => Assert.True(value[0] is (float)(-0.5 / 0.1) or (float)(0.5 / 0.1)));
+    }
+
+    [Fact]
+    public void Every_image_epoch_and_seed_draws_anew()
+    {
+        var first = Shown(Augment.CropAndFlip, 50);
+        Assert.True(first.Select(Convert.ToHexString).Distinct().Count() > 30);
+        Assert.NotEqual(first, Shown(Augment.CropAndFlip, 50, epoch: 2));
+        Assert.NotEqual(first, Shown(Augment.CropAndFlip, 50, seed: 2));
+        Assert.Equal(first, Shown(Augment.CropAndFlip, 50));
+    }
+
+    [Fact]
+    public void The_choice_reads_as_it_was_made()
+    {
+        Assert.Equal((4, true), (Augment.CropAndFlip.Padding, Augment.CropAndFlip.Flips));
+        Assert.Equal((2, false), (Augment.Crop(2).Padding, Augment.Crop(2).Flips));
+        Assert.Equal(Augment.None, Augment.Crop(0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Augment.Crop(-1));
+    }
+}

@@ -1,0 +1,47 @@
+using Tapegrad.Datasets;
+using Xunit;
+
+namespace Tapegrad.Tests.Datasets;
+
+public class EvaluationTests
+{
+    // The classifier that always bets on the image's index modulo 10, with 2 for the logit and 0 elsewhere.
+    private static Tensor Bet(Tensor images)
+    {
+        var (values, count) = (images.ToDoubles(), images.Shape[0]);
+        var logits = new double[10 * count];
+        for (var n = 0; n < count; n++) logits[10 * n + (int)Math.Round(255 * values[2 * n]) % 10] = 2;
+        return Tensor.From(logits, new Shape(count, 10));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(1000)]
+    public void Counts_hits_and_confusions_whatever_the_batch(int size)
+    {
+        // The labels are 7 i modulo 10, so i is right when 6 i is a multiple of 10: for i = 0 and 5 in every ten.
+        var result = TestImages.Numbered(40).Evaluate(Bet, size);
+        Assert.Equal(0.2, result.Accuracy, 12);
+        for (var label = 0; label < 10; label++)
+            for (var bet = 0; bet < 10; bet++)
+                Assert.Equal(7 * bet % 10 == label ? 4 : 0, result.Confusion[label, bet]);
+        // log(e^2 + 9) - 2 when right, log(e^2 + 9) otherwise.
+        Assert.Equal(Math.Log(Math.E * Math.E + 9) - 0.2 * 2, result.Loss, 5);
+        Assert.Equal(0.2, TestImages.Numbered(40).Accuracy(Bet), 12);
+    }
+
+    [Fact]
+    public void Of_several_largest_logits_the_first_counts()
+    {
+        Assert.Equal(1, Evaluation.CountCorrect(Tensor.From((double[])[3, 3, 1, 0, 5, 5], new Shape(2, 3)), [0, 2]));
+    }
+
+    [Fact]
+    public void Refuses_a_classifier_of_another_number_of_classes_and_an_empty_dataset()
+    {
+        var error = Assert.Throws<ShapeException>(() => TestImages.Numbered(3).Evaluate(_ => Tensor.Zeros(new Shape(3, 9))));
+        Assert.Contains("10 classes", error.Message);
+        Assert.Throws<ArgumentException>(() => TestImages.Numbered(0).Evaluate(Bet));
+    }
+}
