@@ -1,4 +1,3 @@
-using Tapegrad.Devices;
 using Tapegrad.Memory;
 using Xunit;
 using Buffer = Tapegrad.Memory.Buffer;
@@ -40,25 +39,5 @@ internal static unsafe class KernelTesting
         for (var i = 0; i < expected.Length; i++)
             Assert.True(BitConverter.SingleToInt32Bits(expected[i]) == BitConverter.SingleToInt32Bits(actual[i]) || float.IsNaN(expected[i]) && float.IsNaN(actual[i]),
                 $"{what}: element {i} is {actual[i]:R}, not {expected[i]:R}");
-    }
-
-    /// <summary>The result has the same bits with 1, 2, 3, 5 and 8 threads.</summary>
-    public static void SameForAnyThreads(Func<float[]> compute, string what)
-    {
-        var before = Workers.Threads;
-        try
-        {
-            Workers.Threads = 1;
-            var expected = compute();
-            foreach (var threads in (int[])[2, 3, 5, 8])
-            {
-                Workers.Threads = threads;
-                AssertSameBits(expected, compute(), $"{what}, {threads} threads");
-            }
-        }
-        finally
-        {
-            Workers.Threads = before;
-        }
     }
 }

@@ -95,22 +95,6 @@ public sealed class NormalizationKernelsTests
         }
     }
 
-    [Theory]
-    [InlineData(9, 2100, 13, 13, true, true)]
-    [InlineData(64, 300, 8, 4, false, true)]
-    [InlineData(50, 90, 24, 3, false, false)]
-    [InlineData(50, 90, 24, 3, true, false)]
-    public void Any_number_of_threads_gives_the_same_bits(int n, int positions, int channels, int groups, bool batch, bool shared)
-    {
-        var geometry = new SharingGeometry(n, positions, channels, groups, batch, shared);
-        var (x, g) = (KernelTesting.Normal(n * positions * channels, 1), KernelTesting.Normal(n * positions * channels, 2));
-        KernelTesting.SameForAnyThreads(() =>
-        {
-            var (y, statistics, gradient) = Compute(geometry, x, g);
-            return [.. y, .. statistics, .. gradient];
-        }, geometry.ToString());
-    }
-
     private static void Check(SharingGeometry geometry, Family family, int seed)
     {
         var count = geometry.Batch * geometry.Positions * geometry.Channels;
@@ -159,7 +143,7 @@ public sealed class NormalizationKernelsTests
         return ((g.ShareBatch ? 0 : n) * (g.SharePositions ? 1 : g.Positions) + (g.SharePositions ? 0 : p)) * g.Groups + c / (g.Channels / g.Groups);
     }
 
-    private static (float[] Y, float[] Statistics, float[] Gradient) Compute(SharingGeometry geometry, float[] x, float[] g)
+    internal static (float[] Y, float[] Statistics, float[] Gradient) Compute(SharingGeometry geometry, float[] x, float[] g)
     {
         var (xs, gs) = (KernelTesting.Filled(x), KernelTesting.Filled(g));
         float[] y = [];

@@ -77,7 +77,8 @@ internal sealed unsafe class DirectConvolution
         Workers.Run(phases.Length * groups * panels, item => Pack(item, weights, panelWeights));
         // No bit depends on how many images come together.
         var block = Math.Clamp(BlockPixels / Math.Max(1, height * width), 1, Math.Max(1, batch / 8));
-        Workers.Run((batch + block - 1) / block, item => ConvolveImages(item * block, Math.Min(block, batch - item * block), source, panelWeights, result));
+        Workers.Run((batch + block - 1) / block,
+            item => ConvolveImages(item * block, Math.Min(block, batch - item * block), source, panelWeights, result));
         pool.Return(packed);
     }
 
@@ -94,9 +95,15 @@ internal sealed unsafe class DirectConvolution
         foreach (var row in phase.Rows.Taps)
             foreach (var column in phase.Columns.Taps)
             {
-                var tap = w + (long)(row.Kernel * windows.Kernel.Width + column.Kernel) * inputs * outputs * groups + group * outputs + (long)panel * Panel * laneStride;
-                for (var k = 0; k < reduced; k++, tap += depthStride, target += Panel)
-                    for (var lane = 0; lane < Panel; lane++) target[lane] = lane < lanes ? tap[(long)lane * laneStride] : 0;
+                var tap = w + (long)(row.Kernel * windows.Kernel.Width + column.Kernel) * inputs * outputs * groups
+                    + group * outputs + (long)panel * Panel * laneStride;
+                if (lanes < Panel) new Span<float>(target, reduced * Panel).Clear();
+                if (laneStride == 1)
+                    for (var k = 0; k < reduced; k++) new Span<float>(tap + (long)k * depthStride, lanes).CopyTo(new Span<float>(target + k * Panel, Panel));
+                else
+                    for (var lane = 0; lane < lanes; lane++)
+                        for (var k = 0; k < reduced; k++) target[k * Panel + lane] = tap[(long)lane * laneStride + k];
+                target += reduced * Panel;
             }
     }
 
@@ -121,7 +128,8 @@ internal sealed unsafe class DirectConvolution
                         for (var tile = 0; tile < tiles; tile++)
                         {
                             var pixels = Math.Min(Tile, count * phase.Pixels - tile * Tile);
-                            ConvolveTile(padded + group * reduced, starts + tile * Tile, phase.Runs, runs, weights, y, targets + tile * Tile, pixels, lanes);
+                            var at = tile * Tile;
+                            ConvolveTile(padded + group * reduced, starts + at, phase.Runs, runs, weights, y, targets + at, pixels, lanes);
                         }
                     }
         }

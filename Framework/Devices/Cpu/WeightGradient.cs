@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
 
 namespace Tapegrad.Devices;
@@ -40,11 +41,12 @@ internal sealed unsafe class WeightGradient
         (batch, inputs, outputs) = (windows.Batch, windows.Channels / geometry.Groups, geometry.OutputChannels / geometry.Groups);
         panels = (outputs + Panel - 1) / Panel;
         tiles = (runs.Length + Tile - 1) / Tile;
+        PartialLength = geometry.Groups * panels * runs.Starts.Length * tiles * Tile * Panel;
         blocks = Math.Min(batch, Math.Clamp(MostPartialSums / PartialLength, FewestBlocks, MostBlocks));
     }
 
     // The sums of one block: [group, panel, run, tile, 6, 16].
-    private int PartialLength => geometry.Groups * panels * runs.Starts.Length * tiles * Tile * Panel;
+    private int PartialLength { get; }
 
     /// <summary>The gradient of w, given x and the gradient of y.</summary>
     public static void Run(ConvolutionGeometry geometry, BufferPool pool, float* x, float* g, float* w)
@@ -61,7 +63,7 @@ internal sealed unsafe class WeightGradient
     {
         new Span<float>(sums, PartialLength).Clear();
         var (from, to) = ((int)((long)batch * block / blocks), (int)((long)batch * (block + 1) / blocks));
-        var together = Math.Min((StripPixels - 1) / (rows.Count * columns.Count) + 1, to - from);
+        var together = Math.Clamp(StripPixels / (rows.Count * columns.Count), 1, to - from);
         var scratch = Scratch<float>.Rent(images.ScratchLength(together));
         var starts = Scratch<int>.Rent(together * rows.Count);
         for (var row = 0; row < together * rows.Count; row++)
@@ -77,7 +79,8 @@ internal sealed unsafe class WeightGradient
 
     private void SumImages(float* x, int* starts, int allRows, float* g, float* sums)
     {
-        var strip = (StripPixels - 1) / columns.Count + 1;
+        var strips = (allRows - 1) / Math.Max(1, StripPixels / columns.Count) + 1;
+        var strip = (allRows - 1) / strips + 1;
         var step = columns.SourceStep * geometry.Windows.Channels;
         for (var row = 0; row < allRows; row += strip)
         {
@@ -91,7 +94,7 @@ internal sealed unsafe class WeightGradient
         }
     }
 
-    // The rows of w that a run makes: runs follow one another as (kernel row, kernel column, channel) do.
+    // The rows of w that a run makes, into the first block's sums, then to their place: runs follow one another as (kernel row, kernel column, channel) do.
     private void Combine(int run, float* sums, float* w)
     {
         for (var group = 0; group < geometry.Groups; group++)
@@ -101,12 +104,17 @@ internal sealed unsafe class WeightGradient
                 var from = sums + (((long)group * panels + panel) * runs.Starts.Length + run) * tiles * Tile * Panel;
                 var to = w + (long)run * runs.Length * geometry.OutputChannels + group * outputs + panel * Panel;
                 for (var row = 0; row < runs.Length; row++, from += Panel, to += geometry.OutputChannels)
-                    for (var lane = 0; lane < lanes; lane++)
+                {
+                    var (low, high) = (Vector256.Load(from), Vector256.Load(from + Panel / 2));
+                    for (var block = 1; block < blocks; block++)
                     {
-                        var sum = 0f;
-                        for (var block = 0; block < blocks; block++) sum += from[lane + (long)block * PartialLength];
-                        to[lane] = sum;
+                        low += Vector256.Load(from + (long)block * PartialLength);
+                        high += Vector256.Load(from + (long)block * PartialLength + Panel / 2);
                     }
+                    low.Store(from);
+                    high.Store(from + Panel / 2);
+                    new Span<float>(from, lanes).CopyTo(new Span<float>(to, lanes));
+                }
             }
     }
 }
