@@ -15,7 +15,7 @@ public sealed class ConvolutionKernelsTests
     [Fact]
     public void Every_kernel_equals_the_definition()
     {
-        for (var i = 0; i < 250; i++) CheckAll(RandomGeometry(new RandomSource(1000 + i)));
+        for (var i = 0; i < 200; i++) CheckAll(RandomGeometry(new RandomSource(1000 + i)));
     }
 
     /// <summary>The shapes that have a reason: models' layers, whole and broken panels and tiles, nothing at all.</summary>
@@ -57,14 +57,6 @@ public sealed class ConvolutionKernelsTests
                 AssertSameBits(Part(xGradient, sample, 9), oneGradient, $"{geometry}: gradient of sample {sample}");
             }
         }
-    }
-
-    /// <summary>Gradients larger than one thread's partial sums: the blocks of images become fewer.</summary>
-    [Fact]
-    public void A_large_weight_is_summed_in_fewer_blocks()
-    {
-        var geometry = new ConvolutionGeometry(new WindowGeometry(7, 2, 2, 260, 3, 1, 1, 1), 250, 1);
-        CheckAll(geometry);
     }
 
     private static void CheckAll(ConvolutionGeometry geometry)
@@ -137,7 +129,8 @@ public sealed class ConvolutionKernelsTests
         for (var i = 0; i < computed.Length; i++)
         {
             var tolerance = exact.Terms[i] * Math.Pow(2, -23) * exact.Magnitude[i];
-            Assert.True(Math.Abs(computed[i] - exact.Value[i]) <= tolerance, $"{geometry}: {what}[{i}] is {computed[i]}, not {exact.Value[i]} +- {tolerance}");
+            if (Math.Abs(computed[i] - exact.Value[i]) <= tolerance) continue;
+            Assert.Fail($"{geometry}: {what}[{i}] is {computed[i]}, not {exact.Value[i]} +- {tolerance}");
         }
     }
 

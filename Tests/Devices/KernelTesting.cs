@@ -37,7 +37,9 @@ internal static unsafe class KernelTesting
     {
         Assert.Equal(expected.Length, actual.Length);
         for (var i = 0; i < expected.Length; i++)
-            Assert.True(BitConverter.SingleToInt32Bits(expected[i]) == BitConverter.SingleToInt32Bits(actual[i]) || float.IsNaN(expected[i]) && float.IsNaN(actual[i]),
-                $"{what}: element {i} is {actual[i]:R}, not {expected[i]:R}");
+        {
+            var isSame = BitConverter.SingleToInt32Bits(expected[i]) == BitConverter.SingleToInt32Bits(actual[i]);
+            if (!isSame && !(float.IsNaN(expected[i]) && float.IsNaN(actual[i]))) Assert.Fail($"{what}: element {i} is {actual[i]:R}, not {expected[i]:R}");
+        }
     }
 }

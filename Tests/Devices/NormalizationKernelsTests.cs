@@ -27,9 +27,9 @@ public sealed class NormalizationKernelsTests
     [Theory]
     [InlineData(2, 64, 16, 8, false, true)]       // GroupNorm in a ResNet
     [InlineData(3, 331, 17, 17, true, true)]      // rows joined by 8, and 331 * 3 = 8 * 124 + 1
-    [InlineData(5, 4099, 11, 11, true, true)]     // 13 blocks of rows
-    [InlineData(5, 4099, 11, 1, true, true)]
-    [InlineData(3, 5000, 6, 2, false, true)]      // many times 64 rows in one set
+    [InlineData(3, 4099, 11, 11, true, true)]     // 8 blocks of rows
+    [InlineData(2, 4099, 6, 1, true, true)]
+    [InlineData(2, 2000, 6, 2, false, true)]       // many times 64 rows in one set
     [InlineData(2, 7, 67, 1, false, false)]       // LayerNorm at each position, 67 = 8 * 8 + 3
     [InlineData(130, 3, 20, 4, true, false)]      // rows that lie apart
     [InlineData(3, 5, 7, 7, false, false)]        // sets of one element
@@ -111,27 +111,28 @@ public sealed class NormalizationKernelsTests
         var (y, statistics, gradient) = Compute(geometry, x, g);
         var sets = Enumerable.Range(0, count).ToLookup(i => SetOf(geometry, i));
         Assert.Equal(geometry.Sets, sets.Count);
+        var what = $"{geometry}, {family}";
         foreach (var set in sets)
         {
-            var what = $"{geometry}, {family}, set {set.Key}";
             var (m, pivot) = (set.Average(i => (double)x[i]), x[set.First()]);
             var variance = set.Average(i => (x[i] - m) * (x[i] - m));
             var inverse = 1 / Math.Sqrt(variance + Eps);
             var distance = set.Max(i => Math.Abs((double)x[i] - pivot));
             Assert.Equal(pivot, statistics[set.Key]);
-            Close((double)statistics[set.Key] + statistics[geometry.Sets + set.Key], m, distance * Math.Pow(2, -17), $"{what}: mean");
-            Close(statistics[2 * geometry.Sets + set.Key], variance, (variance + distance * distance) * Math.Pow(2, -17) + 10 * float.Epsilon, $"{what}: variance");
-            Close(statistics[3 * geometry.Sets + set.Key], inverse, inverse * Math.Pow(2, -16), $"{what}: 1 / sqrt(variance + eps)");
+            Close((double)statistics[set.Key] + statistics[geometry.Sets + set.Key], m, distance * Math.Pow(2, -17), $"{what}: mean", set.Key);
+            Close(statistics[2 * geometry.Sets + set.Key], variance, (variance + distance * distance) * Math.Pow(2, -17) + 10 * float.Epsilon,
+                $"{what}: variance", set.Key);
+            Close(statistics[3 * geometry.Sets + set.Key], inverse, inverse * Math.Pow(2, -16), $"{what}: 1 / sqrt(variance + eps)", set.Key);
 
             var meanGradient = set.Average(i => (double)g[i]);
             var meanProduct = set.Average(i => g[i] * (x[i] - m) * inverse);
-            var largest = set.Max(i => Math.Abs((double)g[i]));
+            var gradientSize = inverse * set.Max(i => Math.Abs((double)g[i])) * Math.Pow(1 + distance * inverse, 2);
+            var (yName, gradientName) = ($"{what}: y", $"{what}: gradient");
             foreach (var i in set)
             {
                 var value = (x[i] - m) * inverse;
-                Close(y[i], value, distance * inverse * Math.Pow(2, -16), $"{what}: y[{i}]");
-                Close(gradient[i], inverse * (g[i] - meanGradient - value * meanProduct),
-                    inverse * largest * Math.Pow(1 + distance * inverse, 2) * Math.Pow(2, -15), $"{what}: gradient[{i}]");
+                Close(y[i], value, distance * inverse * Math.Pow(2, -16), yName, i);
+                Close(gradient[i], inverse * (g[i] - meanGradient - value * meanProduct), gradientSize * Math.Pow(2, -15), gradientName, i);
             }
         }
     }
@@ -152,8 +153,10 @@ public sealed class NormalizationKernelsTests
         return (y, statistics, KernelTesting.Result(x.Length, to => Kernels.NormalizeGradient(geometry, xs, numbers, gs, to)));
     }
 
-    private static void Close(double actual, double expected, double tolerance, string what) =>
-        Assert.True(Math.Abs(actual - expected) <= tolerance, $"{what} is {actual:R}, not {expected:R} +- {tolerance:R}");
+    private static void Close(double actual, double expected, double tolerance, string what, int at)
+    {
+        if (!(Math.Abs(actual - expected) <= tolerance)) Assert.Fail($"{what}[{at}] is {actual:R}, not {expected:R} +- {tolerance:R}");
+    }
 
     private static SharingGeometry RandomGeometry(RandomSource random)
     {
