@@ -10,7 +10,8 @@ public class OperationsHaveTests
     [Fact]
     public void EveryOperationHasATestClass()
     {
-        var operations = typeof(Tensor).Assembly.GetTypes().Where(type => type is { IsAbstract: true, IsSealed: true } && type.Name.EndsWith("Operation", StringComparison.Ordinal)).ToArray();
+        var operations = typeof(Tensor).Assembly.GetTypes()   // a static class is abstract and sealed
+            .Where(type => type is { IsAbstract: true, IsSealed: true } && type.Name.EndsWith("Operation", StringComparison.Ordinal)).ToArray();
         Assert.True(operations.Length >= 35, "the operations were not found");
         CheckTested(operations);
     }
@@ -25,7 +26,8 @@ public class OperationsHaveTests
 
     private static void CheckTested(Type[] types)
     {
-        var tested = typeof(OperationsHaveTests).Assembly.GetTypes().Where(type => type.GetMethods().Any(method => method.GetCustomAttribute<FactAttribute>() is not null))
+        var tested = typeof(OperationsHaveTests).Assembly.GetTypes()
+            .Where(type => type.GetMethods().Any(method => method.GetCustomAttribute<FactAttribute>() is not null))
             .Select(type => type.Name).ToHashSet();
         var missing = types.Select(type => $"{type.Name}Tests").Where(name => !tested.Contains(name)).ToArray();
         Assert.True(missing.Length == 0, $"there is no test class {string.Join(", ", missing)}");

@@ -29,7 +29,8 @@ internal static class Worked
     /// <summary>Numbers of the standard normal distribution.</summary>
     public static Tensor Random(long seed, params int[] dimensions) => Tensor.Normal(new Shape(dimensions), new RandomSource(seed));
 
-    /// <summary>The shape and every number are as expected, to the rounding of the tensor's device; NaN and infinities must be equal.</summary>
+    /// <summary>The shape and every number are as expected, to the rounding of the tensor's device; NaN and infinities must be
+    /// equal.</summary>
     public static void Gives(Tensor actual, Shape shape, params double[] expected)
     {
         Assert.Equal(shape, actual.Shape);
@@ -50,7 +51,8 @@ internal static class Worked
     }
 
     /// <summary>The gradient of the function's value times a covector (ones when not given).</summary>
-    public static Tensor Gradient(Func<Tensor, Tensor> function, Tensor x, params double[] covector) => Gradients(inputs => function(inputs[0]), [x], covector)[0];
+    public static Tensor Gradient(Func<Tensor, Tensor> function, Tensor x, params double[] covector) =>
+        Gradients(inputs => function(inputs[0]), [x], covector)[0];
 
     /// <summary>The gradients with respect to each input.</summary>
     public static Tensor[] Gradients(Func<Tensor[], Tensor> function, Tensor[] inputs, params double[] covector)

@@ -21,7 +21,8 @@ public sealed class OperationGoldenTests
         ["global_average_pool"] = (_, input) => input("x").GlobalAveragePool(),
         ["linear"] = (_, input) => input("x").MatrixProduct(input("weight")) + input("bias"),
         ["cross_entropy"] = (golden, input) => input("logits").CrossEntropy(
-            [.. golden.Arguments.GetProperty("labels").EnumerateArray().Select(label => label.GetInt32())], golden.Arguments.GetProperty("label_smoothing").GetDouble()),
+            [.. golden.Arguments.GetProperty("labels").EnumerateArray().Select(label => label.GetInt32())],
+            golden.Arguments.GetProperty("label_smoothing").GetDouble()),
         ["log_softmax"] = (_, input) => input("x").LogSoftmax(),
         ["relu"] = (_, input) => input("x").Relu(),
         ["sigmoid"] = (_, input) => input("x").Sigmoid(),
@@ -33,11 +34,13 @@ public sealed class OperationGoldenTests
     [Theory]
     [MemberData(nameof(Convolutions))]
     public void ConvolutionsArePyTorchs(string name) => Check("convolutions.json", name, (golden, input) =>
-        input("x").Conv2d(input("weight"), golden.Has("bias") ? input("bias") : null, golden.Integer("stride"), golden.Integer("padding"), golden.Integer("dilation"), golden.Integer("groups")));
+        input("x").Conv2d(input("weight"), golden.Has("bias") ? input("bias") : null,
+            golden.Integer("stride"), golden.Integer("padding"), golden.Integer("dilation"), golden.Integer("groups")));
 
     [Theory]
     [MemberData(nameof(Others))]
-    public void OperationsArePyTorchs(string name) => Check("others.json", name, (golden, input) => Formulas[golden.Operation](golden, input));
+    public void OperationsArePyTorchs(string name) =>
+        Check("others.json", name, (golden, input) => Formulas[golden.Operation](golden, input));
 
     // Six steps on 0.5 sum(c (p - t)^2), on both devices.
     [Theory]
@@ -81,7 +84,9 @@ public sealed class OperationGoldenTests
         });
     }
 
-    private static TheoryData<string> Names(string file, params string[] operations) => [.. GoldenCase.Read(file, operations).Select(golden => golden.Name)];
+    private static TheoryData<string> Names(string file, params string[] operations) =>
+        [.. GoldenCase.Read(file, operations).Select(golden => golden.Name)];
 
-    private static GoldenCase Find(string file, string name, params string[] operations) => GoldenCase.Read(file, operations).Single(golden => golden.Name == name);
+    private static GoldenCase Find(string file, string name, params string[] operations) =>
+        GoldenCase.Read(file, operations).Single(golden => golden.Name == name);
 }

@@ -38,7 +38,9 @@ public class OperationLawsTests
     [Fact]
     public void AThirdOrderThatIsCutOffIsFound()
     {
-        static Tensor Slope(Tensor x, Tensor g) => Tape.Record("slope", (g * x * x * 3).StopGradient(), (g, (_, u) => u * x * x * 3), (x, (_, u) => u * g * x.StopGradient() * 6));
+        static Tensor Slope(Tensor x, Tensor g) => Tape.Record("slope", (g * x * x * 3).StopGradient(),
+            (g, (_, u) => u * x * x * 3),
+            (x, (_, u) => u * g * x.StopGradient() * 6));
         static Tensor Cut(Tensor x) => Tape.Record("cube", (x * x * x).StopGradient(), (x, (_, g) => Slope(x, g)));
         Assert.Contains("order 3", Breaks(Law.Derivatives, () => OperationLaws.Check(Cut, Input.Any)).Message);
         OperationLaws.Check(Cut, Input.Any, new() { Order = 2 });
@@ -47,7 +49,8 @@ public class OperationLawsTests
     // The two variables are right together, and the second one is wrong where the first is a constant.
     [Fact]
     public void EveryChoiceOfVariablesIsTried() => Assert.Contains("input 1", Breaks(Law.Derivatives, () => OperationLaws.Check(
-        (a, b) => Tape.Record("wrong", (a * b).StopGradient(), [a, b], (_, g, wanted) => wanted[0] ? [g * b, g * a] : [null, g * b]), Input.Of("n"), Input.Of("n"))).Message);
+        (a, b) => Tape.Record("wrong", (a * b).StopGradient(), [a, b], (_, g, wanted) => wanted[0] ? [g * b, g * a] : [null, g * b]),
+        Input.Of("n"), Input.Of("n"))).Message);
 
     [Fact]
     public void AnErrorThatNeedsTwoRowsIsMadeNoSmaller()
@@ -76,7 +79,8 @@ public class OperationLawsTests
     {
         Breaks(Law.DevicesAgree, () => OperationLaws.Check(x => x.Device == Device.Cpu ? x * 1.01 : x, Input.Any));
         // In the gradient alone.
-        Breaks(Law.DevicesAgree, () => OperationLaws.Check(x => Tape.Record("wrong", (x * 2).StopGradient(), (x, (_, g) => x.Device == Device.Cpu ? g * 2.01 : g * 2)), Input.Any));
+        Breaks(Law.DevicesAgree, () => OperationLaws.Check(
+            x => Tape.Record("wrong", (x * 2).StopGradient(), (x, (_, g) => x.Device == Device.Cpu ? g * 2.01 : g * 2)), Input.Any));
     }
 
     // A kernel whose plain gradient is not what its composite says.

@@ -54,7 +54,8 @@ internal sealed record Case : ICase<Case>
     public Tensor[] Tensors() => [.. inputs.Select((_, i) => Tensor.From(Values(i), ShapeOf(i)))];
 
     /// <summary>
-    /// A small case. The seed's last two digits are the case's number, and the first ones are the edges: 0 has every axis 1, and the next each axis in turn empty
+    /// A small case. The seed's last two digits are the case's number, and the first ones are the edges: 0 has every axis 1, and
+    /// the next each axis in turn empty
     /// that may be.
     /// </summary>
     public static Case Draw(Input[] inputs, long seed)
@@ -64,12 +65,14 @@ internal sealed record Case : ICase<Case>
         var empty = letters.Where(char.IsLower).ToArray();
         var anyFront = inputs.Any(input => input.HasFront);
         var front = anyFront ? new int[random.Below(4, 0)] : [];
-        var result = new Case(inputs, seed, letters.ToImmutableSortedDictionary(letter => letter, letter => DrawLength(random.Split(letter), !char.IsLower(letter))),
+        var result = new Case(inputs, seed,
+            letters.ToImmutableSortedDictionary(letter => letter, letter => DrawLength(random.Split(letter), notEmpty: !char.IsLower(letter))),
             [.. front.Select((_, axis) => DrawLength(random.Split(1000 + axis), notEmpty: false))]);
-        if (number == 0) return result with { lengths = letters.ToImmutableSortedDictionary(letter => letter, _ => 1), front = Array.ConvertAll(front, _ => 1) };
+        if (number == 0)
+            return result with { lengths = letters.ToImmutableSortedDictionary(letter => letter, _ => 1), front = Array.ConvertAll(front, _ => 1) };
         if (number <= empty.Length) result.lengths = result.lengths.SetItem(empty[number - 1], 0);
         else if (number == empty.Length + 1 && anyFront) result.front = [.. result.front.Take(2), 0];
-        while (result.Count > FewElements && result.Smaller().FirstOrDefault(smaller => smaller.Count < result.Count) is { } smaller) result = smaller;
+        while (result.Count > FewElements && result.Smaller().FirstOrDefault(other => other.Count < result.Count) is { } smaller) result = smaller;
         return result;
     }
 
@@ -93,11 +96,13 @@ internal sealed record Case : ICase<Case>
     public IEnumerable<Case> Smaller()
     {
         foreach (var (letter, length) in lengths)
-            foreach (var smaller in SmallerLengths(length, char.IsLower(letter) ? 0 : 1)) yield return this with { lengths = lengths.SetItem(letter, smaller) };
+            foreach (var smaller in SmallerLengths(length, char.IsLower(letter) ? 0 : 1))
+                yield return this with { lengths = lengths.SetItem(letter, smaller) };
         for (var axis = 0; axis < front.Length; axis++)
         {
             yield return this with { front = [.. front[..axis], .. front[(axis + 1)..]] };
-            foreach (var smaller in SmallerLengths(front[axis], 0)) yield return this with { front = [.. front[..axis], smaller, .. front[(axis + 1)..]] };
+            foreach (var smaller in SmallerLengths(front[axis], 0))
+                yield return this with { front = [.. front[..axis], smaller, .. front[(axis + 1)..]] };
         }
         if (!isRounded) yield return this with { isRounded = true };
     }
@@ -109,7 +114,7 @@ internal sealed record Case : ICase<Case>
 
     // From the smallest on: the first one that still fails is taken. 1 before 0, since an empty input seldom shows anything.
     private static IEnumerable<int> SmallerLengths(int length, int least) =>
-        new[] { 1, least, length / 2, length - 1 }.Where(smaller => smaller >= least && (smaller < length && smaller > 0 || smaller == 0 && length == 1)).Distinct();
+        new[] { 1, length / 2, length - 1 }.Where(smaller => smaller >= least && smaller < length && (smaller > 0 || length == 1)).Distinct();
 
     private static int DrawLength(RandomSource random, bool notEmpty)
     {
@@ -117,7 +122,8 @@ internal sealed record Case : ICase<Case>
         return lengths[random.Below(lengths.Length, 0)];
     }
 
-    private static char[] LettersOf(Input[] inputs) => [.. inputs.SelectMany(input => input.Axes).Select(axis => axis.Letter).OfType<char>().Distinct().Order()];
+    private static char[] LettersOf(Input[] inputs) =>
+        [.. inputs.SelectMany(input => input.Axes).Select(axis => axis.Letter).OfType<char>().Distinct().Order()];
 
     // The axes in front, some of them dropped or 1, so that the inputs broadcast with each other; then the axes by letter.
     private Shape ShapeOf(int input)

@@ -15,10 +15,12 @@ internal static class Cases
     /// <param name="options">How many, and which.</param>
     /// <param name="count">How many cases.</param>
     /// <exception cref="LawException">A case failed.</exception>
-    public static void Run<TCase>(string subject, Func<long, TCase> draw, Action<TCase> check, LawOptions options, int count) where TCase : class, ICase<TCase>
+    public static void Run<TCase>(string subject, Func<long, TCase> draw, Action<TCase> check, LawOptions options, int count)
+        where TCase : class, ICase<TCase>
     {
         // FsCheck's size counts the cases from 1; it becomes the last two digits of the case's seed.
-        var seeds = options.Replay is { } replay ? Gen.Constant(replay) : Gen.Sized(number => Gen.Choose(0, 1 << 24).Select(high => high * 100L + number - 1));
+        var seeds = options.Replay is { } replay ? Gen.Constant(replay)
+            : Gen.Sized(number => Gen.Choose(0, 1 << 24).Select(high => high * 100L + number - 1));
         var arbitrary = Arb.From(seeds.Select(draw), small => small.Smaller());
         var outcome = new Outcome();
         Prop.ForAll(arbitrary, check).Check(Config.Quick.WithRunner(outcome).WithMaxTest(options.Replay is null ? count : 1)
@@ -26,7 +28,8 @@ internal static class Cases
         if (outcome.Failure is not { } failure) return;
         // FsCheck names them nowhere: item 2 is what was drawn, item 3 what it became.
         var (drawn, small) = ((TCase)failure.Item2.Head, (TCase)failure.Item3.Head);
-        throw Report(subject, drawn, small, Violation(check, small) ?? new LawViolation(Law.Computes, "a case failed, and did not when it was tried again: something in it is not a function of its inputs."));
+        throw Report(subject, drawn, small, Violation(check, small) ?? new LawViolation(Law.Computes,
+            "a case failed, and did not when it was tried again: something in it is not a function of its inputs."));
     }
 
     private static LawException Report<TCase>(string subject, TCase drawn, TCase small, LawViolation violation) where TCase : ICase<TCase>

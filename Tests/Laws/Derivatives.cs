@@ -3,12 +3,13 @@ namespace Tapegrad.Laws;
 /// <summary>Derivatives against difference quotients, with a second look at what might be a kink.</summary>
 internal static class Derivatives
 {
-    // A wrong derivative is wrong at any step. A quotient that reaches over a kink (of |x - mean|, say, whose place nobody knows beforehand) is wrong at the first
+    // A wrong derivative is wrong at any step. A quotient that reaches over a kink (of |x - mean|, say, whose place nobody knows
+    // beforehand) is wrong at the first
     // step, and almost never at the second, which is a hundred times smaller.
     private static readonly double[] Steps = [1e-4, 1e-6];
 
-    public static void Check(string subject, Func<Tensor[], Tensor> function, Tensor[] inputs, LawOptions options, long seed, bool[]? variables = null,
-        IReadOnlyList<Parameter>? parameters = null)
+    public static void Check(string subject, Func<Tensor[], Tensor> function, Tensor[] inputs, LawOptions options, long seed,
+        bool[]? variables = null, IReadOnlyList<Parameter>? parameters = null)
     {
         GradientCheckException? error = null;
         foreach (var step in Steps)

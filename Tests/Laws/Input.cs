@@ -3,7 +3,8 @@ using System.Text.RegularExpressions;
 namespace Tapegrad.Laws;
 
 /// <summary>
-/// What an operation is fed in a check: the axes, as letters, and how the numbers are drawn. A letter stands for a length that is drawn; the same letter is the
+/// What an operation is fed in a check: the axes, as letters, and how the numbers are drawn. A letter stands for a length that is
+/// drawn; the same letter is the
 /// same length in all inputs. A capital is at least 1, a small letter may be empty.
 /// <code>
 /// Input.Any                      any shape; several of them broadcast with each other
@@ -37,7 +38,8 @@ public sealed partial record Input
     public Input Positive() => FilledBy((random, count) => Draw(count, i => 0.5 + Math.Abs(random.Normal(i))));
 
     /// <summary>Numbers evenly spread between two bounds.</summary>
-    public Input Between(double low, double high) => FilledBy((random, count) => Draw(count, i => low + (high - low) * random.Uniform(i)));
+    public Input Between(double low, double high) =>
+        FilledBy((random, count) => Draw(count, i => low + (high - low) * random.Uniform(i)));
 
     /// <summary>Numbers at least 0.3 away from these places, where the operation has a kink or a pole.</summary>
     public Input AwayFrom(params double[] places)
@@ -81,7 +83,9 @@ public sealed partial record Input
         public static Axis Parse(string text)
         {
             var match = Pattern().Match(text);
-            if (!match.Success) throw new FormatException($"the axis '{text}' is none of: '..' (in front), a letter ('n'), a multiple ('2C'), a sum ('H+2'), a number ('3').");
+            if (!match.Success)
+                throw new FormatException($"the axis '{text}' is none of: '..' (in front), a letter ('n'), a multiple ('2C'), a sum ('H+2'), "
+                    + "a number ('3').");
             var (number, letter, plus) = (match.Groups[1].Value, match.Groups[2].Value, match.Groups[3].Value);
             if (letter == "") return new Axis(null, 0, int.Parse(number));
             return new Axis(letter[0], number == "" ? 1 : int.Parse(number), plus == "" ? 0 : int.Parse(plus));

@@ -1,22 +1,26 @@
 namespace Tapegrad.Laws;
 
-/// <summary>What is checked, by name: the first lines hold for operations, the others for normalizations. See <see cref="LawOptions.Except"/>.</summary>
+/// <summary>What is checked, by name: the first lines hold for operations, the others for normalizations. See <see
+/// cref="LawOptions.Except"/>.</summary>
 [Flags]
 public enum Law
 {
     /// <summary>No law.</summary>
     None = 0,
 
-    /// <summary>It computes on every shape that was drawn, without an exception: one pixel, an empty batch, a prime number of channels.</summary>
+    /// <summary>It computes on every shape that was drawn, without an exception: one pixel, an empty batch, a prime number of
+    /// channels.</summary>
     Computes = 1 << 0,
 
     /// <summary>A gradient has the shape of its input.</summary>
     GradientShape = 1 << 1,
 
-    /// <summary>The tape's derivatives are the limits of difference quotients: every order asked for, every choice of what varies and what is constant.</summary>
+    /// <summary>The tape's derivatives are the limits of difference quotients: every order asked for, every choice of what varies
+    /// and what is constant.</summary>
     Derivatives = 1 << 2,
 
-    /// <summary>A gradient is the same whether or not the sweep is recorded: no kernel severs the graph, and every kernel means what its composite means.</summary>
+    /// <summary>A gradient is the same whether or not the sweep is recorded: no kernel severs the graph, and every kernel means
+    /// what its composite means.</summary>
     RecordedGradient = 1 << 3,
 
     /// <summary>The CPU device agrees with the reference device in value and in gradients.</summary>
@@ -34,7 +38,8 @@ public enum Law
     /// <summary>Equal numbers give beta exactly, and a finite gradient.</summary>
     ConstantInput = 1 << 8,
 
-    /// <summary>A finite value and a finite gradient for numbers of every magnitude: 1e-15, 1e15, a mean ten thousand times the deviation.</summary>
+    /// <summary>A finite value and a finite gradient for numbers of every magnitude: 1e-15, 1e15, a mean ten thousand times the
+    /// deviation.</summary>
     Magnitudes = 1 << 9,
 
     /// <summary>Where the batch is not shared, a sample has the same bits alone and in any batch.</summary>
@@ -49,10 +54,12 @@ public enum Law
     /// <summary>With gamma 1 and beta 0, the outputs of each set have the mean 0.</summary>
     ZeroMean = 1 << 13,
 
-    /// <summary>With gamma 1 and beta 0, the mean square of each set's outputs is v / (v + eps), where v is the biased variance of its inputs.</summary>
+    /// <summary>With gamma 1 and beta 0, the mean square of each set's outputs is v / (v + eps), where v is the biased variance
+    /// of its inputs.</summary>
     MeanSquare = 1 << 14,
 
-    /// <summary>The gradient of x sums to 0 over each set, and its product with the normalized values to (eps / (v + eps)) r times that of g: the gradient
+    /// <summary>The gradient of x sums to 0 over each set, and its product with the normalized values to (eps / (v + eps)) r
+    /// times that of g: the gradient
     /// knows that shifting does nothing and scaling next to nothing.</summary>
     GradientSums = 1 << 15,
 
@@ -94,7 +101,8 @@ public sealed record LawOptions
 }
 
 /// <summary>A law that does not hold: which one, on which shapes, and the seed that shows it again.</summary>
-public sealed class LawException(Law law, string message, IReadOnlyList<Shape> shapes, long seed, Exception? cause = null) : Exception(message, cause)
+public sealed class LawException(Law law, string message, IReadOnlyList<Shape> shapes, long seed, Exception? cause = null)
+    : Exception(message, cause)
 {
     /// <summary>The law.</summary>
     public Law Law { get; } = law;

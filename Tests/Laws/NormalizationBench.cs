@@ -15,11 +15,18 @@ internal sealed class NormalizationBench
         using var _ = Device.Use(device);
         (this.drawn, Device, layer) = (drawn, device, create(drawn.Channels));
         if (isBare) return;
-        foreach (var (parameter, number) in Affine.Select((parameter, number) => (parameter, number)))
-            parameter.Value = Tensor.From([.. parameter.Value.ToDoubles().Select((value, c) => (double)(float)(value + 0.3 * drawn.Random.Split(-9 - number).Normal(c)))], parameter.Shape);
+        for (var number = 0; number < Affine.Length; number++)
+        {
+            var (parameter, random) = (Affine[number], drawn.Random.Split(-9 - number));
+            var values = parameter.Value.ToDoubles().Select((value, c) => (double)(float)(value + 0.3 * random.Normal(c)));
+            parameter.Value = Tensor.From([.. values], parameter.Shape);
+        }
     }
 
     public Device Device { get; }
+
+    /// <summary>For messages.</summary>
+    public string Where => $" on the {Device} device";
 
     public SharingGeometry Geometry => layer.S.Geometry(drawn.Shape);
 
@@ -67,8 +74,8 @@ internal sealed class NormalizationBench
     public void CheckDerivatives(LawOptions options)
     {
         using var _ = Device.Use(Device);
-        Derivatives.Check("with respect to x, gamma and beta", x => layer.Apply(x[0]), [Samples(drawn.Values())], options with { Training = true }, drawn.Seed,
-            parameters: Affine);
+        Derivatives.Check("with respect to x, gamma and beta", x => layer.Apply(x[0]), [Samples(drawn.Values())],
+            options with { Training = true }, drawn.Seed, parameters: Affine);
     }
 
     private Tensor Samples(double[] numbers) => Tensor.From(numbers,

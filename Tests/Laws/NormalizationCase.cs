@@ -2,13 +2,15 @@ using Tapegrad.Devices;
 
 namespace Tapegrad.Laws;
 
-/// <summary>A shape [N, positions.., C] for a normalization, and numbers of several kinds to fill it. A function of the seed and the channels to choose from.</summary>
+/// <summary>A shape [N, positions.., C] for a normalization, and numbers of several kinds to fill it. A function of the seed and
+/// the channels to choose from.</summary>
 internal sealed record NormalizationCase : ICase<NormalizationCase>
 {
     private readonly IReadOnlyList<int> channelCounts;
     private readonly int[] dimensions;
 
-    private NormalizationCase(IReadOnlyList<int> channelCounts, int[] dimensions, long seed) => (this.channelCounts, this.dimensions, Seed) = (channelCounts, dimensions, seed);
+    private NormalizationCase(IReadOnlyList<int> channelCounts, int[] dimensions, long seed) =>
+        (this.channelCounts, this.dimensions, Seed) = (channelCounts, dimensions, seed);
 
     public long Seed { get; }
 
@@ -23,7 +25,8 @@ internal sealed record NormalizationCase : ICase<NormalizationCase>
     public string Describe() => $"{Shape}";
 
     /// <summary>
-    /// A small case. The seed's last two digits are the case's number: ranks from 2 to 5 and the numbers of channels take turns, and the first cases are the
+    /// A small case. The seed's last two digits are the case's number: ranks from 2 to 5 and the numbers of channels take turns,
+    /// and the first cases are the
     /// edges: one pixel, no sample, one sample.
     /// </summary>
     public static NormalizationCase Draw(IReadOnlyList<int> channelCounts, long seed)
@@ -45,16 +48,18 @@ internal sealed record NormalizationCase : ICase<NormalizationCase>
 
     public IEnumerable<NormalizationCase> Smaller()
     {
-        foreach (var channels in channelCounts.Where(count => count < Channels)) yield return new(channelCounts, [.. dimensions[..^1], channels], Seed);
-        for (var axis = 1; axis < dimensions.Length - 1; axis++) yield return new(channelCounts, [.. dimensions[..axis], .. dimensions[(axis + 1)..]], Seed);
+        NormalizationCase With(int[] dimensions) => new(channelCounts, dimensions, Seed);
+        foreach (var channels in channelCounts.Where(count => count < Channels)) yield return With([.. dimensions[..^1], channels]);
+        for (var axis = 1; axis < dimensions.Length - 1; axis++) yield return With([.. dimensions[..axis], .. dimensions[(axis + 1)..]]);
         for (var axis = 0; axis < dimensions.Length - 1; axis++)
-            if (dimensions[axis] > 1) yield return new(channelCounts, [.. dimensions[..axis], dimensions[axis] - 1, .. dimensions[(axis + 1)..]], Seed);
+            if (dimensions[axis] > 1) yield return With([.. dimensions[..axis], dimensions[axis] - 1, .. dimensions[(axis + 1)..]]);
     }
 
     /// <summary>Numbers of mean 0 and deviation 1, moved and stretched, as float holds them.</summary>
     public double[] Values(double mean = 0, double deviation = 1) => Numbers(i => (float)(mean + deviation * Random.Normal(i)));
 
-    /// <summary>Multiples of 1/16, no two alike unless they are many: exact in float, and so are sums with whole numbers up to thousands.</summary>
+    /// <summary>Multiples of 1/16, no two alike unless they are many: exact in float, and so are sums with whole numbers up to
+    /// thousands.</summary>
     public double[] Sixteenths()
     {
         var order = Random.Permutation(Shape.Count);
@@ -71,7 +76,8 @@ internal sealed record NormalizationCase : ICase<NormalizationCase>
         for (var i = 0; i < Shape.Count; i++)
         {
             var (sample, position) = Math.DivRem(i / Channels, geometry.Positions);
-            var place = (geometry.ShareBatch ? 0 : sample) * (geometry.SharePositions ? 1 : geometry.Positions) + (geometry.SharePositions ? 0 : position);
+            var place = geometry.ShareBatch ? 0 : sample;
+            if (!geometry.SharePositions) place = place * geometry.Positions + position;
             (sets[place * geometry.Groups + i % Channels / (Channels / geometry.Groups)] ??= []).Add(i);
         }
         return [.. sets.Select(set => set?.ToArray() ?? [])];

@@ -9,7 +9,8 @@ namespace Tapegrad.Laws;
 /// OperationLaws.Check((a, b) => a / b, Input.Any, Input.Any.AwayFrom(0));
 /// OperationLaws.Check((x, w) => x.Conv2d(w, padding: 1), Input.Of("n H+1 W C"), Input.Of("3 2 C O"));
 /// </code>
-/// Derivatives are compared with difference quotients in double (<see cref="GradientCheck"/>), for each choice of variables and each order; then the CPU device
+/// Derivatives are compared with difference quotients in double (<see cref="GradientCheck"/>), for each choice of variables and
+/// each order; then the CPU device
 /// is compared with the reference device, recorded sweeps with plain ones, and threads with each other. See <see cref="Law"/>.
 /// </summary>
 /// <remarks>Needs no test runner and prints nothing: a broken law is a <see cref="LawException"/>.</remarks>
@@ -19,7 +20,8 @@ public static class OperationLaws
 
     /// <summary>Checks an operation of one tensor.</summary>
     /// <exception cref="LawException">A law does not hold.</exception>
-    public static void Check(Func<Tensor, Tensor> operation, Input input, LawOptions? options = null) => Check(x => operation(x[0]), [input], options);
+    public static void Check(Func<Tensor, Tensor> operation, Input input, LawOptions? options = null) =>
+        Check(x => operation(x[0]), [input], options);
 
     /// <summary>Checks an operation of two tensors.</summary>
     /// <exception cref="LawException">A law does not hold.</exception>
@@ -41,8 +43,8 @@ public static class OperationLaws
         options ??= new LawOptions();
         Cases.Run("the operation", seed => Case.Draw(inputs, seed), drawn => CheckSmall(operation, drawn, options), options, options.Cases);
         if (options.Checks(Law.ThreadsAgree) && options.Replay is null)
-            Cases.Run("the operation", seed => Case.DrawLarge(inputs, seed), drawn => Compare.Threads(() => Sweep(Device.Cpu, operation, drawn, options with { Order = 1 })),
-                options, LargeCases);
+            Cases.Run("the operation", seed => Case.DrawLarge(inputs, seed),
+                drawn => Compare.Threads(() => Sweep(Device.Cpu, operation, drawn, options with { Order = 1 })), options, LargeCases);
     }
 
     private static void CheckSmall(Func<Tensor[], Tensor> operation, Case drawn, LawOptions options)
@@ -56,7 +58,8 @@ public static class OperationLaws
         Compare.Agree(reference, cpu, options);
     }
 
-    private static Sweeps Sweep(Device device, Func<Tensor[], Tensor> operation, Case drawn, LawOptions options) => Sweeps.Run(device, tape =>
+    private static Sweeps Sweep(Device device, Func<Tensor[], Tensor> operation, Case drawn, LawOptions options) =>
+        Sweeps.Run(device, tape =>
     {
         Tensor[] inputs = [.. drawn.Tensors().Select((x, i) => drawn.MayVary[i] ? tape.Watch(x) : x)];
         return (operation(inputs), [.. inputs.Where((_, i) => drawn.MayVary[i])]);

@@ -30,7 +30,8 @@ internal sealed record Sweeps(Shape Shape, double[] Value, Shape[] GradientShape
         return new Sweeps(y.Shape, y.ToDoubles(), [.. plain.Select(g => g.Shape)], Numbers(plain), Numbers(recorded), Numbers(second));
     }
 
-    // The sum of random numbers times the tensors. The variables join with weight 0, so that the tape knows the result even where a derivative is 0 everywhere.
+    // The sum of random numbers times the tensors. The variables join with weight 0, so that the tape knows the result even where
+    // a derivative is 0 everywhere.
     private static Tensor Product(Tensor[] tensors, RandomSource random, Tensor[] variables)
     {
         var sum = variables.Aggregate(Tensor.Scalar(0), (sum, x) => sum + (x * 0).Sum());

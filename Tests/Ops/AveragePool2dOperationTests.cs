@@ -21,7 +21,8 @@ public class AveragePool2dOperationTests
 
     // 4 x 4 pixels 0 .. 15 in windows of 2 x 2: the mean of 0, 1, 4, 5 is 2.5, and so on.
     [Fact]
-    public void GivesTheMeanOfEachWindow() => OnBothDevices(() => Gives(Counting(1, 4, 4, 1).AveragePool2d(2), new Shape(1, 2, 2, 1), 2.5, 4.5, 10.5, 12.5));
+    public void GivesTheMeanOfEachWindow() =>
+        OnBothDevices(() => Gives(Counting(1, 4, 4, 1).AveragePool2d(2), new Shape(1, 2, 2, 1), 2.5, 4.5, 10.5, 12.5));
 
     [Fact]
     public void KeepsChannelsApart() => OnBothDevices(() =>
@@ -29,7 +30,8 @@ public class AveragePool2dOperationTests
 
     // Each window of 2 x 2 holds one pixel and three zeros of the padding.
     [Fact]
-    public void PaddingCounts() => OnBothDevices(() => Gives(Of([1, 2, 2, 1], 4, 8, 12, 16).AveragePool2d(2, 2, 1), new Shape(1, 2, 2, 1), 1, 2, 3, 4));
+    public void PaddingCounts() =>
+        OnBothDevices(() => Gives(Of([1, 2, 2, 1], 4, 8, 12, 16).AveragePool2d(2, 2, 1), new Shape(1, 2, 2, 1), 1, 2, 3, 4));
 
     [Fact]
     public void SpreadsTheGradientEvenly() => OnBothDevices(() =>

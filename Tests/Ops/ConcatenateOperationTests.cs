@@ -11,7 +11,8 @@ public class ConcatenateOperationTests
         OperationLaws.Check((x, y, z) => x.Concatenate(1, y, z), Input.Of("n a C"), Input.Of("n b C"), Input.Of("n 2 C"));
 
     [Fact]
-    public void ObeysTheLawsAlongTheLastAxis() => OperationLaws.Check((x, y) => x.Concatenate(-1, y), Input.Of("m n a"), Input.Of("m n b"));
+    public void ObeysTheLawsAlongTheLastAxis() =>
+        OperationLaws.Check((x, y) => x.Concatenate(-1, y), Input.Of("m n a"), Input.Of("m n b"));
 
     [Fact]
     public void ATensorMayComeTwice() => OperationLaws.Check(x => x.Concatenate(0, x.Square(), x), Input.Of("a b"));

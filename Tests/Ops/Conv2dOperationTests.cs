@@ -19,7 +19,9 @@ public class Conv2dOperationTests
 
         public Input Weights => Input.Of($"{Kernel.Height} {Kernel.Width} C {Groups}O");
 
-        private Size2d Reach => new(Math.Max(0, Dilation.Height * (Kernel.Height - 1) - 2 * Padding.Height), Math.Max(0, Dilation.Width * (Kernel.Width - 1) - 2 * Padding.Width));
+        private Size2d Reach => new(
+            Math.Max(0, Dilation.Height * (Kernel.Height - 1) - 2 * Padding.Height),
+            Math.Max(0, Dilation.Width * (Kernel.Width - 1) - 2 * Padding.Width));
     }
 
     private static readonly Dictionary<string, Setting> Table = new()
@@ -50,20 +52,27 @@ public class Conv2dOperationTests
         Input.Of("n H W 2C"), Input.Of("2 3 C 2O"), Input.Of("2O"), new() { Cases = 6 });
 
     [Fact]
-    public void ADepthwiseConvolutionObeysTheLaws() => OperationLaws.Check((x, w) => x.Conv2d(w, padding: 1, groups: 5), Input.Of("n H W 5"), Input.Of("3 3 1 5O"), new() { Cases = 6 });
+    public void ADepthwiseConvolutionObeysTheLaws() =>
+        OperationLaws.Check((x, w) => x.Conv2d(w, padding: 1, groups: 5), Input.Of("n H W 5"), Input.Of("3 3 1 5O"), new() { Cases = 6 });
 
-    // Windows of 2 x 3, stride (2, 1), padding (1, 0), dilation (1, 2), two groups: P x Q outputs come from 2 P x (Q + 4) pixels, of which the last row is seen
+    // Windows of 2 x 3, stride (2, 1), padding (1, 0), dilation (1, 2), two groups: P x Q outputs come from 2 P x (Q + 4) pixels,
+    // of which the last row is seen
     // by no window when the padding is taken off.
     private static readonly Setting Uneven = new(new(2, 3), new(2, 1), new(1, 0), new(1, 2), 2);
 
     [Fact]
     public void TheInputGradientObeysTheLaws() => OperationLaws.Check(
-        (g, w) => Conv2dOperation.InputGradient(g, w, Uneven.Geometry(new Shape(g.Shape[0], 2 * g.Shape[1] - 1, g.Shape[2] + 4, 2 * w.Shape[2]), w.Shape[3])),
+        (g, w) =>
+        {
+            var images = new Shape(g.Shape[0], 2 * g.Shape[1] - 1, g.Shape[2] + 4, 2 * w.Shape[2]);
+            return Conv2dOperation.InputGradient(g, w, Uneven.Geometry(images, w.Shape[3]));
+        },
         Input.Of("n P Q 2O"), Input.Of("2 3 C 2O"), new() { Cases = 10 });
 
     [Fact]
     public void TheWeightGradientObeysTheLaws() => OperationLaws.Check(
-        (x, g) => Conv2dOperation.WeightGradient(x, g, Uneven.Geometry(x.Shape, g.Shape[3])), Input.Of("n 2P Q+4 2C"), Input.Of("n P+1 Q 2O"), new() { Cases = 10 });
+        (x, g) => Conv2dOperation.WeightGradient(x, g, Uneven.Geometry(x.Shape, g.Shape[3])),
+        Input.Of("n 2P Q+4 2C"), Input.Of("n P+1 Q 2O"), new() { Cases = 10 });
 
     // The definition, as four nested sums: cross-correlation, groups as contiguous blocks.
     private static double[] Definition(Setting setting, Tensor x, Tensor w)
@@ -85,7 +94,8 @@ public class Conv2dOperationTests
                                     var column = j * setting.Stride.Width + l * setting.Dilation.Width - setting.Padding.Width;
                                     if (row < 0 || row >= height || column < 0 || column >= width) continue;
                                     var channel = o / (outputs / setting.Groups) * perGroup + c;
-                                    sum += images[((n * height + row) * width + column) * channels + channel] * weights[((k * setting.Kernel.Width + l) * perGroup + c) * outputs + o];
+                                    sum += images[((n * height + row) * width + column) * channels + channel]
+                                        * weights[((k * setting.Kernel.Width + l) * perGroup + c) * outputs + o];
                                 }
                         result.Add(sum);
                     }
@@ -116,12 +126,14 @@ public class Conv2dOperationTests
         Gives(gradients[2], 1);
     });
 
-    // Channels 1, 2 | 3, 4 in two groups of one output each, weights 1, 10: 1 + 20 and 3 + 40. Interleaved groups would give 1 + 30 and 2 + 40.
+    // Channels 1, 2 | 3, 4 in two groups of one output each, weights 1, 10: 1 + 20 and 3 + 40. Interleaved groups would give 1 +
+    // 30 and 2 + 40.
     [Fact]
     public void GroupsAreContiguousBlocks() => OnBothDevices(() =>
         Gives(Of([1, 1, 1, 4], 1, 2, 3, 4).Conv2d(Of([1, 1, 2, 2], 1, 1, 10, 10), groups: 2), new Shape(1, 1, 1, 2), 21, 43));
 
-    // Whatever the CPU device computes in a kernel of its own is what windows and matrix products give: the triple, and its gradients of order 1 and 2.
+    // Whatever the CPU device computes in a kernel of its own is what windows and matrix products give: the triple, and its
+    // gradients of order 1 and 2.
     [Theory]
     [MemberData(nameof(Settings))]
     public void TheKernelIsTheComposite(string name)
@@ -153,7 +165,7 @@ public class Conv2dOperationTests
         var seed = Random(4, y.Shape.Dimensions.ToArray());
         var first = tape.Gradients(y, variables, seed);
         var recorded = tape.Gradients(y, variables, seed, createGraph: true);
-        var product = recorded.Select((gradient, i) => (gradient * Random(5 + i, gradient.Shape.Dimensions.ToArray())).Sum()).Aggregate((a, b) => a + b);
+        var product = recorded.Select((slope, i) => (slope * Random(5 + i, slope.Shape.Dimensions.ToArray())).Sum()).Aggregate((a, b) => a + b);
         return [.. first.Concat(recorded).Concat(tape.Gradients(product, variables)).Select(tensor => tensor.Keep())];
     }
 

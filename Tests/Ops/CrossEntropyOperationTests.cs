@@ -16,7 +16,8 @@ public class CrossEntropyOperationTests
 
     // Equal logits: every class has the probability 1/K, so the loss is log K, whatever the labels.
     [Fact]
-    public void KnowingNothingCostsLogK() => OnBothDevices(() => Gives(Of([2, 5], 3, 3, 3, 3, 3, -1, -1, -1, -1, -1).CrossEntropy([4, 0]), new Shape(), Math.Log(5)));
+    public void KnowingNothingCostsLogK() =>
+        OnBothDevices(() => Gives(Of([2, 5], 3, 3, 3, 3, 3, -1, -1, -1, -1, -1).CrossEntropy([4, 0]), new Shape(), Math.Log(5)));
 
     // Logits (0, log 3): the probabilities are 1/4 and 3/4.
     [Fact]

@@ -23,7 +23,8 @@ public class DropoutOperationTests
     [Fact]
     public void TwoInARowObeyTheLaws() => OperationLaws.Check(x => x.Dropout(0.5).Square().Dropout(0.5), Input.Any, Training);
 
-    // Of n = 10,000 elements each is dropped with probability p: the share's deviation is sqrt(p (1 - p) / n), at most 0.005; five of them are allowed.
+    // Of n = 10,000 elements each is dropped with probability p: the share's deviation is sqrt(p (1 - p) / n), at most 0.005;
+    // five of them are allowed.
     [Theory]
     [InlineData(0.1)]
     [InlineData(0.5)]
@@ -81,5 +82,6 @@ public class DropoutOperationTests
     [InlineData(1)]
     [InlineData(-0.1)]
     [InlineData(double.NaN)]
-    public void RefusesARateThatIsNone(double rate) => Refuses<ArgumentOutOfRangeException>(() => Vector(1).Dropout(rate), "dropout", "[0, 1)");
+    public void RefusesARateThatIsNone(double rate) =>
+        Refuses<ArgumentOutOfRangeException>(() => Vector(1).Dropout(rate), "dropout", "[0, 1)");
 }

@@ -14,7 +14,8 @@ public class GlobalAveragePoolOperationTests
 
     // Channels 0 and 1 of two pixels: (0 + 2) / 2 and (1 + 3) / 2; the second sample follows 4 later.
     [Fact]
-    public void GivesTheMeanOfEachChannel() => OnBothDevices(() => Gives(Counting(2, 1, 2, 2).GlobalAveragePool(), new Shape(2, 2), 1, 2, 5, 6));
+    public void GivesTheMeanOfEachChannel() =>
+        OnBothDevices(() => Gives(Counting(2, 1, 2, 2).GlobalAveragePool(), new Shape(2, 2), 1, 2, 5, 6));
 
     [Fact]
     public void SpreadsTheGradientEvenly() => OnBothDevices(() =>

@@ -44,7 +44,8 @@ public class MatrixProductOperationTests
     public void RefusesShapesThatDoNotFit()
     {
         Refuses<ShapeException>(() => Counting(2, 3).MatrixProduct(Counting(2, 3)), "matrix product", "[2, 3]", "rows of 3", "columns of 2");
-        Refuses<ShapeException>(() => Counting(2, 3).MatrixProduct(Counting(2, 3), transposeA: true, transposeB: true), "(transposed)", "rows of 2", "columns of 3");
+        Refuses<ShapeException>(() => Counting(2, 3).MatrixProduct(Counting(2, 3), transposeA: true, transposeB: true),
+            "(transposed)", "rows of 2", "columns of 3");
         Refuses<ShapeException>(() => Counting(3).MatrixProduct(Counting(3, 1)), "matrix product", "[3]", "[3, 1]", "two axes");
         Refuses<ShapeException>(() => Counting(2, 1, 3).MatrixProduct(Counting(4, 3, 1)), "matrix product", "[2]", "[4]");
     }

@@ -25,7 +25,8 @@ public class MeanOperationTests
     });
 
     [Fact]
-    public void SpreadsTheGradientEvenly() => OnBothDevices(() => Gives(Gradient(x => x.Mean(1), Counting(2, 4), 4, 8), new Shape(2, 4), 1, 1, 1, 1, 2, 2, 2, 2));
+    public void SpreadsTheGradientEvenly() =>
+        OnBothDevices(() => Gives(Gradient(x => x.Mean(1), Counting(2, 4), 4, 8), new Shape(2, 4), 1, 1, 1, 1, 2, 2, 2, 2));
 
     [Fact]
     public void TheMeanOfNothingIsRefused()

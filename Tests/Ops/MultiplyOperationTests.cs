@@ -29,5 +29,6 @@ public class MultiplyOperationTests
     });
 
     [Fact]
-    public void RefusesShapesThatDoNotFit() => Refuses<ShapeException>(() => _ = Counting(2, 3) * Counting(2), "multiply", "[2, 3]", "[2]");
+    public void RefusesShapesThatDoNotFit() =>
+        Refuses<ShapeException>(() => _ = Counting(2, 3) * Counting(2), "multiply", "[2, 3]", "[2]");
 }

@@ -23,7 +23,8 @@ public class NormalizeOperationTests
     public void ObeysTheLaws(bool batch, bool positions, int groups, string axes) =>
         OperationLaws.Check(x => x.Normalize(new Sharing(batch, positions, groups), Eps), Input.Of(axes), new() { Cases = 10 });
 
-    // Two elements, 1 and 3: the mean is 2, the biased variance 1. With eps = 0 they become -1 and 1; with eps = 3, which stands inside the root, half of that.
+    // Two elements, 1 and 3: the mean is 2, the biased variance 1. With eps = 0 they become -1 and 1; with eps = 3, which stands
+    // inside the root, half of that.
     [Fact]
     public void ByHand() => OnBothDevices(() =>
     {
@@ -32,7 +33,8 @@ public class NormalizeOperationTests
         Gives(Of([1, 2], 1, 3).Normalize(perSample, 3), new Shape(1, 2), -0.5, 0.5);
     });
 
-    // dx = r (g - mean(g) - x^ mean(g x^)). For x = 1, 3 with eps = 3: r = 1/2, x^ = -1/2, 1/2. With g = 4, 0: mean(g) = 2, mean(g x^) = -1,
+    // dx = r (g - mean(g) - x^ mean(g x^)). For x = 1, 3 with eps = 3: r = 1/2, x^ = -1/2, 1/2. With g = 4, 0: mean(g) = 2,
+    // mean(g x^) = -1,
     // so dx = (4 - 2 - 1/2) / 2, (0 - 2 + 1/2) / 2.
     [Fact]
     public void GradientByHand() => OnBothDevices(() =>
@@ -48,7 +50,10 @@ public class NormalizeOperationTests
         var (values, expected) = (x.ToDoubles(), new double[x.Count]);
         var sets = Of(sharing, x.Shape);
         foreach (var set in sets)
-            foreach (var i in set) expected[i] = (values[i] - Mean(values, set)) / Math.Sqrt(Variance(values, set) + Eps);
+        {
+            var (mean, root) = (Mean(values, set), Math.Sqrt(Variance(values, set) + Eps));
+            foreach (var i in set) expected[i] = (values[i] - mean) / root;
+        }
         Same(expected, y.ToDoubles(), x.Device == Tapegrad.Devices.Device.Reference ? 1e-12 : 1e-5);
         Assert.Equal(sets[0].Length, moments!.Count);
         Gives(moments.Mean, [.. sets.Select(set => Mean(values, set))]);
@@ -62,11 +67,13 @@ public class NormalizeOperationTests
         foreach (var groups in (int[])[1, 3])
         {
             Assert.All(x.Normalize(new Sharing(false, true, groups), 1e-5).ToDoubles(), value => Assert.Equal(0, value));
-            Assert.All(Gradient(x => x.Normalize(new Sharing(true, true, groups), 1e-5), x, Random(2, 42).ToDoubles()).ToDoubles(), slope => Assert.True(double.IsFinite(slope)));
+            var gradient = Gradient(x => x.Normalize(new Sharing(true, true, groups), 1e-5), x, Random(2, 42).ToDoubles());
+            Assert.All(gradient.ToDoubles(), slope => Assert.True(double.IsFinite(slope)));
         }
     });
 
-    // A mean ten thousand times the deviation: the mean in one float would err by 1e-3 of the deviation, and squares minus a square altogether.
+    // A mean ten thousand times the deviation: the mean in one float would err by 1e-3 of the deviation, and squares minus a
+    // square altogether.
     [Fact]
     public void ALargeMeanCostsNoDigits() => OnBothDevices(() =>
     {
@@ -82,7 +89,8 @@ public class NormalizeOperationTests
         Assert.Null(moments);
     });
 
-    // Whatever the CPU device computes in a kernel of its own is what means and elementwise arithmetic give, with gradients of order 1 and 2.
+    // Whatever the CPU device computes in a kernel of its own is what means and elementwise arithmetic give, with gradients of
+    // order 1 and 2.
     [Theory]
     [MemberData(nameof(Sharings), MemberType = typeof(Layers.Normalization.Sets))]
     public void TheKernelIsTheComposite(bool batch, bool positions, int groups)
@@ -112,7 +120,8 @@ public class NormalizeOperationTests
     {
         Refuses<ShapeException>(() => Counting(6).Normalize(new Sharing(false, true, 1), Eps), "normalize", "[6]", "[N, C]");
         Refuses<ShapeException>(() => Counting(1, 1, 1, 1, 1, 6).Normalize(new Sharing(false, true, 1), Eps), "normalize", "[1, 1, 1, 1, 1, 6]");
-        Refuses<ShapeException>(() => Counting(1, 6).Normalize(new Sharing(false, true, 4), Eps), "normalize", "4 groups", "6 channels", "1, 2, 3, 6");
+        Refuses<ShapeException>(() => Counting(1, 6).Normalize(new Sharing(false, true, 4), Eps),
+            "normalize", "4 groups", "6 channels", "1, 2, 3, 6");
         Refuses<ShapeException>(() => Counting(1, 6).Normalize(new Sharing(false, true, 0), Eps), "normalize", "0 groups");
     }
 }

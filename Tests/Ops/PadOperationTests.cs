@@ -21,7 +21,8 @@ public class PadOperationTests
     });
 
     [Fact]
-    public void TheGradientIsWhatLiesInside() => OnBothDevices(() => Gives(Gradient(x => x.Pad([1], [2]), Vector(1, 2), 1, 2, 3, 4, 5), 2, 3));
+    public void TheGradientIsWhatLiesInside() =>
+        OnBothDevices(() => Gives(Gradient(x => x.Pad([1], [2]), Vector(1, 2), 1, 2, 3, 4, 5), 2, 3));
 
     [Fact]
     public void RefusesWhatIsNoFrame()

@@ -18,7 +18,8 @@ public class PowerOperationTests
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(-2)]
-    public void ObeysTheLawsForWholeExponentsOfAnyNumber(double exponent) => OperationLaws.Check(x => x.Power(exponent), Input.Any.AwayFrom(0));
+    public void ObeysTheLawsForWholeExponentsOfAnyNumber(double exponent) =>
+        OperationLaws.Check(x => x.Power(exponent), Input.Any.AwayFrom(0));
 
     [Fact]
     public void Raises() => OnBothDevices(() =>

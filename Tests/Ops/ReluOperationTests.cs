@@ -14,7 +14,8 @@ public class ReluOperationTests
 
     [Fact]
     public void KeepsWhatIsPositive() => OnBothDevices(() =>
-        Gives(Vector(-1, 0, 2, double.NaN, double.NegativeInfinity, double.PositiveInfinity).Relu(), 0, 0, 2, double.NaN, 0, double.PositiveInfinity));
+        Gives(Vector(-1, 0, 2, double.NaN, double.NegativeInfinity, double.PositiveInfinity).Relu(),
+            0, 0, 2, double.NaN, 0, double.PositiveInfinity));
 
     [Fact]
     public void ItsDerivativeAt0Is0() => OnBothDevices(() => Gives(Gradient(x => x.Relu(), Vector(-1, 0, 2), 5, 6, 7), 0, 0, 7));

@@ -11,7 +11,8 @@ public class SigmoidOperationTests
 
     // 1 / (1 + e^-(log 3)) = 1 / (1 + 1/3).
     [Fact]
-    public void SquashesInto0To1() => OnBothDevices(() => Gives(Vector(0, Math.Log(3), -Math.Log(3), 1000, -1000).Sigmoid(), 0.5, 0.75, 0.25, 1, 0));
+    public void SquashesInto0To1() =>
+        OnBothDevices(() => Gives(Vector(0, Math.Log(3), -Math.Log(3), 1000, -1000).Sigmoid(), 0.5, 0.75, 0.25, 1, 0));
 
     [Fact]
     public void ItsDerivativeIsSTimes1MinusSAndFiniteFarOut() => OnBothDevices(() =>

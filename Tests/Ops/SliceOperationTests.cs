@@ -10,7 +10,8 @@ public class SliceOperationTests
     [InlineData(1, 0, 3, 1)]
     [InlineData(1, 1, 2, 3)]
     [InlineData(-2, 4, 0, 1)]
-    public void ObeysTheLaws(int axis, int start, int length, int step) => OperationLaws.Check(x => x.Slice(axis, start, length, step), Input.Of("a 5 b"));
+    public void ObeysTheLaws(int axis, int start, int length, int step) =>
+        OperationLaws.Check(x => x.Slice(axis, start, length, step), Input.Of("a 5 b"));
 
     [Fact]
     public void ObeysTheLawsForAllAxesAtOnce() => OperationLaws.Check(x => x.Slice([0, 1, 2], [2, 1, 2], [2, 1, 1]), Input.Of("3 3 4"));
@@ -25,7 +26,8 @@ public class SliceOperationTests
     });
 
     [Fact]
-    public void TheGradientIsPutBackIntoZeros() => OnBothDevices(() => Gives(Gradient(x => x.Slice(0, 1, 3, 2), Counting(7), 10, 20, 30), 0, 10, 0, 20, 0, 30, 0));
+    public void TheGradientIsPutBackIntoZeros() =>
+        OnBothDevices(() => Gives(Gradient(x => x.Slice(0, 1, 3, 2), Counting(7), 10, 20, 30), 0, 10, 0, 20, 0, 30, 0));
 
     [Theory]
     [InlineData(0, 4, 1)]
@@ -35,8 +37,10 @@ public class SliceOperationTests
     [InlineData(4, 0, 1)]
     [InlineData(0, -1, 1)]
     [InlineData(0, 1, 0)]
-    public void RefusesWhatLiesOutside(int start, int length, int step) => Refuses<ShapeException>(() => Counting(2, 3).Slice(1, start, length, step), "slice", "axis 1", "[2, 3]");
+    public void RefusesWhatLiesOutside(int start, int length, int step) =>
+        Refuses<ShapeException>(() => Counting(2, 3).Slice(1, start, length, step), "slice", "axis 1", "[2, 3]");
 
     [Fact]
-    public void RefusesAnotherNumberOfAxes() => Refuses<ShapeException>(() => Counting(2, 3).Slice([0], [1], [1]), "slice", "[2, 3]", "2 axes");
+    public void RefusesAnotherNumberOfAxes() =>
+        Refuses<ShapeException>(() => Counting(2, 3).Slice([0], [1], [1]), "slice", "[2, 3]", "2 axes");
 }

@@ -10,7 +10,8 @@ public class SqrtOperationTests
     public void ObeysTheLaws() => OperationLaws.Check(x => x.Sqrt(), Input.Any.Positive());
 
     [Fact]
-    public void GivesTheRoot() => OnBothDevices(() => Gives(Vector(9, 0, -1, double.PositiveInfinity).Sqrt(), 3, 0, double.NaN, double.PositiveInfinity));
+    public void GivesTheRoot() =>
+        OnBothDevices(() => Gives(Vector(9, 0, -1, double.PositiveInfinity).Sqrt(), 3, 0, double.NaN, double.PositiveInfinity));
 
     [Fact]
     public void ItsDerivativeIsHalfTheInverseRootAndInfiniteAt0() => OnBothDevices(() =>

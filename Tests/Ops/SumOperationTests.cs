@@ -43,7 +43,8 @@ public class SumOperationTests
     });
 
     [Fact]
-    public void TheGradientIsRepeated() => OnBothDevices(() => Gives(Gradient(x => x.Sum(1), Counting(2, 3), 1, 2), new Shape(2, 3), 1, 1, 1, 2, 2, 2));
+    public void TheGradientIsRepeated() =>
+        OnBothDevices(() => Gives(Gradient(x => x.Sum(1), Counting(2, 3), 1, 2), new Shape(2, 3), 1, 1, 1, 2, 2, 2));
 
     [Fact]
     public void RefusesAxesThatAreNone()

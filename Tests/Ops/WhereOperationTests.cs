@@ -6,7 +6,8 @@ namespace Tapegrad.Tests.Ops;
 
 public class WhereOperationTests
 {
-    private static readonly Input Condition = Input.Any.FilledBy((random, count) => [.. Enumerable.Range(0, count).Select(i => random.Below(3, i) - 1.0)]).Constant();
+    private static readonly Input Condition = Input.Any.Constant()
+        .FilledBy((random, count) => [.. Enumerable.Range(0, count).Select(i => random.Below(3, i) - 1.0)]);
 
     [Fact]
     public void ObeysTheLaws() => OperationLaws.Check((condition, a, b) => condition.Where(a, b), Condition, Input.Any, Input.Any);
@@ -36,5 +37,6 @@ public class WhereOperationTests
     public void AConditionThatIsNaNChoosesTheFirst() => OnBothDevices(() => Gives(Vector(double.NaN).Where(Vector(1), Vector(2)), 1));
 
     [Fact]
-    public void RefusesShapesThatDoNotFit() => Refuses<ShapeException>(() => Counting(2, 3).Where(Counting(2), Counting(3)), "masked", "[2, 3]", "[2]");
+    public void RefusesShapesThatDoNotFit() =>
+        Refuses<ShapeException>(() => Counting(2, 3).Where(Counting(2), Counting(3)), "masked", "[2, 3]", "[2]");
 }

@@ -21,7 +21,8 @@ public class WindowsOperationTests
 
     [Fact]
     public void TheAdjointObeysTheLaws() => OperationLaws.Check(
-        x => x.AddWindows(new WindowGeometry(x.Shape[0], 5, 4, x.Shape[5], new Size2d(2, 3), new Size2d(2, 1), new Size2d(1, 0), new Size2d(2, 1))), Input.Of("n 3 2 2 3 c"));
+        x => x.AddWindows(new WindowGeometry(x.Shape[0], 5, 4, x.Shape[5], new Size2d(2, 3), new Size2d(2, 1), new Size2d(1, 0), new Size2d(2, 1))),
+        Input.Of("n 3 2 2 3 c"));
 
     // x [3, 3] = 0 .. 8: the window at (i, j) starts at 3 i + j.
     [Fact]

@@ -9,7 +9,8 @@ public sealed class BatchNormLawTests
     public void ObeysTheLaws() => Twins.ObeyTheLaws(channels => new BatchNorm(channels));
 
     [Fact]
-    public void ObeysTheLawsWithoutAnAffine() => Twins.ObeyTheLaws(channels => new BatchNorm(channels, BatchNormConvention.Keras, affine: false));
+    public void ObeysTheLawsWithoutAnAffine() =>
+        Twins.ObeyTheLaws(channels => new BatchNorm(channels, BatchNormConvention.Keras, affine: false));
 
     [Fact]
     public void TheUnnamedOnesObeyTheLaws()

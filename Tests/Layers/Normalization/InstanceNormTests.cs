@@ -16,7 +16,8 @@ public sealed class InstanceNormTests
     [Theory]
     [InlineData(1, 5, 7)]
     [InlineData(1, 3, 5, 6)]
-    public void OneSampleOfABatchNormIsAnInstance(params int[] shape) => Twins.Agree(channels => new BatchNorm(channels), channels => new InstanceNorm(channels), shape);
+    public void OneSampleOfABatchNormIsAnInstance(params int[] shape) =>
+        Twins.Agree(channels => new BatchNorm(channels), channels => new InstanceNorm(channels), shape);
 
     // Sharing the batch, or not, is the same for a batch of one, whoever else shares.
     [Theory]
@@ -25,5 +26,6 @@ public sealed class InstanceNormTests
     [InlineData(false, 1)]
     [InlineData(false, 2)]
     public void ABatchOfOneSharesWithNobody(bool positions, int groups) => Twins.Agree(
-        channels => new Twins.Shared(channels, new Sharing(true, positions, groups)), channels => new Twins.Shared(channels, new Sharing(false, positions, groups)), [1, 3, 5, 6]);
+        channels => new Twins.Shared(channels, new Sharing(true, positions, groups)),
+        channels => new Twins.Shared(channels, new Sharing(false, positions, groups)), [1, 3, 5, 6]);
 }

@@ -33,5 +33,9 @@ internal static class Sets
     public static double Mean(double[] values, int[] set) => set.Average(i => values[i]);
 
     /// <summary>Biased: divided by the number of elements.</summary>
-    public static double Variance(double[] values, int[] set) => set.Average(i => Math.Pow(values[i] - Mean(values, set), 2));
+    public static double Variance(double[] values, int[] set)
+    {
+        var mean = Mean(values, set);
+        return set.Average(i => (values[i] - mean) * (values[i] - mean));
+    }
 }

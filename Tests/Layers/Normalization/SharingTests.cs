@@ -15,9 +15,10 @@ public class SharingTests
         var perChannel = new Shape(batch ? 1 : 2, positions ? 1 : 3, positions ? 1 : 5, 6);
         var (mean, variance, meanSquare, center) = (new double[x.Count], new double[x.Count], new double[x.Count], new double[x.Count]);
         foreach (var set in sets)
-            foreach (var i in set)
-                (mean[i], variance[i], meanSquare[i], center[i]) =
-                    (Sets.Mean(values, set), Sets.Variance(values, set), set.Average(j => values[j] * values[j]), values[i] - Sets.Mean(values, set));
+        {
+            var (m, v, s) = (Sets.Mean(values, set), Sets.Variance(values, set), set.Average(j => values[j] * values[j]));
+            foreach (var i in set) (mean[i], variance[i], meanSquare[i], center[i]) = (m, v, s, values[i] - m);
+        }
         void AreThose(double[] expected, Tensor actual)
         {
             Assert.Equal(perChannel, actual.Shape);
@@ -38,7 +39,8 @@ public class SharingTests
     public void MomentsObeyTheLaws(bool batch, bool positions, int groups)
     {
         var sharing = new Sharing(batch, positions, groups);
-        Laws.OperationLaws.Check(x => sharing.Mean(x) * sharing.Variance(x) + sharing.MeanSquare(x) * sharing.Center(x), Laws.Input.Of("N P 6"), new() { Cases = 3 });
+        Laws.OperationLaws.Check(x => sharing.Mean(x) * sharing.Variance(x) + sharing.MeanSquare(x) * sharing.Center(x),
+            Laws.Input.Of("N P 6"), new() { Cases = 3 });
     }
 
     [Fact]
