@@ -62,7 +62,7 @@ internal static class Compare
     {
         for (var i = 0; i < expected.Length; i++)
             if (BitConverter.DoubleToInt64Bits(expected[i]) != BitConverter.DoubleToInt64Bits(actual[i]))
-                throw Differs(law, what, i, $"{actual[i]:R}", other, $"{expected[i]:R}", "the bits must be the same");
+                throw Differs(law, what, i, $"{actual[i]:R}", other, $"{expected[i]:R}", $"the bits must be the same");
     }
 
     /// <summary>Throws unless each element differs by at most the tolerance times the largest magnitude, which counts as 1 if it
