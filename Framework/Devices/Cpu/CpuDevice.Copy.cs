@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Devices;
@@ -30,7 +29,7 @@ public sealed unsafe partial class CpuDevice
     // for (i = 0; i < length; i++) target[i * strideTo] = source[i * strideFrom];
     private static void CopyRow(float* source, int strideFrom, float* target, int strideTo, int length)
     {
-        if (strideFrom == 1 && strideTo == 1) Unsafe.CopyBlockUnaligned(target, source, (uint)length * sizeof(float));
+        if (strideFrom == 1 && strideTo == 1) new Span<float>(source, length).CopyTo(new Span<float>(target, length));
         else if (strideFrom == 0 && strideTo == 1) new Span<float>(target, length).Fill(*source);
         else
             for (; length > 0; length--, source += strideFrom, target += strideTo) *target = *source;
