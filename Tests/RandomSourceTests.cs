@@ -53,6 +53,12 @@ public class RandomSourceTests
     {
         var random = new RandomSource(11);
         var own = Enumerable.Range(0, 4000).Select(i => random.Bits(i)).ToHashSet();
+        // What was drawn is not the key of a split: who sees the numbers does not know the numbers of the splits.
+        for (var i = 0; i < 100; i++)
+        {
+            var drawn = (ulong)random.Bits(4 * i) << 32 | random.Bits(4 * i + 1);
+            Assert.NotEqual(RandomSource.Philox(drawn, 0, 0), random.Split(i).Four(0));
+        }
         // 4,000 of 2^32 numbers, drawn 4,000 times: 0.004 hits expected by chance.
         Assert.True(Enumerable.Range(0, 4000).Count(i => own.Contains(random.Split(0).Bits(i))) <= 1);
     }

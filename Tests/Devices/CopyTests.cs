@@ -56,6 +56,7 @@ public class CopyTests
         {
             Compare(new Shape(length), length, new Walk(0, [1]), length, new Walk(0, [1]), $"{length} elements");
             Compare(new Shape(length), 1, new Walk(0, [0]), length, new Walk(0, [1]), $"one element repeated {length} times");
+            Compare(new Shape(length), 1, new Walk(0, [0]), 2 * length, new Walk(0, [2]), $"one element to every second of {2 * length}");
             Compare(new Shape(length), 3 * length, new Walk(0, [3]), length, new Walk(0, [1]), $"every third of {3 * length}");
             Compare(new Shape(length), length, new Walk(0, [1]), 2 * length, new Walk(0, [2]), $"{length} to every second");
             Compare(new Shape(length), length, new Walk(length - 1, [-1]), length, new Walk(0, [1]), $"{length} backwards");

@@ -5,8 +5,8 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad.Devices;
 
 // y = a b. Every element of y is one chain of fused multiply-adds over the inner axis, in its order, from 0; where the work is cut changes no bit.
-// Lanes: 16 columns, in two vectors; 6 rows at a time, so that 12 chains keep the unit busy. Remainder: columns beyond the last are computed from
-// zeros and dropped, rows beyond the last repeat it and are dropped.
+// Lanes: 16 columns, in two vectors; 6 rows at a time, so that 12 chains keep the unit busy. Remainder: what is computed
+// for columns beyond the last is dropped; rows beyond the last repeat it and are dropped.
 public sealed unsafe partial class CpuDevice
 {
     private const int TileRows = 6;
@@ -46,7 +46,6 @@ public sealed unsafe partial class CpuDevice
     }
 
     // Some rows and columns of one product: panel by panel of b, copied so that it is read in one run.
-    [SkipLocalsInit]
     private static void MultiplyItem(MatrixProductGeometry geometry, float* a, float* b, float* y, int row, int rowEnd, int column, int columnEnd)
     {
         var (inner, columns) = (geometry.Inner, geometry.Columns);
@@ -67,10 +66,9 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    // panel[k, j] = b[k, j] for the panel's columns, 0 beyond the last.
+    // panel[k, j] = b[k, j] for the panel's columns; beyond the last, whatever was there.
     private static void Pack(float* b, int innerStride, int columnStride, int depth, int width, float* panel)
     {
-        if (width < PanelColumns) new Span<float>(panel, depth * PanelColumns).Clear();
         if (columnStride == 1)
         {
             for (var k = 0; k < depth; k++) CopyRow(b + (long)k * innerStride, 1, panel + k * PanelColumns, 1, width);
