@@ -14,7 +14,7 @@ namespace Tapegrad.Layers;
 public static class SavedModel
 {
     private const string FormatVersion = "1", Version = "format_version", Architecture = "architecture", Normalization = "normalization",
-        Classes = "classes", ZeroGamma = "zero_gamma", Width = "width", BuildIt = "Build the model that it was saved from, and call Load.";
+        Classes = "classes", Width = "width", BuildIt = "Build the model that it was saved from, and call Load.";
 
     /// <summary>Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, or <c>resnet</c> and a depth of 6n + 2.</summary>
     public static bool IsKnown(string architecture) => architecture == "vgg" || Depth(architecture) is not null;
@@ -42,7 +42,6 @@ public static class SavedModel
                     + "or by something else.");
             var (architecture, normalization, classes) = (Text(Architecture), Text(Normalization), Number(Classes));
             var width = file.Metadata.ContainsKey(Width) ? Number(Width) : 16;
-            var zeroGamma = file.Metadata.TryGetValue(ZeroGamma, out var text) && text == "true";
             if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{architecture}' is unknown. {BuildIt}");
             if (!Normalizations.IsKnown(normalization)) throw Refused($"its {Normalization} '{normalization}' has no name here. {BuildIt}");
             var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for what the text promises
@@ -50,7 +49,7 @@ public static class SavedModel
                 throw Refused($"it holds {numbers} numbers, fewer than {architecture} of width {width} with {classes} classes has.");
             try
             {
-                model = Create(architecture, normalization, classes, seed: 0, zeroGamma, width);
+                model = Create(architecture, normalization, classes, seed: 0, width: width);
             }
             catch (ArgumentException error)
             {

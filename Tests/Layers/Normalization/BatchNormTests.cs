@@ -122,6 +122,15 @@ public sealed class BatchNormTests : IDisposable
     }
 
     [Fact]
+    public void StatisticsThatHappenToBeStandardAreStatistics()
+    {
+        var layer = new BatchNorm(1);
+        Train(layer, [-1, 0, 1]);   // mean 0, unbiased variance 1: what every layer starts with
+        AssertStatistics(layer, 0, 1);
+        Assert.Equal(2 / Math.Sqrt(1 + 1e-5), layer.Apply(Column(2)).ToDouble(), 1e-14);
+    }
+
+    [Fact]
     public void LoadedStatisticsAreEnoughToEvaluateAndUntrainedOnesAreNot()
     {
         var path = Path.GetTempFileName();
