@@ -107,7 +107,7 @@ public sealed partial class Tape : Scope
     {
         AdoptFromInside(moments.Mean);
         AdoptFromInside(moments.Variance);
-        proposals.Add(new Proposal(owner, moments));
+        proposals.Add(new Proposal(owner, moments with { Mean = moments.Mean.StopGradient(), Variance = moments.Variance.StopGradient() }));
     }
 
     // ---- recording -----------------------------------------------------------------------------------------------------------------------
@@ -159,13 +159,12 @@ public sealed partial class Tape : Scope
         if (!any) return value;
         foreach (var input in inputs) AdoptFromInside(input);   // constants too: the pulls will need them, maybe after an inner scope has ended
         if (value.Record >= 0 || value.Parameter is not null) value = value.View(value.Shape);   // a record of its own for a value that has one
-        var entry = new Entry(name, value, inputs, LayerContext.Current) { Pulls = pulls, PullAll = pullAll, Composite = composite };
-        if (stopAtNonFinite) CheckFinite(entry, value, "value");
-        return Append(entry);
+        return Append(new Entry(name, value, inputs, LayerContext.Current) { Pulls = pulls, PullAll = pullAll, Composite = composite });
     }
 
     private Tensor Append(Entry entry)
     {
+        if (stopAtNonFinite) CheckFinite(entry, entry.Value, "value");
         entry.Value.Tape = this;
         entry.Value.Record = entries.Count;
         AdoptFromInside(entry.Value);
@@ -176,9 +175,10 @@ public sealed partial class Tape : Scope
     private int RecordOf(Parameter parameter)
     {
         if (parameters.TryGetValue(parameter, out var record)) return record;
-        record = entries.Count;
-        entries.Add(new Entry("parameter", parameter.Value, [], LayerContext.Current) { Parameter = parameter });
-        return parameters[parameter] = record;
+        var entry = new Entry("parameter", parameter.Value, [], LayerContext.Current) { Parameter = parameter };
+        if (stopAtNonFinite) CheckFinite(entry, entry.Value, "value", parameter);
+        entries.Add(entry);
+        return parameters[parameter] = entries.Count - 1;
     }
 
     // The record of an input; -1 for a constant.

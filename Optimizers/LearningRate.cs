@@ -4,6 +4,7 @@ namespace Tapegrad.Optimizers;
 /// A learning rate for each step, counted from 0: a pure function, so resuming needs only the step. Every schedule may begin with a linear warm-up over a
 /// share of the steps: there the rate is (step + 1) / warmup of its base.
 /// </summary>
+/// <remarks>An immutable value; thread-safe.</remarks>
 public sealed class LearningRate
 {
     private readonly Func<int, double> schedule;

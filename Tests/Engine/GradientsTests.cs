@@ -147,6 +147,19 @@ public sealed class GradientsTests : EngineTest
     }
 
     [Fact]
+    public void Statistics_are_constants()
+    {
+        var statistics = new Recorder();
+        using var tape = Tape.Training(Random);
+        tape.Propose(statistics, new Moments(2, a.Value.Mean(), a.Value.Square().Mean()));
+        tape.Propose(statistics, new Moments(2, a.Value.Sum(), a.Value.Square().Sum()));
+        var gradients = tape.Gradients(First());
+        var records = tape.Count;
+        gradients.CommitStatistics();
+        Assert.Equal(records, tape.Count);   // pooling them wrote nothing on the tape
+    }
+
+    [Fact]
     public void A_layer_applied_twice_commits_once_for_both()
     {
         var (twice, once) = (new Recorder("norm1"), new Recorder("norm2"));

@@ -183,6 +183,8 @@ public sealed class TapeErrorTests : EngineTest
         using (LayerContext.Enter("block1"))
         using (LayerContext.Enter("conv1"))
             Throws<NonFiniteException>(() => weight.Value.Log(), "the value of 'log' [3]", "at element 1", "in layer block1.conv1", "parameter conv1.weight");
+        Throws<NonFiniteException>(() => new Parameter("fc.bias", Vector(1, double.NaN)).Value.Square(), "the value of 'parameter' [2] is NaN at element 1", "parameter fc.bias");
+        Throws<NonFiniteException>(() => tape.Watch(Vector(double.NegativeInfinity)), "the value of 'watch' [1] is -Infinity");
         var x = tape.Watch(Vector(-1));
         var message = Throws<NonFiniteException>(() => x.Sqrt(), "the value of 'sqrt' [1] is NaN at element 0");
         Assert.DoesNotContain("layer", message);

@@ -26,6 +26,19 @@ public sealed class TensorTests : EngineTest
     }
 
     [Fact]
+    public void A_tensor_is_an_immutable_value_that_nobody_disposes()
+    {
+        Assert.False(typeof(Tensor).IsGenericType);
+        Assert.Empty(typeof(Tensor).GetInterfaces());   // not IDisposable
+        Assert.DoesNotContain(typeof(Tensor).GetProperties(), property => property.SetMethod is { IsPublic: true });
+        var x = Vector(1, 2);
+        var y = x;
+        y += x;   // a new tensor
+        Assert.Equal([1, 2], x.ToDoubles());
+        Assert.Equal([2, 4], y.ToDoubles());
+    }
+
+    [Fact]
     public void The_element_type_belongs_to_the_device()
     {
         Assert.Equal(0.1, Vector(0.1).At(0));
