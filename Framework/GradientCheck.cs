@@ -3,12 +3,14 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Compares gradients with central differences, in double, to any order. With a random covector u and random directions v, let s0(x) = &lt;u, f(x)&gt; and
-/// s_k(x) = &lt;ds_(k-1)/dx, v_k&gt;: for k = 1 .. order the tape's s_k must equal the difference quotient of s_(k-1) along v_k.
+/// Compares gradients with central differences, in double, to any order. With a random covector u and random directions v, let
+/// s0(x) = &lt;u, f(x)&gt; and s_k(x) = &lt;ds_(k-1)/dx, v_k&gt;: for k = 1 .. order the tape's s_k must equal the difference
+/// quotient of s_(k-1) along v_k.
 /// </summary>
 /// <remarks>
-/// A random covector, never the sum of the outputs: the sum of a normalized set is constant, so its gradient says nothing. The quotient has four points, so its
-/// error falls with the fourth power of the step; keep the inputs away from kinks, such as 0 for relu. Everything runs on the reference device.
+/// A random covector, never the sum of the outputs: the sum of a normalized set is constant, so its gradient says nothing. The
+/// quotient has four points, so its error falls with the fourth power of the step; keep the inputs away from kinks, such as 0 for
+/// relu. Everything runs on the reference device.
 /// </remarks>
 public static class GradientCheck
 {
@@ -18,13 +20,16 @@ public static class GradientCheck
     /// <param name="order">The highest order of derivative to check.</param>
     /// <param name="seed">Of the covector and the directions; the message of a failure names it.</param>
     /// <param name="variables">Which inputs are variables; all when not given. The others are constants.</param>
-    /// <param name="parameters">Parameters on the reference device that the function reads, to be checked too. Their values are restored.</param>
+    /// <param name="parameters">Parameters on the reference device that the function reads, to be checked too. Their values are
+    /// restored.</param>
     /// <param name="training">Whether layers behave as in training.</param>
     /// <param name="tolerance">The largest error, in proportion to the sum of the magnitudes of what is added up.</param>
     /// <param name="step">The step of the difference quotient.</param>
-    /// <exception cref="GradientCheckException">A derivative is wrong: the order, both numbers, the shapes, the worst element and the seed.</exception>
-    public static void Run(Func<Tensor[], Tensor> function, Tensor[] inputs, int order = 1, long seed = 0, bool[]? variables = null,
-        IReadOnlyList<Parameter>? parameters = null, bool training = false, double tolerance = 1e-6, double step = 1e-3)
+    /// <exception cref="GradientCheckException">A derivative is wrong: the order, both numbers, the shapes, the worst element and
+    /// the seed.</exception>
+    public static void Run(Func<Tensor[], Tensor> function, Tensor[] inputs, int order = 1, long seed = 0,
+        bool[]? variables = null, IReadOnlyList<Parameter>? parameters = null, bool training = false, double tolerance = 1e-6,
+        double step = 1e-3)
     {
         using var _ = Device.Use(Device.Reference);
         var checker = new Checker(function, inputs, variables, parameters ?? [], new RandomSource(seed), training, step);
@@ -37,8 +42,9 @@ public static class GradientCheck
                 // The quotient divides differences by the step, so it cannot be better than the rounding of s over the step.
                 var allowed = tolerance * (magnitude + Math.Abs(numeric)) + 1e-13 / step * (1 + Math.Abs(checker.Value(k - 1)));
                 if (Math.Abs(analytic - numeric) <= allowed) continue;   // false for NaN
-                throw new GradientCheckException($"order {k}{(createGraph ? ", with createGraph" : "")}: the tape says {analytic:G10}, the difference quotient "
-                    + $"{numeric:G10} (allowed error {allowed:G3}); inputs {string.Join(", ", inputs.Select(x => x.Shape))}, seed {seed}."
+                throw new GradientCheckException($"order {k}{(createGraph ? ", with createGraph" : "")}: the tape says "
+                    + $"{analytic:G10}, the difference quotient {numeric:G10} (allowed error {allowed:G3}); inputs "
+                    + $"{string.Join(", ", inputs.Select(x => x.Shape))}, seed {seed}."
                     + (k == 1 ? checker.WorstElement(createGraph) : ""));
             }
         }
@@ -55,11 +61,15 @@ public static class GradientCheck
         private readonly bool training;
         private readonly double step;
 
-        public Checker(Func<Tensor[], Tensor> function, Tensor[] inputs, bool[]? variables, IReadOnlyList<Parameter> parameters, RandomSource random, bool training, double step)
+        public Checker(Func<Tensor[], Tensor> function, Tensor[] inputs, bool[]? variables, IReadOnlyList<Parameter> parameters,
+            RandomSource random, bool training, double step)
         {
             foreach (var p in parameters)
-                if (p.Device != Device.Reference) throw new ArgumentException($"{p.Name} is on the {p.Device} device; gradients are checked on the {Device.Reference} device.", nameof(parameters));
-            (this.function, this.parameters, this.random, this.training, this.step) = (function, parameters, random, training, step);
+                if (p.Device != Device.Reference)
+                    throw new ArgumentException($"{p.Name} is on the {p.Device} device; gradients are checked on the "
+                        + $"{Device.Reference} device.", nameof(parameters));
+            (this.function, this.parameters, this.random) = (function, parameters, random);
+            (this.training, this.step) = (training, step);
             points = [.. inputs.Select(x => x.ToDoubles()), .. parameters.Select(p => p.Value.ToDoubles())];
             shapes = [.. inputs.Select(x => x.Shape), .. parameters.Select(p => p.Shape)];
             isVariable = [.. variables ?? [.. inputs.Select(_ => true)], .. parameters.Select(_ => true)];
@@ -84,7 +94,8 @@ public static class GradientCheck
         /// <summary>The four-point central difference of s_(k-1) along a direction.</summary>
         public double Quotient(int k, double[][] direction)
         {
-            double S(double t) => At([.. points.Select((p, i) => p.Zip(direction[i], (x, d) => x + t * d).ToArray())], tape => Scalar(tape, k - 1).ToDouble());
+            double[] Move(double[] point, int i, double t) => [.. point.Zip(direction[i], (x, d) => x + t * d)];
+            double S(double t) => At([.. points.Select((point, i) => Move(point, i, t))], tape => Scalar(tape, k - 1).ToDouble());
             return (8 * (S(step) - S(-step)) - (S(2 * step) - S(-2 * step))) / (12 * step);
         }
 
@@ -104,7 +115,8 @@ public static class GradientCheck
                     var (tape, quotient) = (gradients[variable][j], Quotient(1, unit));
                     var error = Math.Abs(tape - quotient);
                     var name = i < InputCount ? $"input {i}" : parameters[i - InputCount].Name;
-                    if (!(error <= worst.Error)) worst = (error, $" Worst at element {j} of {name}: {tape:G10} instead of {quotient:G10}.");
+                    if (error <= worst.Error) continue;   // false for NaN
+                    worst = (error, $" Worst at element {j} of {name}: {tape:G10} instead of {quotient:G10}.");
                 }
                 variable++;
             }
@@ -118,7 +130,8 @@ public static class GradientCheck
             try
             {
                 using var tape = training ? Tape.Training(random) : Tape.Evaluating();
-                inputs = [.. at.Take(InputCount).Select((values, i) => Tensor.From(values, shapes[i])).Select((x, i) => isVariable[i] ? tape.Watch(x) : x)];
+                inputs = [.. at.Take(InputCount).Select((values, i) => Tensor.From(values, shapes[i]))
+                    .Select((x, i) => isVariable[i] ? tape.Watch(x) : x)];
                 return compute(tape);
             }
             finally
@@ -146,7 +159,8 @@ public static class GradientCheck
         {
             Tensor[] variables = [.. inputs.Where((_, i) => isVariable[i]), .. parameters.Select(p => p.Value)];
             var s = Scalar(tape, k - 1);
-            return s.Tape is null ? [.. variables.Select(x => Tensor.Zeros(x.Shape))]   // it does not depend on the variables any more
+            // it does not depend on the variables any more
+            return s.Tape is null ? [.. variables.Select(x => Tensor.Zeros(x.Shape))]
                 : tape.Gradients(s, variables, createGraph: createGraph);
         }
     }

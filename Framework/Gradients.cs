@@ -3,7 +3,10 @@ using Tapegrad.Devices;
 
 namespace Tapegrad;
 
-/// <summary>The mean and the biased variance of <paramref name="Count"/> elements each: what a training pass learned about a layer's inputs.</summary>
+/// <summary>
+/// The mean and the biased variance of <paramref name="Count"/> elements each: what a training pass learned about a layer's
+/// inputs.
+/// </summary>
 /// <remarks>An immutable value; thread-safe.</remarks>
 public sealed record Moments(long Count, Tensor Mean, Tensor Variance)
 {
@@ -33,10 +36,13 @@ public interface IStatistics
 internal sealed record Proposal(IStatistics Owner, Moments Moments);
 
 /// <summary>
-/// The gradients of a loss, by parameter, and the running statistics that the same pass proposed. A value: sum two of them to accumulate
-/// micro-batches, then hand the result to an optimizer, which commits gradients and statistics together, or neither.
+/// The gradients of a loss, by parameter, and the running statistics that the same pass proposed. A value: sum two of them to
+/// accumulate micro-batches, then hand the result to an optimizer, which commits gradients and statistics together, or neither.
 /// </summary>
-/// <remarks>The tensors belong to the tape they were read from; <see cref="Keep"/> takes them out of it. Not thread-safe: one step commits them, once.</remarks>
+/// <remarks>
+/// The tensors belong to the tape they were read from; <see cref="Keep"/> takes them out of it. Not thread-safe: one step commits
+/// them, once.
+/// </remarks>
 public sealed class Gradients
 {
     private readonly Dictionary<Parameter, Tensor> gradients;
@@ -54,11 +60,13 @@ public sealed class Gradients
 
     /// <summary>The gradient of a parameter, of the parameter's shape.</summary>
     /// <exception cref="InvalidOperationException">The loss was not computed from it.</exception>
-    public Tensor this[Parameter parameter] => TryGet(parameter, out var gradient) ? gradient : throw new InvalidOperationException(
-        $"there is no gradient of {parameter.Name}: the loss was not computed from it" + (parameter.IsTrainable ? "." : ", and it is not trainable."));
+    public Tensor this[Parameter parameter] => TryGet(parameter, out var gradient) ? gradient
+        : throw new InvalidOperationException($"there is no gradient of {parameter.Name}: the loss was not computed from it"
+            + (parameter.IsTrainable ? "." : ", and it is not trainable."));
 
     /// <summary>The gradient of a parameter, if the loss was computed from it.</summary>
-    public bool TryGet(Parameter parameter, [NotNullWhen(true)] out Tensor? gradient) => gradients.TryGetValue(parameter, out gradient);
+    public bool TryGet(Parameter parameter, [NotNullWhen(true)] out Tensor? gradient) =>
+        gradients.TryGetValue(parameter, out gradient);
 
     /// <summary>The gradients of the sum of two losses, and the statistics of both sets of inputs together.</summary>
     public static Gradients operator +(Gradients a, Gradients b)
@@ -92,35 +100,43 @@ public sealed class Gradients
     /// <summary>The same gradients and statistics, taken out of their tape's scope so that they outlive it.</summary>
     public Gradients Keep() => new(
         gradients.ToDictionary(pair => pair.Key, pair => pair.Value.Keep()),
-        proposals.Select(p => p with { Moments = p.Moments with { Mean = p.Moments.Mean.Keep(), Variance = p.Moments.Variance.Keep() } }));
+        proposals.Select(p => p with { Moments = new(p.Moments.Count, p.Moments.Mean.Keep(), p.Moments.Variance.Keep()) }));
 
-    /// <summary>Takes the proposed running statistics into their layers. An optimizer's step does this; an update written by hand calls it itself.</summary>
+    /// <summary>
+    /// Takes the proposed running statistics into their layers. An optimizer's step does this; an update written by hand calls it
+    /// itself.
+    /// </summary>
     /// <exception cref="InvalidOperationException">They were committed already.</exception>
     public void CommitStatistics()
     {
         CheckUncommitted();
         // A layer applied twice, or in two micro-batches, saw one larger set.
-        var pooled = proposals.GroupBy(p => p.Owner, p => p.Moments).Select(g => (Owner: g.Key, Moments: g.Aggregate((a, b) => a.Pool(b)))).ToArray();
+        var pooled = proposals.GroupBy(p => p.Owner, p => p.Moments)
+            .Select(g => (Owner: g.Key, Moments: g.Aggregate((a, b) => a.Pool(b)))).ToArray();
         committed = true;
         foreach (var (owner, moments) in pooled) owner.Commit(moments);
     }
 
-    /// <summary>Says where the first number stands that is not finite, among gradients and statistics; null when all are finite.</summary>
+    /// <summary>
+    /// Says where the first number stands that is not finite, among gradients and statistics; null when all are finite.
+    /// </summary>
     public string? FindNonFinite()
     {
         foreach (var (parameter, gradient) in gradients)
             if (Describe(gradient) is { } found) return $"the gradient of {parameter.Name} {gradient.Shape} is {found}";
         foreach (var (owner, moments) in proposals)
-            if ((Describe(moments.Mean) ?? Describe(moments.Variance)) is { } found) return $"the batch statistics of {owner.Name} hold {found}";
+            if ((Describe(moments.Mean) ?? Describe(moments.Variance)) is { } found)
+                return $"the batch statistics of {owner.Name} hold {found}";
         return null;
     }
 
-    private static string? Describe(Tensor x) => x.Device.FirstNonFinite(x.Buffer) is var i and >= 0 ? $"{x.ToDoubles()[i]} at element {i}" : null;
+    private static string? Describe(Tensor x) =>
+        x.Device.FirstNonFinite(x.Buffer) is var i and >= 0 ? $"{x.ToDoubles()[i]} at element {i}" : null;
 
     private void CheckUncommitted()
     {
         if (committed)
-            throw new InvalidOperationException("these gradients were used already: their running statistics have been committed (an optimizer's step does so). "
-                + "Compute new ones for the next step.");
+            throw new InvalidOperationException("these gradients were used already: their running statistics have been committed "
+                + "(an optimizer's step does so). Compute new ones for the next step.");
     }
 }

@@ -1,7 +1,8 @@
 namespace Tapegrad;
 
 /// <summary>
-/// The path of the layer that this thread is applying, for instance <c>layer1.0.conv1</c>: records on the tape carry it, and errors name it.
+/// The path of the layer that this thread is applying, for instance <c>layer1.0.conv1</c>: records on the tape carry it, and
+/// errors name it.
 /// </summary>
 /// <remarks>Immutable; each thread has a current one of its own.</remarks>
 public sealed class LayerContext : IDisposable
@@ -20,7 +21,8 @@ public sealed class LayerContext : IDisposable
     /// <summary>The innermost layer now; null outside any layer.</summary>
     public static LayerContext? Current { get => current; internal set => current = value; }
 
-    internal static string Suffix => current is { } layer && layer.ToString() is { Length: > 0 } path ? $" (in layer {path})" : "";
+    internal static string Suffix =>
+        current is { } layer && layer.ToString() is { Length: > 0 } path ? $" (in layer {path})" : "";
 
     /// <summary>Enters a layer; disposing the result leaves it.</summary>
     public static LayerContext Enter(string name) => current = new LayerContext(current, name);

@@ -5,8 +5,8 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad;
 
 /// <summary>
-/// The one mutable thing: a named value that a model owns and an optimizer updates in place. A parameter that is not trainable holds what a layer
-/// remembers without learning it by gradients, such as running statistics.
+/// The one mutable thing: a named value that a model owns and an optimizer updates in place. A parameter that is not trainable
+/// holds what a layer remembers without learning it by gradients, such as running statistics.
 /// </summary>
 /// <remarks>Not thread-safe: reading while another thread updates is a race.</remarks>
 public sealed class Parameter
@@ -47,8 +47,7 @@ public sealed class Parameter
         get => value;
         set
         {
-            if (value.Shape != Shape) throw new ShapeException($"{Name} has the shape {Shape}; a value of the shape {value.Shape} does not fit.");
-            Tensor.CheckDevice(Name, this.value, value);
+            CheckFits(value, "value");
             if (value.Buffer == this.value.Memory) return;   // its own value; an older one refuses here
             Update(buffer => Copy(value, buffer));
         }
@@ -67,16 +66,23 @@ public sealed class Parameter
     }
 
     /// <summary>Updates the numbers by a formula of the gradient and up to two states of the same shape.</summary>
-    public void Update<TUpdate>(TUpdate update, Tensor gradient, Parameter? first = null, Parameter? second = null) where TUpdate : struct, IUpdate
+    public void Update<TUpdate>(TUpdate update, Tensor gradient, Parameter? first = null, Parameter? second = null)
+        where TUpdate : struct, IUpdate
     {
-        if (gradient.Shape != Shape) throw new ShapeException($"{Name} has the shape {Shape}; a gradient of the shape {gradient.Shape} does not fit.");
-        Tensor.CheckDevice(Name, value, gradient);
+        CheckFits(gradient, "gradient");
         Device.Update(update, value.Buffer, gradient.Buffer, first?.value.Buffer, second?.value.Buffer);
         foreach (var changed in (ReadOnlySpan<Parameter?>)[this, first, second]) changed?.Update(_ => { });
     }
 
     /// <summary>The name and the value.</summary>
     public override string ToString() => $"{Name}: {value}";
+
+    private void CheckFits(Tensor x, string what)
+    {
+        if (x.Shape != Shape)
+            throw new ShapeException($"{Name} has the shape {Shape}; a {what} of the shape {x.Shape} does not fit.");
+        Tensor.CheckDevice(Name, value, x);
+    }
 
     private Tensor Wrap(Shape shape, Device device, Buffer buffer) => new(shape, device, buffer) { Parameter = this };
 

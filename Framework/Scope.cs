@@ -4,12 +4,13 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad;
 
 /// <summary>
-/// Owns the memory of the tensors that are made while it is open, and gives it back when disposed. A tape is a scope; a loop that only evaluates
-/// opens a plain one. Scopes nest: what a tape records belongs to the tape, the rest to the innermost scope.
+/// Owns the memory of the tensors that are made while it is open, and gives it back when disposed. A tape is a scope; a loop that
+/// only evaluates opens a plain one. Scopes nest: what a tape records belongs to the tape, the rest to the innermost scope.
 /// </summary>
 /// <remarks>
-/// Forget it and it is slower; use a tensor too early or too late and it is an exception; never a leak, never garbage. The thread holds its open
-/// scopes weakly, so a forgotten one dies with its last reference and the collector frees what it owned. A scope belongs to its thread.
+/// Forget it and it is slower; use a tensor too early or too late and it is an exception; never a leak, never garbage. The thread
+/// holds its open scopes weakly, so a forgotten one dies with its last reference and the collector frees what it owned. A scope
+/// belongs to its thread.
 /// </remarks>
 public class Scope : IDisposable
 {
@@ -28,7 +29,8 @@ public class Scope : IDisposable
     }
 
     /// <summary>
-    /// A scope that owns only what is given to it by <see cref="Adopt"/>: for an iterator that hands out batches, whose caller has scopes of its own.
+    /// A scope that owns only what is given to it by <see cref="Adopt"/>: for an iterator that hands out batches, whose caller
+    /// has scopes of its own.
     /// </summary>
     public static Scope Apart() => new(current: false);
 
@@ -58,7 +60,10 @@ public class Scope : IDisposable
         owned.Add((buffer, tensor.Device.Pool));
     }
 
-    /// <summary>Like <see cref="Adopt"/>, for what was made in a scope inside this one; what belongs further out, or to nobody, stays there.</summary>
+    /// <summary>
+    /// Like <see cref="Adopt"/>, for what was made in a scope inside this one; what belongs further out, or to nobody, stays
+    /// there.
+    /// </summary>
     /// <returns>Whether it was taken.</returns>
     internal bool AdoptFromInside(Tensor tensor)
     {

@@ -16,7 +16,8 @@ public readonly struct Shape : IEquatable<Shape>
     private readonly int count;
 
     /// <summary>A shape of the given lengths.</summary>
-    /// <exception cref="ShapeException">A length is negative, there are more than 8 axes, or there are more than 2^31 - 1 elements.</exception>
+    /// <exception cref="ShapeException">A length is negative, there are more than 8 axes, or there are more than 2^31 - 1
+    /// elements.</exception>
     public Shape(params ReadOnlySpan<int> dimensions)
     {
         this.dimensions = [.. dimensions];
@@ -50,7 +51,8 @@ public readonly struct Shape : IEquatable<Shape>
     /// <summary>The axis as a number from 0, where a negative one counts from the end.</summary>
     public int Axis(int axis) => axis >= -Rank && axis < Rank
         ? axis < 0 ? axis + Rank : axis
-        : throw new ShapeException($"axis {axis} of the shape {this}: it has {Rank} axes, so an axis is one of {-Rank} to {Rank - 1}.");
+        : throw new ShapeException($"axis {axis} of the shape {this}: it has {Rank} axes, so an axis is one of {-Rank} to "
+            + $"{Rank - 1}.");
 
     /// <summary>Axes as sorted numbers from 0; none given means all of them.</summary>
     public int[] Axes(params ReadOnlySpan<int> axes)
@@ -88,7 +90,8 @@ public readonly struct Shape : IEquatable<Shape>
     }
 
     /// <summary>
-    /// The common shape of two: aligned at the last axis, an axis of length 1 (or a missing one) is repeated to the other's length.
+    /// The common shape of two: aligned at the last axis, an axis of length 1 (or a missing one) is repeated to the other's
+    /// length.
     /// </summary>
     /// <exception cref="ShapeException">Two lengths differ and neither is 1.</exception>
     public static Shape Broadcast(string operation, Shape a, Shape b)
@@ -99,8 +102,8 @@ public readonly struct Shape : IEquatable<Shape>
         {
             var (p, q) = (i <= a.Rank ? a.Dimensions[^i] : 1, i <= b.Rank ? b.Dimensions[^i] : 1);
             if (p != q && p != 1 && q != 1)
-                throw new ShapeException($"{operation}: the shapes {a} and {b} do not fit: counted from the end, axis {i} is {p} in one and {q} in the "
-                    + "other. Two lengths fit when they are equal or one of them is 1.");
+                throw new ShapeException($"{operation}: the shapes {a} and {b} do not fit: counted from the end, axis {i} is {p} "
+                    + $"in one and {q} in the other. Two lengths fit when they are equal or one of them is 1.");
             result[^i] = p == 1 ? q : p;
         }
         return new Shape(result);
@@ -137,12 +140,14 @@ public readonly struct Shape : IEquatable<Shape>
             for (var i = 0; i < result.Length; i++)
                 if (i != open) others *= result[i];
             if (others <= 0 || Count % others != 0 || Array.IndexOf(result, -1, open + 1) >= 0)
-                throw new ShapeException($"reshape: {this} with {Count} elements cannot become [{string.Join(", ", result)}]: no whole number fits for -1.");
+                throw new ShapeException($"reshape: {this} with {Count} elements cannot become [{string.Join(", ", result)}]: no "
+                    + "whole number fits for -1.");
             result[open] = (int)(Count / others);
         }
         var shape = new Shape(result);
         if (shape.Count != Count)
-            throw new ShapeException($"reshape: {this} has {Count} elements and {shape} has {shape.Count}; the number of elements must stay.");
+            throw new ShapeException($"reshape: {this} has {Count} elements and {shape} has {shape.Count}; the number of "
+                + "elements must stay.");
         return shape;
     }
 
@@ -151,7 +156,8 @@ public readonly struct Shape : IEquatable<Shape>
     public Shape Permute(params ReadOnlySpan<int> order)
     {
         if (order.Length != Rank || Axes(order).Length != Rank)
-            throw new ShapeException($"permute: the order ({string.Join(", ", order.ToArray())}) does not name each of the {Rank} axes of {this} once.");
+            throw new ShapeException($"permute: the order ({string.Join(", ", order.ToArray())}) does not name each of the "
+                + $"{Rank} axes of {this} once.");
         var result = new int[Rank];
         for (var i = 0; i < Rank; i++) result[i] = this[order[i]];
         return new Shape(result);

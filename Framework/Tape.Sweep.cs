@@ -1,16 +1,50 @@
 using Buffer = Tapegrad.Memory.Buffer;
 
+// How a tape is read from its end: the gradients of one value with respect to those that were asked for.
 namespace Tapegrad;
 
 public sealed partial class Tape
 {
+    private Dictionary<int, Tensor> Find(Tensor y, Tensor seed, HashSet<int> wanted, bool createGraph, bool release)
+    {
+        CheckOpen();
+        if (createGraph && paused > 0)
+            throw new InvalidOperationException("the tape is paused, so it cannot record the sweep that createGraph asks for.");
+        var start = RecordOf(y);
+        if (start < 0) throw NotRecorded(y);
+        using var _ = createGraph ? null : Pause();
+        var layer = LayerContext.Current;
+        try
+        {
+            return new Sweep(this, FindNeeded(start, wanted), createGraph).Run(start, seed, wanted, release);
+        }
+        finally
+        {
+            LayerContext.Current = layer;
+        }
+    }
+
+    // Which records lead to something that was asked for. Inputs stand earlier on the tape, so one pass forward finds them.
+    private bool[] FindNeeded(int start, HashSet<int> wanted)
+    {
+        var needed = new bool[start + 1];
+        for (var record = 0; record <= start; record++)
+        {
+            needed[record] = wanted.Contains(record);
+            foreach (var input in entries[record].Inputs)
+                if (RecordOf(input) is var source and >= 0) needed[record] |= needed[source];
+        }
+        return needed;
+    }
+
     /// <summary>
-    /// One reading of the tape, from a value back to the first record. A gradient waits at its record until all later uses of the value have added to it.
+    /// One reading of the tape, from a value back to the first record. A gradient waits at its record until all later uses of the
+    /// value have added to it.
     /// </summary>
     /// <remarks>
-    /// Values and gradients can share a buffer: a sum hands the same gradient to both inputs, a reshape has its input's numbers. So each value that may be
-    /// released, and each gradient that the sweep has made, counts one hold on its buffer, and the last one to let go frees it. What is not counted was made by
-    /// somebody else (a seed, a constant), and is never freed here.
+    /// Values and gradients can share a buffer: a sum hands the same gradient to both inputs, a reshape has its input's numbers.
+    /// So each value that may be released, and each gradient that the sweep has made, counts one hold on its buffer, and the last
+    /// one to let go frees it. What is not counted was made by somebody else (a seed, a constant), and is never freed here.
     /// </remarks>
     private sealed class Sweep(Tape tape, bool[] needed, bool createGraph)
     {
@@ -79,7 +113,8 @@ public sealed partial class Tape
         {
             var shape = entry.Inputs[input].Shape;
             if (!shape.BroadcastsTo(gradient.Shape))
-                throw new ShapeException($"the pull of '{entry.Name}' gave input {input} of the shape {shape} a gradient of the shape {gradient.Shape}.");
+                throw new ShapeException($"the pull of '{entry.Name}' gave input {input} of the shape {shape} a gradient of the "
+                    + $"shape {gradient.Shape}.");
             return gradient.SumTo(shape);
         }
 
@@ -126,7 +161,8 @@ public sealed partial class Tape
             for (var record = last; record >= first; record--)
                 if (inner.pending.TryGetValue(record, out var g)) inner.Spread(tape.entries[record], g);
             var seen = new HashSet<int>();
-            return Array.ConvertAll(inputs, x => tape.RecordOf(x) is var r and >= 0 && seen.Add(r) ? inner.pending.GetValueOrDefault(r) : null);
+            return Array.ConvertAll(inputs, x =>
+                tape.RecordOf(x) is var r and >= 0 && seen.Add(r) ? inner.pending.GetValueOrDefault(r) : null);
         }
     }
 }

@@ -2,19 +2,23 @@ using System.Text;
 
 namespace Tapegrad;
 
-/// <summary>How a gradient passes back through an operation to one of its inputs: (value, gradient of the value) -> gradient of the input.</summary>
+/// <summary>
+/// How a gradient passes back through an operation to one of its inputs: (value, gradient of the value) -> gradient of the input.
+/// </summary>
 public delegate Tensor Pull(Tensor value, Tensor gradient);
 
 /// <summary>Like <see cref="Pull"/>, for all inputs at once, where they share work. What is not wanted may be null.</summary>
 public delegate Tensor?[] PullAll(Tensor value, Tensor gradient, bool[] wanted);
 
 /// <summary>
-/// The list of what was computed. Each operation writes down its value, its inputs, and how a gradient passes back through it; reading the list
-/// from its end gives the gradient of everything that came before (reverse-mode automatic differentiation; Linnainmaa, 1970).
+/// The list of what was computed. Each operation writes down its value, its inputs, and how a gradient passes back through it;
+/// reading the list from its end gives the gradient of everything that came before (reverse-mode automatic differentiation;
+/// Linnainmaa, 1970).
 /// </summary>
 /// <remarks>
-/// Only results of variables are written down: trainable parameters, tensors given to <see cref="Watch"/>, and what was computed from them.
-/// A tape is a <see cref="Scope"/>: what it recorded is freed when it is disposed. One tape at a time is open on a thread, and no other thread may use it.
+/// Only results of variables are written down: trainable parameters, tensors given to <see cref="Watch"/>, and what was computed
+/// from them. A tape is a <see cref="Scope"/>: what it recorded is freed when it is disposed. One tape at a time is open on a
+/// thread, and no other thread may use it.
 /// </remarks>
 public sealed partial class Tape : Scope
 {
@@ -50,20 +54,23 @@ public sealed partial class Tape : Scope
         current = this;
     }
 
-    // ---- opening and closing -------------------------------------------------------------------------------------------------------------
+    // ---- opening and closing --------------------------------------------------------------------------------------------------
 
     /// <summary>Opens a tape under which layers behave as in training: batch statistics, dropout.</summary>
     /// <param name="random">The step's random numbers.</param>
-    /// <param name="stopAtNonFinite">Throw at the first value or gradient that is infinite or NaN, naming operation, layer and parameter. Costs a pass over
-    /// every value.</param>
+    /// <param name="stopAtNonFinite">Throw at the first value or gradient that is infinite or NaN, naming operation, layer and
+    /// parameter. Costs a pass over every value.</param>
     public static Tape Training(RandomSource random, bool stopAtNonFinite = false) => new(true, random, stopAtNonFinite);
 
     /// <summary>Opens a tape that records while layers behave as in evaluation.</summary>
     /// <param name="stopAtNonFinite">See <see cref="Training"/>.</param>
     public static Tape Evaluating(bool stopAtNonFinite = false) => new(false, default, stopAtNonFinite);
 
-    /// <summary>The tape that is open on this thread; null if there is none: then nothing is recorded and layers evaluate.</summary>
-    public static Tape? Current => current is { IsDisposed: false } ? current : null;   // another thread may have disposed it, after an await
+    /// <summary>
+    /// The tape that is open on this thread; null if there is none: then nothing is recorded and layers evaluate.
+    /// </summary>
+    // another thread may have disposed it, after an await
+    public static Tape? Current => current is { IsDisposed: false } ? current : null;
 
     /// <summary>True when layers should behave as in training.</summary>
     public bool IsTraining { get; }
@@ -99,18 +106,22 @@ public sealed partial class Tape : Scope
         }
     }
 
-    /// <summary>A random source for one operation of this step; each call gives another one, the same ones in every equal step.</summary>
+    /// <summary>
+    /// A random source for one operation of this step; each call gives another one, the same ones in every equal step.
+    /// </summary>
     public RandomSource NextRandom() => random.Split(draws++);
 
-    /// <summary>Notes what a layer learned about its inputs without gradients; the optimizer's step will commit it, or not.</summary>
+    /// <summary>
+    /// Notes what a layer learned about its inputs without gradients; the optimizer's step will commit it, or not.
+    /// </summary>
     public void Propose(IStatistics owner, Moments moments)
     {
         AdoptFromInside(moments.Mean);
         AdoptFromInside(moments.Variance);
-        proposals.Add(new Proposal(owner, moments with { Mean = moments.Mean.StopGradient(), Variance = moments.Variance.StopGradient() }));
+        proposals.Add(new Proposal(owner, new(moments.Count, moments.Mean.StopGradient(), moments.Variance.StopGradient())));
     }
 
-    // ---- recording -----------------------------------------------------------------------------------------------------------------------
+    // ---- recording ------------------------------------------------------------------------------------------------------------
 
     /// <summary>Makes a tensor a variable of this tape: gradients with respect to it can be asked for.</summary>
     /// <returns>The same numbers, as the tensor to compute with and to ask for.</returns>
@@ -121,7 +132,8 @@ public sealed partial class Tape : Scope
     }
 
     /// <summary>
-    /// Writes an operation on the open tape, if one of its inputs is a variable; one pull per input, called only when its gradient is needed.
+    /// Writes an operation on the open tape, if one of its inputs is a variable; one pull per input, called only when its
+    /// gradient is needed.
     /// </summary>
     /// <returns>The value, now known to the tape; without a tape or a variable, the value as it is.</returns>
     public static Tensor Record(string name, Tensor value, params ReadOnlySpan<(Tensor Input, Pull Pull)> inputs)
@@ -137,17 +149,20 @@ public sealed partial class Tape : Scope
         Recording is { } tape ? tape.Append(name, value, inputs, null, pull, null) : value;
 
     /// <summary>
-    /// Writes an operation that a device's kernel computed, beside the composite of recorded operations that is its meaning. A plain gradient takes
-    /// the kernel's pull; when the sweep itself is recorded, the composite is replayed from the inputs, so gradients of gradients just work.
+    /// Writes an operation that a device's kernel computed, beside the composite of recorded operations that is its meaning. A
+    /// plain gradient takes the kernel's pull; when the sweep itself is recorded, the composite is replayed from the inputs, so
+    /// gradients of gradients just work.
     /// </summary>
-    public static Tensor RecordKernel(string name, Tensor value, Tensor[] inputs, Func<Tensor[], Tensor> composite, PullAll pull) =>
+    public static Tensor RecordKernel(string name, Tensor value, Tensor[] inputs, Func<Tensor[], Tensor> composite,
+        PullAll pull) =>
         Recording is { } tape ? tape.Append(name, value, inputs, null, pull, composite) : value;
 
     private static Tape? Recording => Current is { paused: 0 } tape ? tape : null;
 
     private bool IsVariable(Tensor x) => x.Tape == this || x.Parameter is { IsTrainable: true };
 
-    private Tensor Append(string name, Tensor value, Tensor[] inputs, Pull[]? pulls, PullAll? pullAll, Func<Tensor[], Tensor>? composite)
+    private Tensor Append(string name, Tensor value, Tensor[] inputs, Pull[]? pulls, PullAll? pullAll,
+        Func<Tensor[], Tensor>? composite)
     {
         var any = false;
         foreach (var input in inputs)
@@ -157,9 +172,16 @@ public sealed partial class Tape : Scope
             if (input.Parameter is { } parameter) RecordOf(parameter);
         }
         if (!any) return value;
-        foreach (var input in inputs) AdoptFromInside(input);   // constants too: the pulls will need them, maybe after an inner scope has ended
-        if (value.Record >= 0 || value.Parameter is not null) value = value.View(value.Shape);   // a record of its own for a value that has one
-        return Append(new Entry(name, value, inputs, LayerContext.Current) { Pulls = pulls, PullAll = pullAll, Composite = composite });
+        // constants too: the pulls will need them, maybe after an inner scope has ended
+        foreach (var input in inputs) AdoptFromInside(input);
+        // a record of its own for a value that has one
+        if (value.Record >= 0 || value.Parameter is not null) value = value.View(value.Shape);
+        return Append(new Entry(name, value, inputs, LayerContext.Current)
+        {
+            Pulls = pulls,
+            PullAll = pullAll,
+            Composite = composite,
+        });
     }
 
     private Tensor Append(Entry entry)
@@ -185,15 +207,17 @@ public sealed partial class Tape : Scope
     private int RecordOf(Tensor x) => x.Tape == this ? x.Record
         : x.Parameter is { IsTrainable: true } parameter && parameters.TryGetValue(parameter, out var record) ? record : -1;
 
-    // ---- sweeping ------------------------------------------------------------------------------------------------------------------------
+    // ---- sweeping -------------------------------------------------------------------------------------------------------------
 
     /// <summary>The gradient of a loss with respect to every trainable parameter it was computed from.</summary>
     /// <param name="loss">A tensor of one element.</param>
-    /// <param name="release">Free each recorded value as soon as the sweep has passed it; reading one later throws and names <see cref="Tensor.Keep"/>.</param>
+    /// <param name="release">Free each recorded value as soon as the sweep has passed it; reading one later throws and names
+    /// <see cref="Tensor.Keep"/>.</param>
     public Gradients Gradients(Tensor loss, bool release = false)
     {
         if (loss.Count != 1)
-            throw new ShapeException($"Gradients: the loss has the shape {loss.Shape}; it must be one number. Take its mean, or use the overload with a seed.");
+            throw new ShapeException($"Gradients: the loss has the shape {loss.Shape}; it must be one number. Take its mean, or "
+                + "use the overload with a seed.");
         var found = Find(loss, loss.Constant(loss.Shape, 1), [.. parameters.Values], createGraph: false, release);
         var result = new Dictionary<Parameter, Tensor>();
         foreach (var (parameter, record) in parameters)
@@ -201,65 +225,41 @@ public sealed partial class Tape : Scope
         return new Gradients(result, proposals);
     }
 
-    /// <summary>The gradients of y with respect to some tensors: sum over y of seed * dy/dx, of x's shape. Zero where y does not depend on x.</summary>
+    /// <summary>
+    /// The gradients of y with respect to some tensors: sum over y of seed * dy/dx, of x's shape. Zero where y does not depend on
+    /// x.
+    /// </summary>
     /// <param name="y">A value that this tape recorded.</param>
     /// <param name="wrt">Parameters' values, watched tensors, or anything that was computed from them.</param>
     /// <param name="seed">A covector of y's shape; ones when not given.</param>
     /// <param name="createGraph">Record the sweep on this tape too, so that the results can be differentiated again.</param>
-    /// <exception cref="InvalidOperationException">This tape did not record <paramref name="y"/> or one of <paramref name="wrt"/>.</exception>
+    /// <exception cref="InvalidOperationException">This tape did not record <paramref name="y"/> or one of
+    /// <paramref name="wrt"/>.</exception>
     public Tensor[] Gradients(Tensor y, Tensor[] wrt, Tensor? seed = null, bool createGraph = false)
     {
         seed ??= y.Constant(y.Shape, 1);
-        if (seed.Shape != y.Shape) throw new ShapeException($"Gradients: the seed has the shape {seed.Shape}, but y has {y.Shape}.");
+        if (seed.Shape != y.Shape)
+            throw new ShapeException($"Gradients: the seed has the shape {seed.Shape}, but y has {y.Shape}.");
         foreach (var x in wrt)
             if (RecordOf(x) < 0) throw NotRecorded(x);
         var found = Find(y, seed, [.. wrt.Select(RecordOf)], createGraph, release: false);
         return [.. wrt.Select(x => found.GetValueOrDefault(RecordOf(x)) ?? x.Constant(x.Shape, 0))];
     }
 
-    private Dictionary<int, Tensor> Find(Tensor y, Tensor seed, HashSet<int> wanted, bool createGraph, bool release)
-    {
-        CheckOpen();
-        if (createGraph && paused > 0) throw new InvalidOperationException("the tape is paused, so it cannot record the sweep that createGraph asks for.");
-        var start = RecordOf(y);
-        if (start < 0) throw NotRecorded(y);
-        using var _ = createGraph ? null : Pause();
-        var layer = LayerContext.Current;
-        try
-        {
-            return new Sweep(this, FindNeeded(start, wanted), createGraph).Run(start, seed, wanted, release);
-        }
-        finally
-        {
-            LayerContext.Current = layer;
-        }
-    }
-
-    // Which records lead to something that was asked for. Inputs stand earlier on the tape, so one pass forward finds them.
-    private bool[] FindNeeded(int start, HashSet<int> wanted)
-    {
-        var needed = new bool[start + 1];
-        for (var record = 0; record <= start; record++)
-        {
-            needed[record] = wanted.Contains(record);
-            foreach (var input in entries[record].Inputs)
-                if (RecordOf(input) is var source and >= 0) needed[record] |= needed[source];
-        }
-        return needed;
-    }
-
-    // ---- errors --------------------------------------------------------------------------------------------------------------------------
+    // ---- errors ---------------------------------------------------------------------------------------------------------------
 
     private void CheckOpen()
     {
         if (Current != this)
-            throw new InvalidOperationException(IsDisposed ? "this tape has been disposed." : "this tape belongs to another thread: a tape is used on the thread "
-                + "that opened it (after an await, the rest may run on another one).");
+            throw new InvalidOperationException(IsDisposed ? "this tape has been disposed."
+                : "this tape belongs to another thread: a tape is used on the thread that opened it (after an await, the rest "
+                    + "may run on another one).");
     }
 
     private static InvalidOperationException NotRecorded(Tensor x) => new(
-        $"this tape did not record the tensor {x.Shape}, so it knows no gradient of it. Usual reasons: it was made before the tape was opened (give it to "
-        + "tape.Watch and compute with the result), it was computed on another thread, or after an await; or no variable went into it.");
+        $"this tape did not record the tensor {x.Shape}, so it knows no gradient of it. Usual reasons: it was made before the "
+        + "tape was opened (give it to tape.Watch and compute with the result), it was computed on another thread, or after an "
+        + "await; or no variable went into it.");
 
     private static void CheckFinite(Entry entry, Tensor x, string what, Parameter? parameter = null)
     {
@@ -267,10 +267,11 @@ public sealed partial class Tape : Scope
         if (index < 0) return;
         parameter ??= entry.Inputs.Select(input => input.Parameter).FirstOrDefault(p => p is not null);
         throw new NonFiniteException($"the {what} of '{entry.Name}' {x.Shape} is {x.ToDoubles()[index]} at element {index}"
-            + (entry.Layer is { } layer ? $", in layer {layer}" : "") + (parameter is null ? "." : $", parameter {parameter.Name}."));
+            + (entry.Layer is { } layer ? $", in layer {layer}" : "") + (parameter is null ? "" : $", parameter {parameter.Name}")
+            + ".");
     }
 
-    // ---- printing ------------------------------------------------------------------------------------------------------------------------
+    // ---- printing -------------------------------------------------------------------------------------------------------------
 
     /// <summary>The records as a table: number, operation, layer, shape, and the records that a gradient goes to.</summary>
     public string Print()
@@ -280,12 +281,14 @@ public sealed partial class Tape : Scope
         {
             var entry = entries[record];
             var sources = entry.Inputs.Select(RecordOf).Where(r => r >= 0).Select(r => $"#{r}");
-            rows.Add([$"{record}", entry.Name, entry.Layer?.ToString() ?? "", $"{entry.Value.Shape}",
-                entry.Parameter is { } parameter ? $"(parameter {parameter.Name})" : entry.Inputs.Length == 0 ? "(watched)" : string.Join(", ", sources)]);
+            var target = entry.Parameter is { } parameter ? $"(parameter {parameter.Name})"
+                : entry.Inputs.Length == 0 ? "(watched)" : string.Join(", ", sources);
+            rows.Add([$"{record}", entry.Name, entry.Layer?.ToString() ?? "", $"{entry.Value.Shape}", target]);
         }
         var widths = Enumerable.Range(0, 5).Select(column => rows.Max(row => row[column].Length)).ToArray();
         var text = new StringBuilder();
-        foreach (var row in rows) text.AppendLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+        foreach (var row in rows)
+            text.AppendLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
         return text.ToString();
     }
 }

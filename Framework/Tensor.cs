@@ -7,12 +7,14 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad;
 
 /// <summary>
-/// An immutable array of numbers with a shape, contiguous and row-major, on a device. The channel axis is the last: images are [N, H, W, C],
-/// convolution weights [KH, KW, C / groups, O]. What can be done with a tensor stands in <c>Ops/</c>, one file an operation.
+/// An immutable array of numbers with a shape, contiguous and row-major, on a device. The channel axis is the last: images are
+/// [N, H, W, C], convolution weights [KH, KW, C / groups, O]. What can be done with a tensor stands in <c>Ops/</c>, one file an
+/// operation.
 /// </summary>
 /// <remarks>
-/// A tensor needs no disposal. Made inside a <see cref="Scope"/> (a <see cref="Tape"/> is one), it is good until the scope ends; later use throws and
-/// names <see cref="Keep"/>. Made outside, it lives as long as it is referenced. Reading is thread-safe; recording belongs to the tape's thread.
+/// A tensor needs no disposal. Made inside a <see cref="Scope"/> (a <see cref="Tape"/> is one), it is good until the scope ends;
+/// later use throws and names <see cref="Keep"/>. Made outside, it lives as long as it is referenced. Reading is thread-safe;
+/// recording belongs to the tape's thread.
 /// </remarks>
 public sealed class Tensor
 {
@@ -36,7 +38,8 @@ public sealed class Tensor
     /// <summary>The number of elements.</summary>
     public int Count => Shape.Count;
 
-    // What the tape knows of this value. A parameter's value is a variable of every tape; any other value of the one that recorded it.
+    // What the tape knows of this value. A parameter's value is a variable of every tape; any other value of the one that
+    // recorded it.
     internal Parameter? Parameter { get; init; }
     internal Tape? Tape { get; set; }
     internal int Record { get; set; } = -1;
@@ -49,7 +52,7 @@ public sealed class Tensor
 
     internal bool IsStale => buffer.Stamp != stamp;
 
-    // ---- creation ------------------------------------------------------------------------------------------------------------------------
+    // ---- creation -------------------------------------------------------------------------------------------------------------
 
     /// <summary>A tensor on the current device with the given numbers, row-major.</summary>
     /// <exception cref="ShapeException">The number of values is not the shape's.</exception>
@@ -116,7 +119,7 @@ public sealed class Tensor
     /// <summary>The same numbers under another shape, unrecorded.</summary>
     internal Tensor View(Shape shape) => new(shape, Device, Buffer);
 
-    // ---- reading -------------------------------------------------------------------------------------------------------------------------
+    // ---- reading --------------------------------------------------------------------------------------------------------------
 
     /// <summary>The numbers, row-major.</summary>
     public double[] ToDoubles()
@@ -143,7 +146,8 @@ public sealed class Tensor
 
     /// <summary>The only number of a tensor with one element.</summary>
     /// <exception cref="ShapeException">There is not exactly one element.</exception>
-    public double ToDouble() => Count == 1 ? ToDoubles()[0] : throw new ShapeException($"ToDouble: the shape {Shape} has {Count} elements, not one.");
+    public double ToDouble() => Count == 1 ? ToDoubles()[0]
+        : throw new ShapeException($"ToDouble: the shape {Shape} has {Count} elements, not one.");
 
     /// <summary>The element at a position, one index an axis.</summary>
     public double At(params ReadOnlySpan<int> position)
@@ -153,16 +157,18 @@ public sealed class Tensor
         var index = 0;
         for (var axis = 0; axis < position.Length; axis++)
         {
-            if ((uint)position[axis] >= (uint)Shape[axis]) throw new ShapeException($"At: index {position[axis]} of axis {axis} lies outside the shape {Shape}.");
+            if ((uint)position[axis] >= (uint)Shape[axis])
+                throw new ShapeException($"At: index {position[axis]} of axis {axis} lies outside the shape {Shape}.");
             index += position[axis] * strides[axis];
         }
         return ToDoubles()[index];
     }
 
-    // ---- life ----------------------------------------------------------------------------------------------------------------------------
+    // ---- life -----------------------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Takes the numbers out of their scope, so that they outlive it, and returns them as a tensor that is not on any tape. The collector frees them.
+    /// Takes the numbers out of their scope, so that they outlive it, and returns them as a tensor that is not on any tape. The
+    /// collector frees them.
     /// </summary>
     public Tensor Keep()
     {
@@ -171,7 +177,10 @@ public sealed class Tensor
         return kept;
     }
 
-    /// <summary>Applies a formula to every element. The result is not recorded: see <see cref="Tapegrad.Tape.Record(string, Tensor, ReadOnlySpan{ValueTuple{Tensor, Pull}})"/>.</summary>
+    /// <summary>
+    /// Applies a formula to every element. The result is not recorded: see
+    /// <see cref="Tapegrad.Tape.Record(string, Tensor, ReadOnlySpan{ValueTuple{Tensor, Pull}})"/>.
+    /// </summary>
     public Tensor Map<TMap>(TMap map) where TMap : struct, IMap
     {
         var result = Create(Shape, Device);
@@ -226,27 +235,34 @@ public sealed class Tensor
     internal static void CheckDevice(string operation, Tensor a, Tensor b)
     {
         if (a.Device != b.Device)
-            throw new InvalidOperationException($"{operation}: one tensor is on the {a.Device} device, the other on the {b.Device} device"
-                + $"{LayerContext.Suffix}. Make both under the same Device.Use(...).");
+            throw new InvalidOperationException($"{operation}: one tensor is on the {a.Device} device, the other on the "
+                + $"{b.Device} device{LayerContext.Suffix}. Make both under the same Device.Use(...).");
     }
 
     private static void CheckCount(int count, Shape shape)
     {
-        if (count != shape.Count) throw new ShapeException($"{count} numbers for the shape {shape}, which has {shape.Count} elements.");
+        if (count != shape.Count)
+            throw new ShapeException($"{count} numbers for the shape {shape}, which has {shape.Count} elements.");
     }
 
     private InvalidOperationException Stale() => new(buffer.LastChange == BufferChange.Updated
-        ? $"{Parameter?.Name ?? $"the parameter behind this tensor {Shape}"} was updated after this value was taken (for instance after the forward pass that still "
-            + "needs it). Compute again with the new value, or ask for the gradients before the optimizer's step."
-        : $"this tensor's scope has ended (shape {Shape}), or a sweep with release has freed it: call Keep() to take it out, while the scope is open.");
+        ? $"{Parameter?.Name ?? $"the parameter behind this tensor {Shape}"} was updated after this value was taken (for "
+            + "instance after the forward pass that still needs it). Compute again with the new value, or ask for the gradients "
+            + "before the optimizer's step."
+        : $"this tensor's scope has ended (shape {Shape}), or a sweep with release has freed it: call Keep() to take it out, "
+            + "while the scope is open.");
 
-    // ---- printing ------------------------------------------------------------------------------------------------------------------------
+    // ---- printing -------------------------------------------------------------------------------------------------------------
 
     /// <summary>The shape and an excerpt of the numbers; never throws.</summary>
     public override string ToString()
     {
         var heading = $"Tensor {Shape} on {Device}";
-        if (IsStale) return $"{heading} (its numbers are gone: {(buffer.LastChange == BufferChange.Updated ? "the parameter was updated" : "its scope has ended")})";
+        if (IsStale)
+        {
+            var cause = buffer.LastChange == BufferChange.Updated ? "the parameter was updated" : "its scope has ended";
+            return $"{heading} (its numbers are gone: {cause})";
+        }
         var text = new StringBuilder(heading);
         var values = ToDoubles();
         if (Shape.Rank == 0) return text.Append(": ").Append(Format(values[0])).ToString();

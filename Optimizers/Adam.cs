@@ -3,7 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad.Optimizers;
 
 /// <summary>
-/// Adam (Kingma and Ba, 2015): with g' = g + decay p, running means m of g' and v of g'^2, and both divided by what they lack at step t,
+/// Adam (Kingma and Ba, 2015): with g' = g + decay p, running means m of g' and v of g'^2, and both divided by what they lack at
+/// step t,
 /// <code>
 /// m = b1 m + (1 - b1) g'        v = b2 v + (1 - b2) g'^2
 /// p = p - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
@@ -16,28 +17,33 @@ public sealed class Adam : Optimizer
     private readonly Dictionary<Parameter, int> ages = [];   // a parameter that joins late starts its own count
 
     /// <summary>Adapts all parameters alike.</summary>
-    public Adam(IEnumerable<Parameter> parameters, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8, double weightDecay = 0)
+    public Adam(IEnumerable<Parameter> parameters, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8,
+        double weightDecay = 0)
         : this([new ParameterGroup([.. parameters], weightDecay)], beta1, beta2, eps) { }
 
     /// <summary>Adapts groups of parameters.</summary>
     public Adam(IReadOnlyList<ParameterGroup> groups, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8) : base(groups)
     {
-        if (!(beta1 is >= 0 and < 1) || !(beta2 is >= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(beta1), $"({beta1}, {beta2})", "both betas lie in [0, 1).");
+        if (!(beta1 is >= 0 and < 1) || !(beta2 is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(beta1), $"({beta1}, {beta2})", "both betas lie in [0, 1).");
         (this.beta1, this.beta2, this.eps) = (beta1, beta2, eps);
     }
 
     /// <inheritdoc/>
-    protected override (Parameter? First, Parameter? Second) CreateState(Parameter parameter) => (Zeros(parameter, "mean"), Zeros(parameter, "mean_square"));
+    protected override (Parameter? First, Parameter? Second) CreateState(Parameter parameter) =>
+        (Zeros(parameter, "mean"), Zeros(parameter, "mean_square"));
 
     /// <inheritdoc/>
-    protected override void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, Parameter? first, Parameter? second)
+    protected override void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, Parameter? first,
+        Parameter? second)
     {
         var age = ages[parameter] = ages.GetValueOrDefault(parameter) + 1;
-        var adaptation = new Adaptation(rate / (1 - Math.Pow(beta1, age)), 1 / (1 - Math.Pow(beta2, age)), beta1, beta2, eps, group.WeightDecay);
-        parameter.Update(adaptation, gradient, first, second);
+        var (corrected, correction) = (rate / (1 - Math.Pow(beta1, age)), 1 / (1 - Math.Pow(beta2, age)));
+        parameter.Update(new Adaptation(corrected, correction, beta1, beta2, eps, group.WeightDecay), gradient, first, second);
     }
 
-    private readonly struct Adaptation(double rate, double correction, double beta1, double beta2, double eps, double decay) : IUpdate
+    private readonly struct Adaptation(double rate, double correction, double beta1, double beta2, double eps, double decay)
+        : IUpdate
     {
         public void Apply<T>(ref T parameter, T gradient, ref T mean, ref T square) where T : struct, IReal<T>
         {

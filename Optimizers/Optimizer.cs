@@ -17,7 +17,9 @@ public enum NonFinite
 /// <param name="RateFactor">Multiplies the learning rate.</param>
 public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double WeightDecay = 0, double RateFactor = 1)
 {
-    /// <summary>Two groups: parameters of several axes with weight decay, and gamma, beta and biases (at most one axis) without.</summary>
+    /// <summary>
+    /// Two groups: parameters of several axes with weight decay, and gamma, beta and biases (at most one axis) without.
+    /// </summary>
     public static ParameterGroup[] DecayWeightsOnly(IEnumerable<Parameter> parameters, double weightDecay)
     {
         var all = parameters.ToArray();
@@ -26,7 +28,8 @@ public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double 
 }
 
 /// <summary>
-/// Updates parameters in place from gradients. A step commits the gradients and the running statistics that came with them together, or neither.
+/// Updates parameters in place from gradients. A step commits the gradients and the running statistics that came with them
+/// together, or neither.
 /// </summary>
 /// <remarks>Parameters that the loss was not computed from stay as they are. Not thread-safe.</remarks>
 public abstract class Optimizer
@@ -40,7 +43,8 @@ public abstract class Optimizer
         Groups = groups;
         var seen = new HashSet<Parameter>();
         foreach (var parameter in groups.SelectMany(group => group.Parameters))
-            if (!seen.Add(parameter)) throw new ArgumentException($"the parameter {parameter.Name} is given twice.", nameof(groups));
+            if (!seen.Add(parameter))
+                throw new ArgumentException($"the parameter {parameter.Name} is given twice.", nameof(groups));
         if (seen.Count == 0) throw new ArgumentException("there is no parameter to optimize.", nameof(groups));
     }
 
@@ -58,10 +62,12 @@ public abstract class Optimizer
     /// <exception cref="NonFiniteException">Something is not finite: the message names it. Nothing has changed.</exception>
     public bool Step(Gradients gradients, double rate)
     {
-        if (!double.IsFinite(rate)) throw new ArgumentOutOfRangeException(nameof(rate), rate, "the learning rate must be finite.");
+        if (!double.IsFinite(rate))
+            throw new ArgumentOutOfRangeException(nameof(rate), rate, "the learning rate must be finite.");
         if (gradients.FindNonFinite() is { } found)
-            return OnNonFinite == NonFinite.Skip ? false : throw new NonFiniteException($"{found}; the step was not taken. A lower learning rate, warm-up or clipping may help; "
-                + "Tape.Training(..., stopAtNonFinite: true) finds where it begins.");
+            return OnNonFinite == NonFinite.Skip ? false
+                : throw new NonFiniteException($"{found}; the step was not taken. A lower learning rate, warm-up or clipping may "
+                    + "help; Tape.Training(..., stopAtNonFinite: true) finds where it begins.");
         gradients.CommitStatistics();
         Steps++;
         foreach (var group in Groups)
@@ -78,11 +84,13 @@ public abstract class Optimizer
     protected abstract (Parameter? First, Parameter? Second) CreateState(Parameter parameter);
 
     /// <summary>Updates one parameter and its state.</summary>
-    protected abstract void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, Parameter? first, Parameter? second);
+    protected abstract void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, Parameter? first,
+        Parameter? second);
 
     /// <summary>A state of zeros beside a parameter.</summary>
     protected static Parameter Zeros(Parameter parameter, string name)
     {
-        using (Device.Use(parameter.Device)) return new Parameter($"{parameter.Name}.{name}", Tensor.Zeros(parameter.Shape), trainable: false);
+        using var device = Device.Use(parameter.Device);
+        return new Parameter($"{parameter.Name}.{name}", Tensor.Zeros(parameter.Shape), trainable: false);
     }
 }

@@ -22,16 +22,20 @@ public sealed class Sgd : Optimizer
     /// <summary>Descends on groups of parameters.</summary>
     public Sgd(IReadOnlyList<ParameterGroup> groups, double momentum = 0, bool nesterov = false) : base(groups)
     {
-        if (!(momentum is >= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "the momentum lies in [0, 1).");
-        if (nesterov && momentum == 0) throw new ArgumentException("Nesterov's look-ahead needs a momentum above 0.", nameof(nesterov));
+        if (!(momentum is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(momentum), momentum, "the momentum lies in [0, 1).");
+        if (nesterov && momentum == 0)
+            throw new ArgumentException("Nesterov's look-ahead needs a momentum above 0.", nameof(nesterov));
         (this.momentum, this.nesterov) = (momentum, nesterov);
     }
 
     /// <inheritdoc/>
-    protected override (Parameter? First, Parameter? Second) CreateState(Parameter parameter) => (momentum > 0 ? Zeros(parameter, "velocity") : null, null);
+    protected override (Parameter? First, Parameter? Second) CreateState(Parameter parameter) =>
+        (momentum > 0 ? Zeros(parameter, "velocity") : null, null);
 
     /// <inheritdoc/>
-    protected override void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, Parameter? first, Parameter? second) =>
+    protected override void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, Parameter? first,
+        Parameter? second) =>
         parameter.Update(new Descent(rate, momentum, group.WeightDecay, nesterov), gradient, first, second);
 
     private readonly struct Descent(double rate, double momentum, double decay, bool nesterov) : IUpdate

@@ -12,8 +12,8 @@ using Module = Tapegrad.Layers.Module;
 namespace Tapegrad.Tests.Engine;
 
 /// <summary>
-/// The arrows between assemblies and between the namespaces of the framework point one way. Read from what was compiled, signatures and method bodies, not
-/// from the text.
+/// The arrows between assemblies and between the namespaces of the framework point one way. Read from what was compiled,
+/// signatures and method bodies, not from the text.
 /// </summary>
 public sealed class ArchitectureTests
 {
@@ -32,27 +32,33 @@ public sealed class ArchitectureTests
     }
 
     private static IEnumerable<string> OutsideTheRuntime(Assembly assembly) =>
-        assembly.GetReferencedAssemblies().Select(name => name.Name!).Where(name => !File.Exists(Path.Combine(Runtime, name + ".dll")));
+        assembly.GetReferencedAssemblies().Select(name => name.Name!)
+            .Where(name => !File.Exists(Path.Combine(Runtime, name + ".dll")));
 
     [Fact]
     public void Memory_knows_nothing_of_the_rest() =>
-        AssertNone(TypesIn("Tapegrad.Memory"), type => type.Namespace!.StartsWith("Tapegrad") && type.Namespace != "Tapegrad.Memory");
+        AssertNone(TypesIn("Tapegrad.Memory"), type => type.Namespace!.StartsWith("Tapegrad")
+            && type.Namespace != "Tapegrad.Memory");
 
     [Fact]
     public void Devices_know_shapes_and_random_numbers_and_no_calculus() =>
-        AssertNone(TypesIn("Tapegrad.Devices"), type => type.Namespace == "Tapegrad" && type != typeof(Shape) && type != typeof(RandomSource));
+        AssertNone(TypesIn("Tapegrad.Devices"), type => type.Namespace == "Tapegrad" && type != typeof(Shape)
+            && type != typeof(RandomSource));
 
     [Fact]
     public void Operations_hand_buffers_on_and_know_nothing_else_of_memory() =>
-        AssertNone(TypesIn("Tapegrad").Where(type => Outermost(type).Name.EndsWith("Operation")), type => type.Namespace == "Tapegrad.Memory" && type != typeof(Buffer));
+        AssertNone(TypesIn("Tapegrad").Where(type => Outermost(type).Name.EndsWith("Operation")),
+            type => type.Namespace == "Tapegrad.Memory" && type != typeof(Buffer));
 
     [Fact]
     public void Only_devices_know_that_a_buffer_may_lie_in_this_process() =>
-        AssertNone(Framework.GetTypes().Where(type => type.Namespace == "Tapegrad"), type => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(HostBuffer<>));
+        AssertNone(Framework.GetTypes().Where(type => type.Namespace == "Tapegrad"),
+            type => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(HostBuffer<>));
 
     [Fact]
     public void Layers_optimizers_and_datasets_never_see_memory() =>
-        AssertNone(new[] { Layers, Optimizers, Datasets }.SelectMany(assembly => assembly.GetTypes()), type => type.Namespace == "Tapegrad.Memory");
+        AssertNone(new[] { Layers, Optimizers, Datasets }.SelectMany(assembly => assembly.GetTypes()),
+            type => type.Namespace == "Tapegrad.Memory");
 
     [Fact]
     public void This_test_can_see()
@@ -91,9 +97,13 @@ public sealed class ArchitectureTests
     /// <summary>The types that a type mentions.</summary>
     private static class References
     {
-        private const BindingFlags All = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+        private const BindingFlags All =
+            BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static
+            | BindingFlags.DeclaredOnly;
 
-        private static readonly Dictionary<int, OpCode> Codes = typeof(OpCodes).GetFields().Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value & 0xFFFF);
+        private static readonly Dictionary<int,
+            OpCode> Codes = typeof(OpCodes).GetFields().Select(field => (OpCode)field.GetValue(null)!)
+            .ToDictionary(code => code.Value & 0xFFFF);
 
         public static HashSet<Type> Of(Type type)
         {
@@ -146,7 +156,8 @@ public sealed class ArchitectureTests
                 switch (instruction.OperandType)
                 {
                     case OperandType.InlineType or OperandType.InlineMethod or OperandType.InlineField or OperandType.InlineTok:
-                        AddMember(found, method.Module.ResolveMember(BitConverter.ToInt32(code, at), typeArguments, methodArguments)!);
+                        AddMember(found, method.Module.ResolveMember(BitConverter.ToInt32(code, at), typeArguments,
+                            methodArguments)!);
                         at += 4;
                         break;
                     case OperandType.InlineSwitch:

@@ -22,7 +22,8 @@ public abstract class EngineTest : IDisposable
     internal static Tensor Weigh(Tensor x) => (x * Tensor.Normal(x.Shape, new RandomSource(99))).Sum();
 
     internal static void Near(double expected, double actual, double tolerance = 1e-12) =>
-        Assert.True(Math.Abs(expected - actual) <= tolerance * Math.Max(1, Math.Abs(expected)), $"expected {expected:G17}, got {actual:G17}");
+        Assert.True(Math.Abs(expected - actual) <= tolerance * Math.Max(1, Math.Abs(expected)),
+            $"expected {expected:G17}, got {actual:G17}");
 
     internal static void Near(double[] expected, Tensor actual, double tolerance = 1e-12)
     {

@@ -3,7 +3,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
-/// <summary>The check itself: it must pass what is right, and catch what is wrong on purpose at the order where it is wrong.</summary>
+/// <summary>
+/// The check itself: it must pass what is right, and catch what is wrong on purpose at the order where it is wrong.
+/// </summary>
 public sealed class GradientCheckTests : EngineTest
 {
     private static readonly double[] Numbers = [0.7, -1.3, 0.4, 2.1, -0.6, 1.2];
@@ -14,14 +16,16 @@ public sealed class GradientCheckTests : EngineTest
         Throws<GradientCheckException>(() => GradientCheck.Run(f, inputs, order, seed: 42), parts);
 
     // An operation with the value x^5 and a pull that claims the given slope.
-    private static Tensor Claim(Tensor x, Func<Tensor, Tensor> slope) => Tape.Record("claim", x.Power(5).StopGradient(), (x, (_, g) => g * slope(x)));
+    private static Tensor Claim(Tensor x, Func<Tensor, Tensor> slope) =>
+        Tape.Record("claim", x.Power(5).StopGradient(), (x, (_, g) => g * slope(x)));
 
     [Fact]
     public void Right_derivatives_pass_to_the_third_order()
     {
         GradientCheck.Run(x => x[0].Power(5), One, order: 3);
         GradientCheck.Run(x => Claim(x[0], x => 5 * x.Power(4)), One, order: 3);
-        GradientCheck.Run(x => x[0].MatrixProduct(x[1]).Tanh().LogSoftmax(), [One[0], Tensor.Normal(new(3, 4), Random)], order: 3);
+        GradientCheck.Run(x => x[0].MatrixProduct(x[1]).Tanh().LogSoftmax(), [One[0], Tensor.Normal(new(3, 4), Random)],
+            order: 3);
         GradientCheck.Run(x => x[0] / (x[1].Square() + 1), [One[0], Vector(1, 2, 3)], order: 3, variables: [false, true]);
     }
 
@@ -32,7 +36,8 @@ public sealed class GradientCheckTests : EngineTest
     [Fact]
     public void A_wrong_second_derivative_is_caught_at_the_second_order()
     {
-        Tensor Wrong(Tensor[] x) => Claim(x[0], x => 5 * Tape.Record("fourth", x.Power(4).StopGradient(), (x, (_, g) => g * 3 * x.Power(3))));
+        Tensor Wrong(Tensor[] x) =>
+            Claim(x[0], x => 5 * Tape.Record("fourth", x.Power(4).StopGradient(), (x, (_, g) => g * 3 * x.Power(3))));
         GradientCheck.Run(Wrong, One, order: 1);
         Fails(Wrong, One, 2, "order 2");
     }
@@ -51,7 +56,8 @@ public sealed class GradientCheckTests : EngineTest
     [InlineData(0.9999)]
     [InlineData(-1.0)]
     [InlineData(0.0)]
-    public void A_slightly_wrong_slope_is_caught(double factor) => Fails(x => Claim(x[0], x => 5 * factor * x.Power(4)), One, 1, "order 1");
+    public void A_slightly_wrong_slope_is_caught(double factor) =>
+        Fails(x => Claim(x[0], x => 5 * factor * x.Power(4)), One, 1, "order 1");
 
     [Fact]
     public void A_severed_graph_is_caught()
@@ -74,7 +80,8 @@ public sealed class GradientCheckTests : EngineTest
     public void The_sum_of_the_outputs_would_not_do()
     {
         // The outputs sum to 0 whatever x is; so does the wrong gradient below. A covector of ones would see nothing.
-        static Tensor Centered(Tensor x) => Tape.Record("center", (x - x.Mean([1], true)).StopGradient(), (x, (_, g) => (g - g.Mean([1], true)) * 2));
+        static Tensor Centered(Tensor x) =>
+            Tape.Record("center", (x - x.Mean([1], true)).StopGradient(), (x, (_, g) => (g - g.Mean([1], true)) * 2));
         Fails(x => Centered(x[0]), One, 1, "order 1");
     }
 
@@ -84,7 +91,8 @@ public sealed class GradientCheckTests : EngineTest
     [Fact]
     public void A_kernel_is_checked_beside_its_composite()
     {
-        static Tensor Kernel(Tensor x, double kernel, double composite) => Tape.RecordKernel("cube", x.Power(3).StopGradient(), [x],
+        static Tensor Kernel(Tensor x, double kernel, double composite) =>
+            Tape.RecordKernel("cube", x.Power(3).StopGradient(), [x],
             inputs => inputs[0].Power(3) * composite, (_, g, _) => [g * x.Square() * (3 * kernel)]);
         GradientCheck.Run(x => Kernel(x[0], 1, 1), One, order: 3);
         Assert.DoesNotContain("createGraph", Fails(x => Kernel(x[0], 1.01, 1), One, 1, "order 1:"));
@@ -94,7 +102,8 @@ public sealed class GradientCheckTests : EngineTest
     [Fact]
     public void Every_input_is_checked_unless_it_is_a_constant()
     {
-        static Tensor Wrong(Tensor[] x) => Tape.Record("product", (x[0] * x[1]).StopGradient(), (x[0], (_, g) => g * x[1]), (x[1], (_, g) => g * x[0] * 2));
+        static Tensor Wrong(Tensor[] x) =>
+            Tape.Record("product", (x[0] * x[1]).StopGradient(), (x[0], (_, g) => g * x[1]), (x[1], (_, g) => g * x[0] * 2));
         var inputs = (Tensor[])[One[0], One[0] + 1];
         Fails(Wrong, inputs, 1, "order 1", "of input 1");
         GradientCheck.Run(Wrong, inputs, variables: [true, false]);
@@ -109,7 +118,8 @@ public sealed class GradientCheckTests : EngineTest
         Tensor Wrong(Tensor[] x) => x[0] * Claim(weight.Value, w => 4 * w.Power(4));
         Throws<GradientCheckException>(() => GradientCheck.Run(Wrong, One, parameters: [weight]), "order 1", "of fc.weight");
         Near([1, 2, 3], weight.Value, 0);
-        Throws<NotSupportedException>(() => GradientCheck.Run(_ => throw new NotSupportedException("no"), One, parameters: [weight]), "no");
+        Throws<NotSupportedException>(() =>
+            GradientCheck.Run(_ => throw new NotSupportedException("no"), One, parameters: [weight]), "no");
         Near([1, 2, 3], weight.Value, 0);
         Near([5], unused.Value, 0);
         Assert.Null(Tape.Current);
@@ -149,7 +159,8 @@ public sealed class GradientCheckTests : EngineTest
     {
         var message = new List<string>();
         foreach (var seed in new[] { 1, 2, 1 })
-            message.Add(Throws<GradientCheckException>(() => GradientCheck.Run(x => Claim(x[0], x => x), One, seed: seed), $"seed {seed}"));
+            message.Add(Throws<GradientCheckException>(() => GradientCheck.Run(x => Claim(x[0], x => x), One, seed: seed),
+                $"seed {seed}"));
         Assert.Equal(message[0], message[2]);
         Assert.NotEqual(message[0].Replace("seed 1", ""), message[1].Replace("seed 2", ""));
     }
@@ -158,7 +169,8 @@ public sealed class GradientCheckTests : EngineTest
     [InlineData(new[] { 0 })]
     [InlineData(new int[0])]
     [InlineData(new[] { 1, 1 })]
-    public void Nasty_shapes_pass(int[] dimensions) => GradientCheck.Run(x => x[0].Square() * x[0].Exp(), [Tensor.Full(new(dimensions), 0.5)], order: 3);
+    public void Nasty_shapes_pass(int[] dimensions) =>
+        GradientCheck.Run(x => x[0].Square() * x[0].Exp(), [Tensor.Full(new(dimensions), 0.5)], order: 3);
 
     [Fact]
     public void Derivatives_that_end_are_zero() => GradientCheck.Run(x => x[0] * 3 + x[0].Square(), One, order: 3);

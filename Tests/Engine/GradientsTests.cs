@@ -16,7 +16,7 @@ public sealed class GradientsTests : EngineTest
 
     private Tensor Second() => a.Value.Sum() * 10 + c.Value.Square().Sum();   // d/da = 10, d/dc = 2 c
 
-    // ---- arithmetic ------------------------------------------------------------------------------------------------------------------------
+    // ---- arithmetic -----------------------------------------------------------------------------------------------------------
 
     [Fact]
     public void The_sum_of_gradients_is_the_gradient_of_the_sum()
@@ -128,7 +128,7 @@ public sealed class GradientsTests : EngineTest
         Assert.Equal([(4, 7, 2)], statistics.Committed);
     }
 
-    // ---- statistics --------------------------------------------------------------------------------------------------------------------------
+    // ---- statistics -----------------------------------------------------------------------------------------------------------
 
     [Fact]
     public void Committed_once_and_never_used_again()
@@ -139,7 +139,8 @@ public sealed class GradientsTests : EngineTest
         var gradients = tape.Gradients(First());
         Assert.Empty(statistics.Committed);
         gradients.CommitStatistics();
-        foreach (var again in (Action[])[gradients.CommitStatistics, () => _ = gradients + tape.Gradients(Second()), () => _ = tape.Gradients(Second()) + gradients,
+        foreach (var again in (Action[])[gradients.CommitStatistics, () => _ = gradients + tape.Gradients(Second()),
+            () => _ = tape.Gradients(Second()) + gradients,
             () => _ = gradients * 2])
             Throws<InvalidOperationException>(again, "used already", "Compute new ones");
         Assert.Single(statistics.Committed);
@@ -168,7 +169,8 @@ public sealed class GradientsTests : EngineTest
         tape.Propose(once, new Moments(5, Tensor.Scalar(8), Tensor.Scalar(9)));
         tape.Propose(twice, new Moments(1, Tensor.Scalar(5), Tensor.Scalar(4)));
         tape.Gradients(First()).CommitStatistics();
-        Assert.Equal([(4, 2, 1 + 3)], twice.Committed);   // the set 1, 1, 1 and one of mean 5 with variance 4: mean 2, (0 * 3 + 4) / 4 + 16 * 3/16
+        // the set 1, 1, 1 and one of mean 5 with variance 4: mean 2, (0 * 3 + 4) / 4 + 16 * 3/16
+        Assert.Equal([(4, 2, 1 + 3)], twice.Committed);
         Assert.Equal([(5, 8, 9)], once.Committed);
     }
 
@@ -194,7 +196,8 @@ public sealed class GradientsTests : EngineTest
                 var numbers = Array.ConvertAll(batch, x => x.Get);
                 var mean = numbers.Length > 0 ? numbers.Average() : 0;
                 using var tape = Tape.Training(Random);
-                tape.Propose(statistics, new Moments(numbers.Length, Tensor.Scalar(mean), Tensor.Scalar(numbers.Length > 0 ? numbers.Average(x => (x - mean) * (x - mean)) : 0)));
+                tape.Propose(statistics, new Moments(numbers.Length, Tensor.Scalar(mean),
+                    Tensor.Scalar(numbers.Length > 0 ? numbers.Average(x => (x - mean) * (x - mean)) : 0)));
                 var gradients = tape.Gradients(First()).Keep();
                 total = total is null ? gradients : (total + gradients).Keep();
             }
@@ -205,7 +208,8 @@ public sealed class GradientsTests : EngineTest
             if (all.Length == 0) return;
             var scale = 1 + all.Max(Math.Abs);
             Assert.True(Math.Abs(all.Average() - pooledMean) <= 1e-12 * scale);
-            Assert.True(Math.Abs(all.Average(x => (x - all.Average()) * (x - all.Average())) - pooledVariance) <= 1e-12 * scale * scale);
+            Assert.True(Math.Abs(all.Average(x => (x - all.Average()) * (x - all.Average())) - pooledVariance) <= 1e-12 * scale
+                * scale);
             Near([6 * batches.Get.Length, 12 * batches.Get.Length], total[a]);
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(200));
     }
@@ -214,12 +218,15 @@ public sealed class GradientsTests : EngineTest
     public void Pooled_moments_are_those_of_the_whole_set_channel_by_channel()
     {
         // 12 rows of 3 channels, one of them far from 0, cut into 5 + 7.
-        var rows = Enumerable.Range(0, 12).Select(i => new[] { Random.Normal(3 * i), 1e6 + Random.Normal(3 * i + 1), i < 5 ? -4.0 : 11 }).ToArray();
+        var rows = Enumerable.Range(0, 12)
+            .Select(i => new[] { Random.Normal(3 * i), 1e6 + Random.Normal(3 * i + 1), i < 5 ? -4.0 : 11 }).ToArray();
         static Moments Of(double[][] rows)
         {
-            double[] Each(Func<IEnumerable<double>, double> f) => [.. Enumerable.Range(0, 3).Select(c => f(rows.Select(row => row[c])))];
+            double[] Each(Func<IEnumerable<double>, double> f) =>
+                [.. Enumerable.Range(0, 3).Select(c => f(rows.Select(row => row[c])))];
             var mean = Each(x => x.Average());
-            return new Moments(rows.Length, Vector(mean), Vector(Each(x => x.Average(v => (v - x.Average()) * (v - x.Average())))));
+            return new Moments(rows.Length, Vector(mean),
+                Vector(Each(x => x.Average(v => (v - x.Average()) * (v - x.Average())))));
         }
         var (pooled, whole) = (Of(rows[..5]).Pool(Of(rows[5..])), Of(rows));
         Assert.Equal(12, pooled.Count);
@@ -235,7 +242,7 @@ public sealed class GradientsTests : EngineTest
         Assert.Same(some, none.Pool(some));
     }
 
-    // ---- what is not finite ------------------------------------------------------------------------------------------------------------------
+    // ---- what is not finite ---------------------------------------------------------------------------------------------------
 
     [Fact]
     public void The_first_number_that_is_not_finite_is_described()
@@ -243,8 +250,10 @@ public sealed class GradientsTests : EngineTest
         var statistics = new Recorder("layer1.norm1");
         using var tape = Tape.Training(Random);
         Assert.Null(tape.Gradients(First()).FindNonFinite());
-        Assert.Equal("the gradient of a [2] is NaN at element 1", tape.Gradients((a.Value * Vector(1, double.NaN)).Sum()).FindNonFinite());
-        Assert.Equal("the gradient of b [1] is -Infinity at element 0", tape.Gradients((b.Value * double.NegativeInfinity).Sum()).FindNonFinite());
+        Assert.Equal("the gradient of a [2] is NaN at element 1",
+            tape.Gradients((a.Value * Vector(1, double.NaN)).Sum()).FindNonFinite());
+        Assert.Equal("the gradient of b [1] is -Infinity at element 0",
+            tape.Gradients((b.Value * double.NegativeInfinity).Sum()).FindNonFinite());
         tape.Propose(statistics, new Moments(1, Tensor.Scalar(1), Tensor.Scalar(double.PositiveInfinity)));
         Assert.Equal("the batch statistics of layer1.norm1 hold Infinity at element 0", tape.Gradients(First()).FindNonFinite());
     }

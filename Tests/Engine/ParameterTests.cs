@@ -16,7 +16,8 @@ public sealed class ParameterTests : EngineTest
         }
     }
 
-    private static void AssertUpdated(Tensor old, string name) => Throws<InvalidOperationException>(() => old.ToDoubles(), $"{name} was updated", "forward pass");
+    private static void AssertUpdated(Tensor old, string name) =>
+        Throws<InvalidOperationException>(() => old.ToDoubles(), $"{name} was updated", "forward pass");
 
     [Fact]
     public void A_parameter_copies_its_initial_value()
@@ -77,7 +78,8 @@ public sealed class ParameterTests : EngineTest
     [Fact]
     public void An_update_changes_parameter_and_states_and_raises_every_stamp()
     {
-        var (p, first, second) = (new Parameter("p", Vector(1, 2)), new Parameter("first", Vector(0, 10)), new Parameter("second", Vector(0, 20)));
+        var (p, first, second) = (new Parameter("p", Vector(1, 2)), new Parameter("first", Vector(0, 10)),
+            new Parameter("second", Vector(0, 20)));
         var old = new[] { p.Value, first.Value, second.Value };
         p.Update(new Subtracting(), Vector(10, 100), first, second);
         Near([-9, -98], p.Value);
@@ -97,8 +99,10 @@ public sealed class ParameterTests : EngineTest
         var x = tape.Watch(Vector(3));
         var loss = (x * weight.Value).Sum();
         weight.Value = Vector(5);
-        Throws<InvalidOperationException>(() => tape.Gradients(loss, [x]), "conv1.weight was updated", "before the optimizer's step");
-        Near([10], tape.Gradients((x * x * weight.Value).Sum(), [weight.Value, x])[1] / 3);   // computed again with the new value: 2 x w = 30
+        Throws<InvalidOperationException>(() => tape.Gradients(loss, [x]), "conv1.weight was updated",
+            "before the optimizer's step");
+        // computed again with the new value: 2 x w = 30
+        Near([10], tape.Gradients((x * x * weight.Value).Sum(), [weight.Value, x])[1] / 3);
     }
 
     [Fact]

@@ -4,8 +4,8 @@ using Xunit;
 namespace Tapegrad.Tests.Engine;
 
 /// <summary>
-/// What a sweep frees and what it must not: with <c>release: true</c> the recorded values that it has passed, always the gradients that it made on its way;
-/// never what somebody else made or will read.
+/// What a sweep frees and what it must not: with <c>release: true</c> the recorded values that it has passed, always the
+/// gradients that it made on its way; never what somebody else made or will read.
 /// </summary>
 public sealed class ReleaseTests : EngineTest
 {
@@ -16,7 +16,8 @@ public sealed class ReleaseTests : EngineTest
     // The sum of the elements of y times 1 and 10, as in all tests below.
     private static Tensor Loss(Tensor y) => (y * Vector(1, 10)).Sum();
 
-    private static void AssertFreed(Tensor tensor) => Throws<InvalidOperationException>(() => tensor.ToDoubles(), "sweep with release", "Keep()");
+    private static void AssertFreed(Tensor tensor) =>
+        Throws<InvalidOperationException>(() => tensor.ToDoubles(), "sweep with release", "Keep()");
 
     [Fact]
     public void Release_gives_the_same_numbers_and_frees_the_values()
@@ -124,7 +125,8 @@ public sealed class ReleaseTests : EngineTest
     {
         using var tape = Tape.Training(Random);
         var square = p.Value.Square();
-        var y = Tape.Record("hand back", square.Exp().StopGradient(), (square, (value, _) => value));   // gradient e^s whatever comes
+        // gradient e^s whatever comes
+        var y = Tape.Record("hand back", square.Exp().StopGradient(), (square, (value, _) => value));
         var gradients = tape.Gradients(Loss(y), release);
         Near([4 * Math.Exp(4), 6 * Math.Exp(9)], gradients[p]);
         if (release) AssertFreed(y);
@@ -249,7 +251,8 @@ public sealed class ReleaseTests : EngineTest
     [Fact]
     public void A_sweep_frees_what_it_makes_on_its_way()
     {
-        // Gradients of 10 different lengths: those in the middle must go back to the pool while the tape is still open. The lengths are used nowhere else.
+        // Gradients of 10 different lengths: those in the middle must go back to the pool while the tape is still open. The
+        // lengths are used nowhere else.
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Tensor.Ones(new(7919)));   // a prime
         var y = x.Square();
@@ -260,7 +263,7 @@ public sealed class ReleaseTests : EngineTest
         Near(2, found.At(0));
     }
 
-    // ---- inner scopes ----------------------------------------------------------------------------------------------------------------------
+    // ---- inner scopes ---------------------------------------------------------------------------------------------------------
 
     [Fact]
     public void What_is_recorded_in_an_inner_scope_belongs_to_the_tape()
@@ -293,8 +296,10 @@ public sealed class ReleaseTests : EngineTest
             var scope = inner ? new Scope() : null;
             var y = image.Conv2d(weight, Vector(1, 2, 3, 4), padding: 1).Normalize(new Sharing(false, true, 2), 1e-5).Relu();
             y = y.MaxPool2d(2) + y.AveragePool2d(2) + y.Slice([0, 0, 0, 0], [2, 2, 2, 4], [1, 2, 2, 1]);
-            y = y.Greater(0.3).Where(y * Tensor.Uniform(y.Shape, Random), y.Abs().Sqrt() / 2) + 1 / (y.Pad([0, 0, 0, 0], [0, 0, 0, 0]) + 3);
-            y = y.Concatenate(-1, y.Sigmoid().Tanh(), y.Exp()).Permute(0, 3, 1, 2).Power(1.5).Mean(2, 3) - Vector(5).BroadcastTo(new(2, 12));
+            y = y.Greater(0.3).Where(y * Tensor.Uniform(y.Shape, Random), y.Abs().Sqrt() / 2)
+                + 1 / (y.Pad([0, 0, 0, 0], [0, 0, 0, 0]) + 3);
+            y = y.Concatenate(-1, y.Sigmoid().Tanh(), y.Exp()).Permute(0, 3, 1, 2).Power(1.5).Mean(2, 3)
+                - Vector(5).BroadcastTo(new(2, 12));
             loss = y.MatrixProduct(Tensor.Normal(new(12, 5), Random)).CrossEntropy([1, 4], labelSmoothing: 0.1);
             scope?.Dispose();
             double[] found = [.. tape.Gradients(loss, [image, weight]).SelectMany(g => g.ToDoubles())];

@@ -13,7 +13,8 @@ public sealed class ScopeMemoryTests : EngineTest
     internal sealed class Network(RandomSource random, int channels)
     {
         private readonly Parameter first = new("conv1.weight", Tensor.Normal(new(3, 3, 3, channels), random.Split(0)) * 0.3);
-        private readonly Parameter second = new("conv2.weight", Tensor.Normal(new(3, 3, channels, channels), random.Split(1)) * 0.1);
+        private readonly Parameter second = new("conv2.weight",
+            Tensor.Normal(new(3, 3, channels, channels), random.Split(1)) * 0.1);
         private readonly Parameter gamma = new("norm.gamma", Tensor.Ones(new(channels)));
         private readonly Parameter beta = new("norm.beta", Tensor.Zeros(new(channels)));
         private readonly Parameter linear = new("linear.weight", Tensor.Normal(new(channels, 5), random.Split(2)));
@@ -122,7 +123,8 @@ public sealed class ScopeMemoryTests : EngineTest
         var p = new Parameter("p", Tensor.Zeros(new(1)));
         if (release) tape.Gradients(loss + p.Value.Sum(), release: true);
         else tape.Gradients(loss, [x]);
-        // A pull of tanh makes three tensors of this length, a sum two at once, and two gradients wait; 20 leaves room for another way to write them.
+        // A pull of tanh makes three tensors of this length, a sum two at once, and two gradients wait; 20 leaves room for
+        // another way to write them.
         Assert.InRange(Device.Reference.Pool.Created - before, 1, 20);
         var waiting = Device.Reference.Pool.BytesWaiting;
         tape.Dispose();

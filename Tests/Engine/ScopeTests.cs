@@ -6,12 +6,15 @@ using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
-/// <summary>Who owns memory: forget it and it is slower; use it too early or too late and it is an exception; never a leak, never garbage.</summary>
+/// <summary>
+/// Who owns memory: forget it and it is slower; use it too early or too late and it is an exception; never a leak, never garbage.
+/// </summary>
 public sealed class ScopeTests : EngineTest
 {
     private static void AssertEnded(Tensor tensor)
     {
-        Throws<InvalidOperationException>(() => tensor.ToDoubles(), "this tensor's scope has ended", "call Keep()", $"{tensor.Shape}");
+        Throws<InvalidOperationException>(() => tensor.ToDoubles(), "this tensor's scope has ended", "call Keep()",
+            $"{tensor.Shape}");
         Throws<InvalidOperationException>(() => tensor.ToFloats(), "Keep()");
         Throws<InvalidOperationException>(() => tensor.Square(), "Keep()");
         Throws<InvalidOperationException>(() => tensor.Keep(), "Keep()");
@@ -149,7 +152,7 @@ public sealed class ScopeTests : EngineTest
         Near([1, 2], p.Value);
     }
 
-    // ---- the collector ---------------------------------------------------------------------------------------------------------------------
+    // ---- the collector --------------------------------------------------------------------------------------------------------
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference[] Forget(Func<Tensor> make)
@@ -226,7 +229,7 @@ public sealed class ScopeTests : EngineTest
         GC.KeepAlive(scope);
     }
 
-    // ---- any sequence of events --------------------------------------------------------------------------------------------------------------
+    // ---- any sequence of events -----------------------------------------------------------------------------------------------
 
     // The model: a tensor holds its own number until the scope that it was made in ends, unless it was kept, or made outside.
     private sealed class Model
@@ -271,7 +274,8 @@ public sealed class ScopeTests : EngineTest
             }
             foreach (var (tensor, number, _) in live) Assert.All(tensor.ToDoubles(), x => Assert.Equal(number, x));
             foreach (var tensor in ended) Assert.True(tensor.IsStale);
-            Assert.Equal(live.Select(t => t.Tensor.Memory).Distinct().Count(), live.GroupBy(t => (t.Tensor.Memory, t.Number)).Count());
+            Assert.Equal(live.Select(t => t.Tensor.Memory).Distinct().Count(),
+                live.GroupBy(t => (t.Tensor.Memory, t.Number)).Count());
         }
 
         private void Close(int index)

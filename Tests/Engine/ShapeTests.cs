@@ -10,7 +10,8 @@ public sealed class ShapeTests
     private static readonly Arbitrary<Shape> Any = ShapesOf(0, 1, 1, 2, 3, 5, 7);
 
     private static Arbitrary<Shape> ShapesOf(params int[] lengths) =>
-        Arb.From(Gen.Elements(lengths).ArrayOf().Resize(5).Select(dimensions => new Shape(dimensions[..Math.Min(5, dimensions.Length)])), Shrink);
+        Arb.From(Gen.Elements(lengths).ArrayOf().Resize(5)
+            .Select(dimensions => new Shape(dimensions[..Math.Min(5, dimensions.Length)])), Shrink);
 
     private static IEnumerable<Shape> Shrink(Shape shape)
     {
@@ -22,9 +23,11 @@ public sealed class ShapeTests
         }
     }
 
-    private static void ForAll(Arbitrary<Shape> shapes, Action<Shape> property) => Prop.ForAll(shapes, property).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+    private static void ForAll(Arbitrary<Shape> shapes, Action<Shape> property) =>
+        Prop.ForAll(shapes, property).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
 
-    private static void ForAll(Arbitrary<Shape> shapes, Action<Shape, RandomSource> property) => Prop.ForAll(shapes, ArbMap.Default.ArbFor<int>(),
+    private static void ForAll(Arbitrary<Shape> shapes, Action<Shape, RandomSource> property) =>
+        Prop.ForAll(shapes, ArbMap.Default.ArbFor<int>(),
         (shape, seed) => property(shape, new RandomSource(seed))).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
 
     private static string Message(Action action) => Assert.Throws<ShapeException>(action).Message;
@@ -33,7 +36,8 @@ public sealed class ShapeTests
     private static int[] Position(Shape shape, int i)
     {
         var position = new int[shape.Rank];
-        for (var axis = shape.Rank - 1; axis >= 0; axis--) (i, position[axis]) = (i / shape.Dimensions[axis], i % shape.Dimensions[axis]);
+        for (var axis = shape.Rank - 1; axis >= 0; axis--) (i, position[axis]) = (i / shape.Dimensions[axis],
+            i % shape.Dimensions[axis]);
         return position;
     }
 
@@ -110,7 +114,8 @@ public sealed class ShapeTests
             Assert.Equal(shape.Dimensions[axis], shape[axis]);
             Assert.Equal(shape.Dimensions[axis], shape[axis - shape.Rank]);
         }
-        Assert.Contains($"axis {shape.Rank} of the shape {shape}: it has {shape.Rank} axes", Message(() => shape.Axis(shape.Rank)));
+        Assert.Contains($"axis {shape.Rank} of the shape {shape}: it has {shape.Rank} axes",
+            Message(() => shape.Axis(shape.Rank)));
         Assert.Contains($"an axis is one of {-shape.Rank} to {shape.Rank - 1}", Message(() => _ = shape[-shape.Rank - 1]));
     });
 
@@ -126,13 +131,14 @@ public sealed class ShapeTests
         Assert.Empty(Shape.Scalar.Axes());
     }
 
-    // ---- broadcast -------------------------------------------------------------------------------------------------------------------------
+    // ---- broadcast ------------------------------------------------------------------------------------------------------------
 
     // A pair that fits: some axes of a common shape are 1 or left out in front.
     private static Shape Narrow(Shape shape, RandomSource random)
     {
         var missing = random.Below(shape.Rank + 1, 0);
-        return new Shape([.. shape.Dimensions[missing..].ToArray().Select((length, i) => random.Below(2, i + 1) == 0 ? 1 : length)]);
+        return new Shape([.. shape.Dimensions[missing..].ToArray()
+            .Select((length, i) => random.Below(2, i + 1) == 0 ? 1 : length)]);
     }
 
     [Fact]
@@ -144,7 +150,9 @@ public sealed class ShapeTests
         Assert.Equal(shape, Shape.Broadcast("add", shape, shape));
         Assert.Equal(shape, Shape.Broadcast("add", shape, Shape.Scalar));
         Assert.True(narrow.BroadcastsTo(shape));
-        Assert.Equal(narrow == shape || Enumerable.Range(1, shape.Rank).All(i => shape[-i] == 1 || (i <= narrow.Rank && narrow[-i] == shape[-i])) && shape.Rank <= narrow.Rank,
+        Assert.Equal(narrow == shape
+            || Enumerable.Range(1, shape.Rank).All(i => shape[-i] == 1 || (i <= narrow.Rank && narrow[-i] == shape[-i]))
+            && shape.Rank <= narrow.Rank,
             shape.BroadcastsTo(narrow));
     });
 
@@ -171,7 +179,8 @@ public sealed class ShapeTests
         for (var i = 0; i < shape.Count; i++)
         {
             var position = Position(shape, i);
-            var expected = narrow.Strides().Select((stride, axis) => narrow[axis] == 1 ? 0 : position[axis + shape.Rank - narrow.Rank] * stride).Sum();
+            var expected = narrow.Strides()
+                .Select((stride, axis) => narrow[axis] == 1 ? 0 : position[axis + shape.Rank - narrow.Rank] * stride).Sum();
             Assert.Equal(expected, position.Zip(strides, (p, s) => p * s).Sum());
         }
     });
@@ -179,7 +188,8 @@ public sealed class ShapeTests
     [Fact]
     public void Shapes_that_do_not_fit_are_named_with_the_axis()
     {
-        Assert.Equal("add: the shapes [2, 3, 4] and [2, 1] do not fit: counted from the end, axis 2 is 3 in one and 2 in the other. Two lengths fit when they are "
+        Assert.Equal("add: the shapes [2, 3, 4] and [2, 1] do not fit: counted from the end, axis 2 is 3 in one and 2 in the "
+            + "other. Two lengths fit when they are "
             + "equal or one of them is 1.", Message(() => Shape.Broadcast("add", new(2, 3, 4), new(2, 1))));
         Assert.Contains("axis 1 is 0 in one and 2", Message(() => Shape.Broadcast("add", new(0), new(2))));
         Assert.False(new Shape(3).BroadcastsTo(new(2)));
@@ -190,7 +200,7 @@ public sealed class ShapeTests
         Assert.Equal(new Shape(0), Shape.Broadcast("add", new(0), new(1)));
     }
 
-    // ---- reduce, reshape, permute ------------------------------------------------------------------------------------------------------------
+    // ---- reduce, reshape, permute ---------------------------------------------------------------------------------------------
 
     [Fact]
     public void Reduced_axes_become_one_or_vanish() => ForAll(Any, (shape, random) =>
@@ -199,7 +209,8 @@ public sealed class ShapeTests
         var kept = shape.Reduce(axes, keepAxes: true);
         Assert.Equal(shape.Rank, kept.Rank);
         for (var axis = 0; axis < shape.Rank; axis++) Assert.Equal(axes.Contains(axis) ? 1 : shape[axis], kept[axis]);
-        Assert.Equal(Enumerable.Range(0, shape.Rank).Except(axes).Select(axis => shape[axis]), shape.Reduce(axes, keepAxes: false).Dimensions.ToArray());
+        Assert.Equal(Enumerable.Range(0, shape.Rank).Except(axes).Select(axis => shape[axis]),
+            shape.Reduce(axes, keepAxes: false).Dimensions.ToArray());
     });
 
     [Fact]
@@ -221,14 +232,17 @@ public sealed class ShapeTests
     public void Impossible_reshapes_say_both_counts()
     {
         var shape = new Shape(2, 3);
-        Assert.Equal("reshape: [2, 3] has 6 elements and [4] has 4; the number of elements must stay.", Message(() => shape.Reshape(4)));
-        Assert.Equal("reshape: [2, 3] with 6 elements cannot become [4, -1]: no whole number fits for -1.", Message(() => shape.Reshape(4, -1)));
+        Assert.Equal("reshape: [2, 3] has 6 elements and [4] has 4; the number of elements must stay.",
+            Message(() => shape.Reshape(4)));
+        Assert.Equal("reshape: [2, 3] with 6 elements cannot become [4, -1]: no whole number fits for -1.",
+            Message(() => shape.Reshape(4, -1)));
         Assert.Contains("cannot become [-1, -1]", Message(() => shape.Reshape(-1, -1)));
         Assert.Contains("cannot become [0, -1]", Message(() => shape.Reshape(0, -1)));
         Assert.Contains("[-2, -3] has a negative length", Message(() => shape.Reshape(-2, -3)));
         Assert.Contains("cannot become [-1, -2]", Message(() => shape.Reshape(-1, -2)));
         Assert.Equal(Shape.Scalar, new Shape(1, 1).Reshape());
-        Assert.Equal("reshape: [2, 3] has 6 elements and [] has 1; the number of elements must stay.", Message(() => shape.Reshape()));
+        Assert.Equal("reshape: [2, 3] has 6 elements and [] has 1; the number of elements must stay.",
+            Message(() => shape.Reshape()));
     }
 
     [Fact]
@@ -238,7 +252,8 @@ public sealed class ShapeTests
         var permuted = shape.Permute(order);
         for (var axis = 0; axis < shape.Rank; axis++) Assert.Equal(shape[order[axis]], permuted[axis]);
         Assert.Equal(shape, permuted.Permute([.. Enumerable.Range(0, shape.Rank).Select(axis => Array.IndexOf(order, axis))]));
-        if (shape.Rank > 0) Assert.Equal(permuted, shape.Permute([.. order.Select((axis, i) => i % 2 == 0 ? axis : axis - shape.Rank)]));
+        if (shape.Rank > 0) Assert.Equal(permuted,
+            shape.Permute([.. order.Select((axis, i) => i % 2 == 0 ? axis : axis - shape.Rank)]));
     });
 
     [Fact]

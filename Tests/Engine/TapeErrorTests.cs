@@ -13,12 +13,14 @@ public sealed class TapeErrorTests : EngineTest
         var x = tape.Watch(Vector(2));
         var before = Vector(1);
         var y = x.Square();
-        Throws<InvalidOperationException>(() => Tape.Training(Random), "already open on this thread", "2 records", "using var tape");
+        Throws<InvalidOperationException>(() => Tape.Training(Random), "already open on this thread", "2 records",
+            "using var tape");
         Throws<InvalidOperationException>(() => Tape.Evaluating(), "already open");
         Assert.Same(tape, Tape.Current);
         Near([4], tape.Gradients(y * before, [x])[0]);
         tape.Dispose();
-        Throws<InvalidOperationException>(() => before.ToDoubles(), "Keep()");   // the refused tape left no scope behind: this belonged to the first one
+        // the refused tape left no scope behind: this belonged to the first one
+        Throws<InvalidOperationException>(() => before.ToDoubles(), "Keep()");
     }
 
     [Fact]
@@ -101,8 +103,10 @@ public sealed class TapeErrorTests : EngineTest
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Vector(2));
         var y = x.Square().Sum();
-        foreach (var ask in (Action[])[() => tape.Gradients(early), () => tape.Gradients(early, [x]), () => tape.Gradients(y, [early])])
-            Throws<InvalidOperationException>(ask, "did not record the tensor []", "before the tape was opened", "another thread", "after an await", "no variable", "Watch");
+        foreach (var ask in (Action[])[() => tape.Gradients(early), () => tape.Gradients(early, [x]),
+            () => tape.Gradients(y, [early])])
+            Throws<InvalidOperationException>(ask, "did not record the tensor []", "before the tape was opened", "another thread",
+                "after an await", "no variable", "Watch");
     }
 
     [Fact]
@@ -142,8 +146,10 @@ public sealed class TapeErrorTests : EngineTest
         {
             Tensor y;
             using (LayerContext.Enter("block1"))
-                y = Tape.Record("my operation", Tensor.Zeros(new(3, 2)), (Vector(1), (_, g) => g), (x, (_, _) => Tensor.Zeros(shape)));
-            Throws<ShapeException>(() => tape.Gradients(y, [x]), "my operation", "input 1", "[2, 3]", $"{shape}", "in layer block1");
+                y = Tape.Record("my operation", Tensor.Zeros(new(3, 2)), (Vector(1), (_, g) => g),
+                    (x, (_, _) => Tensor.Zeros(shape)));
+            Throws<ShapeException>(() => tape.Gradients(y, [x]), "my operation", "input 1", "[2, 3]", $"{shape}",
+                "in layer block1");
         }
     }
 
@@ -153,7 +159,8 @@ public sealed class TapeErrorTests : EngineTest
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Vector(2));
         var y = x.Square();
-        using (tape.Pause()) Throws<InvalidOperationException>(() => tape.Gradients(y, [x], createGraph: true), "paused", "createGraph");
+        using (tape.Pause()) Throws<InvalidOperationException>(() => tape.Gradients(y, [x], createGraph: true), "paused",
+            "createGraph");
         Near([4], tape.Gradients(y, [x], createGraph: true)[0]);
     }
 
@@ -163,7 +170,8 @@ public sealed class TapeErrorTests : EngineTest
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Vector(2));
         var fails = true;
-        var y = Tape.Record("moody", x.Square().StopGradient(), (x, (_, g) => fails ? throw new NotSupportedException("not today") : g * 4)).Square();
+        var y = Tape.Record("moody", x.Square().StopGradient(), (x, (_, g) => fails ? throw new NotSupportedException("not today")
+            : g * 4)).Square();
         Throws<NotSupportedException>(() => tape.Gradients(y, [x]), "not today");
         Assert.Same(tape, x.Square().Tape);   // not left paused
         var made = Vector(9);
@@ -173,7 +181,7 @@ public sealed class TapeErrorTests : EngineTest
         Near([4], x.Square());
     }
 
-    // ---- not finite ------------------------------------------------------------------------------------------------------------------------
+    // ---- not finite -----------------------------------------------------------------------------------------------------------
 
     [Fact]
     public void Stop_at_the_first_value_that_is_not_finite()
@@ -182,8 +190,10 @@ public sealed class TapeErrorTests : EngineTest
         using var tape = Tape.Training(Random, stopAtNonFinite: true);
         using (LayerContext.Enter("block1"))
         using (LayerContext.Enter("conv1"))
-            Throws<NonFiniteException>(() => weight.Value.Log(), "the value of 'log' [3]", "at element 1", "in layer block1.conv1", "parameter conv1.weight");
-        Throws<NonFiniteException>(() => new Parameter("fc.bias", Vector(1, double.NaN)).Value.Square(), "the value of 'parameter' [2] is NaN at element 1", "parameter fc.bias");
+            Throws<NonFiniteException>(() => weight.Value.Log(), "the value of 'log' [3]", "at element 1",
+                "in layer block1.conv1", "parameter conv1.weight");
+        Throws<NonFiniteException>(() => new Parameter("fc.bias", Vector(1, double.NaN)).Value.Square(),
+            "the value of 'parameter' [2] is NaN at element 1", "parameter fc.bias");
         Throws<NonFiniteException>(() => tape.Watch(Vector(double.NegativeInfinity)), "the value of 'watch' [1] is -Infinity");
         var x = tape.Watch(Vector(-1));
         var message = Throws<NonFiniteException>(() => x.Sqrt(), "the value of 'sqrt' [1] is NaN at element 0");
@@ -199,11 +209,14 @@ public sealed class TapeErrorTests : EngineTest
         var (weight, other) = (new Parameter("norm.gamma", Vector(4, 0)), new Parameter("other", Vector(1, 1)));
         using var tape = Tape.Training(Random, stopAtNonFinite: true);
         Tensor y;
-        using (LayerContext.Enter("norm")) y = other.Value.Square() * weight.Value.Sqrt();   // the slope of the root is infinite at 0
+        // the slope of the root is infinite at 0
+        using (LayerContext.Enter("norm")) y = other.Value.Square() * weight.Value.Sqrt();
         var loss = (y * 3).Sum();
         // A recorded sweep writes the root's pull, g / 2y, on the tape, so that the division stops first.
-        var parts = createGraph ? (string[])["the value of 'divide' [2]"] : ["the gradient of input 0 of 'sqrt' [2]", "parameter norm.gamma"];
-        Throws<NonFiniteException>(() => tape.Gradients(loss, [weight.Value], createGraph: createGraph), [.. parts, "at element 1", "in layer norm"]);
+        var parts = createGraph ? (string[])["the value of 'divide' [2]"]
+            : ["the gradient of input 0 of 'sqrt' [2]", "parameter norm.gamma"];
+        Throws<NonFiniteException>(() => tape.Gradients(loss, [weight.Value], createGraph: createGraph),
+            [.. parts, "at element 1", "in layer norm"]);
         Assert.Null(LayerContext.Current);
         Near([2 * 2 * 3, 0], tape.Gradients(loss, [other.Value], createGraph: createGraph)[0]);   // nobody asks for the other one
     }

@@ -6,7 +6,7 @@ namespace Tapegrad.Tests.Engine;
 /// <summary>What the tape records, and the gradients that it reads back: worked examples, each derivative by hand.</summary>
 public sealed class TapeTests : EngineTest
 {
-    // ---- gradients -----------------------------------------------------------------------------------------------------------------------
+    // ---- gradients ------------------------------------------------------------------------------------------------------------
 
     [Fact]
     public void A_diamond_adds_both_paths()
@@ -89,7 +89,8 @@ public sealed class TapeTests : EngineTest
     [Fact]
     public void A_parameter_that_the_loss_was_not_computed_from_has_no_gradient()
     {
-        var (p, other, unused) = (new Parameter("p", Vector(2)), new Parameter("other", Vector(5)), new Parameter("unused", Vector(1)));
+        var (p, other, unused) = (new Parameter("p", Vector(2)), new Parameter("other", Vector(5)),
+            new Parameter("unused", Vector(1)));
         using var tape = Tape.Evaluating();
         var ignored = other.Value.Square();
         var gradients = tape.Gradients(p.Value.Square().Sum());
@@ -186,7 +187,8 @@ public sealed class TapeTests : EngineTest
         var x = tape.Watch(Tensor.From([1.0, 2, 3], new(3, 1)));
         var a = Tensor.From([1.0, 2, 3, 4, 5, 6], new(2, 3));
         var y = a.MatrixProduct(x);
-        Near([1 * 10 + 4 * 100, 2 * 10 + 5 * 100, 3 * 10 + 6 * 100], tape.Gradients(y, [x], Tensor.From([10.0, 100], new(2, 1)))[0]);   // A^T u
+        Near([1 * 10 + 4 * 100, 2 * 10 + 5 * 100, 3 * 10 + 6 * 100],
+            tape.Gradients(y, [x], Tensor.From([10.0, 100], new(2, 1)))[0]);   // A^T u
         Near([5, 7, 9], tape.Gradients(y, [x])[0]);   // ones when not given
     }
 
@@ -238,7 +240,7 @@ public sealed class TapeTests : EngineTest
         Near([12], tape.Gradients(a, [x])[0]);
     }
 
-    // ---- what is a variable ----------------------------------------------------------------------------------------------------------------
+    // ---- what is a variable ---------------------------------------------------------------------------------------------------
 
     [Fact]
     public void Only_results_of_variables_are_recorded()
@@ -353,7 +355,7 @@ public sealed class TapeTests : EngineTest
         Near([1], tape.Gradients(p.Value.Sum())[p]);
     }
 
-    // ---- pulls -----------------------------------------------------------------------------------------------------------------------------
+    // ---- pulls ----------------------------------------------------------------------------------------------------------------
 
     [Fact]
     public void A_pull_that_nobody_needs_is_never_called()
@@ -424,14 +426,17 @@ public sealed class TapeTests : EngineTest
         var expected = new double[x.Count];
         var (rows, columns) = (dimensions.Length == 2 ? dimensions[0] : 1, dimensions.Length == 0 ? 1 : dimensions[^1]);
         for (var i = 0; i < 2; i++)
-            for (var j = 0; j < 3; j++) expected[i % rows * columns + j % columns] += seed[i, j];   // where element (i, j) was read from
+            // where element (i, j) was read from
+            for (var j = 0; j < 3; j++) expected[i % rows * columns + j % columns] += seed[i, j];
         Assert.Equal(expected, gradient.ToDoubles());
     }
 
-    // ---- kernels beside composites ---------------------------------------------------------------------------------------------------------
+    // ---- kernels beside composites --------------------------------------------------------------------------------------------
 
     // A kernel whose pull differs from its composite on purpose: 1000 instead of 3x^2.
-    private static Tensor Cube(Tensor x) => Tape.RecordKernel("cube", x.Power(3).StopGradient(), [x], inputs => inputs[0] * inputs[0].Square(), (_, g, _) => [g * 1000]);
+    private static Tensor Cube(Tensor x) =>
+        Tape.RecordKernel("cube", x.Power(3).StopGradient(), [x], inputs => inputs[0] * inputs[0].Square(),
+        (_, g, _) => [g * 1000]);
 
     [Fact]
     public void A_plain_sweep_takes_the_kernel_and_a_recorded_one_the_composite()
@@ -464,7 +469,8 @@ public sealed class TapeTests : EngineTest
     public void A_kernel_with_one_tensor_twice_and_a_constant()
     {
         static Tensor Product(Tensor a, Tensor b, Tensor c) => Tape.RecordKernel("product", (a * b * c).StopGradient(), [a, b, c],
-            inputs => inputs[0] * inputs[1] * inputs[2], (_, g, wanted) => [wanted[0] ? g * b * c : null, wanted[1] ? g * a * c : null, wanted[2] ? g * a * b : null]);
+            inputs => inputs[0] * inputs[1] * inputs[2],
+                (_, g, wanted) => [wanted[0] ? g * b * c : null, wanted[1] ? g * a * c : null, wanted[2] ? g * a * b : null]);
         using var tape = Tape.Evaluating();
         var x = tape.Watch(Vector(2));
         var y = Product(x, x, Vector(5));
@@ -490,14 +496,15 @@ public sealed class TapeTests : EngineTest
     {
         using var tape = Tape.Evaluating();
         var (x, other) = (tape.Watch(Vector(2)), tape.Watch(Vector(3)));
-        var refusing = Tape.Record("refusing", Vector(3), (other, (_, _) => throw new Xunit.Sdk.XunitException("this pull was called")));
+        var refusing = Tape.Record("refusing", Vector(3),
+            (other, (_, _) => throw new Xunit.Sdk.XunitException("this pull was called")));
         var y = Tape.RecordKernel("product", (x * refusing).StopGradient(), [x, refusing], inputs => inputs[0] * inputs[1],
             (_, g, wanted) => [wanted[0] ? g * 3 : null, wanted[1] ? throw new Xunit.Sdk.XunitException("not wanted") : null]);
         Near([3], tape.Gradients(y, [x], createGraph: true)[0]);
         Near([3], tape.Gradients(y, [x])[0]);
     }
 
-    // ---- mode and randomness ---------------------------------------------------------------------------------------------------------------
+    // ---- mode and randomness --------------------------------------------------------------------------------------------------
 
     [Fact]
     public void Mode_belongs_to_the_tape()
@@ -528,7 +535,8 @@ public sealed class TapeTests : EngineTest
         var first = Draw(Random.Split(7));
         Assert.Equal(first, Draw(Random.Split(7)));
         Assert.Equal(50, first.Distinct().Count());
-        Assert.Empty(first.Intersect(Draw(Random.Split(8))));   // 24 bits each: 50 x 50 pairs meet by chance in 0.01 % of all seeds; this seed is fixed
+        // 24 bits each: 50 x 50 pairs meet by chance in 0.01 % of all seeds; this seed is fixed
+        Assert.Empty(first.Intersect(Draw(Random.Split(8))));
     }
 
     [Fact]
@@ -545,12 +553,13 @@ public sealed class TapeTests : EngineTest
         Assert.Equal(Last(sweep: false), Last(sweep: true));
     }
 
-    // ---- printing --------------------------------------------------------------------------------------------------------------------------
+    // ---- printing -------------------------------------------------------------------------------------------------------------
 
     [Fact]
     public void A_recorded_step_prints_as_a_table()
     {
-        var (weight, bias) = (new Parameter("linear.weight", Tensor.Ones(new(3, 2))), new Parameter("linear.bias", Tensor.Zeros(new(2))));
+        var (weight, bias) = (new Parameter("linear.weight", Tensor.Ones(new(3, 2))),
+            new Parameter("linear.bias", Tensor.Zeros(new(2))));
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Tensor.Ones(new(4, 3)));
         Tensor y;

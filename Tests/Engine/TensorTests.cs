@@ -57,7 +57,8 @@ public sealed class TensorTests : EngineTest
         Assert.Equal([2.5, 2.5], Tensor.Full(new(2), 2.5).ToDoubles());
         Assert.Equal((Shape.Scalar, 2.5), (Tensor.Scalar(2.5).Shape, Tensor.Scalar(2.5).ToDouble()));
         Assert.Equal(Enumerable.Range(0, 50).Select(i => Random.Uniform(i)), Tensor.Uniform(new(5, 10), Random).ToDoubles());
-        Near([.. Enumerable.Range(0, 50).Select(i => Random.Normal(i))], Tensor.Normal(new(5, 10), Random), device == Device.Cpu ? 1e-6 : 0);
+        Near([.. Enumerable.Range(0, 50).Select(i => Random.Normal(i))], Tensor.Normal(new(5, 10), Random),
+            device == Device.Cpu ? 1e-6 : 0);
     }
 
     [Theory]
@@ -107,7 +108,8 @@ public sealed class TensorTests : EngineTest
         using var device = Device.Use(Device.Cpu);
         var there = Vector(1);
         using (LayerContext.Enter("conv1"))
-            Throws<InvalidOperationException>(() => _ = here + there, "add: one tensor is on the reference device, the other on the CPU device", "in layer conv1", "Device.Use");
+            Throws<InvalidOperationException>(() => _ = here + there,
+                "add: one tensor is on the reference device, the other on the CPU device", "in layer conv1", "Device.Use");
         Assert.Same(Device.Reference, (here * 2).Device);   // what is computed stays on the device of its operands
         Assert.Same(Device.Cpu, (1 - there).Device);
     }
@@ -127,14 +129,17 @@ public sealed class TensorTests : EngineTest
         Assert.Equal("Tensor [] on reference: 2.5", $"{Tensor.Scalar(2.5)}");
         Assert.Equal($"Tensor [3] on reference{Environment.NewLine}[1, -0.25, 1E+10]", $"{Vector(1, -0.25, 1e10)}");
         Assert.Equal($"Tensor [2, 2] on reference{Environment.NewLine}[[1, 2]\n [3, 4]]", $"{Vector(1, 2, 3, 4).Reshape(2, 2)}");
-        Assert.Equal($"Tensor [2, 1, 2] on reference{Environment.NewLine}[[[1, 2]]\n [[3, 4]]]", $"{Vector(1, 2, 3, 4).Reshape(2, 1, 2)}");
+        Assert.Equal($"Tensor [2, 1, 2] on reference{Environment.NewLine}[[[1, 2]]\n [[3, 4]]]",
+            $"{Vector(1, 2, 3, 4).Reshape(2, 1, 2)}");
     }
 
     [Fact]
     public void Large_tensors_print_their_ends()
     {
-        Assert.Equal($"Tensor [10] on reference{Environment.NewLine}[0, 1, 2, ..., 7, 8, 9]", $"{Vector([.. Enumerable.Range(0, 10)])}");
-        Assert.Equal($"Tensor [7] on reference{Environment.NewLine}[0, 1, 2, 3, 4, 5, 6]", $"{Vector([.. Enumerable.Range(0, 7)])}");
+        Assert.Equal($"Tensor [10] on reference{Environment.NewLine}[0, 1, 2, ..., 7, 8, 9]",
+            $"{Vector([.. Enumerable.Range(0, 10)])}");
+        Assert.Equal($"Tensor [7] on reference{Environment.NewLine}[0, 1, 2, 3, 4, 5, 6]",
+            $"{Vector([.. Enumerable.Range(0, 7)])}");
         var big = Vector([.. Enumerable.Range(0, 1000)]).Reshape(100, 10);
         Assert.Contains("[0, 1, 2, ..., 7, 8, 9]\n [10, 11, 12, ..., 17, 18, 19]", $"{big}");
         Assert.Contains("...", $"{big}");

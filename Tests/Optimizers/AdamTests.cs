@@ -33,7 +33,8 @@ public sealed class AdamTests : EngineTest
                     var decayed = g[i] + decay * p[i];
                     mean[i] = beta1 * mean[i] + (1 - beta1) * decayed;
                     square[i] = beta2 * square[i] + (1 - beta2) * decayed * decayed;
-                    p[i] -= rate * (mean[i] / (1 - Math.Pow(beta1, step))) / (Math.Sqrt(square[i] / (1 - Math.Pow(beta2, step))) + eps);
+                    p[i] -= rate * (mean[i] / (1 - Math.Pow(beta1, step))) / (Math.Sqrt(square[i] / (1 - Math.Pow(beta2, step)))
+                        + eps);
                 }
                 Near(p, parameter.Value, 1e-10);
             }

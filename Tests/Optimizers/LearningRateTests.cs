@@ -20,7 +20,8 @@ public sealed class LearningRateTests : EngineTest
         var rate = LearningRate.Cosine(0.1, total, share);
         var warm = Math.Max(1, (int)(share * total));
         for (var s = 0; s < total; s++)
-            Near(0.1 * (s < warm ? (double)(s + 1) / warm : 0.5 * (1 + Math.Cos(Math.PI * (s - warm) / (total - warm)))), rate[s], 1e-15);
+            Near(0.1 * (s < warm ? (double)(s + 1) / warm : 0.5 * (1 + Math.Cos(Math.PI * (s - warm) / (total - warm)))), rate[s],
+                1e-15);
     }
 
     [Fact]
@@ -66,11 +67,13 @@ public sealed class LearningRateTests : EngineTest
         Near(0.0125, rate[1000]);
         Near(0.001, LearningRate.MultiStep(0.1, [1, 2])[2]);   // the factor is 0.1 unless given
         var warm = LearningRate.MultiStep(0.1, [2, 10], steps: 20, warmup: 0.2);
-        Near([0.025, 0.05, 0.075, 0.1, 0.01], Vector([.. Enumerable.Range(0, 5).Select(step => warm[step])]));   // a milestone within the warm-up counts after it
+        // a milestone within the warm-up counts after it
+        Near([0.025, 0.05, 0.075, 0.1, 0.01], Vector([.. Enumerable.Range(0, 5).Select(step => warm[step])]));
     }
 
     [Fact]
-    public void A_warm_up_over_everything() => Near([0.05, 0.1, 0.1], Vector([.. Enumerable.Range(0, 3).Select(step => LearningRate.Cosine(0.1, 2, 1)[step])]));
+    public void A_warm_up_over_everything() =>
+        Near([0.05, 0.1, 0.1], Vector([.. Enumerable.Range(0, 3).Select(step => LearningRate.Cosine(0.1, 2, 1)[step])]));
 
     [Fact]
     public void Impossible_schedules_are_refused()
@@ -82,7 +85,8 @@ public sealed class LearningRateTests : EngineTest
             Throws<ArgumentOutOfRangeException>(() => LearningRate.Cosine(wrong, 10), "learning rate");
         }
         Throws<ArgumentOutOfRangeException>(() => LearningRate.Cosine(0.1, 0), "at least one step");
-        foreach (var wrong in (double[])[-0.1, 1.1, double.NaN]) Throws<ArgumentOutOfRangeException>(() => LearningRate.Cosine(0.1, 10, wrong), "warm-up");
+        foreach (var wrong in (double[])[-0.1, 1.1, double.NaN]) Throws<ArgumentOutOfRangeException>(() =>
+            LearningRate.Cosine(0.1, 10, wrong), "warm-up");
         Throws<ArgumentOutOfRangeException>(() => _ = LearningRate.Cosine(0.1, 10)[-1], "step");
     }
 }

@@ -10,21 +10,24 @@ public sealed class OptimizerTests : EngineTest
 {
     private readonly Parameter weight, bias, frozen, unused;
 
-    public OptimizerTests() => (weight, bias, frozen, unused) = (new("conv1.weight", Tensor.From([1.0, 2], new(1, 2))), new("conv1.bias", Vector(3)),
+    public OptimizerTests() =>
+        (weight, bias, frozen, unused) = (new("conv1.weight", Tensor.From([1.0, 2], new(1, 2))), new("conv1.bias", Vector(3)),
         new("frozen", Vector(5)) { IsTrainable = false }, new("unused", Vector(7)));
 
     private Parameter[] All => [weight, bias, frozen, unused];
 
     public static TheoryData<string> Kinds => ["sgd", "momentum", "adam"];
 
-    private static Optimizer Create(string kind, IReadOnlyList<ParameterGroup> groups, NonFinite onNonFinite = NonFinite.Throw) => kind switch
+    private static Optimizer Create(string kind, IReadOnlyList<ParameterGroup> groups, NonFinite onNonFinite = NonFinite.Throw) =>
+        kind switch
     {
         "sgd" => new Sgd(groups) { OnNonFinite = onNonFinite },
         "momentum" => new Sgd(groups, momentum: 0.9, nesterov: true) { OnNonFinite = onNonFinite },
         _ => new Adam(groups) { OnNonFinite = onNonFinite },
     };
 
-    private Optimizer Create(string kind, NonFinite onNonFinite = NonFinite.Throw) => Create(kind, [new(All, WeightDecay: 0.1)], onNonFinite);
+    private Optimizer Create(string kind, NonFinite onNonFinite = NonFinite.Throw) =>
+        Create(kind, [new(All, WeightDecay: 0.1)], onNonFinite);
 
     private Tensor Loss(double factor = 1) => (weight.Value.Square() * factor * frozen.Value).Sum() + bias.Value.Sum();
 
@@ -65,8 +68,10 @@ public sealed class OptimizerTests : EngineTest
         using var tape = Tape.Training(Random);
         tape.Propose(statistics, new Moments(4, Tensor.Scalar(1), Tensor.Scalar(2)));
         var (oldWeight, oldBias) = (weight.Value, bias.Value);
-        var gradients = tape.Gradients(Loss() + (bias.Value * double.NaN).Sum());   // the weight, which comes first, has an ordinary gradient
-        Throws<NonFiniteException>(() => optimizer.Step(gradients, 0.1), "the gradient of conv1.bias [1] is NaN at element 0", "the step was not taken", "stopAtNonFinite");
+        // the weight, which comes first, has an ordinary gradient
+        var gradients = tape.Gradients(Loss() + (bias.Value * double.NaN).Sum());
+        Throws<NonFiniteException>(() => optimizer.Step(gradients, 0.1), "the gradient of conv1.bias [1] is NaN at element 0",
+            "the step was not taken", "stopAtNonFinite");
         Near([1, 2], oldWeight, 0);
         Near([3], oldBias, 0);
         Assert.Empty(statistics.Committed);
@@ -84,7 +89,8 @@ public sealed class OptimizerTests : EngineTest
         tape.Propose(good, new Moments(4, Tensor.Scalar(1), Tensor.Scalar(2)));
         tape.Propose(bad, new Moments(4, Tensor.Scalar(1), Tensor.Scalar(double.PositiveInfinity)));
         var old = weight.Value;
-        Throws<NonFiniteException>(() => optimizer.Step(tape.Gradients(Loss()), 0.1), "the batch statistics of layer1.norm2 hold Infinity");
+        Throws<NonFiniteException>(() => optimizer.Step(tape.Gradients(Loss()), 0.1),
+            "the batch statistics of layer1.norm2 hold Infinity");
         Near([1, 2], old, 0);
         Assert.Empty(good.Committed);
         Assert.Empty(bad.Committed);
@@ -215,7 +221,8 @@ public sealed class OptimizerTests : EngineTest
     public void Wrong_parameters_are_refused()
     {
         Throws<ArgumentException>(() => new Sgd([weight, bias, weight]), "conv1.weight is given twice");
-        Throws<ArgumentException>(() => new Adam([new ParameterGroup([weight]), new ParameterGroup([bias, weight])]), "conv1.weight is given twice");
+        Throws<ArgumentException>(() => new Adam([new ParameterGroup([weight]), new ParameterGroup([bias, weight])]),
+            "conv1.weight is given twice");
         Throws<ArgumentException>(() => new Sgd(Array.Empty<Parameter>()), "no parameter");
         Throws<ArgumentException>(() => new Sgd([weight], nesterov: true), "Nesterov");
         foreach (var wrong in (double[])[-0.1, 1, double.NaN])
