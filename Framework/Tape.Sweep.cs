@@ -1,8 +1,8 @@
 using Buffer = Tapegrad.Memory.Buffer;
 
-// How a tape is read from its end: the gradients of one value with respect to those that were asked for.
 namespace Tapegrad;
 
+// How a tape is read from its end: the gradients of one value with respect to those that were asked for.
 public sealed partial class Tape
 {
     private Dictionary<int, Tensor> Find(Tensor y, Tensor seed, HashSet<int> wanted, bool createGraph, bool release)
