@@ -37,7 +37,8 @@ public sealed class ConvolutionKernelsTests
     [InlineData(2, 1, 1, 7, 9, 1, 1, 1, 0, 1, 1)]       // a linear layer
     [InlineData(0, 8, 8, 4, 4, 3, 3, 1, 1, 1, 1)]       // no image
     [InlineData(70, 3, 3, 2, 3, 2, 2, 1, 0, 1, 1)]      // many images: uneven blocks of the weight gradient
-    public void Chosen_geometries_equal_the_definition(int n, int h, int w, int c, int o, int kh, int kw, int stride, int padding, int dilation, int groups) =>
+    public void Chosen_geometries_equal_the_definition(
+        int n, int h, int w, int c, int o, int kh, int kw, int stride, int padding, int dilation, int groups) =>
         CheckAll(new ConvolutionGeometry(new WindowGeometry(n, h, w, c, new Size2d(kh, kw), stride, padding, dilation), o, groups));
 
     [Fact]
@@ -149,7 +150,8 @@ public sealed class ConvolutionKernelsTests
             var groups = Pick(1, 1, 1, 2, 3, 5);
             var windows = new WindowGeometry(batch ?? Pick(1, 1, 2, 3, 5), Pick(1, 2, 3, 5, 7, 8, 11), Pick(1, 2, 4, 5, 6, 9, 13),
                 groups * Pick(1, 1, 2, 3, 7, 8), kernel, stride, padding, dilation);
-            if (windows.OutputHeight > 0 && windows.OutputWidth > 0) return new ConvolutionGeometry(windows, groups * Pick(1, 1, 2, 5, 16, 17, 19), groups);
+            if (windows.OutputHeight < 1 || windows.OutputWidth < 1) continue;
+            return new ConvolutionGeometry(windows, groups * Pick(1, 1, 2, 5, 16, 17, 19), groups);
         }
     }
 
@@ -157,7 +159,8 @@ public sealed class ConvolutionKernelsTests
 
     internal static int YLength(ConvolutionGeometry g) => g.Windows.Batch * g.Windows.OutputHeight * g.Windows.OutputWidth * g.OutputChannels;
 
-    internal static int WeightLength(ConvolutionGeometry g) => g.Windows.Kernel.Height * g.Windows.Kernel.Width * (g.Windows.Channels / g.Groups) * g.OutputChannels;
+    internal static int WeightLength(ConvolutionGeometry g) =>
+        g.Windows.Kernel.Height * g.Windows.Kernel.Width * (g.Windows.Channels / g.Groups) * g.OutputChannels;
 
     private static float[] Random(int length, int seed) => KernelTesting.Normal(length, seed);
 

@@ -39,7 +39,8 @@ internal static unsafe class KernelTesting
         for (var i = 0; i < expected.Length; i++)
         {
             var isSame = BitConverter.SingleToInt32Bits(expected[i]) == BitConverter.SingleToInt32Bits(actual[i]);
-            if (!isSame && !(float.IsNaN(expected[i]) && float.IsNaN(actual[i]))) Assert.Fail($"{what}: element {i} is {actual[i]:R}, not {expected[i]:R}");
+            if (isSame || float.IsNaN(expected[i]) && float.IsNaN(actual[i])) continue;
+            Assert.Fail($"{what}: element {i} is {actual[i]:R}, not {expected[i]:R}");
         }
     }
 }

@@ -4,9 +4,9 @@ using Xunit;
 namespace Tapegrad.Tests.Devices;
 
 /// <summary>
-/// The CPU's normalization kernels against the formulas in plain double loops over sets. A set's numbers lie within D of its first element (the pivot),
-/// which floats can hold to 2^-24 D; up to 64 of them are added in float. So x^ is off by about 70 * 2^-24 D r at most, r = 1 / sqrt(variance + eps),
-/// and as much again through the variance: 2^-16 D r is allowed, and for the gradient 2^-15 r max|g| (1 + D r)^2, its terms' sizes.
+/// The CPU's normalization kernels against the formulas in plain double loops over sets. A set's numbers lie within D of its first element (the
+/// pivot), which floats can hold to 2^-24 D; up to 64 of them are added in float. So x^ is off by about 70 * 2^-24 D r at most, r = 1 / sqrt(variance
+/// + eps), and as much again through the variance: 2^-16 D r is allowed, and for the gradient 2^-15 r max|g| (1 + D r)^2, its terms' sizes.
 /// </summary>
 public sealed class NormalizationKernelsTests
 {
@@ -23,7 +23,7 @@ public sealed class NormalizationKernelsTests
         for (var i = 0; i < 150; i++) Check(RandomGeometry(random.Split(i)), (Family)(i % 5), seed: i);
     }
 
-    /// <summary>Shapes with a reason: rows that are joined and leave a rest, more than 64 rows, blocks for the threads, vectors without a rest.</summary>
+    /// <summary>Shapes with a reason: rows that are joined and leave a rest, more than 64 rows, blocks for the threads, whole vectors.</summary>
     [Theory]
     [InlineData(2, 64, 16, 8, false, true)]       // GroupNorm in a ResNet
     [InlineData(3, 331, 17, 17, true, true)]      // rows joined by 8, and 331 * 3 = 8 * 124 + 1
@@ -148,7 +148,8 @@ public sealed class NormalizationKernelsTests
     {
         var (xs, gs) = (KernelTesting.Filled(x), KernelTesting.Filled(g));
         float[] y = [];
-        var statistics = KernelTesting.Result(4 * geometry.Sets, to => y = KernelTesting.Result(x.Length, output => Kernels.Normalize(geometry, Eps, xs, output, to)));
+        var statistics = KernelTesting.Result(4 * geometry.Sets,
+            to => y = KernelTesting.Result(x.Length, output => Kernels.Normalize(geometry, Eps, xs, output, to)));
         var numbers = KernelTesting.Filled(statistics);
         return (y, statistics, KernelTesting.Result(x.Length, to => Kernels.NormalizeGradient(geometry, xs, numbers, gs, to)));
     }
@@ -163,6 +164,7 @@ public sealed class NormalizationKernelsTests
         var next = 0;
         int Pick(params ReadOnlySpan<int> values) => values[random.Below(values.Length, next++)];
         var groups = Pick(1, 1, 2, 3, 5, 8);
-        return new SharingGeometry(Pick(1, 2, 3, 7), Pick(1, 1, 2, 5, 16, 49, 130), groups * Pick(1, 1, 2, 3, 4, 7), groups, Pick(0, 1) == 1, Pick(0, 1, 1) == 1);
+        var (n, positions, channels) = (Pick(1, 2, 3, 7), Pick(1, 1, 2, 5, 16, 49, 130), groups * Pick(1, 1, 2, 3, 4, 7));
+        return new SharingGeometry(n, positions, channels, groups, Pick(0, 1) == 1, Pick(0, 1, 1) == 1);
     }
 }

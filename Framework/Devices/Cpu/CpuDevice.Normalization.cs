@@ -4,9 +4,9 @@ using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Devices;
 
-// x^ = ((x - pivot) - remainder) * inverse, where the set's mean is kept as two numbers: its first element, and the mean of what is left when that one is
-// subtracted. So a constant set gives exactly 0, and a large mean costs no digits. The gradient is inverse * (g - mean(g) - x^ mean(g x^)), where x^ is
-// computed again from x. Statistics are [4, sets]: pivot, remainder, biased variance, inverse; those of nothing are 0.
+// x^ = ((x - pivot) - remainder) * inverse, where the set's mean is kept as two numbers: its first element, and the mean of what is left when that
+// one is subtracted. So a constant set gives exactly 0, and a large mean costs no digits. The gradient is inverse * (g - mean(g) - x^ mean(g x^)),
+// where x^ is computed again from x. Statistics are [4, sets]: pivot, remainder, biased variance, inverse; those of nothing are 0.
 public sealed unsafe partial class CpuDevice : INormalizationKernels
 {
     /// <inheritdoc/>
@@ -76,7 +76,8 @@ public sealed unsafe partial class CpuDevice : INormalizationKernels
 
         public float* MeanProduct => Row(5);
 
-        public static SetNumbers OfSlab(float* statistics, SharingGeometry geometry, int slab) => new((long)(statistics + slab * geometry.Groups), geometry.Sets);
+        public static SetNumbers OfSlab(float* statistics, SharingGeometry geometry, int slab) =>
+            new((long)(statistics + slab * geometry.Groups), geometry.Sets);
 
         // In the thread's scratch, each row with a vector of slack; and a place for one number a group.
         public static SetNumbers OfLanes(int width, int groups, out float* means)
@@ -125,7 +126,7 @@ public sealed unsafe partial class CpuDevice : INormalizationKernels
     private readonly struct InputGradient(float* g, Normalized normalized, float* inverse, float* meanGradient, float* meanProduct) : ILine
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector256<float> At(long element, int lane) => Vector256.Load(inverse + lane) * (Vector256.Load(g + element) - Vector256.Load(meanGradient + lane)
-            - normalized.At(element, lane) * Vector256.Load(meanProduct + lane));
+        public Vector256<float> At(long element, int lane) => Vector256.Load(inverse + lane)
+            * (Vector256.Load(g + element) - Vector256.Load(meanGradient + lane) - normalized.At(element, lane) * Vector256.Load(meanProduct + lane));
     }
 }

@@ -4,8 +4,8 @@ using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Devices;
 
-// Max pooling: y[n, i, j, c] = the largest x[n, i s + k d - p, j s + l d - p, c] of a window; its gradient goes to the first largest one, in row-major
-// order: a later element must be larger to win, or NaN. A window that lies outside the image gives -infinity and passes no gradient.
+// Max pooling: y[n, i, j, c] = the largest x[n, i s + k d - p, j s + l d - p, c] of a window; its gradient goes to the first largest one, in
+// row-major order: a later element must be larger to win, or NaN. A window that lies outside the image gives -infinity and passes no gradient.
 // Lanes: channels. Remainder: the last vector of a pixel reaches into what lies behind, and those lanes are dropped.
 public sealed unsafe partial class CpuDevice : IPoolingKernels
 {

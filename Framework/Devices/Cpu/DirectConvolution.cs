@@ -12,7 +12,8 @@ namespace Tapegrad.Devices;
 /// </summary>
 /// <remarks>
 /// Lanes: 16 output channels of a group, a panel, whose weights are packed in the order in which they are read (0 beyond the last channel); 6 pixels
-/// at a time, from any rows and images. Remainders (channels of the last panel, pixels of the last tile) are computed and dropped.
+/// at a time, from any rows and images. Remainders: channels beyond the last are computed and dropped; pixels beyond the last repeat it, and are
+/// written again.
 /// </remarks>
 internal sealed unsafe class DirectConvolution
 {
@@ -99,7 +100,8 @@ internal sealed unsafe class DirectConvolution
                     + group * outputs + (long)panel * Panel * laneStride;
                 if (lanes < Panel) new Span<float>(target, reduced * Panel).Clear();
                 if (laneStride == 1)
-                    for (var k = 0; k < reduced; k++) new Span<float>(tap + (long)k * depthStride, lanes).CopyTo(new Span<float>(target + k * Panel, Panel));
+                    for (var k = 0; k < reduced; k++)
+                        new Span<float>(tap + (long)k * depthStride, lanes).CopyTo(new Span<float>(target + k * Panel, Panel));
                 else
                     for (var lane = 0; lane < lanes; lane++)
                         for (var k = 0; k < reduced; k++) target[k * Panel + lane] = tap[(long)lane * laneStride + k];
@@ -113,7 +115,7 @@ internal sealed unsafe class DirectConvolution
         result += (long)first * height * width * groups * channels;
         foreach (var phase in phases)
         {
-            // Where each pixel of these images is read and written; the last one again and again until the last tile is full.
+            // Where each pixel of these images is read and written.
             var tiles = (count * phase.Pixels + Tile - 1) / Tile;
             var starts = Scratch<int>.Rent(2L * tiles * Tile);
             var targets = starts + tiles * Tile;
@@ -126,19 +128,15 @@ internal sealed unsafe class DirectConvolution
                         var lanes = Math.Min(Panel, channels - panel * Panel);
                         var y = result + group * channels + panel * Panel;
                         for (var tile = 0; tile < tiles; tile++)
-                        {
-                            var pixels = Math.Min(Tile, count * phase.Pixels - tile * Tile);
-                            var at = tile * Tile;
-                            ConvolveTile(padded + group * reduced, starts + at, phase.Runs, runs, weights, y, targets + at, pixels, lanes);
-                        }
+                            ConvolveTile(padded + group * reduced, starts + tile * Tile, phase.Runs, runs, weights, y, targets + tile * Tile, lanes);
                     }
         }
     }
 
     [SkipLocalsInit]
-    private static void ConvolveTile(float* x, int* starts, KernelRuns runs, int* offsets, float* weights, float* y, int* targets, int pixels, int lanes)
+    private static void ConvolveTile(float* x, int* starts, KernelRuns runs, int* offsets, float* weights, float* y, int* targets, int lanes)
     {
-        if (pixels == Tile && lanes == Panel)
+        if (lanes == Panel)
         {
             ConvolutionTiles.Convolve(x, starts, offsets, runs.Starts.Length, runs.Length, weights, y, targets);
             return;
@@ -147,7 +145,7 @@ internal sealed unsafe class DirectConvolution
         var spareTargets = stackalloc int[Tile];
         for (var pixel = 0; pixel < Tile; pixel++) spareTargets[pixel] = pixel * Panel;
         ConvolutionTiles.Convolve(x, starts, offsets, runs.Starts.Length, runs.Length, weights, spare, spareTargets);
-        for (var pixel = 0; pixel < pixels; pixel++)
+        for (var pixel = 0; pixel < Tile; pixel++)
             for (var lane = 0; lane < lanes; lane++) y[targets[pixel] + lane] = spare[pixel * Panel + lane];
     }
 

@@ -6,7 +6,7 @@ namespace Tapegrad.Devices;
 /// <summary>A formula over the elements of a tensor and numbers that each channel has.</summary>
 internal interface ILine
 {
-    /// <summary>The formula for eight elements from <paramref name="element"/> on, whose channels' numbers begin at <paramref name="lane"/>.</summary>
+    /// <summary>The formula for eight elements from <paramref name="element"/> on; their channels' numbers begin at <paramref name="lane"/>.</summary>
     Vector256<float> At(long element, int lane);
 }
 
@@ -23,8 +23,8 @@ internal interface ILine
 /// </summary>
 /// <remarks>
 /// Lanes: channels. Rows without a gap are joined into wide ones, of whole vectors and 32 elements or more, so that few channels fill the lanes too:
-/// lane l of a wide row belongs to channel l mod C, and numbers that each channel has are repeated as often. Remainders (the last vector of a row) are
-/// computed from what lies behind and dropped.
+/// lane l of a wide row belongs to channel l mod C, and numbers that each channel has are repeated as often. Remainders (the last vector of a row)
+/// are computed from what lies behind and dropped.
 /// Sums: 64 rows in float, these in double, blocks of rows for the threads (only where the batch shares and there is one slab) in their order.
 /// </remarks>
 internal sealed unsafe class SharedSets
@@ -33,6 +33,7 @@ internal sealed unsafe class SharedSets
     private const int WideRow = 4 * Lanes;
     private const int FloatRows = 64;
     private const int BlockElements = 16384;
+    private const int MostBlocks = 64;
 
     private readonly SharingGeometry geometry;
     private readonly int joined, wholeRows, restWidth, allRows, blocks;
@@ -60,7 +61,8 @@ internal sealed unsafe class SharedSets
         wholeRows = rows / joined;
         restWidth = rows % joined * c;
         allRows = wholeRows + (restWidth > 0 ? 1 : 0);
-        blocks = geometry is { ShareBatch: true, SharePositions: true } ? (int)Math.Clamp((long)rows * c / BlockElements, 1, Math.Min(64, allRows)) : 1;
+        blocks = geometry is not { ShareBatch: true, SharePositions: true } ? 1
+            : (int)Math.Clamp((long)rows * c / BlockElements, 1, Math.Min(MostBlocks, allRows));
     }
 
     public int Slabs { get; }

@@ -11,8 +11,8 @@ namespace Tapegrad.Devices;
 /// Each sum runs over the pixels of a block of images as one chain; then the blocks are added in their order. The blocks are cut by the shape alone.
 /// </summary>
 /// <remarks>
-/// Lanes: 16 output channels of a group, a panel; 6 consecutive elements of a run of the kernel (<see cref="KernelRuns"/>) at a time. Remainders (channels
-/// of the last panel, elements behind a run) are computed from what lies there and dropped.
+/// Lanes: 16 output channels of a group, a panel; 6 consecutive elements of a run of the kernel (<see cref="KernelRuns"/>) at a time. Remainders
+/// (channels of the last panel, elements behind a run) are computed from what lies there and dropped.
 /// </remarks>
 internal sealed unsafe class WeightGradient
 {
@@ -85,16 +85,19 @@ internal sealed unsafe class WeightGradient
         for (var row = 0; row < allRows; row += strip)
         {
             var to = sums;
+            var gRows = g + (long)row * GradientRow;
+            var count = Math.Min(strip, allRows - row);
             for (var group = 0; group < geometry.Groups; group++)
                 for (var panel = 0; panel < panels; panel++)
                     foreach (var run in runs.Starts)
                         for (var tile = 0; tile < tiles; tile++, to += Tile * Panel)
-                            ConvolutionTiles.AddProducts(x + group * inputs + run + tile * Tile, starts + row, Math.Min(strip, allRows - row), columns.Count, step,
-                                g + (long)row * GradientRow + group * outputs + panel * Panel, geometry.OutputChannels, to);
+                            ConvolutionTiles.AddProducts(x + group * inputs + run + tile * Tile, starts + row, count, columns.Count, step,
+                                gRows + group * outputs + panel * Panel, geometry.OutputChannels, to);
         }
     }
 
-    // The rows of w that a run makes, into the first block's sums, then to their place: runs follow one another as (kernel row, kernel column, channel) do.
+    // The rows of w that a run makes, into the first block's sums, then to their place: runs follow one another as (kernel row, kernel column,
+    // channel) do.
     private void Combine(int run, float* sums, float* w)
     {
         for (var group = 0; group < geometry.Groups; group++)
