@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Who shares a mean: the choice that makes a normalization. Channels are cut into contiguous groups of C / Groups; a set also spans the positions, the
-/// batch, both, or neither.
+/// Who shares a mean: the choice that makes a normalization. Channels are cut into contiguous groups of C / Groups; a set also
+/// spans the positions, the batch, both, or neither.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -13,8 +13,9 @@ namespace Tapegrad;
 /// positions and batch   (unnamed)                   (unnamed)    BatchNorm
 /// neither               LayerNorm per position      (unnamed)    one element: all zeros
 /// </code>
-/// Inputs are [N, C], [N, L, C], [N, H, W, C] or [N, D, H, W, C]. Every mean is taken around a pivot, the set's first element, which passes no gradient: a mean
-/// does not depend on the pivot, so its derivative is exact, and a large common offset costs no digits.
+/// Inputs are [N, C], [N, L, C], [N, H, W, C] or [N, D, H, W, C]. Every mean is taken around a pivot, the set's first element,
+/// which passes no gradient: a mean does not depend on the pivot, so its derivative is exact, and a large common offset costs no
+/// digits.
 /// </remarks>
 /// <param name="Batch">Whether the samples of a batch share.</param>
 /// <param name="Positions">Whether the positions of a sample share.</param>
@@ -32,14 +33,16 @@ public sealed record Sharing(bool Batch, bool Positions, int Groups)
     /// <summary>The biased variance of each element's set, one value a channel.</summary>
     public Tensor Variance(Tensor x) => MeanSquare(Center(x));
 
-    /// <summary>The mean of the squares of each element's set, one value a channel. Without a pivot: squares do not cancel.</summary>
+    /// <summary>The mean of the squares of each element's set, one value a channel. Without a pivot: squares do not
+    /// cancel.</summary>
     public Tensor MeanSquare(Tensor x)
     {
         var (sets, axes) = View(x);
         return PerChannel(sets.Square().Mean(axes, keepAxes: true), x.Shape);
     }
 
-    /// <summary>x minus the mean of each element's set, of x's shape: exactly 0 for a set of equal numbers, however large.</summary>
+    /// <summary>x minus the mean of each element's set, of x's shape: exactly 0 for a set of equal numbers, however
+    /// large.</summary>
     public Tensor Center(Tensor x)
     {
         var (sets, axes) = View(x);
@@ -55,13 +58,16 @@ public sealed record Sharing(bool Batch, bool Positions, int Groups)
     }
 
     /// <summary>How a shape is cut into sets.</summary>
-    /// <exception cref="ShapeException">It is not [N, .., C] with 2 to 5 axes, or the groups do not divide the channels.</exception>
+    /// <exception cref="ShapeException">It is not [N, .., C] with 2 to 5 axes, or the groups do not divide the
+    /// channels.</exception>
     public SharingGeometry Geometry(Shape x)
     {
-        if (x.Rank is < 2 or > 5) throw new ShapeException($"normalize: the input {x} must be [N, C], [N, L, C], [N, H, W, C] or [N, D, H, W, C].");
+        if (x.Rank is < 2 or > 5)
+            throw new ShapeException($"normalize: the input {x} must be [N, C], [N, L, C], [N, H, W, C] or [N, D, H, W, C].");
         var channels = x[-1];
         if (Groups < 1 || channels % Groups != 0)
-            throw new ShapeException($"normalize: {Groups} groups do not divide the {channels} channels of {x}; the number of groups must be one of "
+            throw new ShapeException($"normalize: {Groups} groups do not divide the {channels} channels of {x}; the number of"
+                + $" groups must be one of "
                 + $"{string.Join(", ", Enumerable.Range(1, channels).Where(g => channels % g == 0))}.");
         var positions = 1;
         foreach (var length in x.Dimensions[1..^1]) positions *= length;

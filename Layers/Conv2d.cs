@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Two-dimensional convolution (<see cref="Conv2dOperation"/>), x [N, H, W, C] -> [N, OH, OW, O], weight [KH, KW, C / groups, O]. In files
-/// the weight is [O, C / groups, KH, KW], PyTorch's order. The weight starts He-normal by its fan-out, the bias at 0.
+/// Two-dimensional convolution (<see cref="Conv2dOperation"/>), x [N, H, W, C] -> [N, OH, OW, O], weight [KH, KW, C / groups, O].
+/// In files the weight is [O, C / groups, KH, KW], PyTorch's order. The weight starts He-normal by its fan-out, the bias at 0.
 /// </summary>
 public sealed class Conv2d : Module
 {
@@ -19,7 +19,8 @@ public sealed class Conv2d : Module
     /// <param name="stride">How far the window moves; 1 when not given.</param>
     /// <param name="padding">Zeros around the image.</param>
     /// <param name="dilation">How far apart the window's pixels lie; 1 when not given.</param>
-    /// <param name="groups">Blocks of channels with weights of their own; as many as channels for a depthwise convolution.</param>
+    /// <param name="groups">Blocks of channels with weights of their own; as many as channels for a depthwise
+    /// convolution.</param>
     /// <param name="bias">Whether a number is added to each channel of y.</param>
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
     public Conv2d(int inputs, int outputs, Size2d kernel, RandomSource random, Size2d? stride = null, Size2d padding = default,

@@ -4,8 +4,9 @@ namespace Tapegrad.Layers;
 public delegate Tensor Initializer(Shape shape, RandomSource random);
 
 /// <summary>
-/// How weights start. A weight is [.., in, out]: [in, out] of a linear layer, [KH, KW, C / groups, O] of a convolution. Its fan-in is the
-/// number of inputs that meet in one output, its fan-out, as PyTorch counts it, the window's size times O (whatever the groups).
+/// How weights start. A weight is [.., in, out]: [in, out] of a linear layer, [KH, KW, C / groups, O] of a convolution. Its
+/// fan-in is the number of inputs that meet in one output, its fan-out, as PyTorch counts it, the window's size times O (whatever
+/// the groups).
 /// </summary>
 public static class Initializers
 {

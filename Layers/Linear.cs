@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// y = x W + b, x [.., inputs], W [inputs, outputs], b [outputs]; the axes in front are kept. In files the weight is [outputs, inputs],
-/// PyTorch's order. Both start evenly spread over +-1/sqrt(inputs), as PyTorch's do.
+/// y = x W + b, x [.., inputs], W [inputs, outputs], b [outputs]; the axes in front are kept. In files the weight is [outputs,
+/// inputs], PyTorch's order. Both start evenly spread over +-1/sqrt(inputs), as PyTorch's do.
 /// </summary>
 public sealed class Linear : Module
 {

@@ -4,14 +4,14 @@ using Tapegrad.Layers.Formats;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// A layer, or a network of layers: a function of a tensor, with the parameters it learns. A subclass registers its parameters and its
-/// children in its constructor, in the order of the formula, and says in <see cref="Forward"/> what it computes. There is no reflection:
-/// what is not registered does not exist.
+/// A layer, or a network of layers: a function of a tensor, with the parameters it learns. A subclass registers its parameters
+/// and its children in its constructor, in the order of the formula, and says in <see cref="Forward"/> what it computes. There is
+/// no reflection: what is not registered does not exist.
 /// </summary>
 /// <remarks>
 /// A module has no training mode to forget: layers that behave differently in training ask the tape that is open (see
-/// <see cref="Tape.Training"/>). Its path joins the names of its ancestors by dots, as PyTorch does: <c>layer1.0.conv1</c>. A child with
-/// an empty name lends its own children to its parent. Not thread-safe.
+/// <see cref="Tape.Training"/>). Its path joins the names of its ancestors by dots, as PyTorch does: <c>layer1.0.conv1</c>. A
+/// child with an empty name lends its own children to its parent. Not thread-safe.
 /// </remarks>
 public abstract class Module
 {
@@ -57,14 +57,16 @@ public abstract class Module
     public IEnumerable<Module> Modules => children.SelectMany(child => child.Modules).Prepend(this);
 
     /// <summary>
-    /// What is learned by gradients: the trainable parameters of this module and all below it, in a stable order. Frozen ones are left out.
+    /// What is learned by gradients: the trainable parameters of this module and all below it, in a stable order. Frozen ones are
+    /// left out.
     /// </summary>
     public IReadOnlyList<Parameter> Parameters => [.. State.Where(parameter => parameter.IsTrainable)];
 
     /// <summary>Everything that a file keeps: all parameters, frozen ones and running statistics too.</summary>
     public IReadOnlyList<Parameter> State => [.. AllRegistered.Select(entry => entry.Parameter)];
 
-    /// <summary>Texts that <see cref="Save"/> writes beside the numbers. Equal runs should have equal texts: no date, no path.</summary>
+    /// <summary>Texts that <see cref="Save"/> writes beside the numbers. Equal runs should have equal texts: no date, no
+    /// path.</summary>
     public IDictionary<string, string> Metadata { get; } = new Dictionary<string, string>();
 
     /// <summary>Registers a layer of this module.</summary>
@@ -87,7 +89,8 @@ public abstract class Module
     /// <param name="name">Its name in this module, such as <c>weight</c>.</param>
     /// <param name="initial">Its value at the beginning.</param>
     /// <param name="trainable">False for what is remembered but not learned by gradients.</param>
-    /// <param name="fileAxes">PyTorch's order of axes, where it differs: axis i in a file is axis <c>fileAxes[i]</c> here.</param>
+    /// <param name="fileAxes">PyTorch's order of axes, where it differs: axis i in a file is axis <c>fileAxes[i]</c>
+    /// here.</param>
     protected Parameter Parameter(string name, Tensor initial, bool trainable = true, int[]? fileAxes = null)
     {
         CheckName(name, registered.Select(entry => entry.Name));
@@ -118,14 +121,15 @@ public abstract class Module
 
     // ---- looking -------------------------------------------------------------------------------------------------------------------------
 
-    /// <summary>A table of the layers: path, kind and settings, the shapes of the parameters and how many numbers they hold.</summary>
+    /// <summary>A table of the layers: path, kind and settings, the shapes of the parameters and how many numbers they
+    /// hold.</summary>
     public string Summary() => ModuleSummary.Of(this, module => module.registered.Select(entry => entry.Parameter));
 
     // ---- files ---------------------------------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in float, with PyTorch's names and order of axes. Equal
-    /// models give equal bytes.
+    /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in float, with PyTorch's names and order of
+    /// axes. Equal models give equal bytes.
     /// </summary>
     /// <exception cref="IOException">The file cannot be written; an old one is as it was.</exception>
     public void Save(string path)
@@ -141,8 +145,8 @@ public abstract class Module
     }
 
     /// <summary>
-    /// Reads <see cref="State"/> and <see cref="Metadata"/> back. Every name and shape must be as they are here, and no text may contradict
-    /// <see cref="Metadata"/>; else nothing is changed.
+    /// Reads <see cref="State"/> and <see cref="Metadata"/> back. Every name and shape must be as they are here, and no text may
+    /// contradict <see cref="Metadata"/>; else nothing is changed.
     /// </summary>
     /// <exception cref="InvalidDataException">The file is not well-formed, or it belongs to another model; one message names all
     /// differences.</exception>

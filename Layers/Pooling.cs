@@ -17,7 +17,8 @@ public sealed class MaxPool2d(Size2d kernel, Size2d? stride = null, Size2d paddi
 }
 
 /// <summary>
-/// The mean of each window, padding counted (<see cref="AveragePool2dOperation"/>). The windows lie side by side unless a stride is given.
+/// The mean of each window, padding counted (<see cref="AveragePool2dOperation"/>). The windows lie side by side unless a stride
+/// is given.
 /// </summary>
 public sealed class AveragePool2d(Size2d kernel, Size2d? stride = null, Size2d padding = default) : Module
 {

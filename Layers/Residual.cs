@@ -1,8 +1,9 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// y = branch(x) + shortcut(x), and a ReLU after it when asked for (He, Zhang, Ren and Sun, 2016). Without a shortcut, x itself is added.
-/// The layers of the branch keep their own names under this block's path: <c>layer1.0.conv1</c>, not <c>layer1.0.branch.conv1</c>.
+/// y = branch(x) + shortcut(x), and a ReLU after it when asked for (He, Zhang, Ren and Sun, 2016). Without a shortcut, x itself
+/// is added. The layers of the branch keep their own names under this block's path: <c>layer1.0.conv1</c>, not
+/// <c>layer1.0.branch.conv1</c>.
 /// </summary>
 public sealed class Residual : Module
 {

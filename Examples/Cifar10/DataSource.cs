@@ -4,8 +4,9 @@ using Tapegrad.Datasets;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Finds the images: --data, then the environment variable TAPEGRAD_DATA, then the cache folder. Where there are none, a terminal is asked whether to download
-/// them, --download does so unasked, and otherwise Shapes10 takes their place, which needs no network.
+/// Finds the images: --data, then the environment variable TAPEGRAD_DATA, then the cache folder. Where there are none, a terminal
+/// is asked whether to download them, --download does so unasked, and otherwise Shapes10 takes their place, which needs no
+/// network.
 /// </summary>
 internal static class DataSource
 {
@@ -30,7 +31,8 @@ internal static class DataSource
         if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return Cifar10Dataset(named, Variable);
         var cached = Path.Combine(CacheFolder, FolderName);
         if (Datasets.Cifar10.IsIn(cached)) return Datasets.Cifar10.Load(cached);
-        if (download || (IsTerminal && AnsiConsole.Confirm($"CIFAR-10 is not on this machine. Download it (162 MB) from its home page to {Markup.Escape(CacheFolder)}?", false)))
+        if (download || (IsTerminal && AnsiConsole.Confirm($"CIFAR-10 is not on this machine. Download it (162 MB) from its home"
+            + $" page to {Markup.Escape(CacheFolder)}?", false)))
         {
             try
             {
@@ -47,14 +49,16 @@ internal static class DataSource
                 throw new UserError("the download was stopped; nothing was left behind.");
             }
         }
-        Console.WriteLine($"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (--download fetches it): training on Shapes10, shapes made by a formula.");
+        Console.WriteLine($"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (--download fetches it): training on"
+            + $" Shapes10, shapes made by a formula.");
         return null;
     }
 
     private static (ImageDataset, ImageDataset) Cifar10Dataset(string folder, string named)
     {
         if (!Directory.Exists(folder))
-            throw new UserError($"{named}: there is no folder '{folder}'. Name the folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin.");
+            throw new UserError($"{named}: there is no folder '{folder}'. Name the folder with data_batch_1.bin to data_batch_5.bin"
+                + $" and test_batch.bin.");
         var inside = Path.Combine(folder, FolderName);
         return Datasets.Cifar10.Load(!Datasets.Cifar10.IsIn(folder) && Datasets.Cifar10.IsIn(inside) ? inside : folder);
     }

@@ -4,7 +4,8 @@ using Spectre.Console;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Shows how training goes: on a terminal a live bar per epoch, then and elsewhere one plain line per epoch. Passes each epoch on.
+/// Shows how training goes: on a terminal a live bar per epoch, then and elsewhere one plain line per epoch. Passes each epoch
+/// on.
 /// </summary>
 internal sealed class Display(int epochs, Action<Epoch> afterEpoch) : IObserver
 {
@@ -36,8 +37,10 @@ internal sealed class Display(int epochs, Action<Epoch> afterEpoch) : IObserver
     public void AfterEpoch(Epoch epoch)
     {
         afterEpoch(epoch);
-        var line = string.Create(CultureInfo.InvariantCulture, $"epoch {epoch.Number}/{epochs}  loss {epoch.TrainLoss:F4}  accuracy {epoch.TrainAccuracy:F4}  "
-            + $"test loss {epoch.TestLoss:F4}  test accuracy {epoch.TestAccuracy:F4}  {epoch.ImagesPerSecond:F0} images/s  {epoch.Seconds:F0} s");
+        var line = string.Create(CultureInfo.InvariantCulture, $"epoch {epoch.Number}/{epochs}  loss {epoch.TrainLoss:F4}  accuracy"
+            + $" {epoch.TrainAccuracy:F4}  "
+            + $"test loss {epoch.TestLoss:F4}  test accuracy {epoch.TestAccuracy:F4}  {epoch.ImagesPerSecond:F0} images/s "
+            + $" {epoch.Seconds:F0} s");
         if (bar is not null) bar.Description = line;
         else Console.WriteLine(line);
     }

@@ -5,18 +5,21 @@ using Tapegrad.Layers;
 
 namespace Tapegrad.Examples.Cifar10;
 
-/// <summary>The command 'evaluate': how well saved weights do on the test images. The file says all else: network, normalization, classes, input statistics.</summary>
+/// <summary>The command 'evaluate': how well saved weights do on the test images. The file says all else: network, normalization,
+/// classes, input statistics.</summary>
 internal static class EvaluateCommand
 {
     private static readonly Option<string?> Weights = Options.Path("--weights", "a model.safetensors");
     private static readonly Option<string?> Data = Options.Path("--data", "folder with the CIFAR-10 binary files");
-    private static readonly Option<int> TestLimit = Options.Whole("--test-limit", "use the first so many test images", int.MaxValue);
+    private static readonly Option<int?> TestLimit =
+        Options.Limit("--test-limit", "use the first so many test images [default: all]");
 
     public static void AddTo(RootCommand root)
     {
         Weights.Required = true;
-        var command = new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table of saved weights.") { Weights, Data, TestLimit };
-        command.SetAction(options => Run(options.GetValue(Weights)!, options.GetValue(Data), options.GetValue(TestLimit)));
+        var command = new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table"
+            + " of saved weights.") { Weights, Data, TestLimit };
+        command.SetAction(options => Run(options.GetValue(Weights)!, options.GetValue(Data), options.GetValue(TestLimit) ?? int.MaxValue));
         root.Add(command);
     }
 
@@ -40,7 +43,8 @@ internal static class EvaluateCommand
         {
             var row = Enumerable.Range(0, names.Count).Select(k => result.Confusion[actual, k]).ToArray();
             var accuracy = row.Sum() == 0 ? "-" : ((double)row[actual] / row.Sum()).ToString("F4", CultureInfo.InvariantCulture);
-            Console.WriteLine($"{names[actual].PadRight(width)} {accuracy,8}   {actual,13} {string.Concat(row.Select(count => $"{count,6}"))}");
+            Console.WriteLine($"{names[actual].PadRight(width)} {accuracy,8}   {actual,13}"
+                + $" {string.Concat(row.Select(count => $"{count,6}"))}");
         }
         Console.WriteLine();
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"test accuracy: {result.Accuracy:F4}"));

@@ -5,8 +5,8 @@ using Tapegrad.Layers;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// What a saved network must say beside its weights so that it can be used without the training data: the dataset's name, the classes' names, and each channel's
-/// mean and standard deviation that its inputs were normalized with.
+/// What a saved network must say beside its weights so that it can be used without the training data: the dataset's name, the
+/// classes' names, and each channel's mean and standard deviation that its inputs were normalized with.
 /// </summary>
 internal static class InputStatistics
 {
@@ -24,13 +24,15 @@ internal static class InputStatistics
     /// <summary>The dataset's name that a model was trained on; null when it does not say.</summary>
     public static string? DatasetOf(Module model) => model.Metadata.TryGetValue(Dataset, out var name) ? name : null;
 
-    /// <summary>Refuses to evaluate a model on inputs that are normalized otherwise, or of other classes, than those it was trained on.</summary>
+    /// <summary>Refuses to evaluate a model on inputs that are normalized otherwise, or of other classes, than those it was
+    /// trained on.</summary>
     /// <exception cref="UserError">They differ; the message says in what.</exception>
     public static void Check(Module model, ImageDataset dataset, string file)
     {
         foreach (var (key, here) in ((string, string)[])[(Dataset, dataset.Name), (ClassNames, string.Join(',', dataset.ClassNames)), (Mean, Join(dataset.Mean)), (Std, Join(dataset.Std))])
             if (model.Metadata.TryGetValue(key, out var there) && there != here)
-                throw new UserError($"--weights {file}: its {key} is '{there}', but that of the data is '{here}'. Give the --data that the network was trained on.");
+                throw new UserError($"--weights {file}: its {key} is '{there}', but that of the data is '{here}'. Give the --data"
+                    + $" that the network was trained on.");
     }
 
     private static string Join(IEnumerable<double> values) => string.Join(',', values.Select(value => value.ToString("R", CultureInfo.InvariantCulture)));

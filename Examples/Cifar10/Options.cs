@@ -5,46 +5,61 @@ using System.Globalization;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Options that read numbers in one way on every machine: a decimal point, no thousands separators, within limits; else one line that names the option.
+/// Options that read numbers in one way on every machine: a decimal point, no thousands separators, within limits; else one line
+/// that names the option.
 /// </summary>
 internal static class Options
 {
-    public static Option<int> Whole(string name, string description, int standard, int least = 1) => Parsed(name, description, standard,
-        text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least ? value : null,
-        $"a whole number, {least} or more");
+    public static Option<int> Whole(string name, string description, int standard, int least = 1) =>
+        WithDefault(Parsed(name, description, text => ParseWhole(text, least), $"a whole number, {least} or more"), standard);
 
-    public static Option<double> Number(string name, string description, double standard, double least, double most) => Parsed(name, description, standard,
-        text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most ? value : null,
-        $"a number from {Text(least)} to {Text(most)} with a decimal point, such as {Text(standard)}");
-
-    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected)
+    /// <summary>A whole number from 1 up, or nothing.</summary>
+    public static Option<int?> Limit(string name, string description) => new(name)
     {
-        var option = new Option<string>(name)
+        Description = description,
+        HelpName = "number",
+        CustomParser = result => ParseWhole(result.Tokens[0].Value, 1) ?? Refuse<int?>(result, name, "a whole number, 1 or more"),
+    };
+
+    public static Option<double> Number(string name, string description, double standard, double least, double most) =>
+        WithDefault(Parsed<double>(name, description, text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+            && value >= least && value <= most ? value : null,
+            $"a number from {Text(least)} to {Text(most)} with a decimal point, such as {Text(standard)}"), standard);
+
+    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected) =>
+        WithDefault(new Option<string>(name)
         {
-            Description = $"{description} [{standard}]",
-            DefaultValueFactory = _ => standard,
+            Description = description,
             HelpName = expected,
             CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected)!,
-        };
-        return option;
-    }
+        }, standard);
 
     public static Option<string?> Path(string name, string description) => new(name)
     {
         Description = description,
         HelpName = "path",
-        CustomParser = result => result.Tokens[0].Value is { Length: > 0 } path ? path : Refuse<string>(result, name, "a path that is not empty"),
+        CustomParser = result =>
+            result.Tokens[0].Value is { Length: > 0 } path ? path : Refuse<string>(result, name, "a path that is not empty"),
     };
 
     public static Option<bool> Flag(string name, string description) => new(name) { Description = description };
 
-    private static Option<T> Parsed<T>(string name, string description, T standard, Func<string, T?> parse, string expected) where T : struct, IFormattable => new(name)
+    private static Option<T> Parsed<T>(string name, string description, Func<string, T?> parse, string expected) where T : struct =>
+        new(name)
+        {
+            Description = description,
+            HelpName = "number",
+            CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T>(result, name, expected),
+        };
+
+    private static Option<T> WithDefault<T>(Option<T> option, T standard)
     {
-        Description = $"{description} [{Text(standard)}]",
-        DefaultValueFactory = _ => standard,
-        HelpName = "number",
-        CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T>(result, name, expected),
-    };
+        option.DefaultValueFactory = _ => standard;
+        return option;
+    }
+
+    private static int? ParseWhole(string text, int least) =>
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least ? value : null;
 
     private static T? Refuse<T>(ArgumentResult result, string name, string expected)
     {

@@ -4,8 +4,8 @@ using Tapegrad.Layers;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// The folder of a run: metrics.jsonl, one object per epoch, and model.safetensors, replaced as a whole after every epoch. What is there already is never
-/// overwritten unasked.
+/// The folder of a run: metrics.jsonl, one object per epoch, and model.safetensors, replaced as a whole after every epoch. What
+/// is there already is never overwritten unasked.
 /// </summary>
 internal sealed class RunFolder
 {

@@ -2,7 +2,8 @@ using Tapegrad.Layers;
 
 namespace Tapegrad.Examples.Cifar10;
 
-/// <summary>A copy of a model's weights and statistics, taken before every step, so that a step that went wrong can be undone.</summary>
+/// <summary>A copy of a model's weights and statistics, taken before every step, so that a step that went wrong can be
+/// undone.</summary>
 internal sealed class Snapshot(Module model)
 {
     private readonly (Parameter Parameter, float[] Values)[] copies = [.. model.State.Select(p => (p, new float[p.Count]))];

@@ -5,7 +5,8 @@ using Tapegrad.Optimizers;
 
 namespace Tapegrad.Examples.Cifar10;
 
-/// <summary>What an epoch came to. The rate is that of its last step; images per second counts training alone, seconds everything.</summary>
+/// <summary>What an epoch came to. The rate is that of its last step; images per second counts training alone, seconds
+/// everything.</summary>
 internal sealed record Epoch(int Number, double TrainLoss, double TrainAccuracy, double TestLoss, double TestAccuracy, double LearningRate,
     double ImagesPerSecond, double Seconds);
 
@@ -18,7 +19,8 @@ internal interface IObserver
 }
 
 /// <summary>
-/// Training, from the first batch to the last: for each batch a tape, a loss, its gradients, a step; after each epoch a look at the test images.
+/// Training, from the first batch to the last: for each batch a tape, a loss, its gradients, a step; after each epoch a look at
+/// the test images.
 /// </summary>
 internal sealed class TrainingLoop(Module model, Optimizer optimizer, LearningRate rate, ImageDataset train, ImageDataset test, IObserver observer)
 {
@@ -65,7 +67,8 @@ internal sealed class TrainingLoop(Module model, Optimizer optimizer, LearningRa
         return (value, correct);
     }
 
-    // Finds the layer by running the same batch again with every value checked, then goes back to the weights before the step that spoiled them.
+    // Finds the layer by running the same batch again with every value checked, then goes back to the weights before the step
+    // that spoiled them.
     private UserError Diverged(Batch batch, Tape tape, double loss)
     {
         tape.Dispose();
@@ -80,6 +83,7 @@ internal sealed class TrainingLoop(Module model, Optimizer optimizer, LearningRa
             where = $": {e.Message.TrimEnd('.')}";
         }
         lastGood.Restore();
-        return new UserError($"the loss of step {batch.Step} (epoch {batch.Epoch}) is {loss}{where}. The weights of the step before are kept. Try a lower --lr or a longer --warmup.");
+        return new UserError($"the loss of step {batch.Step} (epoch {batch.Epoch}) is {loss}{where}. The weights of the step before"
+            + $" are kept. Try a lower --lr or a longer --warmup.");
     }
 }

@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// The mean of each window, channel by channel: [N, H, W, C] -> [N, OH, OW, C]. Padding counts as zeros, as PyTorch's default does. The gradient is spread
-/// evenly over the window.
+/// The mean of each window, channel by channel: [N, H, W, C] -> [N, OH, OW, C]. Padding counts as zeros, as PyTorch's default
+/// does. The gradient is spread evenly over the window.
 /// </summary>
 public static class AveragePool2dOperation
 {

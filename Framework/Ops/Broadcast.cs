@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Repeats x along its axes of length 1 (and new ones in front) to fill a shape. The gradient is the sum over the repetitions, which the tape takes for
-/// every operation in one place.
+/// Repeats x along its axes of length 1 (and new ones in front) to fill a shape. The gradient is the sum over the repetitions,
+/// which the tape takes for every operation in one place.
 /// </summary>
 public static class BroadcastOperation
 {

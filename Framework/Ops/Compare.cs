@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Comparisons, element by element with broadcasting: 1 where true, 0 where false, in the tensor's own type; false where an operand is NaN. The results
-/// are constants: their derivative is 0 wherever it exists.
+/// Comparisons, element by element with broadcasting: 1 where true, 0 where false, in the tensor's own type; false where an
+/// operand is NaN. The results are constants: their derivative is 0 wherever it exists.
 /// </summary>
 public static class CompareOperation
 {

@@ -5,8 +5,8 @@ namespace Tapegrad;
 /// <summary>
 /// Two-dimensional convolution (cross-correlation, as everywhere in the field), x [N, H, W, C] with w [KH, KW, C / groups, O]:
 /// <code>y[n, i, j, o] = bias[o] + sum over k, l, c of x[n, i s + k d - p, j s + l d - p, c] w[k, l, c, o]</code>
-/// With groups, output channel o sees only the channels of its own block. Three operations make a closed triple, each one's derivative written with
-/// the other two: the convolution, its input gradient X(g, w), and its weight gradient W(x, g).
+/// With groups, output channel o sees only the channels of its own block. Three operations make a closed triple, each one's
+/// derivative written with the other two: the convolution, its input gradient X(g, w), and its weight gradient W(x, g).
 /// <code>
 /// y  = Conv(x, w):   dx = X(g, w)        dw = W(x, g)
 /// x' = X(g, w):      dg = Conv(u, w)     dw = W(u, g)        where u is the gradient of x'
@@ -34,11 +34,14 @@ public static class Conv2dOperation
             WindowsOperation.Geometry("conv2d", x.Shape, new Size2d(weight.Shape[0], weight.Shape[1]), stride, padding, dilation), weight.Shape[3], groups);
         var (channels, outputs) = (x.Shape[3], weight.Shape[3]);
         if (groups < 1 || channels % groups != 0 || outputs % groups != 0)
-            throw new ShapeException($"conv2d: {groups} groups do not divide {channels} input channels and {outputs} output channels.");
+            throw new ShapeException($"conv2d: {groups} groups do not divide {channels} input channels and {outputs} output"
+                + $" channels.");
         if (weight.Shape[2] != channels / groups)
-            throw new ShapeException($"conv2d: the input {x.Shape} has {channels} channels in {groups} groups, so the weight must be [KH, KW, {channels / groups}, O]; "
+            throw new ShapeException($"conv2d: the input {x.Shape} has {channels} channels in {groups} groups, so the weight must"
+                + $" be [KH, KW, {channels / groups}, O]; "
                 + $"it is {weight.Shape}.");
-        if (bias is not null && bias.Shape != new Shape(outputs)) throw new ShapeException($"conv2d: the bias {bias.Shape} must be [{outputs}].");
+        if (bias is not null && bias.Shape != new Shape(outputs))
+            throw new ShapeException($"conv2d: the bias {bias.Shape} must be [{outputs}].");
         Tensor.CheckDevice("conv2d", x, weight);
         var y = Convolve(x, weight, geometry);
         return bias is null ? y : y + bias;

@@ -1,8 +1,9 @@
 namespace Tapegrad;
 
 /// <summary>
-/// The mean over N of -sum over k of t[n, k] log softmax(x)[n, k], for logits x [N, K] and labels [N]. The target t is 1 at the label; with label smoothing s it is
-/// 1 - s + s/K there and s/K elsewhere (Szegedy et al., 2016). d/dx = (softmax(x) - t) / N. The loss of no sample is an error.
+/// The mean over N of -sum over k of t[n, k] log softmax(x)[n, k], for logits x [N, K] and labels [N]. The target t is 1 at the
+/// label; with label smoothing s it is 1 - s + s/K there and s/K elsewhere (Szegedy et al., 2016). d/dx = (softmax(x) - t) / N.
+/// The loss of no sample is an error.
 /// </summary>
 public static class CrossEntropyOperation
 {
@@ -16,8 +17,11 @@ public static class CrossEntropyOperation
     public static Tensor CrossEntropy(this Tensor logits, ReadOnlySpan<int> labels, double labelSmoothing = 0)
     {
         if (logits.Shape.Rank != 2 || logits.Shape[0] != labels.Length || logits.Count == 0)
-            throw new ShapeException($"cross entropy: the logits {logits.Shape} must be [N, K] with one row for each of the {labels.Length} labels, and not empty.");
-        if (!(labelSmoothing is >= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(labelSmoothing), labelSmoothing, "cross entropy: label smoothing goes from 0 to 1.");
+            throw new ShapeException($"cross entropy: the logits {logits.Shape} must be [N, K] with one row for each of the"
+                + $" {labels.Length} labels, and not empty.");
+        if (!(labelSmoothing is >= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(labelSmoothing), labelSmoothing, "cross entropy: label smoothing goes from"
+                + " 0 to 1.");
         var target = Target(logits, labels, labelSmoothing);
         // Masked, not only multiplied: a class of probability 0 that is not the target costs nothing.
         return -((logits.LogSoftmax() * target).Masked(target).Sum() / labels.Length);
@@ -31,7 +35,8 @@ public static class CrossEntropyOperation
         for (var n = 0; n < labels.Length; n++)
         {
             if ((uint)labels[n] >= (uint)classes)
-                throw new ArgumentOutOfRangeException(nameof(labels), labels[n], $"cross entropy: label {n} is not one of the {classes} classes 0 to {classes - 1}.");
+                throw new ArgumentOutOfRangeException(nameof(labels), labels[n], $"cross entropy: label {n} is not one of the"
+                    + $" {classes} classes 0 to {classes - 1}.");
             target[n * classes + labels[n]] += 1 - smoothing;
         }
         using (Devices.Device.Use(logits.Device)) return Tensor.From(target, logits.Shape);

@@ -1,8 +1,8 @@
 namespace Tapegrad;
 
 /// <summary>
-/// In training, each element is 0 with probability p, else divided by 1 - p, so that the mean stays; in evaluation, x itself (Srivastava et al., 2014). The gradient
-/// passes where the element did. The random numbers are the tape's.
+/// In training, each element is 0 with probability p, else divided by 1 - p, so that the mean stays; in evaluation, x itself
+/// (Srivastava et al., 2014). The gradient passes where the element did. The random numbers are the tape's.
 /// </summary>
 public static class DropoutOperation
 {

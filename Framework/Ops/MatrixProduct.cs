@@ -3,21 +3,25 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Y = A B over the last two axes, [.., M, K] x [.., K, N] -> [.., M, N]; the axes in front are batches, which broadcast. An operand marked as
-/// transposed is stored with its last two axes swapped. dA = G B^T, dB = A^T G, so the derivative is the same operation again.
+/// Y = A B over the last two axes, [.., M, K] x [.., K, N] -> [.., M, N]; the axes in front are batches, which broadcast. An
+/// operand marked as transposed is stored with its last two axes swapped. dA = G B^T, dB = A^T G, so the derivative is the same
+/// operation again.
 /// </summary>
 public static class MatrixProductOperation
 {
     /// <summary>The matrix product, batch by batch.</summary>
-    /// <exception cref="ShapeException">An operand has fewer than two axes, the inner lengths differ, or the batches do not broadcast.</exception>
+    /// <exception cref="ShapeException">An operand has fewer than two axes, the inner lengths differ, or the batches do not
+    /// broadcast.</exception>
     public static Tensor MatrixProduct(this Tensor a, Tensor b, bool transposeA = false, bool transposeB = false)
     {
         Tensor.CheckDevice("matrix product", a, b);
-        if (a.Shape.Rank < 2 || b.Shape.Rank < 2) throw new ShapeException($"matrix product: {a.Shape} and {b.Shape} must have two axes or more each.");
+        if (a.Shape.Rank < 2 || b.Shape.Rank < 2)
+            throw new ShapeException($"matrix product: {a.Shape} and {b.Shape} must have two axes or more each.");
         var (rows, inner) = transposeA ? (a.Shape[-1], a.Shape[-2]) : (a.Shape[-2], a.Shape[-1]);
         var (innerB, columns) = transposeB ? (b.Shape[-1], b.Shape[-2]) : (b.Shape[-2], b.Shape[-1]);
         if (inner != innerB)
-            throw new ShapeException($"matrix product: {a.Shape}{(transposeA ? " (transposed)" : "")} has rows of {inner}, but {b.Shape}{(transposeB ? " (transposed)" : "")} "
+            throw new ShapeException($"matrix product: {a.Shape}{(transposeA ? " (transposed)" : "")} has rows of {inner}, but"
+                + $" {b.Shape}{(transposeB ? " (transposed)" : "")} "
                 + $"has columns of {innerB}; they must be equal.");
         var batches = Shape.Broadcast("matrix product", BatchesOf(a.Shape), BatchesOf(b.Shape));
         var value = Tensor.Create(new Shape([.. batches.Dimensions, rows, columns]), a.Device);

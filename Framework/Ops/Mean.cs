@@ -15,7 +15,8 @@ public static class MeanOperation
         var count = 1;
         foreach (var axis in x.Shape.Axes(axes)) count *= x.Shape[axis];
         var sum = x.Sum(x.Shape.Axes(axes), keepAxes);
-        if (count == 0 && sum.Count > 0) throw new ShapeException($"mean: the axes ({string.Join(", ", axes)}) of {x.Shape} hold no element to take the mean of.");
+        if (count == 0 && sum.Count > 0)
+            throw new ShapeException($"mean: the axes ({string.Join(", ", axes)}) of {x.Shape} hold no element to take the mean of.");
         return sum / Math.Max(1, count);
     }
 }

@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// x^ = (x - mean) / sqrt(variance + eps), where each element's mean and biased variance are those of its set (<see cref="Sharing"/>). With r = 1 / sqrt(variance
-/// + eps) and means over the set, dx = r (g - mean(g) - x^ mean(g x^)).
+/// x^ = (x - mean) / sqrt(variance + eps), where each element's mean and biased variance are those of its set (<see
+/// cref="Sharing"/>). With r = 1 / sqrt(variance + eps) and means over the set, dx = r (g - mean(g) - x^ mean(g x^)).
 /// A set of equal numbers gives exactly 0. In float the sum of squares ends near values of 1e18.
 /// (Ioffe and Szegedy, 2015; Ba, Kiros and Hinton, 2016; Ulyanov, Vedaldi and Lempitsky, 2016; Wu and He, 2018.)
 /// </summary>

@@ -16,7 +16,8 @@ public static class PadOperation
         var (lengths, steps) = (new int[x.Shape.Rank], Enumerable.Repeat(1, x.Shape.Rank).ToArray());
         for (var axis = 0; axis < lengths.Length; axis++)
         {
-            if (before[axis] < 0 || behind[axis] < 0) throw new ShapeException($"pad: axis {axis} of {x.Shape} cannot get {before[axis]} before and {behind[axis]} behind.");
+            if (before[axis] < 0 || behind[axis] < 0)
+                throw new ShapeException($"pad: axis {axis} of {x.Shape} cannot get {before[axis]} before and {behind[axis]} behind.");
             lengths[axis] = before[axis] + x.Shape[axis] + behind[axis];
         }
         return x.Embed(new Shape(lengths), before.ToArray(), steps, value);

@@ -1,7 +1,8 @@
 namespace Tapegrad;
 
 /// <summary>
-/// The same numbers in the same order under another shape; nothing is copied. The gradient is reshaped back. One length may be -1: it follows from the others.
+/// The same numbers in the same order under another shape; nothing is copied. The gradient is reshaped back. One length may be
+/// -1: it follows from the others.
 /// </summary>
 public static class ReshapeOperation
 {

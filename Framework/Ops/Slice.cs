@@ -3,7 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Every step-th element of an axis, from a start on: y[.., i, ..] = x[.., start + i step, ..]. The gradient is put back into zeros (see <see cref="PadOperation"/>).
+/// Every step-th element of an axis, from a start on: y[.., i, ..] = x[.., start + i step, ..]. The gradient is put back into
+/// zeros (see <see cref="PadOperation"/>).
 /// </summary>
 public static class SliceOperation
 {
@@ -40,13 +41,15 @@ public static class SliceOperation
     internal static void CheckInside(string operation, Shape shape, ReadOnlySpan<int> lengths, int[] starts, int[] steps)
     {
         if (starts.Length != shape.Rank || lengths.Length != shape.Rank || steps.Length != shape.Rank)
-            throw new ShapeException($"{operation}: the shape {shape} needs a start, a length and a step for each of its {shape.Rank} axes.");
+            throw new ShapeException($"{operation}: the shape {shape} needs a start, a length and a step for each of its"
+                + $" {shape.Rank} axes.");
         for (var axis = 0; axis < shape.Rank; axis++)
         {
             var (start, length, step) = (starts[axis], lengths[axis], steps[axis]);
             var last = start + (length - 1L) * step;
             if (step < 1 || length < 0 || start < 0 || (length > 0 && last >= shape[axis]) || start > shape[axis])
-                throw new ShapeException($"{operation}: {length} elements from {start} in steps of {step} do not lie inside axis {axis} of {shape}.");
+                throw new ShapeException($"{operation}: {length} elements from {start} in steps of {step} do not lie inside axis"
+                    + $" {axis} of {shape}.");
         }
     }
 }

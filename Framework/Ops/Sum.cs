@@ -19,7 +19,8 @@ public static class SumOperation
         return Tape.Record("sum", value, (x, (_, g) => g.Reshape(kept).BroadcastTo(x.Shape)));
     }
 
-    /// <summary>The sum over the axes along which <paramref name="shape"/> would be repeated to become x's: the adjoint of broadcasting.</summary>
+    /// <summary>The sum over the axes along which <paramref name="shape"/> would be repeated to become x's: the adjoint of
+    /// broadcasting.</summary>
     public static Tensor SumTo(this Tensor x, Shape shape)
     {
         if (x.Shape == shape) return x;

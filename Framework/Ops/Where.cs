@@ -3,8 +3,9 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// A choice, element by element with broadcasting: a where the condition is not 0, else b. What is not chosen is not looked at: its NaN does no harm.
-/// d/da = 1 where a was chosen, d/db = 1 where b was; the condition is a constant. (-0 comes out as 0: the two halves are added.)
+/// A choice, element by element with broadcasting: a where the condition is not 0, else b. What is not chosen is not looked at:
+/// its NaN does no harm. d/da = 1 where a was chosen, d/db = 1 where b was; the condition is a constant. (-0 comes out as 0: the
+/// two halves are added.)
 /// </summary>
 public static class WhereOperation
 {

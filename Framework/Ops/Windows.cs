@@ -3,8 +3,9 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// The windows that slide over images, written out: [N, H, W, C] -> [N, OH, OW, KH, KW, C], zeros where a window hangs over the edge. The gradient adds
-/// each element back to the pixel that it came from, and the derivative of that is the extraction again: a pair of adjoints.
+/// The windows that slide over images, written out: [N, H, W, C] -> [N, OH, OW, KH, KW, C], zeros where a window hangs over the
+/// edge. The gradient adds each element back to the pixel that it came from, and the derivative of that is the extraction again:
+/// a pair of adjoints.
 /// </summary>
 public static class WindowsOperation
 {
@@ -39,9 +40,11 @@ public static class WindowsOperation
         if (x.Rank != 4) throw new ShapeException($"{operation}: the input {x} must be images [N, H, W, C].");
         var geometry = new WindowGeometry(x[0], x[1], x[2], x[3], kernel, stride ?? 1, padding, dilation ?? 1);
         foreach (var (size, name, least) in ((Size2d, string, int)[])[(kernel, "kernel", 1), (geometry.Stride, "stride", 1), (padding, "padding", 0), (geometry.Dilation, "dilation", 1)])
-            if (size.Height < least || size.Width < least) throw new ShapeException($"{operation}: the {name} {size} must be at least {least}.");
+            if (size.Height < least || size.Width < least)
+                throw new ShapeException($"{operation}: the {name} {size} must be at least {least}.");
         if (geometry.OutputHeight < 1 || geometry.OutputWidth < 1)
-            throw new ShapeException($"{operation}: a kernel of {kernel} with dilation {geometry.Dilation} does not fit into images {x} with padding {padding}.");
+            throw new ShapeException($"{operation}: a kernel of {kernel} with dilation {geometry.Dilation} does not fit into images"
+                + $" {x} with padding {padding}.");
         return geometry;
     }
 }

@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers.Formats;
 
 /// <summary>
-/// Writes a file so that a reader finds the old contents or the new ones, whole, whatever happens in between: into a sibling with a name of its
-/// own, flushed to the disk, then renamed. A write that fails leaves the old file as it was, and no sibling.
+/// Writes a file so that a reader finds the old contents or the new ones, whole, whatever happens in between: into a sibling with
+/// a name of its own, flushed to the disk, then renamed. A write that fails leaves the old file as it was, and no sibling.
 /// </summary>
 internal static class AtomicFile
 {

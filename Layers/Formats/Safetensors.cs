@@ -31,9 +31,9 @@ public sealed record SafetensorsValue(string Name, Shape Shape, float[] Values);
 ///                                      "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ..}
 /// the rest          the numbers, little-endian, row-major; offsets count from byte 8+n
 /// </code>
-/// Reading is strict, stricter than the format's own implementation: a key that is there twice, a field too many, a byte that belongs to no
-/// tensor or to two is refused before memory for a single number is taken. Writing is deterministic: the same content gives the same bytes.
-/// Source: https://github.com/huggingface/safetensors#format.
+/// Reading is strict, stricter than the format's own implementation: a key that is there twice, a field too many, a byte that
+/// belongs to no tensor or to two is refused before memory for a single number is taken. Writing is deterministic: the same
+/// content gives the same bytes. Source: https://github.com/huggingface/safetensors#format.
 /// </summary>
 /// <remarks>Holds the file open until disposed. Not thread-safe.</remarks>
 public sealed class SafetensorsFile : IDisposable
@@ -57,7 +57,8 @@ public sealed class SafetensorsFile : IDisposable
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>Opens a file, and reads and checks all of it but the numbers.</summary>
-    /// <exception cref="InvalidDataException">The file is not a well-formed safetensors file; the message says where and what.</exception>
+    /// <exception cref="InvalidDataException">The file is not a well-formed safetensors file; the message says where and
+    /// what.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static SafetensorsFile Open(string path)
     {
@@ -87,8 +88,8 @@ public sealed class SafetensorsFile : IDisposable
     public double[] ReadDoubles(SafetensorsEntry entry) => Read<double>(entry);
 
     /// <summary>Writes tensors in the given order, as F32. The file is replaced in one step, or not at all.</summary>
-    /// <exception cref="ArgumentException">A name is empty, not text, reserved, or there twice; or the number of values is not the
-    /// shape's.</exception>
+    /// <exception cref="ArgumentException">A name is empty, not text, reserved, or there twice; or the number of values is not
+    /// the shape's.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Write(string path, IReadOnlyList<SafetensorsValue> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {

@@ -1,7 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Makes the layers of a model: 3x3 convolutions with or without the normalization that was chosen, each with random numbers of its own.
+/// Makes the layers of a model: 3x3 convolutions with or without the normalization that was chosen, each with random numbers of
+/// its own.
 /// </summary>
 internal sealed class LayerMaker(Func<int, Module?>? normalization, int seed)
 {
@@ -13,7 +14,8 @@ internal sealed class LayerMaker(Func<int, Module?>? normalization, int seed)
 
     public RandomSource NextRandom() => random.Split(drawn++);
 
-    /// <summary>A convolution that keeps the size (at stride 1), then the normalization; without one, the convolution has a bias.</summary>
+    /// <summary>A convolution that keeps the size (at stride 1), then the normalization; without one, the convolution has a
+    /// bias.</summary>
     public (string, Module)[] Convolution(string name, string normalizationName, int inputs, int outputs, int stride = 1)
     {
         Module? normalizing;

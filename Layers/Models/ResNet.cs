@@ -1,21 +1,21 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The residual networks for small images (He, Zhang, Ren and Sun, 2016, section 4.2): a 3x3 convolution, three stages of n blocks of two
-/// 3x3 convolutions, at 16, 32 and 64 channels and at full, half and quarter resolution, a global mean, a linear layer; depth = 6n + 2.
-/// Where a stage begins, the shortcut has no parameters (option A): every second pixel, zeros for the new channels, half of them on either
-/// side. Convolutions start He-normal by fan-out.
+/// The residual networks for small images (He, Zhang, Ren and Sun, 2016, section 4.2): a 3x3 convolution, three stages of n
+/// blocks of two 3x3 convolutions, at 16, 32 and 64 channels and at full, half and quarter resolution, a global mean, a linear
+/// layer; depth = 6n + 2. Where a stage begins, the shortcut has no parameters (option A): every second pixel, zeros for the new
+/// channels, half of them on either side. Convolutions start He-normal by fan-out.
 /// </summary>
 public static class ResNet
 {
     /// <summary>A ResNet of depth 6n + 2 for images [N, H, W, 3].</summary>
     /// <param name="depth">20, 32, 44, 56, 110, ...</param>
-    /// <param name="normalization">From a number of channels to the layer that normalizes them; null, or a function that gives null, for
-    /// none. Convolutions then have a bias.</param>
+    /// <param name="normalization">From a number of channels to the layer that normalizes them; null, or a function that gives
+    /// null, for none. Convolutions then have a bias.</param>
     /// <param name="classes">The number of outputs.</param>
     /// <param name="seed">Of the initial weights.</param>
-    /// <param name="zeroGamma">Whether the last gamma of each block starts at 0, so that every block starts as its shortcut (Goyal et al.,
-    /// 2017).</param>
+    /// <param name="zeroGamma">Whether the last gamma of each block starts at 0, so that every block starts as its shortcut
+    /// (Goyal et al., 2017).</param>
     /// <param name="width">Channels of the first stage.</param>
     public static Module Cifar(int depth, Func<int, Module?>? normalization, int classes, int seed, bool zeroGamma = false, int width = 16)
     {

@@ -29,7 +29,8 @@ public static class SavedModel
             : $"there is no architecture '{architecture}'. Known are: vgg; resnet and a depth of 6n + 2, such as resnet20.");
     }
 
-    /// <summary>The model that was saved in a file: architecture, weights, statistics and metadata, with no other option.</summary>
+    /// <summary>The model that was saved in a file: architecture, weights, statistics and metadata, with no other
+    /// option.</summary>
     /// <exception cref="InvalidDataException">The file is not well-formed, or does not say what it holds.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static Module Rebuild(string path)

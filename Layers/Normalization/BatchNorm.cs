@@ -1,9 +1,9 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The positions of all samples share, each channel for itself (Ioffe and Szegedy, 2015). In training x^ is taken over the batch, whose
-/// moments are proposed to the tape; the optimizer's step commits them: running = (1 - w) running + w moment. In evaluation x^ = (x -
-/// running mean) / sqrt(running variance + eps).
+/// The positions of all samples share, each channel for itself (Ioffe and Szegedy, 2015). In training x^ is taken over the batch,
+/// whose moments are proposed to the tape; the optimizer's step commits them: running = (1 - w) running + w moment. In evaluation
+/// x^ = (x - running mean) / sqrt(running variance + eps).
 /// </summary>
 public sealed class BatchNorm : Normalization
 {

@@ -3,9 +3,10 @@ namespace Tapegrad.Layers;
 /// <summary>What frameworks do not agree on in batch normalization, named.</summary>
 /// <param name="Name">The name in files and options.</param>
 /// <param name="Eps">Added to the variance, inside the root.</param>
-/// <param name="NewWeight">The weight of a new batch in the running statistics: PyTorch's "momentum", 1 minus everybody else's.</param>
-/// <param name="Unbiased">Whether the running variance takes the batch's unbiased variance (1 / (m - 1)) or its biased one. x^ itself
-/// always takes the biased one.</param>
+/// <param name="NewWeight">The weight of a new batch in the running statistics: PyTorch's "momentum", 1 minus everybody
+/// else's.</param>
+/// <param name="Unbiased">Whether the running variance takes the batch's unbiased variance (1 / (m - 1)) or its biased one. x^
+/// itself always takes the biased one.</param>
 public sealed record BatchNormConvention(string Name, double Eps, double NewWeight, bool Unbiased)
 {
     /// <summary>PyTorch's: eps 1e-5, weight 0.1, unbiased as in the paper.</summary>

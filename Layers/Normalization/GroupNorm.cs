@@ -1,7 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The positions of a sample and a group of adjacent channels share (Wu and He, 2018): neither the batch size nor the other samples matter.
+/// The positions of a sample and a group of adjacent channels share (Wu and He, 2018): neither the batch size nor the other
+/// samples matter.
 /// </summary>
 public sealed class GroupNorm(int channels, GroupSpec groups, double eps = 1e-5, bool affine = true)
     : Normalization(channels, new Sharing(Batch: false, Positions: true, groups.Groups(channels)), eps, affine)

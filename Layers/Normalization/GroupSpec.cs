@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// How channels are cut into groups: into so many, or into groups of so many. Groups are contiguous blocks of channels, and a remainder is
-/// refused.
+/// How channels are cut into groups: into so many, or into groups of so many. Groups are contiguous blocks of channels, and a
+/// remainder is refused.
 /// </summary>
 public readonly record struct GroupSpec
 {

@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// All channels and positions of a sample share (Ba, Kiros and Hinton, 2016). Per position, as in transformers and ConvNeXt, only the
-/// channels of one position do. gamma and beta are per channel; PyTorch's LayerNorm([C, H, W]) has them per element.
+/// All channels and positions of a sample share (Ba, Kiros and Hinton, 2016). Per position, as in transformers and ConvNeXt, only
+/// the channels of one position do. gamma and beta are per channel; PyTorch's LayerNorm([C, H, W]) has them per element.
 /// </summary>
 public sealed class LayerNorm(int channels, bool perPosition = false, double eps = 1e-5, bool affine = true)
     : Normalization(channels, new Sharing(Batch: false, Positions: !perPosition, Groups: 1), eps, affine)

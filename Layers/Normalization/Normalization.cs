@@ -3,18 +3,19 @@ using Tapegrad.Devices;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The idea of every normalization: y = x^ * gamma + beta, where x^ is x made of one scale by statistics that a set of elements shares, and
-/// the choice of who shares (<see cref="Sharing"/>) is what tells one from another.
+/// The idea of every normalization: y = x^ * gamma + beta, where x^ is x made of one scale by statistics that a set of elements
+/// shares, and the choice of who shares (<see cref="Sharing"/>) is what tells one from another.
 /// <code>
 /// x      [N, C], [N, L, C], [N, H, W, C] or [N, D, H, W, C]; the channel axis is last
 /// gamma  [C], "weight" in files, starts at 1        beta  [C], "bias", starts at 0
 /// </code>
-/// One gamma and one beta per channel for all of them (PyTorch's LayerNorm has one per element), so that GroupNorm with one group is
-/// LayerNorm and with C groups InstanceNorm, the affine included. A variant says in <see cref="Normalize"/> what x^ is; gradients follow
-/// from the operations it uses.
+/// One gamma and one beta per channel for all of them (PyTorch's LayerNorm has one per element), so that GroupNorm with one group
+/// is LayerNorm and with C groups InstanceNorm, the affine included. A variant says in <see cref="Normalize"/> what x^ is;
+/// gradients follow from the operations it uses.
 /// </summary>
 /// <remarks>
-/// A set of one element gives 0, whatever it holds, with gradient 0: that is said once, by a notice. Without samples the output is empty.
+/// A set of one element gives 0, whatever it holds, with gradient 0: that is said once, by a notice. Without samples the output
+/// is empty.
 /// </remarks>
 public abstract class Normalization : Module
 {
@@ -52,8 +53,8 @@ public abstract class Normalization : Module
     public Parameter? Bias { get; }
 
     /// <summary>
-    /// The name by which <see cref="Normalizations.Parse"/> makes a normalization like this one, such as <c>group:8</c>; the type's name
-    /// for one of your own.
+    /// The name by which <see cref="Normalizations.Parse"/> makes a normalization like this one, such as <c>group:8</c>; the
+    /// type's name for one of your own.
     /// </summary>
     public virtual string Variant => GetType().Name;
 

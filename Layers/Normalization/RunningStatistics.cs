@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// A mean and a variance that remember what training saw: running = (1 - w) running + w moment, where w is the weight of the new batch. Evaluating before
-/// anything was seen is an error in words.
+/// A mean and a variance that remember what training saw: running = (1 - w) running + w moment, where w is the weight of the new
+/// batch. Evaluating before anything was seen is an error in words.
 /// </summary>
 /// <remarks>Changed by the step that commits what training proposed; not thread-safe.</remarks>
 internal sealed class RunningStatistics(Module layer, BatchNormConvention convention, Parameter mean, Parameter variance) : IStatistics

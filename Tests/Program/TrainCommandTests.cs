@@ -113,6 +113,10 @@ public sealed class TrainCommandTests : IDisposable
         Assert.Equal(0, program.Run(Cifar10Program.Short, ("TAPEGRAD_DATA", "")).ExitCode);
     }
 
+    [Fact]
+    public void Refuses_a_number_of_threads_in_the_environment_that_is_none() =>
+        AssertRefused(program.Run(Cifar10Program.Short, ("TAPEGRAD_THREADS", "two")), "TAPEGRAD_THREADS", "two");
+
     [Theory]
     [InlineData("data_batch_3.bin", 10_000 * 3073 - 1)]
     [InlineData("test_batch.bin", 10_000 * 3073 + 1)]
