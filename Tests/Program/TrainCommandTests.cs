@@ -48,7 +48,7 @@ public sealed class TrainCommandTests : IDisposable
     {
         byte[] Weights(string name, string options)
         {
-            var outcome = program.Run($"{Cifar10Program.Short} --norm batch --out {name} {options}");
+            var outcome = program.Run($"train --epochs 1 --batch 32 --train-limit 96 --test-limit 8 --norm batch --out {name} {options}");
             Assert.True(outcome.ExitCode == 0, outcome.Error);
             return File.ReadAllBytes(program.PathOf(name, "model.safetensors"));
         }
