@@ -106,6 +106,18 @@ public class BatchTests
         Assert.NotEqual(a[0], TestImages.Numbered(12).Batches(3, 1, seed: 8).First().Random);
     }
 
+    // Three streams of one seed: if two of them were the same, dropout would follow the crops, for instance.
+    [Fact]
+    public void Orders_crops_and_steps_draw_from_different_numbers()
+    {
+        var seed = new RandomSource(9);
+        Assert.Equal(seed.Split(2).Split(0), TestImages.Numbered(12).Batches(12, 1, seed: 9).First().Random);
+        Assert.Equal(seed.Split(0).Split(1).Permutation(12), TestImages.Indices(TestImages.Numbered(12).Batches(12, 1, seed: 9).First()));
+        var isFlipped = seed.Split(1).Split(1).Split(0).Below(2, 2) == 1;
+        var picture = new ImageDataset("two pixels", [10, 20], [0], (1, 2, 1), ["one"], [0], [1]);
+        Assert.Equal(isFlipped ? [20, 10] : [10, 20], TestImages.Bytes(picture.Batches(1, 1, seed: 9, Augment.Flip).First()));
+    }
+
     [Fact]
     public void In_order_shows_every_image_as_it_is_stored()
     {
@@ -129,15 +141,16 @@ public class BatchTests
     [Fact]
     public void Images_are_good_until_the_next_batch_is_asked_for()
     {
-        using var batches = TestImages.Numbered(9).InOrder(3).GetEnumerator();
+        using var batches = TestImages.Numbered(30).InOrder(3).GetEnumerator();
         Assert.True(batches.MoveNext());
-        var (images, labels, kept) = (batches.Current.Images, batches.Current.Labels, batches.Current.Images.Keep());
+        var (labels, kept) = (batches.Current.Labels, batches.Current.Images.Keep());
         Assert.Equal([0, 1, 2], TestImages.Indices(batches.Current));
         Assert.True(batches.MoveNext());
         var late = batches.Current.Images;
         Assert.True(batches.MoveNext());
         Assert.Contains("Keep()", Assert.Throws<InvalidOperationException>(() => late.ToDoubles()).Message);
         Assert.Equal([0, 0, 1 / 255f, 0, 2 / 255f, 0], kept.ToFloats());
+        while (batches.MoveNext()) { }
         Assert.Equal([0, 7, 4], labels);
     }
 

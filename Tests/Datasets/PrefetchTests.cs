@@ -122,7 +122,7 @@ public class PrefetchTests
     public void A_forgotten_loop_leaves_nothing_behind()
     {
         var (cell, ended) = Forget();
-        ended.Wait();
+        Assert.True(ended.Wait(TimeSpan.FromSeconds(30)));
         for (var attempt = 0; attempt < 50 && cell.IsAlive; attempt++)
         {
             Thread.Sleep(10);   // the pool's threads drop their last task
