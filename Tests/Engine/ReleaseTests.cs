@@ -238,6 +238,23 @@ public sealed class ReleaseTests : EngineTest
     }
 
     [Fact]
+    public void A_gradient_in_the_buffer_of_a_released_value_is_not_mistaken_for_it()
+    {
+        var shape = new Shape(4133);   // a prime that no other test uses: the gradients below must take the buffers of these values
+        var (a, b) = (new Parameter("a", Tensor.Ones(shape)), new Parameter("b", Tensor.Ones(shape)));
+        using var tape = Tape.Training(Random);
+        var kept = a.Value * 5;
+        kept.Keep();
+        var first = Tensor.Scalar(0);
+        for (var i = 0; i < 10; i++) first += (a.Value * i).Sum();
+        tape.Gradients(first, release: true);
+        var gradients = tape.Gradients(((kept + b.Value) * 3).Sum(), release: true);   // one gradient, handed to both
+        for (var i = 0; i < 20; i++) Tensor.Zeros(shape);
+        Near(3, gradients[b].At(0));
+        Near(15, gradients[a].At(0));
+    }
+
+    [Fact]
     public void A_new_forward_pass_on_the_same_tape_after_release()
     {
         using var tape = Tape.Training(Random);
@@ -278,6 +295,7 @@ public sealed class ReleaseTests : EngineTest
         }
         Throws<InvalidOperationException>(() => temporary.ToDoubles(), "scope has ended");
         Near([4, 9], square);
+        Near(4 * 3 + 1 + 10 * (9 * 3 + 1), loss.ToDouble());
         Near([12, 180], tape.Gradients(loss)[p]);
         tape.Dispose();
         Throws<InvalidOperationException>(() => square.ToDoubles(), "scope has ended");

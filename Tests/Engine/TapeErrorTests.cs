@@ -11,16 +11,16 @@ public sealed class TapeErrorTests : EngineTest
     {
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Vector(2));
-        var before = Vector(1);
         var y = x.Square();
         Throws<InvalidOperationException>(() => Tape.Training(Random), "already open on this thread", "2 records",
             "using var tape");
         Throws<InvalidOperationException>(() => Tape.Evaluating(), "already open");
         Assert.Same(tape, Tape.Current);
-        Near([4], tape.Gradients(y * before, [x])[0]);
+        var after = Vector(1);
+        Near([4], tape.Gradients(y * after, [x])[0]);
         tape.Dispose();
-        // the refused tape left no scope behind: this belonged to the first one
-        Throws<InvalidOperationException>(() => before.ToDoubles(), "Keep()");
+        // the refused tapes left no scope behind: this belonged to the first one
+        Throws<InvalidOperationException>(() => after.ToDoubles(), "Keep()");
     }
 
     [Fact]
