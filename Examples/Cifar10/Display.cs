@@ -1,5 +1,5 @@
-using System.Globalization;
 using Spectre.Console;
+using static System.FormattableString;
 
 namespace Tapegrad.Examples.Cifar10;
 
@@ -30,18 +30,17 @@ internal sealed class Display(int epochs, Action<Epoch> afterEpoch) : IObserver
         if (context is null) return;
         if (step == 1) bar = context.AddTask($"epoch {epoch}/{epochs}", maxValue: steps);
         bar!.Value = step;
-        bar.Description = string.Create(CultureInfo.InvariantCulture,
-            $"epoch {epoch}/{epochs}  loss {loss:F3}  accuracy {accuracy:P1}  {imagesPerSecond:F0} images/s");
+        bar.Description = Invariant($"epoch {epoch}/{epochs}  loss {loss:F3}  right {accuracy:P1}  {imagesPerSecond:F0} images/s");
     }
 
     public void AfterEpoch(Epoch epoch)
     {
         afterEpoch(epoch);
-        var line = string.Create(CultureInfo.InvariantCulture, $"epoch {epoch.Number}/{epochs}  loss {epoch.TrainLoss:F4}  accuracy"
-            + $" {epoch.TrainAccuracy:F4}  "
-            + $"test loss {epoch.TestLoss:F4}  test accuracy {epoch.TestAccuracy:F4}  {epoch.ImagesPerSecond:F0} images/s "
-            + $" {epoch.Seconds:F0} s");
-        if (bar is not null) bar.Description = line;
-        else Console.WriteLine(line);
+        var (number, rate) = ($"epoch {epoch.Number}/{epochs}", epoch.ImagesPerSecond);
+        // Beside the bar there is room for a few words only, in a window of 80 columns.
+        if (bar is not null) bar.Description = Invariant($"{number}  loss {epoch.TrainLoss:F3}  test {epoch.TestAccuracy:P1}  {rate:F0} images/s");
+        else
+            Console.WriteLine(Invariant($"{number}  loss {epoch.TrainLoss:F4}  accuracy {epoch.TrainAccuracy:F4}  ")
+                + Invariant($"test loss {epoch.TestLoss:F4}  test accuracy {epoch.TestAccuracy:F4}  {rate:F0} images/s  {epoch.Seconds:F0} s"));
     }
 }
