@@ -55,8 +55,7 @@ internal sealed record Case : ICase<Case>
 
     /// <summary>
     /// A small case. The seed's last two digits are the case's number, and the first ones are the edges: 0 has every axis 1, and
-    /// the next each axis in turn empty
-    /// that may be.
+    /// in the next each axis in turn is empty that may be.
     /// </summary>
     public static Case Draw(Input[] inputs, long seed)
     {
@@ -70,8 +69,8 @@ internal sealed record Case : ICase<Case>
             [.. front.Select((_, axis) => DrawLength(random.Split(1000 + axis), notEmpty: false))]);
         if (number == 0)
             return result with { lengths = letters.ToImmutableSortedDictionary(letter => letter, _ => 1), front = Array.ConvertAll(front, _ => 1) };
-        if (number <= empty.Length) result.lengths = result.lengths.SetItem(empty[number - 1], 0);
-        else if (number == empty.Length + 1 && anyFront) result.front = [.. result.front.Take(2), 0];
+        if (number <= empty.Length) result = result with { lengths = result.lengths.SetItem(empty[number - 1], 0) };
+        else if (number == empty.Length + 1 && anyFront) result = result with { front = [.. result.front.Take(2), 0] };
         while (result.Count > FewElements && result.Smaller().FirstOrDefault(other => other.Count < result.Count) is { } smaller) result = smaller;
         return result;
     }
@@ -80,17 +79,17 @@ internal sealed record Case : ICase<Case>
     public static Case DrawLarge(Input[] inputs, long seed)
     {
         var random = new RandomSource(seed).Split(-2);
-        var front = inputs.Any(input => input.HasFront) ? new[] { 3, 5 } : [];
-        var result = new Case(inputs, seed, LettersOf(inputs).ToImmutableSortedDictionary(letter => letter, _ => 2), front) { broadcasts = false };
-        var letters = result.lengths.Keys.ToArray();
-        for (var i = 0; result.Count < ManyElements && letters.Length + front.Length > 0; i++)
+        var letters = LettersOf(inputs);
+        var lengths = letters.Select(_ => 2).Concat(inputs.Any(input => input.HasFront) ? [3, 5] : (int[])[]).ToArray();
+        Case Current() => new(inputs, seed, letters.Zip(lengths).ToImmutableSortedDictionary(pair => pair.First, pair => pair.Second),
+            lengths[letters.Length..]) { broadcasts = false };
+        // One axis after another grows by half and a bit, so that lengths are odd, prime, anything but powers of two.
+        for (var i = 0; Current().Count < ManyElements && lengths.Length > 0; i++)
         {
-            // One axis after another grows by half and a bit, so that lengths are odd, prime, anything but powers of two.
-            var axis = random.Below(letters.Length + front.Length, i);
-            if (axis < front.Length) front[axis] += front[axis] / 2 + 1;
-            else result.lengths = result.lengths.SetItem(letters[axis - front.Length], result.lengths[letters[axis - front.Length]] * 3 / 2 + 1);
+            ref var length = ref lengths[random.Below(lengths.Length, i)];
+            length += length / 2 + 1;
         }
-        return result;
+        return Current();
     }
 
     public IEnumerable<Case> Smaller()

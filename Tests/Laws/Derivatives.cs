@@ -4,26 +4,38 @@ namespace Tapegrad.Laws;
 internal static class Derivatives
 {
     // A wrong derivative is wrong at any step. A quotient that reaches over a kink (of |x - mean|, say, whose place nobody knows
-    // beforehand) is wrong at the first
-    // step, and almost never at the second, which is a hundred times smaller.
+    // beforehand) is wrong at the first step, and almost never at the second, which is a hundred times smaller.
     private static readonly double[] Steps = [1e-4, 1e-6];
 
     public static void Check(string subject, Func<Tensor[], Tensor> function, Tensor[] inputs, LawOptions options, long seed,
         bool[]? variables = null, IReadOnlyList<Parameter>? parameters = null)
     {
-        GradientCheckException? error = null;
-        foreach (var step in Steps)
+        CheckOrder(subject, function, 1);
+        // The higher orders are those of the square: where the function is linear it has none of its own, and a pull that was not
+        // recorded would not show.
+        if (options.Order > 1)
+            CheckOrder($"{subject}, of the square", x =>
+            {
+                var y = function(x);
+                return y * y;
+            }, options.Order);
+
+        void CheckOrder(string subject, Func<Tensor[], Tensor> function, int order)
         {
-            try
+            GradientCheckException? error = null;
+            foreach (var step in Steps)
             {
-                GradientCheck.Run(function, inputs, options.Order, seed, variables, parameters, options.Training, options.Tolerance, step);
-                return;
+                try
+                {
+                    GradientCheck.Run(function, inputs, order, seed, variables, parameters, options.Training, options.Tolerance, step);
+                    return;
+                }
+                catch (GradientCheckException found)
+                {
+                    error ??= found;
+                }
             }
-            catch (GradientCheckException found)
-            {
-                error ??= found;
-            }
+            throw new LawViolation(Law.Derivatives, $"{subject}: {error!.Message}", error);
         }
-        throw new LawViolation(Law.Derivatives, $"{subject}: {error!.Message}", error);
     }
 }

@@ -42,6 +42,10 @@ public class MaxPool2dOperationTests
         Gives(Gradient(x => x.MaxPool2d(2), x, 10, 20), new Shape(1, 2, 4, 1), 0, 10, 20, 0, 0, 0, 0, 0);
     });
 
+    [Fact]
+    public void OfSeveralNaNsTheFirstGetsTheGradient() => OnBothDevices(() =>
+        Gives(Gradient(x => x.MaxPool2d(2), Of([1, 2, 2, 1], 9, double.NaN, double.NaN, 1), 10), new Shape(1, 2, 2, 1), 0, 10, 0, 0));
+
     // One pixel is the largest of both windows that see it.
     [Fact]
     public void OverlappingWindowsAddTheirGradients() => OnBothDevices(() =>

@@ -31,6 +31,8 @@ public class WindowsOperationTests
         Gives(Counting(1, 3, 3, 1).ExtractWindows(2), new Shape(1, 2, 2, 2, 2, 1), 0, 1, 3, 4, 1, 2, 4, 5, 3, 4, 6, 7, 4, 5, 7, 8);
         Gives(Counting(1, 1, 2, 2).ExtractWindows(new Size2d(1, 2)), new Shape(1, 1, 1, 1, 2, 2), 0, 1, 2, 3);
         Gives(Of([1, 1, 2, 1], 5, 6).ExtractWindows(new Size2d(1, 2), 1, new Size2d(0, 1)), new Shape(1, 1, 3, 1, 2, 1), 0, 5, 5, 6, 6, 0);
+        // Padding 1 on all four sides of one pixel: four windows, each of which sees it in another corner.
+        Gives(Of([1, 1, 1, 1], 7).ExtractWindows(2, 1, 1), new Shape(1, 2, 2, 2, 2, 1), 0, 0, 0, 7, 0, 0, 7, 0, 0, 7, 0, 0, 7, 0, 0, 0);
         Gives(Counting(1, 1, 5, 1).ExtractWindows(new Size2d(1, 2), new Size2d(1, 2), default, new Size2d(1, 3)), new Shape(1, 1, 1, 1, 2, 1), 0, 3);
     });
 
