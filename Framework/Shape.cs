@@ -74,7 +74,7 @@ public readonly struct Shape : IEquatable<Shape>
         for (var axis = Rank - 1; axis >= 0; axis--)
         {
             strides[axis] = step;
-            step *= Math.Max(1, Dimensions[axis]);
+            step *= Dimensions[axis];
         }
         return strides;
     }

@@ -29,7 +29,14 @@ internal static class EvaluateCommand
         var model = SavedModel.Rebuild(weights);
         var (_, test) = DataSource.Find(data, download: false, shapes: InputStatistics.DatasetOf(model) == "Shapes10", trainLimit: 0, testLimit: limit);
         InputStatistics.Check(model, test, weights);
-        Print(test.Evaluate(model.Apply), test.ClassNames);
+        try
+        {
+            Print(test.Evaluate(model.Apply), test.ClassNames);
+        }
+        catch (InvalidOperationException e)   // a BatchNorm that was saved before its first step
+        {
+            throw new UserError($"--weights {weights}: {e.Message}");
+        }
         return 0;
     }
 

@@ -16,7 +16,7 @@ namespace Tapegrad.Examples.Cifar10;
 internal static partial class TrainCommand
 {
     private const string Networks = "resnet20|resnet32|resnet44|resnet56|resnet110|...|vgg";
-    private const string NormalizationNames = "group:8|size:8|batch|layer|instance|none";
+    private static readonly string NormalizationNames = $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, none";
     private const string Schedules = "constant|multistep:E,E|cosine";
 
     private static readonly Option<string?> Data = Options.Path("--data", "folder with the CIFAR-10 binary files");
@@ -74,12 +74,12 @@ internal static partial class TrainCommand
         var steps = train.BatchesPerEpoch(batch);
         var model = Create(Get(Model), Get(Norm), train.Classes, seed);
         InputStatistics.Write(model, train);
+        var rate = RateOf(Get(Schedule), Get(Rate), steps, epochs, Get(Warmup));
         var folder = new RunFolder(Get(Out), name, Get(Overwrite));
 
         Optimizer optimizer = Get(OptimizerName) == "sgd"
             ? new Sgd(model.Parameters, Get(Momentum), Get(WeightDecay))
             : new Adam(model.Parameters, weightDecay: Get(WeightDecay));
-        var rate = RateOf(Get(Schedule), Get(Rate), steps, epochs, Get(Warmup));
         Console.WriteLine($"{Get(Model)} with {Get(Norm)} normalization,"
             + $" {model.Parameters.Sum(p => (long)p.Count).ToString("N0", CultureInfo.InvariantCulture)} parameters, "
             + $"on {train.Count} images of {train.Name}: {epochs} epochs of {steps} steps, {Workers.Threads} threads, weights to"
@@ -126,10 +126,14 @@ internal static partial class TrainCommand
 
     private static LearningRate RateOf(string schedule, double rate, int stepsPerEpoch, int epochs, double warmup)
     {
+        if ((long)stepsPerEpoch * epochs > int.MaxValue)
+            throw new UserError($"--epochs {epochs}: so many epochs of {stepsPerEpoch} steps are more steps than can be counted.");
         var steps = stepsPerEpoch * epochs;
         if (schedule == "constant") return LearningRate.Constant(rate, steps, warmup);
         if (schedule == "cosine") return LearningRate.Cosine(rate, steps, warmup);
-        var milestones = schedule["multistep:".Length..].Split(',').Select(epoch => int.Parse(epoch, CultureInfo.InvariantCulture) * stepsPerEpoch);
-        return LearningRate.MultiStep(rate, [.. milestones], steps: steps, warmup: warmup);
+        int[] milestones = [.. schedule["multistep:".Length..].Split(',').Select(epoch => int.Parse(epoch, CultureInfo.InvariantCulture))];
+        if (milestones.Zip(milestones[1..]).Any(pair => pair.First >= pair.Second) || milestones[^1] >= epochs)
+            throw new UserError($"--schedule {schedule}: the epochs must rise and lie before the last one, {epochs}.");
+        return LearningRate.MultiStep(rate, [.. milestones.Select(epoch => epoch * stepsPerEpoch)], steps: steps, warmup: warmup);
     }
 }

@@ -280,6 +280,28 @@ public sealed class ReleaseTests : EngineTest
         Near(2, found.At(0));
     }
 
+    [Fact]
+    public void What_belongs_to_an_outer_scope_stays_there()
+    {
+        var statistics = new Recorder();
+        using var outer = new Scope();
+        var (batch, seed, mean) = (Vector(2, 3), Vector(1, 10), Tensor.Scalar(4));
+        for (var step = 0; step < 2; step++)
+            using (var tape = Tape.Training(Random))
+            {
+                var x = tape.Watch(batch);
+                Near([8, 180], tape.Gradients(x.Square() * batch, [x], seed)[0]);   // 2 x b u
+                tape.Propose(statistics, new Moments(1, mean, mean));
+                tape.Gradients(Loss(p.Value * batch + batch), release: true).CommitStatistics();
+            }
+        for (var i = 0; i < 10; i++) Vector(9, 9);
+        Near([2, 3], batch);
+        Near([1, 10], seed);
+        Near(4, mean.ToDouble());
+        outer.Dispose();
+        Throws<InvalidOperationException>(() => batch.ToDoubles(), "scope has ended");
+    }
+
     // ---- inner scopes ---------------------------------------------------------------------------------------------------------
 
     [Fact]

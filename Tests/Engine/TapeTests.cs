@@ -566,7 +566,7 @@ public sealed class TapeTests : EngineTest
         Tensor y;
         using (LayerContext.Enter("block1"))
         using (LayerContext.Enter("linear")) y = x.MatrixProduct(weight) + bias;
-        _ = (y * y).Sum();
+        _ = (y * y + 1).Sum();   // the constant 1 gets no gradient
         Assert.Equal("""
             #  operation       layer          shape   gradient goes to
             0  watch                          [4, 3]  (watched)
@@ -575,7 +575,8 @@ public sealed class TapeTests : EngineTest
             3  parameter       block1.linear  [2]     (parameter linear.bias)
             4  add             block1.linear  [4, 2]  #2, #3
             5  multiply                       [4, 2]  #4, #4
-            6  sum                            []      #5
+            6  add                            [4, 2]  #5
+            7  sum                            []      #6
 
             """.ReplaceLineEndings(), tape.Print());
     }

@@ -8,7 +8,7 @@ namespace Tapegrad.Laws;
 /// numbers of every magnitude:
 /// <code>
 /// NormalizationLaws.Check(channels => new DeviationNorm(channels));
-/// NormalizationLaws.Check(channels => new RmsNorm(channels), new() { Except = Law.ShiftInvariance });
+/// NormalizationLaws.Check(channels => new RmsNorm(channels), new() { Except = Law.ShiftInvariance | Law.ConstantInput });
 /// NormalizationLaws.CheckMeanAndVariance(channels => new GroupNorm(channels, GroupSpec.Count(1)));
 /// </code>
 /// Everything is computed as in training, with the affine drawn at random. See <see cref="Law"/> for what each law says.

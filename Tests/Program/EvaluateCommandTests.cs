@@ -1,3 +1,4 @@
+using Tapegrad.Layers;
 using Xunit;
 
 namespace Tapegrad.Tests.Program;
@@ -38,6 +39,15 @@ public sealed class EvaluateCommandTests : IDisposable
         AssertRefused("evaluate --weights cut.safetensors", "cut.safetensors");
         program.BlackCifar10();
         AssertRefused("evaluate --weights run/model.safetensors --data black", "Shapes10", "CIFAR-10");
+    }
+
+    [Fact]
+    public void Refuses_a_batch_normalization_that_has_seen_nothing()
+    {
+        SavedModel.Create("resnet8", "batch", classes: 10, seed: 1).Save(program.PathOf("new.safetensors"));
+        AssertRefused("evaluate --weights new.safetensors --data black", "--data");
+        program.BlackCifar10();
+        AssertRefused("evaluate --weights new.safetensors --data black --test-limit 10", "new.safetensors", "bn1", "no running statistics");
     }
 
     private void AssertRefused(string arguments, params string[] words)

@@ -113,6 +113,16 @@ public sealed class TrainCommandTests : IDisposable
         Assert.Equal(0, program.Run(Cifar10Program.Short, ("TAPEGRAD_DATA", "")).ExitCode);
     }
 
+    [Theory]
+    [InlineData("--epochs 2000000000", "--epochs 2000000000")]
+    [InlineData("--epochs 9 --schedule multistep:5,3", "--schedule multistep:5,3")]
+    [InlineData("--epochs 5 --schedule multistep:5", "--schedule multistep:5")]
+    public void Refuses_a_course_that_cannot_be_run_before_anything_is_written(string options, string words)
+    {
+        AssertRefused(program.Run($"{Cifar10Program.Small} --out run {options}"), words);
+        Assert.False(Directory.Exists(program.PathOf("run")));
+    }
+
     [Fact]
     public void Refuses_a_number_of_threads_in_the_environment_that_is_none() =>
         AssertRefused(program.Run(Cifar10Program.Short, ("TAPEGRAD_THREADS", "two")), "TAPEGRAD_THREADS", "two");
