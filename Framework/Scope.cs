@@ -75,12 +75,6 @@ public class Scope : IDisposable
     /// <summary>Whether this scope will give the tensor's memory back, and has not done so yet.</summary>
     internal bool Owns(Tensor tensor) => tensor.Memory.Owner == number && !tensor.IsStale;
 
-    /// <summary>Gives one tensor's memory back before the scope ends, if it belongs to this scope.</summary>
-    internal void Return(Tensor tensor)
-    {
-        if (Owns(tensor)) tensor.Device.Pool.Return(tensor.Memory);
-    }
-
     /// <summary>Gives the memory back. Tensors that were made here refuse to be read from now on.</summary>
     public virtual void Dispose()
     {

@@ -148,7 +148,7 @@ public sealed partial class Tape
                 return;
             }
             holds.Remove(tensor.Memory);
-            tape.Return(tensor);
+            tensor.Device.Pool.Return(tensor.Memory);
         }
 
         // Differentiates the composite between its first and its last record, on this same tape.

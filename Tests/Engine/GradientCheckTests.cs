@@ -51,6 +51,18 @@ public sealed class GradientCheckTests : EngineTest
         Fails(Wrong, One, 3, "order 3");
     }
 
+    [Fact]
+    public void An_error_that_one_direction_taken_twice_would_not_see_is_caught()
+    {
+        // The second derivative is wrong by a rotation R, and v R v = 0: the orders need directions of their own.
+        var rotation = Tensor.From([0.0, 1, -1, 0], new(2, 2));
+        Tensor Slope(Tensor x) => Tape.Record("slope", (5 * x.Power(4)).StopGradient(), (x, (_, h) =>
+            h * 20 * x.Power(3) + h.Reshape(1, 2).MatrixProduct(rotation).Reshape(2)));
+        Tensor Wrong(Tensor x) => Tape.Record("sum of powers", x.Power(5).Sum().StopGradient(), (x, (_, g) => g * Slope(x)));
+        GradientCheck.Run(x => Wrong(x[0]), [Vector(0.7, -1.3)], order: 1);
+        Fails(x => Wrong(x[0]), [Vector(0.7, -1.3)], 2, "order 2");
+    }
+
     [Theory]
     [InlineData(1.0001)]
     [InlineData(0.9999)]

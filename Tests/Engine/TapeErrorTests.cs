@@ -17,7 +17,7 @@ public sealed class TapeErrorTests : EngineTest
         Throws<InvalidOperationException>(() => Tape.Evaluating(), "already open");
         Assert.Same(tape, Tape.Current);
         var after = Vector(1);
-        Near([4], tape.Gradients(y * after, [x])[0]);
+        Near([4], tape.Gradients(y, [x])[0]);
         tape.Dispose();
         // the refused tapes left no scope behind: this belonged to the first one
         Throws<InvalidOperationException>(() => after.ToDoubles(), "Keep()");

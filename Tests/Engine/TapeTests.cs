@@ -87,6 +87,16 @@ public sealed class TapeTests : EngineTest
     }
 
     [Fact]
+    public void Frozen_after_the_forward_pass_it_gets_no_gradient()
+    {
+        var (p, frozen) = (new Parameter("p", Vector(2)), new Parameter("frozen", Vector(5)));
+        using var tape = Tape.Evaluating();
+        var loss = (p.Value * frozen.Value).Sum();
+        frozen.IsTrainable = false;
+        Assert.Equal([p], tape.Gradients(loss).Parameters);
+    }
+
+    [Fact]
     public void A_parameter_that_the_loss_was_not_computed_from_has_no_gradient()
     {
         var (p, other, unused) = (new Parameter("p", Vector(2)), new Parameter("other", Vector(5)),
