@@ -93,6 +93,127 @@ public sealed class WorkersTests : IDisposable
     }
 
     [Fact]
+    public void AfterAnErrorNothingBegins()
+    {
+        Workers.Threads = 2;
+        var begun = 0;
+        using var failed = new ManualResetEventSlim();
+        Assert.Throws<InvalidOperationException>(() => Workers.Run(1000, item =>
+        {
+            Interlocked.Increment(ref begun);
+            if (item > 0) failed.Wait(TimeSpan.FromSeconds(30));   // the other thread's first item ends after the error
+            else
+            {
+                Task.Delay(50).ContinueWith(_ => failed.Set());
+                throw new InvalidOperationException();
+            }
+        }));
+        Assert.InRange(begun, 1, 2);
+    }
+
+    [Fact]
+    public void TwoCallersDoNotWaitForEachOther()
+    {
+        Workers.Threads = 2;
+        using var second = new ManualResetEventSlim();
+        var (done, strays) = (0, 0);
+        var caller = new Thread(() =>
+        {
+            var thread = Environment.CurrentManagedThreadId;
+            Workers.Run(20, _ =>
+            {
+                if (Environment.CurrentManagedThreadId != thread) Interlocked.Increment(ref strays);
+                done++;
+            });
+            second.Set();
+        });
+        Workers.Run(4, item =>
+        {
+            if (item == 0) caller.Start();
+            Assert.True(second.Wait(TimeSpan.FromSeconds(30)), "the second caller waited for the first one");
+        });
+        caller.Join();
+        Assert.Equal((20, 0), (done, strays));
+    }
+
+    [Fact]
+    public void ManyCallersAtOnceGetAllTheirItemsDone()
+    {
+        Workers.Threads = 3;
+        var wrong = 0;
+        var callers = Enumerable.Range(0, 4).Select(caller => new Thread(() =>
+        {
+            for (var time = 0; time < 3000; time++)
+            {
+                var items = (time + caller) % 7 + 1;
+                var done = new int[items];
+                Workers.Run(items, item => Interlocked.Increment(ref done[item]));
+                if (done.Any(count => count != 1)) Interlocked.Increment(ref wrong);
+            }
+        })).ToArray();
+        foreach (var caller in callers) caller.Start();
+        foreach (var caller in callers) caller.Join();
+        Assert.Equal(0, wrong);
+    }
+
+    [Fact]
+    public void HelpersThatFellAsleepWakeForTheNextWork()
+    {
+        Workers.Threads = 2;
+        using var barrier = new Barrier(2);
+        for (var time = 0; time < 3; time++)
+        {
+            Thread.Sleep(20);   // far beyond their patience
+            var met = 0;
+            Workers.Run(2, _ =>
+            {
+                if (barrier.SignalAndWait(TimeSpan.FromSeconds(30))) Interlocked.Increment(ref met);
+            });
+            Assert.Equal(2, met);
+        }
+    }
+
+    [Fact]
+    public void NoMoreThreadsWorkThanWereAskedForAndTheyAreTheSameOnes()
+    {
+        var seen = new HashSet<int>();
+        foreach (var threads in (int[])[2, 3, 2, 3])
+        {
+            Workers.Threads = threads;
+            using var barrier = new Barrier(threads);
+            var now = new HashSet<int>();
+            for (var time = 0; time < 20; time++)
+            {
+                Workers.Run(threads, _ =>
+                {
+                    Assert.True(barrier.SignalAndWait(TimeSpan.FromSeconds(30)), "a thread is missing");
+                    lock (now) now.Add(Environment.CurrentManagedThreadId);
+                });
+                Workers.Run(50, _ =>
+                {
+                    lock (now) now.Add(Environment.CurrentManagedThreadId);
+                });
+            }
+            Assert.Equal(threads, now.Count);
+            seen.UnionWith(now);
+        }
+        Assert.Equal(3, seen.Count);
+    }
+
+    [Fact]
+    public void SharingWorkMakesNoGarbage()
+    {
+        Workers.Threads = 2;
+        var sum = 0;
+        Action<int> body = item => Interlocked.Add(ref sum, item);
+        Workers.Run(10, body);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var time = 0; time < 100; time++) Workers.Run(10, body);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.Equal(101 * 45, sum);
+    }
+
+    [Fact]
     public void TheNumberOfThreadsIsReadFromTheEnvironmentInWords()
     {
         Assert.Equal(Environment.ProcessorCount, Workers.Parse(null));

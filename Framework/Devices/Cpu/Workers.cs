@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.ExceptionServices;
 
@@ -7,14 +8,30 @@ namespace Tapegrad.Devices;
 /// The only place where the library computes on more than one thread. Work is cut into items by its shape, never by the number of threads, and
 /// every item writes its own results: any number of threads gives the same bits.
 /// </summary>
-/// <remarks>Thread-safe. Workers never record on a tape.</remarks>
+/// <remarks>
+/// The calling thread and its helpers take one item after the other until none is left; the caller returns when all are done. It never waits
+/// for a helper that has not come: one that sleeps, or whose processor is busy with something else, costs its share and no more. Helpers are
+/// threads of the library's own. They watch for work for a while before they sleep, since a training step brings the next within microseconds and
+/// waking a thread takes longer than most work. One piece of work at a time is shared: what is asked for meanwhile, by an item or by another
+/// thread, is done by the one who asks. Thread-safe; allocates nothing. Helpers never record on a tape.
+/// </remarks>
 public static class Workers
 {
     /// <summary>The environment variable that sets the first value of <see cref="Threads"/>; unset or empty, it is the number of processors.</summary>
     public const string Variable = "TAPEGRAD_THREADS";
 
+    private static readonly List<Helper> helpers = [];   // grows to Threads - 1; those that are too many when it falls sleep on
     private static int? threads;
-    [ThreadStatic] private static bool isWorker;
+
+    // The work that is shared now. 'ticket' holds its number in the upper half and how many items nobody has taken in the lower one: whoever lowers
+    // it by one has taken an item, and has read the other fields of the same work, since they change only when all items have been taken.
+    private static long ticket;
+    private static Action<int>? body;
+    private static int items;
+    private static int invited;      // helpers below this number may take part
+    private static int unfinished;   // items
+    private static Exception? error;
+    private static int isShared;     // 1 while there is such work
 
     /// <summary>How many threads compute at the same time, the calling one included.</summary>
     /// <exception cref="InvalidOperationException">Read for the first time, and the environment variable holds no number from 1 up.</exception>
@@ -29,35 +46,100 @@ public static class Workers
     }
 
     /// <summary>Calls <paramref name="body"/> once for each number from 0 to <paramref name="items"/> - 1, in any order, and returns when all are done.</summary>
-    /// <remarks>Called by a worker, it runs there, one item after the other.</remarks>
+    /// <remarks>After an exception, items that have not begun are left out; the first one reaches the caller.</remarks>
     public static void Run(int items, Action<int> body)
     {
-        var helpers = Math.Min(Threads, items);
-        if (helpers <= 1 || isWorker)
+        var others = Math.Min(Threads, items) - 1;
+        if (others <= 0 || Interlocked.CompareExchange(ref isShared, 1, 0) != 0)
         {
             for (var item = 0; item < items; item++) body(item);
             return;
         }
-        var next = -1;
         try
         {
-            // Each helper takes the next item that nobody has taken: which one works on what differs from run to run, and changes nothing.
-            Parallel.For(0, helpers, new ParallelOptions { MaxDegreeOfParallelism = helpers }, _ =>
-            {
-                isWorker = true;
-                try
-                {
-                    for (int item; (item = Interlocked.Increment(ref next)) < items;) body(item);
-                }
-                finally
-                {
-                    isWorker = false;
-                }
-            });
+            Share(items, body, others);
         }
-        catch (AggregateException errors)
+        finally
         {
-            ExceptionDispatchInfo.Throw(errors.InnerExceptions[0]);
+            Volatile.Write(ref isShared, 0);
+        }
+    }
+
+    private static void Share(int count, Action<int> action, int others)
+    {
+        while (helpers.Count < others) helpers.Add(new Helper(helpers.Count));
+        (body, items, invited, unfinished, error) = (action, count, others, count, null);
+        Interlocked.Exchange(ref ticket, ((ticket >> 32) + 1) << 32 | (uint)count);   // now everybody can see it
+        for (var number = 0; number < others; number++) helpers[number].Wake();
+        TakeItems(-1);
+        for (var pauses = 0; Volatile.Read(ref unfinished) > 0;) Pause(ref pauses);
+        body = null;   // or it would keep its buffers alive
+        if (error is not null) ExceptionDispatchInfo.Throw(error);
+    }
+
+    private static bool HasItems(int number) => (int)Volatile.Read(ref ticket) > 0 && number < invited;
+
+    // Takes items and does them, until there are none.
+    private static void TakeItems(int number)
+    {
+        while (true)
+        {
+            var now = Volatile.Read(ref ticket);
+            var left = (int)now;
+            var (action, item, isInvited) = (body, items - left, number < invited);
+            if (left == 0 || !isInvited) return;
+            if (Interlocked.CompareExchange(ref ticket, now - 1, now) != now) continue;   // somebody else was faster
+            try
+            {
+                if (error is null) action!(item);
+            }
+            catch (Exception e)
+            {
+                error ??= e;
+            }
+            Interlocked.Decrement(ref unfinished);
+        }
+    }
+
+    // A moment's wait: some 10 us of pauses, then the processor is offered to whoever needs it.
+    private static void Pause(ref int pauses)
+    {
+        if (pauses++ < 500) Thread.SpinWait(1);
+        else Thread.Yield();
+    }
+
+    private sealed class Helper
+    {
+        private static readonly long patience = Stopwatch.Frequency * 300 / 1_000_000;   // 300 us
+
+        private readonly SemaphoreSlim wake = new(0);
+        private readonly int number;
+        private int isAsleep;
+
+        public Helper(int number)
+        {
+            this.number = number;
+            new Thread(Live) { IsBackground = true, Name = $"Tapegrad worker {number + 1}" }.UnsafeStart();
+        }
+
+        // Either this sees that the helper sleeps, or the helper sees the work: each writes first, then looks.
+        public void Wake()
+        {
+            if (Interlocked.Exchange(ref isAsleep, 0) == 1) wake.Release();
+        }
+
+        private void Live()
+        {
+            while (true)
+            {
+                TakeItems(number);
+                var since = Stopwatch.GetTimestamp();
+                for (var pauses = 0; !HasItems(number) && Stopwatch.GetTimestamp() - since < patience;) Pause(ref pauses);
+                if (HasItems(number)) continue;
+                Interlocked.Exchange(ref isAsleep, 1);
+                if (!HasItems(number)) wake.Wait();   // at worst it wakes for nothing
+                Volatile.Write(ref isAsleep, 0);
+            }
         }
     }
 
