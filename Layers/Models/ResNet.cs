@@ -1,10 +1,15 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The residual networks for small images (He, Zhang, Ren and Sun, 2016, section 4.2): a 3x3 convolution, three stages of n
-/// blocks of two 3x3 convolutions, at 16, 32 and 64 channels and at full, half and quarter resolution, a global mean, a linear
-/// layer; depth = 6n + 2. Where a stage begins, the shortcut has no parameters (option A): every second pixel, zeros for the new
-/// channels, half of them on either side. Convolutions start He-normal by fan-out.
+/// Residual networks for small images (He, Zhang, Ren and Sun, 2016): a 3x3 convolution, stages of blocks of two 3x3 convolutions,
+/// each stage but the first at half the resolution and twice the channels of the one before, a global mean, a linear layer.
+/// <code>
+/// Cifar, depth 6n + 2   three stages of n blocks, 16, 32 and 64 channels (section 4.2)
+/// Cifar18               four stages of 2 blocks, 64, 128, 256 and 512 channels: the paper's ResNet-18 with a beginning for small images
+/// </code>
+/// Where a stage begins, the shortcut changes shape as well. That of <see cref="Cifar"/> has no parameters (option A): every second
+/// pixel, zeros for the new channels, half of them on either side. That of <see cref="Cifar18"/> is a 1x1 convolution of stride 2 and
+/// a normalization (option B). Convolutions start He-normal by fan-out. Names are those of PyTorch's checkpoints.
 /// </summary>
 public static class ResNet
 {
@@ -21,32 +26,18 @@ public static class ResNet
     {
         if (!IsDepth(depth))
             throw new ArgumentOutOfRangeException(nameof(depth), depth, "the depth of a ResNet for small images is 6n + 2: 8, 14, 20, 32, 44, ...");
-        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
-        var maker = new LayerMaker(normalization, seed);
-        List<(string, Module)> layers = [.. maker.Convolution("conv1", "bn1", 3, width), ("relu", new Relu())];
-        var channels = width;
-        for (var stage = 1; stage <= 3; stage++)
-        {
-            using var _ = LayerContext.Enter($"layer{stage}");
-            var blocks = new List<Module>();
-            for (var block = 0; block < (depth - 2) / 6; block++)
-            {
-                using var __ = LayerContext.Enter($"{block}");
-                var begins = stage > 1 && block == 0;
-                blocks.Add(Block(maker, channels, begins ? 2 * channels : channels, begins ? 2 : 1, zeroGamma));
-                if (begins) channels *= 2;
-            }
-            layers.Add(($"layer{stage}", new Sequential(blocks)));
-        }
-        layers.Add(("pool", new GlobalAveragePool()));
-        layers.Add(("fc", new Linear(channels, classes, maker.NextRandom())));
-        var model = new Sequential(layers);
-        SavedModel.Describe(model, $"resnet{depth}", maker.NormalizationName, classes);
-        if (zeroGamma) model.Metadata["zero_gamma"] = "true";
+        var model = Build($"resnet{depth}", [width, 2 * width, 4 * width], (depth - 2) / 6, project: false, normalization, classes, seed, zeroGamma);
         if (width != 16) model.Metadata["width"] = $"{width}";
         return model;
     }
+
+    /// <summary>ResNet-18 for images [N, H, W, 3] of about 32 pixels.</summary>
+    /// <inheritdoc cref="Cifar"/>
+    public static Module Cifar18(Func<int, Module?>? normalization, int classes, int seed, bool zeroGamma = false) =>
+        Build("resnet18", Widths18, blocks: 2, project: true, normalization, classes, seed, zeroGamma);
+
+    private static readonly int[] Widths18 = [64, 128, 256, 512];
 
     internal static bool IsDepth(int depth) => depth >= 8 && depth % 6 == 2;
 
@@ -57,9 +48,42 @@ public static class ResNet
         return 9 * (3 * width + width * width * (perStage + (2 + 4 * (perStage - 1)) + (8 + 16 * (perStage - 1))));
     }
 
-    private static Residual Block(LayerMaker maker, int inputs, int outputs, int stride, bool zeroGamma)
+    /// <inheritdoc cref="CountWeights(int, double)"/>
+    // A stage has 4 * 9 weights for each pair of its channels; where the first convolution and a 1x1 read half of them, 4.5 + 3 * 9 + 0.5.
+    internal static double CountWeights18() => 9 * 3 * 64 + 36 * 64 * 64 + Widths18[1..].Sum(width => 32.0 * width * width);
+
+    private static Sequential Build(string name, int[] widths, int blocks, bool project, Func<int, Module?>? normalization, int classes, int seed,
+        bool zeroGamma)
     {
-        var first = maker.Convolution("conv1", "bn1", inputs, outputs, stride);
+        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
+        var maker = new LayerMaker(normalization, seed);
+        var channels = widths[0];
+        List<(string, Module)> layers = [.. maker.Convolution("conv1", "bn1", 3, channels), ("relu", new Relu())];
+        foreach (var (index, width) in widths.Index())
+        {
+            using var _ = LayerContext.Enter($"layer{index + 1}");
+            var stage = new List<Module>();
+            for (var block = 0; block < blocks; block++)
+            {
+                using var __ = LayerContext.Enter($"{block}");
+                stage.Add(Block(maker, channels, width, project, zeroGamma));
+                channels = width;
+            }
+            layers.Add(($"layer{index + 1}", new Sequential(stage)));
+        }
+        layers.Add(("pool", new GlobalAveragePool()));
+        layers.Add(("fc", new Linear(channels, classes, maker.NextRandom())));
+        var model = new Sequential(layers);
+        SavedModel.Describe(model, name, maker.NormalizationName, classes);
+        if (zeroGamma) model.Metadata["zero_gamma"] = "true";
+        return model;
+    }
+
+    // A block that changes the number of channels begins a stage, at half the resolution.
+    private static Module Block(LayerMaker maker, int inputs, int outputs, bool project, bool zeroGamma)
+    {
+        var begins = inputs != outputs;
+        var first = maker.Convolution("conv1", "bn1", inputs, outputs, begins ? 2 : 1);
         var second = maker.Convolution("conv2", "bn2", outputs, outputs);
         if (zeroGamma)
         {
@@ -68,7 +92,10 @@ public static class ResNet
             gamma.Value = Tensor.Zeros(gamma.Shape);
         }
         var branch = new Sequential([.. first, ("relu", new Relu()), .. second]);
-        return new Residual(branch, inputs == outputs ? null : new PaddedShortcut(outputs - inputs), relu: true);
+        if (!begins) return new Residual(branch, relu: true);
+        if (!project) return new Residual(branch, new PaddedShortcut(outputs - inputs), relu: true);
+        using var _ = LayerContext.Enter("downsample");
+        return new ProjectedResidual(branch, new Sequential(maker.Convolution("0", "1", inputs, outputs, stride: 2, kernel: 1)));
     }
 
     // Option A of the paper.
@@ -82,5 +109,21 @@ public static class ResNet
             return x.Slice([0, 0, 0, 0], [x.Shape[0], (height + 1) / 2, (width + 1) / 2, x.Shape[3]], [1, 2, 2, 1])
                 .Pad([0, 0, 0, before], [0, 0, 0, newChannels - before]);
         }
+    }
+
+    // Option B; a Residual whose shortcut is called as in PyTorch's checkpoints.
+    private sealed class ProjectedResidual : Module
+    {
+        private readonly Module branch, downsample;
+
+        public ProjectedResidual(Module branch, Module downsample)
+        {
+            this.branch = Child("", branch);
+            this.downsample = Child("downsample", downsample);
+        }
+
+        public override string Settings => "relu after the sum";
+
+        protected override Tensor Forward(Tensor x) => (branch.Apply(x) + downsample.Apply(x)).Relu();
     }
 }

@@ -16,17 +16,23 @@ public static class SavedModel
     private const string FormatVersion = "1", Version = "format_version", Architecture = "architecture", Normalization = "normalization",
         Classes = "classes", Width = "width", BuildIt = "Build the model that it was saved from, and call Load.";
 
-    /// <summary>Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, or <c>resnet</c> and a depth of 6n + 2.</summary>
-    public static bool IsKnown(string architecture) => architecture == "vgg" || Depth(architecture) is not null;
+    /// <summary>Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, <c>resnet18</c>, or <c>resnet</c> and a depth of 6n + 2.</summary>
+    public static bool IsKnown(string architecture) => architecture is "vgg" or "resnet18" || Depth(architecture) is not null;
 
     /// <summary>A new model by the names of its architecture and normalization.</summary>
     /// <exception cref="ArgumentException">A name is unknown.</exception>
     public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false, int width = 16)
     {
         if (Depth(architecture) is { } depth) return ResNet.Cifar(depth, Normalizations.Parse(normalization), classes, seed, zeroGamma, width);
-        if (architecture == "vgg" && !zeroGamma && width == 16) return Vgg.Cifar(Normalizations.Parse(normalization), classes, seed);
-        throw new ArgumentException(architecture == "vgg" ? "vgg has neither residual blocks, whose gamma could start at 0, nor another width."
-            : $"there is no architecture '{architecture}'. Known are: vgg; resnet and a depth of 6n + 2, such as resnet20.");
+        return architecture switch
+        {
+            "resnet18" when width == 16 => ResNet.Cifar18(Normalizations.Parse(normalization), classes, seed, zeroGamma),
+            "vgg" when width == 16 && !zeroGamma => Vgg.Cifar(Normalizations.Parse(normalization), classes, seed),
+            "resnet18" => throw new ArgumentException("resnet18 has one width: 64 channels in its first stage."),
+            "vgg" => throw new ArgumentException("vgg has neither residual blocks, whose gamma could start at 0, nor another width."),
+            _ => throw new ArgumentException($"there is no architecture '{architecture}'. Known are: vgg; resnet18; resnet and a depth of 6n + 2, such "
+                + "as resnet20."),
+        };
     }
 
     /// <summary>The model that was saved in a file: architecture, weights, statistics and metadata, with no other
@@ -46,7 +52,9 @@ public static class SavedModel
             if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{architecture}' is unknown. {BuildIt}");
             if (!Normalizations.IsKnown(normalization)) throw Refused($"its {Normalization} '{normalization}' has no name here. {BuildIt}");
             var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for what the text promises
-            if (numbers < classes + (Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width) : Vgg.CountWeights()))
+            var weights = Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width)
+                : architecture == "resnet18" ? ResNet.CountWeights18() : Vgg.CountWeights();
+            if (numbers < classes + weights)
                 throw Refused($"it holds {numbers} numbers, fewer than {architecture} of width {width} with {classes} classes has.");
             try
             {

@@ -130,6 +130,97 @@ public sealed class ModelsTests : IDisposable
         Assert.Null(LayerContext.Current);
     }
 
+    // ---- ResNet-18 -----------------------------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public void ResNet18HasPyTorchsNamesInPyTorchsOrder()
+    {
+        var names = new List<string>();
+        void AddPair(string convolution, string normalization)
+        {
+            names.Add($"{convolution}.weight");
+            names.AddRange(((string[])["weight", "bias", "running_mean", "running_var"]).Select(name => $"{normalization}.{name}"));
+        }
+        AddPair("conv1", "bn1");
+        for (var stage = 1; stage <= 4; stage++)
+            for (var block = 0; block < 2; block++)
+            {
+                AddPair($"layer{stage}.{block}.conv1", $"layer{stage}.{block}.bn1");
+                AddPair($"layer{stage}.{block}.conv2", $"layer{stage}.{block}.bn2");
+                if (stage > 1 && block == 0) AddPair($"layer{stage}.{block}.downsample.0", $"layer{stage}.{block}.downsample.1");
+            }
+        names.AddRange(["fc.weight", "fc.bias"]);
+        var model = ResNet.Cifar18(Normalizations.Parse("batch"), classes: 10, seed: 1);
+        Assert.Equal(names, model.State.Select(parameter => parameter.Name));
+        Assert.Equal(11_173_962, Count(model));   // https://github.com/kuangliu/pytorch-cifar
+        Assert.Equal(model.State.Where(parameter => parameter.Shape.Rank == 4).Sum(parameter => parameter.Count), ResNet.CountWeights18());
+        var shapes = model.State.ToDictionary(parameter => parameter.Name, parameter => parameter.Shape);
+        Assert.Equal(new Shape(3, 3, 3, 64), shapes["conv1.weight"]);
+        Assert.Equal(new Shape(3, 3, 128, 256), shapes["layer3.0.conv1.weight"]);
+        Assert.Equal(new Shape(1, 1, 256, 512), shapes["layer4.0.downsample.0.weight"]);
+    }
+
+    [Fact]
+    public void ResNet18HalvesTheImageThreeTimesAndIsRebuilt()
+    {
+        var model = SavedModel.Create("resnet18", "group:8", classes: 7, seed: 1, zeroGamma: true);
+        var stages = new List<Shape>();
+        foreach (var module in model.Modules.Where(module => module.Path.StartsWith("layer", StringComparison.Ordinal) && module.Path.Length == 6))
+            module.AfterApply += (_, output) => stages.Add(output.Shape);
+        var x = Tensor.Normal(new Shape(2, 9, 8, 3), new RandomSource(1));
+        var logits = model.Apply(x);
+        Assert.Equal([new(2, 9, 8, 64), new(2, 5, 4, 128), new(2, 3, 2, 256), new(2, 2, 1, 512)], stages);
+        Assert.Equal(new Shape(2, 7), logits.Shape);
+        model.Save(FilePath);
+        var rebuilt = SavedModel.Rebuild(FilePath);
+        Assert.Equal(logits.ToDoubles(), rebuilt.Apply(x).ToDoubles());
+        Assert.Equal(model.Metadata, rebuilt.Metadata);
+        Assert.Equal("resnet18", model.Metadata["architecture"]);
+    }
+
+    [Fact]
+    public void ABlockOfResNet18ThatBeginsAStageAddsANormalizedProjection()
+    {
+        // With gamma 0 the branch is 0, so the block is the ReLU of its shortcut: a 1x1 convolution of every second pixel.
+        var model = ResNet.Cifar18(Normalizations.Parse("layer"), classes: 2, seed: 1, zeroGamma: true);
+        var block = model.Modules.First(module => module.Path == "layer2.0");
+        var weight = model.State.Single(parameter => parameter.Name == "layer2.0.downsample.0.weight");
+        var x = Tensor.Normal(new Shape(2, 5, 4, 64), new RandomSource(1));
+        var pixels = x.Slice([0, 0, 0, 0], [2, 3, 2, 64], [1, 2, 2, 1]).Reshape(12, 64);
+        var expected = new LayerNorm(128).Apply(pixels.MatrixProduct(weight.Value.Reshape(64, 128)).Reshape(2, 3, 2, 128)).Relu().ToDoubles();
+        foreach (var (wanted, found) in expected.Zip(block.Apply(x).ToDoubles())) Assert.Equal(wanted, found, 1e-4);
+    }
+
+    [Fact]
+    public void AStepAgainstTheGradientLowersTheLossOfResNet18()
+    {
+        var model = ResNet.Cifar18(Normalizations.Parse("batch"), classes: 3, seed: 1);
+        var x = Tensor.Normal(new Shape(4, 8, 8, 3), new RandomSource(1));
+        double Loss(bool learn)
+        {
+            using var tape = Tape.Training(new RandomSource(1));
+            var loss = model.Apply(x).CrossEntropy([0, 1, 2, 0]);
+            if (learn) new Tapegrad.Optimizers.Sgd(model.Parameters).Step(tape.Gradients(loss), 0.01);
+            return loss.ToDouble();
+        }
+        var before = Loss(learn: true);
+        Assert.InRange(Loss(learn: false), 0, 0.9 * before);
+    }
+
+    [Fact]
+    public void ResNet18RefusesWhatItCannotBe()
+    {
+        Assert.Contains("one width", Assert.Throws<ArgumentException>(() => SavedModel.Create("resnet18", "batch", 10, 1, width: 8)).Message);
+        var error = Assert.Throws<ShapeException>(() =>
+            ResNet.Cifar18(channels => new GroupNorm(channels, GroupSpec.Count(channels == 128 ? 3 : 4)), 10, 1));
+        Assert.EndsWith("(in layer layer2.0.bn1)", error.Message);
+        var refused = 0;   // the third normalization of 128 channels is that of the first projection
+        error = Assert.Throws<ShapeException>(() =>
+            ResNet.Cifar18(channels => new GroupNorm(channels, GroupSpec.Count(channels == 128 && ++refused == 3 ? 3 : 4)), 10, 1));
+        Assert.EndsWith("(in layer layer2.0.downsample.1)", error.Message);
+        Assert.DoesNotContain("downsample.1.weight", ResNet.Cifar18(null, 10, 1).State.Select(parameter => parameter.Name));
+    }
+
     // ---- VGG -----------------------------------------------------------------------------------------------------------------------------
 
     [Fact]
@@ -214,6 +305,7 @@ public sealed class ModelsTests : IDisposable
     [InlineData("architecture", "resnet21", "architecture 'resnet21' is unknown")]
     [InlineData("architecture", "resnet2147483642", "fewer than resnet2147483642")]
     [InlineData("architecture", "vgg", "fewer than vgg")]
+    [InlineData("architecture", "resnet18", "fewer than resnet18")]
     [InlineData("architecture", "resnet14", "fewer than resnet14")]
     [InlineData("normalization", null, "does not say its normalization")]
     [InlineData("normalization", "OwnNorm(own)", "normalization 'OwnNorm(own)' has no name here")]
@@ -256,8 +348,8 @@ public sealed class ModelsTests : IDisposable
     [Fact]
     public void ArchitecturesAreKnownByName()
     {
-        Assert.All((string[])["vgg", "resnet8", "resnet20", "resnet32", "resnet110"], name => Assert.True(SavedModel.IsKnown(name)));
-        string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet18", "resnet-20", "resnet 20", "resnet20 ", "alexnet"];
+        Assert.All((string[])["vgg", "resnet8", "resnet18", "resnet20", "resnet32", "resnet110"], name => Assert.True(SavedModel.IsKnown(name)));
+        string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet21", "resnet-20", "resnet 20", "resnet20 ", "alexnet"];
         Assert.All(unknown, name => Assert.False(SavedModel.IsKnown(name)));
         Assert.Contains("no architecture 'alexnet'", Assert.Throws<ArgumentException>(() => SavedModel.Create("alexnet", "none", 10, 1)).Message);
         Assert.Contains("vgg has neither", Assert.Throws<ArgumentException>(() => SavedModel.Create("vgg", "none", 10, 1, zeroGamma: true)).Message);
