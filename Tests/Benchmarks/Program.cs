@@ -1,85 +1,18 @@
-using System.Diagnostics;
-using System.Globalization;
-using System.Text.Json;
-using Tapegrad;
-using Tapegrad.Devices;
-using Tapegrad.Layers;
-using Tapegrad.Optimizers;
+using System.CommandLine;
+using Tapegrad.Benchmarks;
+using Tapegrad.Examples.Cifar10;
 
-// What a training step costs, as one JSON object, to be laid beside what another framework needs for the same work in the same minute:
-//
-//     dotnet run -c Release --project Tests/Benchmarks -- peer [--threads 2] [--seconds 4] [--only step,memory]
-//
-// Every figure is the best of the repetitions that fit into --seconds. 'memory' is what four steps add to the peak memory of the process; it comes first, since a
-// peak only grows. BatchNorm and GroupNorm need a process each for exact figures.
-if (args is not ["peer", ..])
+// What training and its kernels cost. Every command returns 0 when it did what was asked, 1 with one line when it cannot. README.md says what is measured.
+var root = new RootCommand("Measures what a training step and its kernels cost.");
+PeerCommand.AddTo(root);
+try
 {
-    Console.Error.WriteLine("usage: peer [--threads N] [--seconds S] [--only step,memory]");
+    var parsed = root.Parse(args);
+    if (parsed.Errors.Count > 0) throw new UserError($"{parsed.Errors[^1].Message} Try --help.");
+    return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (Exception e) when (e is UserError or IOException or UnauthorizedAccessException)
+{
+    Console.Error.WriteLine($"error: {e.Message.ReplaceLineEndings(" ")}");
     return 1;
-}
-string Option(string name, string standard) => Array.IndexOf(args, name) is var i and > 0 && i + 1 < args.Length ? args[i + 1] : standard;
-Workers.Threads = int.Parse(Option("--threads", $"{Workers.Threads}"), CultureInfo.InvariantCulture);
-var seconds = double.Parse(Option("--seconds", "4"), CultureInfo.InvariantCulture);
-var parts = Option("--only", "step,memory").Split(',');
-
-const int batch = 128;
-var random = new RandomSource(1);
-var images = Tensor.Normal(new Shape(batch, 32, 32, 3), random).Keep();
-var labels = Enumerable.Range(0, batch).Select(i => random.Below(10, i)).ToArray();
-var results = new Dictionary<string, object> { ["threads"] = Workers.Threads };
-
-if (parts.Contains("memory"))
-{
-    var step = Step("batch");
-    var before = PeakMegabytes();
-    for (var i = 0; i < 4; i++) step();
-    results["step memory batch MB"] = Math.Round(PeakMegabytes() - before);
-}
-if (parts.Contains("step"))
-    foreach (var normalization in (string[])["batch", "group:8"])
-    {
-        results[$"resnet20 step {normalization} images/s"] = Math.Round(batch / Best(Step(normalization)), 1);
-        var model = ResNet.Cifar(20, Normalizations.Parse(normalization), 10, seed: 1);
-        if (normalization == "batch") Train(model)();   // gives it running statistics to evaluate with
-        results[$"resnet20 inference {normalization} images/s"] = Math.Round(batch / Best(() =>
-        {
-            using var scope = new Scope();
-            model.Apply(images);
-        }), 1);
-    }
-Console.WriteLine(JsonSerializer.Serialize(results, new JsonSerializerOptions { WriteIndented = true }));
-return 0;
-
-Action Step(string normalization) => Train(ResNet.Cifar(20, Normalizations.Parse(normalization), 10, seed: 1));
-
-Action Train(Module model)
-{
-    var sgd = new Sgd(model.Parameters, momentum: 0.9, weightDecay: 1e-4);
-    var number = 0;
-    return () =>
-    {
-        using var tape = Tape.Training(random.Split(number++));
-        var loss = model.Apply(images).CrossEntropy(labels);
-        sgd.Step(tape.Gradients(loss, release: true), 0.1);
-    };
-}
-
-double Best(Action action)
-{
-    action();
-    action();
-    var (best, clock) = (double.MaxValue, Stopwatch.StartNew());
-    while (clock.Elapsed.TotalSeconds < seconds)
-    {
-        var start = clock.Elapsed;
-        action();
-        best = Math.Min(best, (clock.Elapsed - start).TotalSeconds);
-    }
-    return best;
-}
-
-static double PeakMegabytes()
-{
-    using var process = Process.GetCurrentProcess();
-    return process.PeakWorkingSet64 / 1048576.0;
 }

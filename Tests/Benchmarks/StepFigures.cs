@@ -1,0 +1,41 @@
+using System.Diagnostics;
+
+namespace Tapegrad.Benchmarks;
+
+/// <summary>What whole training steps take, in time and memory, and what applying the trained model takes.</summary>
+internal static class StepFigures
+{
+    /// <summary>What four steps add to the peak of the process's memory, and the managed bytes that each step leaves behind once all is warm.</summary>
+    public static void AddMemory(Figures figures)
+    {
+        const int steps = 10;
+        var training = new Training("resnet20", "batch", batch: 128);
+        var before = PeakMegabytes();
+        for (var i = 0; i < 4; i++) training.Step();
+        figures.Add("step memory batch MB", PeakMegabytes() - before, digits: 0);
+        var allocated = GC.GetTotalAllocatedBytes(precise: true);
+        for (var i = 0; i < steps; i++) training.Step();
+        figures.Add("step garbage batch KB", (GC.GetTotalAllocatedBytes(precise: true) - allocated) / 1024.0 / steps);
+    }
+
+    public static void AddSpeed(Figures figures, Clock clock)
+    {
+        var large = new Training("resnet18", "batch", batch: 32);
+        figures.Add("resnet18 step batch b32 images/s", large.Batch / clock.Best(large.Step));
+        foreach (var normalization in (string[])["batch", "group:8"])
+        {
+            var training = new Training("resnet20", normalization, batch: 128);
+            figures.Add($"resnet20 step {normalization} images/s", training.Batch / clock.Best(training.Step));
+            figures.Add($"resnet20 inference {normalization} images/s", training.Batch / clock.Best(training.Infer));
+        }
+        var single = new Training("resnet20", "batch", batch: 1);
+        single.Step();   // gives it running statistics to evaluate with
+        figures.Add("resnet20 inference batch b1 ms", 1e3 * clock.Best(single.Infer), digits: 3);
+    }
+
+    private static double PeakMegabytes()
+    {
+        using var process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64 / 1048576.0;
+    }
+}
