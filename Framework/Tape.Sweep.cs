@@ -66,6 +66,7 @@ public sealed partial class Tape
                     if (!wanted.Contains(record) && pending.Remove(record)) LetGo(gradient);
                 }
                 if (release && record < start) LetGo(entry.Value);
+                tape.Notify(entry, backward: true);
             }
             foreach (var gradient in pending.Values) tape.AdoptFromInside(gradient);
             return pending;

@@ -78,6 +78,12 @@ public sealed partial class Tape : Scope
     /// <summary>How many records there are.</summary>
     public int Count => entries.Count;
 
+    /// <summary>
+    /// Called when an operation has been recorded, and again when a sweep has passed back through its record: for looking, for
+    /// instance at the clock. Null unless set.
+    /// </summary>
+    public Action<TapeEvent>? Observer { get; set; }
+
     /// <inheritdoc/>
     public override void Dispose()
     {
@@ -191,8 +197,12 @@ public sealed partial class Tape : Scope
         entry.Value.Record = entries.Count;
         AdoptFromInside(entry.Value);
         entries.Add(entry);
+        Notify(entry, backward: false);
         return entry.Value;
     }
+
+    private void Notify(Entry entry, bool backward) =>
+        Observer?.Invoke(new TapeEvent(entry.Name, entry.Layer, entry.Value, entry.Inputs, backward));
 
     private int RecordOf(Parameter parameter)
     {

@@ -6,6 +6,30 @@ namespace Tapegrad.Tests.Engine;
 /// <summary>What the tape records, and the gradients that it reads back: worked examples, each derivative by hand.</summary>
 public sealed class TapeTests : EngineTest
 {
+    // ---- watching -------------------------------------------------------------------------------------------------------------
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void The_observer_hears_of_each_record_forward_and_then_backward(bool release)
+    {
+        var (p, heard) = (new Parameter("p", Vector(2, 3)), new List<TapeEvent>());
+        using var tape = Tape.Evaluating();
+        tape.Observer = heard.Add;
+        Tensor y;
+        using (LayerContext.Enter("a")) y = p.Value * Vector(4, 5);
+        Assert.Equal("multiply", Assert.Single(heard).Operation);   // at once
+        var loss = y.Sum();
+        _ = Vector(1).Square();   // not recorded
+        tape.Gradients(loss, release);
+        (string, string?, bool)[] expected =
+            [("multiply", "a", false), ("sum", null, false), ("sum", null, true), ("multiply", "a", true), ("parameter", "a", true)];
+        Assert.Equal(expected, heard.Select(e => (e.Operation, e.Layer?.ToString(), e.Backward)));
+        Assert.All(heard.Where(e => e.Operation == "multiply"), e => Assert.Same(y, e.Value));
+        Assert.Same(p.Value, heard[0].Inputs[0]);
+        Assert.Same(y, heard[1].Inputs[0]);
+    }
+
     // ---- gradients ------------------------------------------------------------------------------------------------------------
 
     [Fact]
