@@ -24,11 +24,11 @@ internal static partial class TrainCommand
         Options.Path("--out", "folder for metrics.jsonl and model.safetensors [default: runs/..., a new one]");
     private static readonly Option<bool> Overwrite = Options.Flag("--overwrite", "replace a run that is in --out");
     private static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 where it is missing, without asking");
-    private static readonly Option<string> Model = Options.Choice("--model", "network", "resnet20", SavedModel.IsKnown, Networks);
-    private static readonly Option<string> Norm = Options.Choice("--norm",
+    public static readonly Option<string> Model = Options.Choice("--model", "network", "resnet20", SavedModel.IsKnown, Networks);
+    public static readonly Option<string> Norm = Options.Choice("--norm",
         "normalization: so many groups, so many channels a group, or a name", "group:8", Normalizations.IsKnown, NormalizationNames);
     private static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", 3);
-    private static readonly Option<int> Batch = Options.Whole("--batch", "images a step", 128);
+    public static readonly Option<int> Batch = Options.Whole("--batch", "images a step", 128);
     private static readonly Option<string> OptimizerName =
         Options.Choice("--optimizer", "how gradients become steps", "sgd", name => name is "sgd" or "adam", "sgd|adam");
     private static readonly Option<double> Rate = Options.Number("--lr", "learning rate at its highest", 0.1, 0, 1e6);
@@ -40,7 +40,7 @@ internal static partial class TrainCommand
     private static readonly Option<double> WeightDecay =
         Options.Number("--weight-decay", "added to every gradient, times the parameter", 5e-4, 0, 1e6);
     private static readonly Option<int> Seed = Options.Whole("--seed", "of weights, order and augmentation", 1, int.MinValue);
-    private static readonly Option<int?> Threads = Options.Limit("--threads",
+    public static readonly Option<int?> Threads = Options.Limit("--threads",
         $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]");
     private static readonly Option<int?> TrainLimit =
         Options.Limit("--train-limit", "use the first so many training images [default: all]");
@@ -112,7 +112,7 @@ internal static partial class TrainCommand
         return 0;
     }
 
-    private static Module Create(string architecture, string normalization, int classes, int seed)
+    public static Module Create(string architecture, string normalization, int classes, int seed)
     {
         try
         {
