@@ -21,17 +21,20 @@ internal static class KernelFigures
             var w = Tensor.Normal(new Shape(3, 3, channels, channels), Random.Split(2)).Keep();
             var flops = 2.0 * shape.Count * 9 * channels;
             var name = $"conv3x3 {channels}x{side}x{side} b{Batch}";
-            figures.Add($"{name} forward GF/s", flops / 1e9 / clock.Best(() =>
+            ConvolutionPaths.ForEach(path =>
             {
-                using var scope = new Scope();
-                x.Conv2d(w, padding: 1);
-            }));
-            figures.Add($"{name} forward+backward GF/s", 3 * flops / 1e9 / clock.Best(() =>
-            {
-                using var tape = Tape.Training(Random);
-                var (image, weight) = (tape.Watch(x), tape.Watch(w));
-                tape.Gradients(image.Conv2d(weight, padding: 1), [image, weight], seed: u);
-            }));
+                figures.Add($"{name} {path}forward GF/s", flops / 1e9 / clock.Best(() =>
+                {
+                    using var scope = new Scope();
+                    x.Conv2d(w, padding: 1);
+                }));
+                figures.Add($"{name} {path}forward+backward GF/s", 3 * flops / 1e9 / clock.Best(() =>
+                {
+                    using var tape = Tape.Training(Random);
+                    var (image, weight) = (tape.Watch(x), tape.Watch(w));
+                    tape.Gradients(image.Conv2d(weight, padding: 1), [image, weight], seed: u);
+                }));
+            });
         }
     }
 

@@ -5,6 +5,9 @@ using Tapegrad.Examples.Cifar10;
 // What training and its kernels cost. Every command returns 0 when it did what was asked, 1 with one line when it cannot. README.md says what is measured.
 var root = new RootCommand("Measures what a training step and its kernels cost.");
 PeerCommand.AddTo(root);
+CompareCommand.AddTo(root);
+ErrorsCommand.AddTo(root);
+ScalingCommand.AddTo(root);
 try
 {
     var parsed = root.Parse(args);

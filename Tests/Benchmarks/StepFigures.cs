@@ -25,7 +25,7 @@ internal static class StepFigures
         foreach (var normalization in (string[])["batch", "group:8"])
         {
             var training = new Training("resnet20", normalization, batch: 128);
-            figures.Add($"resnet20 step {normalization} images/s", training.Batch / clock.Best(training.Step));
+            ConvolutionPaths.ForEach(path => figures.Add($"resnet20 step {normalization} {path}images/s", training.Batch / clock.Best(training.Step)));
             figures.Add($"resnet20 inference {normalization} images/s", training.Batch / clock.Best(training.Infer));
         }
         var single = new Training("resnet20", "batch", batch: 1);

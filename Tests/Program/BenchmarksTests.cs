@@ -31,6 +31,60 @@ public sealed class BenchmarksTests
         Assert.All(figures.Values, value => Assert.True(value > 0));
     }
 
+    [Fact]
+    public void Figures_are_compared_with_the_better_layout_of_the_peer()
+    {
+        using var folder = new Cifar10Program();   // for its folder
+        var files = new List<string>();
+        string File(string json)
+        {
+            files.Add(folder.PathOf($"{files.Count}.json"));
+            System.IO.File.WriteAllText(files[^1], json);
+            return files[^1];
+        }
+        void Pair(double ours) => _ = File($$"""{ "threads": 2, "conv forward GF/s": {{ours}}, "conv direct forward GF/s": 90, "inference b1 ms": 2, "fma peak GF/s": 225.5 }""")
+            + File("""{ "torch": "1.13", "threads": 2, "conv nchw forward GF/s": 50, "conv nhwc forward GF/s": 60, "inference b1 nchw ms": 3, "inference b1 nhwc ms": 8, "other ms": 1 }""");
+        Pair(180);
+        var lines = Run($"compare {string.Join(' ', files)}").Lines;
+        Assert.Contains("| **3.00** | 3.00 to 3.00 | conv forward GF/s | 180 | 60 | nhwc |", lines);
+        Assert.Contains("| **1.50** | 1.50 to 1.50 | conv direct forward GF/s | 90 | 60 | nhwc |", lines);
+        Assert.Contains("| **1.50** | 1.50 to 1.50 | inference b1 ms | 2 | 3 | nchw |", lines);   // less is better
+        Assert.Contains("| fma peak GF/s | 225.5 |", lines);
+        Pair(30);
+        Pair(120);
+        lines = Run($"compare {string.Join(' ', files)}").Lines;
+        Assert.Contains("| **2.00** | 0.50 to 3.00 | conv forward GF/s | 120 | 60 | nhwc |", lines);   // the median pair
+        Assert.Contains("| fma peak GF/s | 225.5, 225.5, 225.5 |", lines);
+
+        var other = File("""{ "threads": 1 }""");
+        Assert.Contains("threads", Refused($"compare {files[0]} {other}"));
+        Assert.Contains("not a JSON object", Refused($"compare {files[0]} {File("[1]")}"));
+        Assert.Contains("not a JSON object", Refused($"compare {File("{")} {other}"));
+        Assert.Contains("nowhere.json", Refused($"compare {files[0]} {folder.PathOf("nowhere.json")}"));
+        Assert.Contains("in pairs", Refused($"compare {files[0]}"));
+    }
+
+    [Fact]
+    public void The_cost_of_wider_and_deeper_networks_is_a_table()
+    {
+        var outcome = Run("scaling --batch 2 --seconds 0");
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        var rows = outcome.Lines[2..].Select(line => line.Split('|', StringSplitOptions.TrimEntries)).ToArray();
+        Assert.Equal(["20 8", "20 16", "20 32", "20 64", "32 16", "44 16", "56 16"], rows.Select(row => $"{row[1]} {row[2]}"));
+        Assert.Equal(["269,722", "464,154", "853,018"], rows.Where(row => row[2] == "16" && row[1] != "44").Select(row => row[3]));
+        // ResNet-20 multiplies 40,551,424 times in its convolutions and 640 times in its linear layer; three times in a step, but for the gradient of the image.
+        Assert.Equal("242.4", rows[1][4]);
+        Assert.Equal(6 * 40_552_064 - 2 * 442_368, 242.4e6, 0.05e6);
+    }
+
+    private static string Refused(string arguments)
+    {
+        var outcome = Run(arguments);
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.StartsWith("error: ", outcome.Error);
+        return Assert.Single(outcome.Error.Trim().Split('\n'));
+    }
+
     [Theory]
     [InlineData("", "Required command")]
     [InlineData("pear", "pear")]
@@ -38,12 +92,7 @@ public sealed class BenchmarksTests
     [InlineData("peer --only step,speed", "--only 'step,speed'")]
     [InlineData("peer --threads 0", "--threads '0'")]
     [InlineData("peer --seconds 1,5", "--seconds '1,5'")]
-    public void What_it_does_not_understand_is_refused_in_one_line(string arguments, string word)
-    {
-        var outcome = Run(arguments);
-        Assert.Equal(1, outcome.ExitCode);
-        Assert.StartsWith("error: ", outcome.Error);
-        Assert.Contains(word, outcome.Error);
-        Assert.Single(outcome.Error.Trim().Split('\n'));
-    }
+    [InlineData("scaling --batch 0", "--batch '0'")]
+    [InlineData("errors --batch 1", "'1'")]
+    public void What_it_does_not_understand_is_refused_in_one_line(string arguments, string word) => Assert.Contains(word, Refused(arguments));
 }
