@@ -53,3 +53,8 @@ public sealed record SharingGeometry(int Batch, int Positions, int Channels, int
     /// <summary>How many elements share one mean.</summary>
     public int SetSize => (ShareBatch ? Batch : 1) * (SharePositions ? Positions : 1) * (Channels / Groups);
 }
+
+/// <summary>
+/// A normalization by the statistics of the input's sets, or by given ones (then none of them depends on the input), and whether a ReLU ends it.
+/// </summary>
+public sealed record NormalizationGeometry(SharingGeometry Sharing, double Eps, bool Relu = false, bool IsGiven = false);

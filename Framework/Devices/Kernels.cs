@@ -23,15 +23,27 @@ public interface IConvolutionKernels
 /// </summary>
 /// <remarks>
 /// The statistics of a set are four numbers, each kept in an array [4, sets]: pivot, remainder (mean = pivot + remainder), biased variance, and
-/// 1 / sqrt(variance + eps).
+/// inverse = 1 / sqrt(variance + eps). With them, x^ = ((x - pivot) - remainder) * inverse.
 /// </remarks>
 public interface INormalizationKernels
 {
-    /// <summary>y = ((x - pivot) - remainder) * inverse, and the statistics.</summary>
-    void Normalize(SharingGeometry geometry, double eps, Buffer x, Buffer y, Buffer statistics);
+    /// <summary>
+    /// y = x^ * gamma + beta + residual, rectified if the geometry says so, and the statistics. What is null is left out. Given statistics are a
+    /// pivot and a variance to begin with; remainder (0) and inverse are added.
+    /// </summary>
+    void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual, Buffer statistics, Buffer y);
 
-    /// <summary>The gradient of x, given that of y: inverse * (g - mean(g) - x^ mean(g x^)), the means over the set.</summary>
-    void NormalizeGradient(SharingGeometry geometry, Buffer x, Buffer statistics, Buffer gradient, Buffer xGradient);
+    /// <summary>
+    /// The gradients, given that of y. With g = gradient * (y is not 0, if rectified) and means over the set:
+    /// <code>
+    /// x         inverse * (g gamma - mean(g gamma) - x^ mean(g gamma x^)); inverse * g gamma if the statistics are given
+    /// gamma     the sum over everything but channels of g x^
+    /// beta      the sum of g
+    /// residual  g; wanted only when there is a residual and the result is rectified, which is when y must be there, too
+    /// </code>
+    /// </summary>
+    void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y, Buffer gradient,
+        Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient);
 }
 
 /// <summary>What a device may offer for max pooling; the operation in <c>Ops/MaxPool2d.cs</c> falls back to slices that compete.</summary>

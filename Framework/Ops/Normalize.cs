@@ -3,42 +3,118 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// x^ = (x - mean) / sqrt(variance + eps), where each element's mean and biased variance are those of its set (<see
-/// cref="Sharing"/>). With r = 1 / sqrt(variance + eps) and means over the set, dx = r (g - mean(g) - x^ mean(g x^)).
+/// y = relu(x^ gamma + beta + residual), where x^ = (x - mean) / sqrt(variance + eps), and each element's mean and biased variance are
+/// those of its set (<see cref="Sharing"/>), or given ones. Of gamma, beta [C], residual (of x's shape) and the ReLU, what is not asked
+/// for is left out; it is one operation because one pass over memory does it all. With r = 1 / sqrt(variance + eps), g the gradient of y
+/// where y is not 0, and means over the set,
+/// <code>
+/// dx = r (g gamma - mean(g gamma) - x^ mean(g gamma x^))     dgamma = sum(g x^)     dbeta = sum(g)     dresidual = g
+/// </code>
 /// A set of equal numbers gives exactly 0. In float the sum of squares ends near values of 1e18.
 /// (Ioffe and Szegedy, 2015; Ba, Kiros and Hinton, 2016; Ulyanov, Vedaldi and Lempitsky, 2016; Wu and He, 2018.)
 /// </summary>
 public static class NormalizeOperation
 {
-    /// <summary>Each element minus its set's mean, over its set's standard deviation.</summary>
-    /// <exception cref="ShapeException">x is not [N, .., C], or the groups do not divide the channels.</exception>
-    public static Tensor Normalize(this Tensor x, Sharing sharing, double eps) => x.Normalize(sharing, eps, out _);
+    /// <summary>Each element minus its set's mean, over its set's standard deviation; then what is asked for.</summary>
+    /// <param name="x">[N, .., C].</param>
+    /// <param name="sharing">Who shares a mean.</param>
+    /// <param name="eps">Added to the variance, inside the root.</param>
+    /// <param name="gamma">[C], the factors of the channels; null for 1.</param>
+    /// <param name="beta">[C], what is added to the channels; null for 0.</param>
+    /// <param name="residual">Added to the result, of x's shape; null for nothing.</param>
+    /// <param name="relu">Whether a ReLU ends it.</param>
+    /// <exception cref="ShapeException">x is not [N, .., C], the groups do not divide the channels, or another shape does not fit.</exception>
+    public static Tensor Normalize(this Tensor x, Sharing sharing, double eps, Tensor? gamma = null, Tensor? beta = null, Tensor? residual = null,
+        bool relu = false) =>
+        Compute(x, sharing, new(sharing.Geometry(x.Shape), eps, relu), new(gamma, beta, residual), out _);
 
     /// <summary>The same, and the moments: one mean and one variance a set, [sets], unrecorded. None of an empty input.</summary>
-    public static Tensor Normalize(this Tensor x, Sharing sharing, double eps, out Moments? moments)
+    public static Tensor Normalize(this Tensor x, Sharing sharing, double eps, out Moments? moments, Tensor? gamma = null, Tensor? beta = null,
+        Tensor? residual = null, bool relu = false)
     {
         var geometry = sharing.Geometry(x.Shape);
-        moments = null;
-        if (x.Count == 0) return Tape.Record("normalize", x.View(x.Shape), (x, (_, g) => g));
-        if (x.Device is not INormalizationKernels kernels)
+        var y = Compute(x, sharing, new(geometry, eps, relu), new(gamma, beta, residual), out var statistics);
+        using var _ = Tape.Current?.Pause();
+        Tensor Row(int row) => statistics!.Slice(0, row, 1).Reshape(-1);
+        moments = x.Count == 0 ? null : statistics is null ? sharing.Moments(x) : new Moments(geometry.SetSize, Row(0) + Row(1), Row(2));
+        return y;
+    }
+
+    /// <summary>The same with a given mean and variance of each channel, [C].</summary>
+    public static Tensor Normalize(this Tensor x, Tensor mean, Tensor variance, double eps, Tensor? gamma = null, Tensor? beta = null,
+        Tensor? residual = null, bool relu = false)
+    {
+        var sharing = new Sharing(Batch: true, Positions: true, Groups: x.Shape.Rank > 0 ? Math.Max(1, x.Shape[-1]) : 1);
+        return Compute(x, sharing, new(sharing.Geometry(x.Shape), eps, relu, IsGiven: true), new(gamma, beta, residual, mean, variance), out _);
+    }
+
+    // What stands beside x, in the order of the record's inputs.
+    private sealed record Operands(Tensor? Gamma, Tensor? Beta, Tensor? Residual, Tensor? Mean = null, Tensor? Variance = null)
+    {
+        private Tensor?[] All => [Gamma, Beta, Residual, Mean, Variance];
+
+        public Tensor[] Present => [.. All.OfType<Tensor>()];
+
+        /// <summary>Of one thing for each operand, those whose operand is there.</summary>
+        public IEnumerable<Tensor?> Of(params Tensor?[] each) => each.Where((_, i) => All[i] is not null);
+
+        public void Check(Tensor x)
         {
-            using (Tape.Current?.Pause()) moments = sharing.Moments(x);
-            return Composite(x, sharing, eps);
+            foreach (var operand in Present) Tensor.CheckDevice("normalize", x, operand);
+            foreach (var (name, operand) in (ReadOnlySpan<(string, Tensor?)>)[("gamma", Gamma), ("beta", Beta), ("mean", Mean), ("variance", Variance)])
+                if (operand is not null && operand.Shape != new Shape(x.Shape[-1]))
+                    throw new ShapeException($"normalize: the {name} {operand.Shape} must be [{x.Shape[-1]}], one number for each channel of {x.Shape}.");
+            if (Residual is not null && Residual.Shape != x.Shape)
+                throw new ShapeException($"normalize: the residual {Residual.Shape} must have the shape of the input, {x.Shape}.");
         }
-        var (value, statistics) = (Tensor.Create(x.Shape, x.Device), Tensor.Create(new Shape(4, geometry.Sets), x.Device));
-        kernels.Normalize(geometry, eps, x.Buffer, value.Buffer, statistics.Buffer);
-        Tape.Current?.AdoptFromInside(statistics);   // the gradient will need it
-        Tensor Row(int row) => statistics.Slice(0, row, 1).Reshape(-1);
-        moments = new Moments(geometry.SetSize, Row(0) + Row(1), Row(2));
-        return Tape.RecordKernel("normalize", value, [x], inputs => Composite(inputs[0], sharing, eps), (_, g, _) =>
+    }
+
+    private static Tensor Compute(Tensor x, Sharing sharing, NormalizationGeometry geometry, Operands operands, out Tensor? statistics)
+    {
+        operands.Check(x);
+        statistics = null;
+        if (x.Count == 0 || x.Device is not INormalizationKernels kernels) return Composite(x, sharing, geometry, operands);
+        var (gamma, beta, residual, mean, variance) = operands;
+        var (value, numbers) = (Tensor.Create(x.Shape, x.Device), Tensor.Create(new Shape(4, geometry.Sharing.Sets), x.Device));
+        if (mean is not null && variance is not null)
         {
-            var gradient = Tensor.Create(x.Shape, x.Device);
-            kernels.NormalizeGradient(geometry, x.Buffer, statistics.Buffer, g.Buffer, gradient.Buffer);
-            return [gradient];
+            mean.Copy(numbers, new Walk(0, [1]));
+            variance.Copy(numbers, new Walk(2 * variance.Count, [1]));
+        }
+        kernels.Normalize(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, residual?.Buffer, numbers.Buffer, value.Buffer);
+        Tape.Current?.AdoptFromInside(numbers);   // the gradient will need them
+        statistics = numbers;
+        return Tape.RecordKernel("normalize", value, [x, .. operands.Present], _ => Composite(x, sharing, geometry, operands), (y, g, _) =>
+        {
+            Tensor Like(Tensor other) => Tensor.Create(other.Shape, x.Device);
+            var channels = new Shape(x.Shape[-1]);
+            var (dx, dgamma, dbeta) = (Like(x), Tensor.Create(channels, x.Device), Tensor.Create(channels, x.Device));
+            var masked = geometry.Relu && residual is not null ? Like(x) : null;
+            kernels.NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer, y.Buffer, g.Buffer, dx.Buffer, dgamma.Buffer,
+                dbeta.Buffer, masked?.Buffer);
+            if (!geometry.IsGiven) return [dx, .. operands.Of(dgamma, dbeta, masked ?? g, null, null)];
+            // y depends on the mean as on beta, and on the root of the variance as on gamma
+            var inverse = numbers.Slice(0, 3, 1).Reshape(-1);
+            var scale = gamma is null ? inverse : inverse * gamma;
+            return [dx, .. operands.Of(dgamma, dbeta, masked ?? g, -(scale * dbeta), scale * inverse * dgamma * -0.5)];
         });
     }
 
-    internal static Tensor Composite(Tensor x, Sharing sharing, double eps)
+    internal static Tensor Composite(Tensor x, Sharing sharing, double eps, Tensor? gamma = null, Tensor? beta = null, Tensor? residual = null,
+        bool relu = false, Tensor? mean = null, Tensor? variance = null) =>
+        Composite(x, sharing, new(sharing.Geometry(x.Shape), eps, relu), new(gamma, beta, residual, mean, variance));
+
+    private static Tensor Composite(Tensor x, Sharing sharing, NormalizationGeometry geometry, Operands operands)
+    {
+        var y = operands is { Mean: { } mean, Variance: { } variance } ? (x - mean) / (variance + geometry.Eps).Sqrt()
+            : x.Count == 0 ? x : Standardize(x, sharing, geometry.Eps);
+        if (operands.Gamma is { } gamma) y *= gamma;
+        if (operands.Beta is { } beta) y += beta;
+        if (operands.Residual is { } residual) y += residual;
+        return geometry.Relu ? y.Relu() : y;
+    }
+
+    private static Tensor Standardize(Tensor x, Sharing sharing, double eps)
     {
         var centered = sharing.Center(x);
         return centered / (sharing.MeanSquare(centered) + eps).Sqrt();

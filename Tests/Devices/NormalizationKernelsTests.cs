@@ -1,17 +1,34 @@
 using Tapegrad.Devices;
+using Tapegrad.Memory;
 using Xunit;
+using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Devices;
 
 /// <summary>
 /// The CPU's normalization kernels against the formulas in plain double loops over sets. A set's numbers lie within D of its first element (the
 /// pivot), which floats can hold to 2^-24 D; up to 64 of them are added in float. So x^ is off by about 70 * 2^-24 D r at most, r = 1 / sqrt(variance
-/// + eps), and as much again through the variance: 2^-16 D r is allowed, and for the gradient 2^-15 r max|g| (1 + D r)^2, its terms' sizes.
+/// + eps), and as much again through the variance: 2^-16 D r is allowed, and for the gradient 2^-15 r max|g| (1 + D r)^2, its terms' sizes; what
+/// gamma, beta and residual add is of their own size. Sums over the batch may be off as their largest term, times the number of terms. What passes
+/// the ReLU is what is not 0 in the kernel's own value, exactly.
 /// </summary>
 public sealed class NormalizationKernelsTests
 {
     private const double Eps = 1e-5;
     private static readonly INormalizationKernels Kernels = Device.Cpu;
+
+    /// <summary>What is done beside normalizing.</summary>
+    internal sealed record Extras(bool Affine = false, bool Residual = false, bool Relu = false, bool IsGiven = false)
+    {
+        /// <summary>One of the eight, or of the eight with given statistics.</summary>
+        public static Extras Number(int i) => new((i & 1) == 1, (i & 2) == 2, (i & 4) == 4, (i & 8) == 8);
+    }
+
+    /// <summary>What the kernels computed.</summary>
+    internal sealed record Results(float[] Y, float[] Statistics, float[] Gradient, float[] Gamma, float[] Beta, float[] Residual)
+    {
+        public float[] All => [.. Y, .. Statistics, .. Gradient, .. Gamma, .. Beta, .. Residual];
+    }
 
     /// <summary>Which numbers: mean and deviation of normal ones. Huge ones have whole steps of 2^26 between neighbours.</summary>
     public enum Family { Ordinary, LargeMean, Constant, Tiny, Huge }
@@ -20,7 +37,7 @@ public sealed class NormalizationKernelsTests
     public void Values_statistics_and_gradients_equal_the_formulas()
     {
         var random = new RandomSource(11);
-        for (var i = 0; i < 150; i++) Check(RandomGeometry(random.Split(i)), (Family)(i % 5), seed: i);
+        for (var i = 0; i < 320; i++) Check(RandomGeometry(random.Split(i)), (Family)(i % 5), Extras.Number(i / 5), seed: i);
     }
 
     /// <summary>Shapes with a reason: rows that are joined and leave a rest, more than 64 rows, blocks for the threads, whole vectors.</summary>
@@ -37,7 +54,9 @@ public sealed class NormalizationKernelsTests
     [InlineData(9, 1, 8, 2, true, true)]
     public void Chosen_geometries_equal_the_formulas(int n, int positions, int channels, int groups, bool batch, bool shared)
     {
-        foreach (var family in Enum.GetValues<Family>()) Check(new SharingGeometry(n, positions, channels, groups, batch, shared), family, seed: 3);
+        var geometry = new SharingGeometry(n, positions, channels, groups, batch, shared);
+        foreach (var family in Enum.GetValues<Family>()) Check(geometry, family, new Extras(), seed: 3);
+        for (var i = 1; i < 16; i++) Check(geometry, Family.Ordinary, Extras.Number(i), seed: i);
     }
 
     [Fact]
@@ -45,7 +64,7 @@ public sealed class NormalizationKernelsTests
     {
         var geometry = new SharingGeometry(3, 6, 8, 2, false, true);
         float[] x = [.. Enumerable.Range(0, 3 * 6 * 8).Select(i => (float)Math.Pow(10, i / 48 * 7) / 3)];   // another constant for each sample
-        var (y, statistics, gradient) = Compute(geometry, x, KernelTesting.Normal(x.Length, 4));
+        var (y, statistics, gradient, _, _, _) = Compute(geometry, x, KernelTesting.Normal(x.Length, 4));
         Assert.All(y, value => Assert.Equal(0, value));
         Assert.All(statistics[(2 * geometry.Sets)..(3 * geometry.Sets)], variance => Assert.Equal(0, variance));
         Assert.All(gradient, value => Assert.True(float.IsFinite(value)));
@@ -56,9 +75,13 @@ public sealed class NormalizationKernelsTests
     {
         var geometry = new SharingGeometry(4, 3, 5, 5, false, false);
         var x = KernelTesting.Normal(60, 1);
-        var (y, _, gradient) = Compute(geometry, x, KernelTesting.Normal(60, 2));
-        Assert.All(y, value => Assert.Equal(0, value));
-        Assert.All(gradient, value => Assert.Equal(0, value));
+        foreach (var extras in (Extras[])[new(), new(Affine: true), new(Affine: true, Relu: true), new(true, true, true)])
+        {
+            var results = Compute(geometry, x, KernelTesting.Normal(60, 2), extras);
+            if (extras == new Extras()) Assert.All(results.Y, value => Assert.Equal(0, value));
+            Assert.All(results.Gradient, value => Assert.Equal(0, value));
+            Assert.All(results.Gamma, value => Assert.Equal(0, value));
+        }
     }
 
     [Theory]
@@ -69,10 +92,10 @@ public sealed class NormalizationKernelsTests
     public void No_samples_give_empty_results(bool batch, bool positions)
     {
         var geometry = new SharingGeometry(0, 4, 6, 3, batch, positions);
-        var (y, statistics, gradient) = Compute(geometry, [], []);
-        Assert.Empty(y);
-        Assert.Empty(gradient);
-        Assert.All(statistics, value => Assert.Equal(0, value));
+        var results = Compute(geometry, [], [], new Extras(true, true, true));
+        Assert.Empty(results.Y);
+        Assert.Empty(results.Gradient);
+        Assert.All((float[])[.. results.Statistics, .. results.Gamma, .. results.Beta], value => Assert.Equal(0, value));
     }
 
     [Fact]
@@ -84,18 +107,19 @@ public sealed class NormalizationKernelsTests
             var geometry = RandomGeometry(random.Split(i)) with { Batch = 5, ShareBatch = false };
             var length = geometry.Positions * geometry.Channels;
             var (x, g) = (KernelTesting.Normal(5 * length, i), KernelTesting.Normal(5 * length, i + 1000));
-            var (y, _, gradient) = Compute(geometry, x, g);
+            var extras = Extras.Number(i % 8);
+            var (y, _, gradient, _, _, _) = Compute(geometry, x, g, extras);
             for (var sample = 0; sample < 5; sample += 2)
             {
                 var part = (sample * length)..((sample + 1) * length);
-                var (one, _, oneGradient) = Compute(geometry with { Batch = 1 }, x[part], g[part]);
+                var (one, _, oneGradient, _, _, _) = Compute(geometry with { Batch = 1 }, x[part], g[part], extras, sample);
                 KernelTesting.AssertSameBits(y[part], one, $"{geometry}: sample {sample}");
                 KernelTesting.AssertSameBits(gradient[part], oneGradient, $"{geometry}: gradient of sample {sample}");
             }
         }
     }
 
-    private static void Check(SharingGeometry geometry, Family family, int seed)
+    private static void Check(SharingGeometry geometry, Family family, Extras extras, int seed)
     {
         var count = geometry.Batch * geometry.Positions * geometry.Channels;
         var (mean, deviation) = family switch
@@ -108,34 +132,72 @@ public sealed class NormalizationKernelsTests
         };
         float[] x = [.. KernelTesting.Normal(count, seed).Select(z => (float)(mean + deviation * z))];
         var g = KernelTesting.Normal(count, seed + 1);
-        var (y, statistics, gradient) = Compute(geometry, x, g);
+        var results = Compute(geometry, x, g, extras);
+        var statistics = results.Statistics;
+        var what = $"{geometry}, {family}, {extras}";
+        var (gammas, betas) = extras.Affine ? (Gamma(geometry), Beta(geometry)) : (null, null);
+        var residual = extras.Residual ? Residual(geometry) : null;
+        double[] kept = [.. g.Select((slope, i) => extras.Relu && results.Y[i] == 0 ? 0.0 : slope)];
+        var (ofGamma, ofBeta, largest) = (new double[geometry.Channels], new double[geometry.Channels], 0.0);
+
         var sets = Enumerable.Range(0, count).ToLookup(i => SetOf(geometry, i));
         Assert.Equal(geometry.Sets, sets.Count);
-        var what = $"{geometry}, {family}";
         foreach (var set in sets)
         {
             var (m, pivot) = (set.Average(i => (double)x[i]), x[set.First()]);
             var variance = set.Average(i => (x[i] - m) * (x[i] - m));
-            var inverse = 1 / Math.Sqrt(variance + Eps);
             var distance = set.Max(i => Math.Abs((double)x[i] - pivot));
-            Assert.Equal(pivot, statistics[set.Key]);
+            if (extras.IsGiven)
+            {
+                (m, variance) = (GivenMean(set.Key), GivenVariance(set.Key));
+                distance = set.Max(i => Math.Abs(x[i] - m));
+            }
+            var inverse = 1 / Math.Sqrt(variance + Eps);
+            Assert.Equal(extras.IsGiven ? (float)m : pivot, statistics[set.Key]);
             Close((double)statistics[set.Key] + statistics[geometry.Sets + set.Key], m, distance * Math.Pow(2, -17), $"{what}: mean", set.Key);
             Close(statistics[2 * geometry.Sets + set.Key], variance, (variance + distance * distance) * Math.Pow(2, -17) + 10 * float.Epsilon,
                 $"{what}: variance", set.Key);
             Close(statistics[3 * geometry.Sets + set.Key], inverse, inverse * Math.Pow(2, -16), $"{what}: 1 / sqrt(variance + eps)", set.Key);
 
-            var meanGradient = set.Average(i => (double)g[i]);
-            var meanProduct = set.Average(i => g[i] * (x[i] - m) * inverse);
-            var gradientSize = inverse * set.Max(i => Math.Abs((double)g[i])) * Math.Pow(1 + distance * inverse, 2);
+            double Factor(int i) => gammas?[i % geometry.Channels] ?? 1.0;
+            double Slope(int i) => kept[i] * Factor(i);
+            var meanGradient = extras.IsGiven ? 0 : set.Average(Slope);
+            var meanProduct = extras.IsGiven ? 0 : set.Average(i => Slope(i) * (x[i] - m) * inverse);
+            var gradientSize = inverse * set.Max(i => Math.Abs(Slope(i))) * Math.Pow(1 + distance * inverse, 2);
+            largest = Math.Max(largest, distance * inverse);
             var (yName, gradientName) = ($"{what}: y", $"{what}: gradient");
             foreach (var i in set)
             {
-                var value = (x[i] - m) * inverse;
-                Close(y[i], value, distance * inverse * Math.Pow(2, -16), yName, i);
-                Close(gradient[i], inverse * (g[i] - meanGradient - value * meanProduct), gradientSize * Math.Pow(2, -15), gradientName, i);
+                var normalized = (x[i] - m) * inverse;
+                var added = (betas?[i % geometry.Channels] ?? 0.0) + (residual?[i] ?? 0.0);
+                var value = normalized * Factor(i) + added;
+                Close(results.Y[i], extras.Relu ? Math.Max(value, 0) : value,
+                    distance * inverse * Math.Abs(Factor(i)) * Math.Pow(2, -16) + (added == 0 ? 0 : Math.Pow(2, -20)), yName, i);
+                Close(results.Gradient[i], inverse * (Slope(i) - meanGradient - normalized * meanProduct), gradientSize * Math.Pow(2, -15), gradientName, i);
+                ofGamma[i % geometry.Channels] += kept[i] * normalized;
+                ofBeta[i % geometry.Channels] += kept[i];
             }
         }
+        var terms = (double)count / geometry.Channels * (count == 0 ? 0 : g.Max(Math.Abs));
+        for (var channel = 0; channel < geometry.Channels; channel++)
+        {
+            Close(results.Gamma[channel], ofGamma[channel], terms * largest * Math.Pow(2, -16), $"{what}: gradient of gamma", channel);
+            Close(results.Beta[channel], ofBeta[channel], terms * Math.Pow(2, -20), $"{what}: gradient of beta", channel);
+        }
+        if (extras is { Residual: true, Relu: true }) Assert.Equal(kept, results.Residual.Select(slope => (double)slope));
     }
+
+    private static float[] Gamma(SharingGeometry geometry) => [.. KernelTesting.Normal(geometry.Channels, 101).Select(z => z + 0.5f)];
+
+    private static float[] Beta(SharingGeometry geometry) => KernelTesting.Normal(geometry.Channels, 102);
+
+    // Of each sample its own, wherever it stands in the batch.
+    private static float[] Residual(SharingGeometry geometry, int firstSample = 0) =>
+        [.. Enumerable.Range(firstSample, geometry.Batch).SelectMany(n => KernelTesting.Normal(geometry.Positions * geometry.Channels, 200 + n))];
+
+    private static float GivenMean(int set) => 0.25f * (set % 5 - 2);
+
+    private static float GivenVariance(int set) => 0.5f + set % 3;
 
     // The set of element i of [N, positions, C]: batch (or all), position (or all), group, in row-major order.
     private static int SetOf(SharingGeometry g, int i)
@@ -144,14 +206,28 @@ public sealed class NormalizationKernelsTests
         return ((g.ShareBatch ? 0 : n) * (g.SharePositions ? 1 : g.Positions) + (g.SharePositions ? 0 : p)) * g.Groups + c / (g.Channels / g.Groups);
     }
 
-    internal static (float[] Y, float[] Statistics, float[] Gradient) Compute(SharingGeometry geometry, float[] x, float[] g)
+    internal static Results Compute(SharingGeometry sharing, float[] x, float[] g, Extras? extras = null, int firstSample = 0)
     {
+        extras ??= new Extras();
+        var geometry = new NormalizationGeometry(sharing, Eps, extras.Relu, extras.IsGiven);
         var (xs, gs) = (KernelTesting.Filled(x), KernelTesting.Filled(g));
-        float[] y = [];
-        var statistics = KernelTesting.Result(4 * geometry.Sets,
-            to => y = KernelTesting.Result(x.Length, output => Kernels.Normalize(geometry, Eps, xs, output, to)));
-        var numbers = KernelTesting.Filled(statistics);
-        return (y, statistics, KernelTesting.Result(x.Length, to => Kernels.NormalizeGradient(geometry, xs, numbers, gs, to)));
+        var (gamma, beta) = extras.Affine ? (KernelTesting.Filled(Gamma(sharing)), KernelTesting.Filled(Beta(sharing))) : (null, null);
+        var residual = extras.Residual ? KernelTesting.Filled(Residual(sharing, firstSample)) : null;
+        float[] y = [], gradient = [], ofGamma = [], ofBeta = [], ofResidual = [];
+        var statistics = KernelTesting.Result(4 * sharing.Sets, to =>
+        {
+            if (extras.IsGiven)
+                for (var set = 0; set < sharing.Sets; set++)
+                    (((HostBuffer<float>)to).Span[set], ((HostBuffer<float>)to).Span[2 * sharing.Sets + set]) = (GivenMean(set), GivenVariance(set));
+            y = KernelTesting.Result(x.Length, output => Kernels.Normalize(geometry, xs, gamma, beta, residual, to, output));
+        });
+        var (numbers, values) = (KernelTesting.Filled(statistics), KernelTesting.Filled(y));
+        void Gradient(Buffer? toResidual) => gradient = KernelTesting.Result(x.Length, toX =>
+            ofGamma = KernelTesting.Result(sharing.Channels, toGamma => ofBeta = KernelTesting.Result(sharing.Channels, toBeta =>
+                Kernels.NormalizeGradient(geometry, xs, gamma, beta, numbers, toResidual is null ? null : values, gs, toX, toGamma, toBeta, toResidual))));
+        if (extras is { Residual: true, Relu: true }) ofResidual = KernelTesting.Result(x.Length, Gradient);
+        else Gradient(null);
+        return new Results(y, statistics, gradient, ofGamma, ofBeta, ofResidual);
     }
 
     private static void Close(double actual, double expected, double tolerance, string what, int at)

@@ -23,6 +23,39 @@ public class NormalizeOperationTests
     public void ObeysTheLaws(bool batch, bool positions, int groups, string axes) =>
         OperationLaws.Check(x => x.Normalize(new Sharing(batch, positions, groups), Eps), Input.Of(axes), new() { Cases = 10 });
 
+    // gamma, beta, a residual and the ReLU, each there or not. Far from the kink: what is added last is 10 or more, on either side of it.
+    [Theory]
+    [InlineData(false, true, 2, "n L", false, true)]
+    [InlineData(false, true, 2, "n L", true, false)]
+    [InlineData(false, true, 1, "n H W", true, true)]
+    [InlineData(true, true, 4, "n L", false, true)]
+    [InlineData(true, true, 4, "n L", true, true)]
+    [InlineData(true, false, 2, "n L", true, true)]
+    [InlineData(false, false, 1, "n L", false, true)]
+    public void ObeysTheLawsWithWhatFollows(bool batch, bool positions, int groups, string axes, bool residual, bool relu)
+    {
+        var sharing = new Sharing(batch, positions, groups);
+        var (x, far) = (Input.Of($"{axes} 4"), (Func<RandomSource, int, double[]>)Far);
+        Input[] inputs = [x, Input.Of("4").Between(-1, 1), residual ? Input.Of("4").Between(-1, 1) : Input.Of("4").FilledBy(far)];
+        OperationLaws.Check(of => of[0].Normalize(sharing, Eps, of[1], of[2], residual ? of[3] : null, relu),
+            residual ? [.. inputs, x.FilledBy(far)] : inputs, new() { Cases = 8 });
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public void ObeysTheLawsWithGivenMoments(bool residual, bool relu)
+    {
+        var (x, channels) = (Input.Of("n L 3"), Input.Of("3").Between(-1, 1));
+        OperationLaws.Check(of => of[0].Normalize(of[1], of[2], Eps, of[3], of[4], residual ? of[5] : null, relu),
+            [x, channels, Input.Of("3").Positive(), channels, channels, x.FilledBy(Far)], new() { Cases = 8 });
+        OperationLaws.Check(of => of[0].Normalize(of[1], of[2], Eps), [x, channels, Input.Of("3").Positive()], new() { Cases = 8 });
+    }
+
+    private static double[] Far(RandomSource random, int count) =>
+        [.. Enumerable.Range(0, count).Select(i => random.Normal(i) is var z && z < 0 ? z - 10 : z + 10)];
+
     // Two elements, 1 and 3: the mean is 2, the biased variance 1. With eps = 0 they become -1 and 1; with eps = 3, which stands
     // inside the root, half of that.
     [Fact]
@@ -89,30 +122,104 @@ public class NormalizeOperationTests
         Assert.Null(moments);
     });
 
+    // Half of 1 and 3 with eps = 3 (see above) times 4, plus 1, plus 0 and -4: -1 and -1 of the first channel's, rectified 0 and 0; of the second, with
+    // gamma -4, 3 and -5, rectified 3 and 0.
+    [Fact]
+    public void WhatFollowsByHand() => OnBothDevices(() =>
+    {
+        var (x, gamma, beta) = (Of([1, 2, 2], 1, 1, 3, 3), Of([2], 4, -4), Of([2], 1, 1));
+        var residual = Of([1, 2, 2], 0, 0, -4, -4);
+        var perChannel = new Sharing(false, true, 2);
+        Gives(x.Normalize(perChannel, 3, gamma, beta), x.Shape, -1, 3, 3, -1);
+        Gives(x.Normalize(perChannel, 3, gamma, beta, residual), x.Shape, -1, 3, -1, -5);
+        Gives(x.Normalize(perChannel, 3, gamma, beta, residual, relu: true), x.Shape, 0, 3, 0, 0);
+        // given: (x - 1) / sqrt(1 + 3) = 0, 0, 1, 1
+        Gives(x.Normalize(Of([2], 1, 1), Of([2], 1, 1), 3, gamma, beta, relu: true), x.Shape, 1, 1, 5, 0);
+    });
+
     // Whatever the CPU device computes in a kernel of its own is what means and elementwise arithmetic give, with gradients of
-    // order 1 and 2.
+    // order 1 and 2 of everything that goes in.
     [Theory]
     [MemberData(nameof(Sharings), MemberType = typeof(Layers.Normalization.Sets))]
     public void TheKernelIsTheComposite(bool batch, bool positions, int groups)
     {
         var sharing = new Sharing(batch, positions, groups);
         foreach (var x in (Tensor[])[Random(1, 3, 5, 7, 6), Random(2, 1, 1, 6) + 100, Random(3, 37, 18)])
-        {
-            var kernels = FirstAndSecond(x => x.Normalize(sharing, Eps), x);
-            var composites = FirstAndSecond(x => NormalizeOperation.Composite(x, sharing, Eps), x);
-            foreach (var (kernel, composite) in kernels.Zip(composites)) Same(composite.ToDoubles(), kernel.ToDoubles(), 2e-5);
-        }
+            for (var choice = 0; choice < 8; choice++)
+            {
+                var (affine, residual, relu) = ((choice & 1) == 1, (choice & 2) == 2, (choice & 4) == 4);
+                Tensor[] inputs = [x, Random(6, x.Shape[-1]), Random(7, x.Shape[-1]), Random(8, x.Shape.Dimensions.ToArray())];
+                Agree(inputs,
+                    of => of[0].Normalize(sharing, Eps, affine ? of[1] : null, affine ? of[2] : null, residual ? of[3] : null, relu),
+                    of => NormalizeOperation.Composite(of[0], sharing, Eps, affine ? of[1] : null, affine ? of[2] : null, residual ? of[3] : null, relu));
+            }
     }
 
-    // The value, the plain gradient, the recorded one, and the gradient of a random product with the recorded one.
-    private static Tensor[] FirstAndSecond(Func<Tensor, Tensor> function, Tensor input)
+    [Fact]
+    public void TheKernelWithGivenMomentsIsTheComposite()
+    {
+        foreach (var shape in (int[][])[[3, 5, 7, 6], [1, 6], [37, 18]])
+            for (var choice = 0; choice < 8; choice++)
+            {
+                var (affine, residual, relu) = ((choice & 1) == 1, (choice & 2) == 2, (choice & 4) == 4);
+                Tensor Each(int seed) => Random(seed, shape[^1]);
+                Tensor[] inputs = [Random(1, shape), Each(2), Each(3), Random(4, shape), Each(5), Each(6).Square() + 0.5];
+                Agree(inputs,
+                    of => of[0].Normalize(of[4], of[5], Eps, affine ? of[1] : null, affine ? of[2] : null, residual ? of[3] : null, relu),
+                    of => NormalizeOperation.Composite(of[0], new Sharing(true, true, shape[^1]), Eps, affine ? of[1] : null, affine ? of[2] : null,
+                        residual ? of[3] : null, relu, of[4], of[5]));
+            }
+    }
+
+    // Only gamma, or only beta.
+    [Fact]
+    public void GammaAndBetaGoAloneToo()
+    {
+        var sharing = new Sharing(false, true, 2);
+        Tensor[] inputs = [Random(1, 3, 5, 4), Random(2, 4)];
+        Agree(inputs, of => of[0].Normalize(sharing, Eps, gamma: of[1]), of => NormalizeOperation.Composite(of[0], sharing, Eps, gamma: of[1]));
+        Agree(inputs, of => of[0].Normalize(sharing, Eps, beta: of[1]), of => NormalizeOperation.Composite(of[0], sharing, Eps, beta: of[1]));
+    }
+
+    // One tensor in two places gets the gradients of both.
+    [Fact]
+    public void TheInputMayBeTheResidual()
+    {
+        var sharing = new Sharing(false, true, 2);
+        foreach (var relu in (bool[])[false, true])
+            Agree([Random(1, 3, 5, 4)], of => of[0].Normalize(sharing, Eps, residual: of[0], relu: relu),
+                of => NormalizeOperation.Composite(of[0], sharing, Eps, residual: of[0], relu: relu));
+    }
+
+    private static void Agree(Tensor[] inputs, Func<Tensor[], Tensor> function, Func<Tensor[], Tensor> composite)
+    {
+        foreach (var (expected, actual) in FirstAndSecond(composite, inputs).Zip(FirstAndSecond(function, inputs)))
+            Same(expected.ToDoubles(), actual.ToDoubles(), 5e-5);
+    }
+
+    // The value, the plain gradients, the recorded ones, and the gradients of a random product with the recorded ones.
+    private static Tensor[] FirstAndSecond(Func<Tensor[], Tensor> function, Tensor[] inputs)
     {
         using var tape = Tape.Evaluating();
-        var x = tape.Watch(input);
+        var x = Array.ConvertAll(inputs, tape.Watch);
         var y = function(x);
-        var (u, v) = (Random(4, y.Shape.Dimensions.ToArray()), Random(5, y.Shape.Dimensions.ToArray()));
-        var recorded = tape.Gradients(y, [x], u, createGraph: true)[0];
-        return [.. new[] { y, tape.Gradients(y, [x], u)[0], recorded, tape.Gradients(recorded, [x], v)[0] }.Select(tensor => tensor.Keep())];
+        var recorded = tape.Gradients(y, x, Random(14, y.Shape.Dimensions.ToArray()), createGraph: true);
+        var product = tape.Watch(Tensor.Scalar(0));
+        foreach (var (i, gradient) in recorded.Index()) product += (gradient * Random(15 + i, gradient.Shape.Dimensions.ToArray())).Sum();
+        Tensor[] all = [y, .. tape.Gradients(y, x, Random(14, y.Shape.Dimensions.ToArray())), .. recorded, .. tape.Gradients(product, x)];
+        return [.. all.Select(tensor => tensor.Keep())];
+    }
+
+    // The kernel's pull is told what the composite's would be: nothing for what does not vary.
+    [Fact]
+    public void ConstantsTakeNoGradient()
+    {
+        using var device = Tapegrad.Devices.Device.Use(Tapegrad.Devices.Device.Cpu);
+        using var tape = Tape.Evaluating();
+        var (x, residual) = (Random(1, 2, 3, 4), tape.Watch(Random(2, 2, 3, 4)));
+        var y = x.Normalize(new Sharing(false, true, 2), Eps, Random(3, 4), Random(4, 4), residual, relu: true);
+        var g = Random(5, 2, 3, 4);
+        Same([.. g.ToDoubles().Zip(y.ToDoubles(), (slope, value) => value > 0 ? slope : 0)], tape.Gradients(y, [residual], g)[0].ToDoubles(), 0);
     }
 
     [Fact]
@@ -123,5 +230,11 @@ public class NormalizeOperationTests
         Refuses<ShapeException>(() => Counting(1, 6).Normalize(new Sharing(false, true, 4), Eps),
             "normalize", "4 groups", "6 channels", "1, 2, 3, 6");
         Refuses<ShapeException>(() => Counting(1, 6).Normalize(new Sharing(false, true, 0), Eps), "normalize", "0 groups");
+        var (x, perSample) = (Counting(2, 3, 4), new Sharing(false, true, 1));
+        Refuses<ShapeException>(() => x.Normalize(perSample, Eps, gamma: Counting(3)), "normalize", "gamma [3]", "[4]", "[2, 3, 4]");
+        Refuses<ShapeException>(() => x.Normalize(perSample, Eps, beta: Counting(1, 4)), "normalize", "beta [1, 4]", "[4]");
+        Refuses<ShapeException>(() => x.Normalize(perSample, Eps, residual: Counting(3, 4)), "normalize", "residual [3, 4]", "[2, 3, 4]");
+        Refuses<ShapeException>(() => x.Normalize(Counting(1), Counting(4), Eps), "normalize", "mean [1]", "[4]");
+        Refuses<ShapeException>(() => x.Normalize(Counting(4), Counting(4, 1), Eps), "normalize", "variance [4, 1]", "[4]");
     }
 }
