@@ -24,7 +24,7 @@ public abstract class Module
 
     // ---- what a module computes ----------------------------------------------------------------------------------------------------------
 
-    /// <summary>Raised after every <see cref="Apply"/>, with the module and its output: for looking, not for changing.</summary>
+    /// <summary>Raised after every <see cref="Apply(Tensor)"/>, with the module and its output: for looking, not for changing.</summary>
     public event Action<Module, Tensor>? AfterApply;
 
     /// <summary>Computes the output. Errors and the tape's records name this layer.</summary>
@@ -36,8 +36,21 @@ public abstract class Module
         return output;
     }
 
-    /// <summary>What the module computes. Call <see cref="Apply"/> of children here, never their Forward.</summary>
+    /// <summary>What the module computes. Call <see cref="Apply(Tensor)"/> of children here, never their Forward.</summary>
     protected abstract Tensor Forward(Tensor x);
+
+    /// <summary>Computes the output, and of what follows it whatever the module takes.</summary>
+    internal Tensor Apply(Tensor x, Following following)
+    {
+        if (IsWatched) return Apply(x);   // who watches wants to see this output, not what follows
+        using var _ = LayerContext.Enter(Name);
+        return Forward(x, following);
+    }
+
+    /// <summary>Like <see cref="Forward(Tensor)"/>; may take what follows.</summary>
+    private protected virtual Tensor Forward(Tensor x, Following following) => Forward(x);
+
+    internal bool IsWatched => AfterApply is not null;
 
     // ---- what a module is made of --------------------------------------------------------------------------------------------------------
 

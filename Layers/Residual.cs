@@ -15,10 +15,11 @@ public sealed class Residual : Module
     /// <param name="branch">What is learned beside the shortcut.</param>
     /// <param name="shortcut">What x passes through where the branch changes its shape; null for nothing.</param>
     /// <param name="relu">Whether a ReLU follows the sum.</param>
-    public Residual(Module branch, Module? shortcut = null, bool relu = false)
+    /// <param name="shortcutName">The shortcut's name in this block.</param>
+    public Residual(Module branch, Module? shortcut = null, bool relu = false, string shortcutName = "shortcut")
     {
         this.branch = Child("", branch);
-        this.shortcut = shortcut is null ? null : Child("shortcut", shortcut);
+        this.shortcut = shortcut is null ? null : Child(shortcutName, shortcut);
         this.relu = relu;
     }
 
@@ -28,10 +29,12 @@ public sealed class Residual : Module
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x)
     {
-        var (y, kept) = (branch.Apply(x), shortcut is null ? x : shortcut.Apply(x));
+        var kept = shortcut is null ? x : shortcut.Apply(x);
+        var following = new Following(kept, relu);
+        var y = branch.Apply(x, following);
         if (y.Shape != kept.Shape)
             throw new ShapeException($"residual: the branch gives {y.Shape}, but the shortcut {kept.Shape}; they are added, so they must be equal.");
-        var sum = y + kept;
-        return relu ? sum.Relu() : sum;
+        if (following.Residual is not null) y += kept;
+        return following.Relu ? y.Relu() : y;
     }
 }

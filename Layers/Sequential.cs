@@ -13,5 +13,23 @@ public sealed class Sequential : Module
     }
 
     /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) => Children.Aggregate(x, (value, layer) => layer.Apply(value));
+    protected override Tensor Forward(Tensor x) => Forward(x, new Following(null, false));
+
+    // A layer is offered the ReLU behind it, and the last one what follows the whole.
+    private protected override Tensor Forward(Tensor x, Following following)
+    {
+        for (var i = 0; i < Children.Count; i++)
+        {
+            if (i + 1 == Children.Count) return Children[i].Apply(x, following);
+            if (Children[i + 1] is not Relu { IsWatched: false })
+            {
+                x = Children[i].Apply(x);
+                continue;
+            }
+            var next = new Following(null, relu: true);
+            x = Children[i].Apply(x, next);
+            if (!next.Relu) i++;
+        }
+        return x;
+    }
 }

@@ -95,7 +95,7 @@ public static class ResNet
         if (!begins) return new Residual(branch, relu: true);
         if (!project) return new Residual(branch, new PaddedShortcut(outputs - inputs), relu: true);
         using var _ = LayerContext.Enter("downsample");
-        return new ProjectedResidual(branch, new Sequential(maker.Convolution("0", "1", inputs, outputs, stride: 2, kernel: 1)));
+        return new Residual(branch, new Sequential(maker.Convolution("0", "1", inputs, outputs, stride: 2, kernel: 1)), relu: true, "downsample");   // PyTorch's name
     }
 
     // Option A of the paper.
@@ -109,21 +109,5 @@ public static class ResNet
             return x.Slice([0, 0, 0, 0], [x.Shape[0], (height + 1) / 2, (width + 1) / 2, x.Shape[3]], [1, 2, 2, 1])
                 .Pad([0, 0, 0, before], [0, 0, 0, newChannels - before]);
         }
-    }
-
-    // Option B; a Residual whose shortcut is called as in PyTorch's checkpoints.
-    private sealed class ProjectedResidual : Module
-    {
-        private readonly Module branch, downsample;
-
-        public ProjectedResidual(Module branch, Module downsample)
-        {
-            this.branch = Child("", branch);
-            this.downsample = Child("downsample", downsample);
-        }
-
-        public override string Settings => "relu after the sum";
-
-        protected override Tensor Forward(Tensor x) => (branch.Apply(x) + downsample.Apply(x)).Relu();
     }
 }

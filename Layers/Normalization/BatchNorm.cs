@@ -38,12 +38,11 @@ public sealed class BatchNorm : Normalization
     /// <inheritdoc/>
     public override string Settings => $"{base.Settings}, {Convention}";
 
-    /// <inheritdoc/>
-    protected override Tensor Normalize(Tensor x)
+    private protected override Tensor Normalize(Tensor x, Tensor? gamma, Tensor? beta, Tensor? residual, bool relu)
     {
-        if (Tape.Current is not { IsTraining: true } tape) return (x - running.Mean) / (running.Variance + Eps).Sqrt();
-        var normalized = x.Normalize(S, Eps, out var moments);
+        if (Tape.Current is not { IsTraining: true } tape) return x.Normalize(running.Mean, running.Variance, Eps, gamma, beta, residual, relu);
+        var y = x.Normalize(S, Eps, out var moments, gamma, beta, residual, relu);
         if (moments is not null) tape.Propose(running, moments);
-        return normalized;
+        return y;
     }
 }

@@ -14,7 +14,4 @@ public sealed class GroupNorm(int channels, GroupSpec groups, double eps = 1e-5,
 
     /// <inheritdoc/>
     public override string Variant => $"{groups}";
-
-    /// <inheritdoc/>
-    protected override Tensor Normalize(Tensor x) => x.Normalize(S, Eps);
 }

@@ -10,7 +10,4 @@ public sealed class InstanceNorm(int channels, double eps = 1e-5, bool affine = 
 
     /// <inheritdoc/>
     public override string Variant => "instance";
-
-    /// <inheritdoc/>
-    protected override Tensor Normalize(Tensor x) => x.Normalize(S, Eps);
 }

@@ -18,7 +18,4 @@ public sealed class LayerNorm(int channels, bool perPosition = false, double eps
 
     /// <inheritdoc/>
     public override string Variant => S.Positions ? "layer" : "layer:position";
-
-    /// <inheritdoc/>
-    protected override Tensor Normalize(Tensor x) => x.Normalize(S, Eps);
 }

@@ -10,8 +10,8 @@ namespace Tapegrad.Layers;
 /// gamma  [C], "weight" in files, starts at 1        beta  [C], "bias", starts at 0
 /// </code>
 /// One gamma and one beta per channel for all of them (PyTorch's LayerNorm has one per element), so that GroupNorm with one group
-/// is LayerNorm and with C groups InstanceNorm, the affine included. A variant says in <see cref="Normalize"/> what x^ is;
-/// gradients follow from the operations it uses.
+/// is LayerNorm and with C groups InstanceNorm, the affine included. A variant that is more than such a choice says in
+/// <see cref="Normalize(Tensor)"/> what x^ is; gradients follow from the operations it uses.
 /// </summary>
 /// <remarks>
 /// A set of one element gives 0, whatever it holds, with gradient 0: that is said once, by a notice. Without samples the output
@@ -62,18 +62,28 @@ public abstract class Normalization : Module
     public override string Settings =>
         FormattableString.Invariant($"{Variant}, {Channels} channels, eps {Eps:0.#####e-0}{(Weight is null ? ", no affine" : "")}");
 
-    /// <summary>x^ of x [N, .., C] with at least one element, of x's shape.</summary>
-    protected abstract Tensor Normalize(Tensor x);
+    /// <summary>
+    /// x^ of x [N, .., C] with at least one element, of x's shape, by a formula of the variant's own; null, as here, when x^ = (x - mean) /
+    /// sqrt(variance + eps) over its sets.
+    /// </summary>
+    protected virtual Tensor? Normalize(Tensor x) => null;
+
+    // relu(x^ gamma + beta + residual) as one operation, by mean and variance.
+    private protected virtual Tensor Normalize(Tensor x, Tensor? gamma, Tensor? beta, Tensor? residual, bool relu) =>
+        x.Normalize(S, Eps, gamma, beta, residual, relu);
 
     /// <inheritdoc/>
-    protected sealed override Tensor Forward(Tensor x)
+    protected sealed override Tensor Forward(Tensor x) => Forward(x, new Following(null, false));
+
+    private protected sealed override Tensor Forward(Tensor x, Following following)
     {
         if (x.Shape.Rank is < 2 or > 5 || x.Shape[-1] != Channels)
             throw new ShapeException($"{GetType().Name}: made for {Channels} channels: [N, {Channels}], [N, L, {Channels}], [N, H, W, {Channels}] or "
                 + $"[N, D, H, W, {Channels}]; given {x.Shape}. The channel axis is the last.");
         if (x.Count > 0) NoticeSingleElements(S.Geometry(x.Shape), x.Shape);
-        var normalized = x.Count == 0 ? x : Normalize(x);
-        return Weight is null || Bias is null ? normalized : normalized * Weight + Bias;
+        if ((x.Count == 0 ? x : Normalize(x)) is { } normalized) return Weight is null || Bias is null ? normalized : normalized * Weight + Bias;
+        var (residual, relu) = following.Take(x.Shape);
+        return Normalize(x, Weight?.Value, Bias?.Value, residual, relu);
     }
 
     private void NoticeSingleElements(SharingGeometry geometry, Shape x)
