@@ -8,6 +8,7 @@ PeerCommand.AddTo(root);
 CompareCommand.AddTo(root);
 ErrorsCommand.AddTo(root);
 ScalingCommand.AddTo(root);
+KernelsCommand.AddTo(root);
 try
 {
     var parsed = root.Parse(args);
