@@ -10,7 +10,8 @@ namespace Tapegrad.Tests.Devices;
 /// </summary>
 public sealed class ConvolutionKernelsTests
 {
-    private static readonly IConvolutionKernels Kernels = Device.Cpu;
+    // The direct kernels; Winograd's have a test class of their own.
+    private static readonly CpuDevice Direct = new() { UsesWinograd = false };
 
     [Fact]
     public void Every_kernel_equals_the_definition()
@@ -50,10 +51,10 @@ public sealed class ConvolutionKernelsTests
             var windows = geometry.Windows;
             var alone = geometry with { Windows = windows with { Batch = 1 } };
             var (x, weights, g) = (Random(XLength(geometry), 1), Random(WeightLength(geometry), 2), Random(YLength(geometry), 3));
-            var (y, xGradient, _) = Compute(geometry, x, weights, g);
+            var (y, xGradient, _) = Compute(Direct, geometry, x, weights, g);
             for (var sample = 0; sample < 9; sample += 4)
             {
-                var (one, oneGradient, _) = Compute(alone, Part(x, sample, 9), weights, Part(g, sample, 9));
+                var (one, oneGradient, _) = Compute(Direct, alone, Part(x, sample, 9), weights, Part(g, sample, 9));
                 AssertSameBits(Part(y, sample, 9), one, $"{geometry}: y of sample {sample}");
                 AssertSameBits(Part(xGradient, sample, 9), oneGradient, $"{geometry}: gradient of sample {sample}");
             }
@@ -63,23 +64,24 @@ public sealed class ConvolutionKernelsTests
     private static void CheckAll(ConvolutionGeometry geometry)
     {
         var (x, weights, g) = (Random(XLength(geometry), 1), Random(WeightLength(geometry), 2), Random(YLength(geometry), 3));
-        var (y, xGradient, wGradient) = Compute(geometry, x, weights, g);
+        var (y, xGradient, wGradient) = Compute(Direct, geometry, x, weights, g);
         var exact = Define(geometry, x, weights, g);
         AssertClose(geometry, "y", exact.Y, y);
         AssertClose(geometry, "input gradient", exact.X, xGradient);
         AssertClose(geometry, "weight gradient", exact.W, wGradient);
     }
 
-    internal static (float[] Y, float[] XGradient, float[] WGradient) Compute(ConvolutionGeometry geometry, float[] x, float[] w, float[] g)
+    internal static (float[] Y, float[] XGradient, float[] WGradient) Compute(
+        IConvolutionKernels kernels, ConvolutionGeometry geometry, float[] x, float[] w, float[] g)
     {
         var (xs, ws, gs) = (KernelTesting.Filled(x), KernelTesting.Filled(w), KernelTesting.Filled(g));
-        return (KernelTesting.Result(g.Length, y => Kernels.Convolve(geometry, xs, ws, y)),
-            KernelTesting.Result(x.Length, to => Kernels.ConvolveInputGradient(geometry, gs, ws, to)),
-            KernelTesting.Result(w.Length, to => Kernels.ConvolveWeightGradient(geometry, xs, gs, to)));
+        return (KernelTesting.Result(g.Length, y => kernels.Convolve(geometry, xs, ws, y)),
+            KernelTesting.Result(x.Length, to => kernels.ConvolveInputGradient(geometry, gs, ws, to)),
+            KernelTesting.Result(w.Length, to => kernels.ConvolveWeightGradient(geometry, xs, gs, to)));
     }
 
     // An element's exact value, the sum of its products' magnitudes, and their number.
-    private sealed class Sums(int length)
+    internal sealed class Sums(int length)
     {
         public double[] Value { get; } = new double[length];
 
@@ -96,7 +98,7 @@ public sealed class ConvolutionKernelsTests
     }
 
     // y[n, i, j, o] += x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c - first channel of o's group, o], and its two gradients, term by term.
-    private static (Sums Y, Sums X, Sums W) Define(ConvolutionGeometry geometry, float[] x, float[] w, float[] g)
+    internal static (Sums Y, Sums X, Sums W) Define(ConvolutionGeometry geometry, float[] x, float[] w, float[] g)
     {
         var (v, outputs, groups) = (geometry.Windows, geometry.OutputChannels, geometry.Groups);
         var (inputsEach, outputsEach) = (v.Channels / groups, outputs / groups);

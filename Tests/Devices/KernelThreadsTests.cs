@@ -14,18 +14,25 @@ public sealed class KernelThreadsTests : IDisposable
     [Fact]
     public void Convolution()
     {
-        for (var i = 0; i < 12; i++)
+        for (var i = 0; i < 12; i++) CheckConvolution(ConvolutionKernelsTests.RandomGeometry(new RandomSource(7000 + i), batch: 23));
+    }
+
+    [Fact]
+    public void WinogradConvolution()
+    {
+        for (var i = 0; i < 6; i++) CheckConvolution(WinogradTests.RandomGeometry(new RandomSource(7000 + i), batch: 23));
+    }
+
+    private static void CheckConvolution(ConvolutionGeometry geometry)
+    {
+        var x = KernelTesting.Normal(ConvolutionKernelsTests.XLength(geometry), 1);
+        var w = KernelTesting.Normal(ConvolutionKernelsTests.WeightLength(geometry), 2);
+        var g = KernelTesting.Normal(ConvolutionKernelsTests.YLength(geometry), 3);
+        SameForAnyThreads(geometry, () =>
         {
-            var geometry = ConvolutionKernelsTests.RandomGeometry(new RandomSource(7000 + i), batch: 23);
-            var x = KernelTesting.Normal(ConvolutionKernelsTests.XLength(geometry), 1);
-            var w = KernelTesting.Normal(ConvolutionKernelsTests.WeightLength(geometry), 2);
-            var g = KernelTesting.Normal(ConvolutionKernelsTests.YLength(geometry), 3);
-            SameForAnyThreads(geometry, () =>
-            {
-                var (y, xGradient, wGradient) = ConvolutionKernelsTests.Compute(geometry, x, w, g);
-                return [.. y, .. xGradient, .. wGradient];
-            });
-        }
+            var (y, xGradient, wGradient) = ConvolutionKernelsTests.Compute(Device.Cpu, geometry, x, w, g);
+            return [.. y, .. xGradient, .. wGradient];
+        });
     }
 
     [Theory]

@@ -1,0 +1,127 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Tapegrad.Memory;
+
+namespace Tapegrad.Devices;
+
+/// <summary>
+/// The weight gradient of a 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (<see cref="WinogradTransforms"/>). Equals, up to rounding,
+/// <code>
+/// for k, l, c, o:  w[k, l, c, o] = sum over n, i, j of x[n, i + k - p, j + l - p, c] * g[n, i, j, o]
+/// </code>
+/// Transform a few tiles of x and of g; add, in each of 36 planes, the products of their channels to sums [C, O]; transform the sums back when all
+/// tiles are in them. Each sum runs over the tiles of a part as one chain; then the parts are added in their order. They are cut by the shape alone.
+/// </summary>
+/// <remarks>
+/// Lanes: channels in the transforms; 16 output channels, a panel, and 6 input channels at a time in the sums. Remainders: pixels outside the images
+/// are 0; channels behind the last are computed from what lies there and dropped.
+/// </remarks>
+internal sealed unsafe class WinogradWeightGradient
+{
+    private const int Panel = ConvolutionTiles.Columns;
+    private const int Rows = ConvolutionTiles.Rows;
+    private const int Vector = 8;
+    private const int Planes = WinogradTransforms.Planes;
+    private const int Results = WinogradTransforms.Results;
+    private const int Taps = 9;
+    private const int BlockBytes = 300_000;   // the planes of a block stay in the second cache
+    private const int LeastTiles = 32, MostTiles = 96;
+    private const int MostParts = 16, FewestParts = 4;
+    private const int MostPartialSums = 1 << 22;
+    private const int PlaneGap = 16;          // planes a power of two apart would share the cache's sets
+
+    private readonly int inputs, outputs, panels, rowTiles, tiles, parts, block, inputLength, outputLength, planeLength;
+    private readonly ImageTiles x, g;
+
+    private WinogradWeightGradient(ConvolutionGeometry geometry)
+    {
+        var windows = geometry.Windows;
+        (inputs, outputs) = (windows.Channels, geometry.OutputChannels);
+        var (height, width) = (windows.OutputHeight, windows.OutputWidth);
+        var (down, across) = ((height - 1) / Results + 1, (width - 1) / Results + 1);
+        tiles = windows.Batch * down * across;
+        x = new ImageTiles(windows.Height, windows.Width, inputs, WinogradTransforms.Inputs, Results, -windows.Padding.Height, -windows.Padding.Width,
+            down, across);
+        g = new ImageTiles(height, width, outputs, Results, Results, 0, 0, down, across);
+        (panels, rowTiles) = ((outputs - 1) / Panel + 1, (inputs - 1) / Rows + 1);
+        (inputLength, outputLength) = ((inputs + Vector - 1) / Vector * Vector, panels * Panel);
+        planeLength = panels * rowTiles * Rows * Panel;
+        block = Math.Clamp(BlockBytes / (Planes * sizeof(float) * (inputLength + outputLength)), LeastTiles, MostTiles);
+        parts = Math.Clamp(tiles / LeastTiles, 1, Math.Clamp(MostPartialSums / (Planes * planeLength), FewestParts, MostParts));
+        // Blocks of nearly the same size in each part.
+        var largest = (tiles - 1) / parts + 1;
+        block = (largest - 1) / ((largest - 1) / block + 1) + 1;
+    }
+
+    /// <summary>The gradient of w, given x and the gradient of y.</summary>
+    public static void Run(ConvolutionGeometry geometry, BufferPool pool, float* x, float* g, float* w)
+    {
+        var kernel = new WinogradWeightGradient(geometry);
+        var partial = (HostBuffer<float>)pool.Rent(kernel.parts * Planes * kernel.planeLength);
+        var sums = partial.Pointer;
+        Workers.Run(kernel.parts, part => kernel.SumPart(part, x, g, sums + (long)part * Planes * kernel.planeLength));
+        Workers.Run(kernel.panels * kernel.rowTiles, item => kernel.Combine(item, sums, w));
+        pool.Return(partial);
+    }
+
+    // sums[plane, panel, row tile, 6, 16] of the tiles of one part.
+    [SkipLocalsInit]
+    private void SumPart(int part, float* images, float* gradients, float* sums)
+    {
+        new Span<float>(sums, Planes * planeLength).Clear();
+        var (xPlane, gPlane) = (block * inputLength + PlaneGap, block * outputLength + PlaneGap);
+        var xPlanes = Scratch<float>.Rent(Planes * (long)(xPlane + gPlane) + Math.Max(x.PatchLength, g.PatchLength));
+        var gPlanes = xPlanes + Planes * xPlane;
+        var patch = gPlanes + Planes * gPlane;
+        var (end, start) = ((int)((long)tiles * (part + 1) / parts), 0);
+        for (var first = (int)((long)tiles * part / parts); first < end; first += block)
+        {
+            var count = Math.Min(block, end - first);
+            for (var tile = 0; tile < count; tile++)
+            {
+                var from = x.Find(images, first + tile, patch, out var rowLength);
+                for (var c = 0; c < inputs; c += Vector)
+                    WinogradTransforms.Inward(from + c, rowLength, inputs, xPlanes + tile * inputLength + c, xPlane);
+                from = g.Find(gradients, first + tile, patch, out rowLength);
+                for (var o = 0; o < outputs; o += Vector)
+                    WinogradTransforms.GradientInward(from + o, rowLength, outputs, gPlanes + tile * outputLength + o, gPlane);
+            }
+            var to = sums;
+            for (var plane = 0; plane < Planes; plane++)
+                for (var panel = 0; panel < panels; panel++)
+                    for (var row = 0; row < rowTiles; row++, to += Rows * Panel)
+                        ConvolutionTiles.AddProducts(xPlanes + plane * xPlane + row * Rows, &start, 1, count, inputLength,
+                            gPlanes + plane * gPlane + panel * Panel, outputLength, to);
+        }
+    }
+
+    // Six input channels and a panel of outputs: adds the parts and writes their weights.
+    [SkipLocalsInit]
+    private void Combine(int item, float* sums, float* w)
+    {
+        var (panel, rowTile) = Math.DivRem(item, rowTiles);
+        var lanes = Math.Min(Panel, outputs - panel * Panel);
+        var totals = stackalloc float[Planes * Panel];
+        var taps = stackalloc float[Taps * Panel];
+        sums += (long)item * Rows * Panel;
+        for (var c = rowTile * Rows; c < Math.Min(inputs, (rowTile + 1) * Rows); c++, sums += Panel)
+        {
+            for (var plane = 0; plane < Planes; plane++)
+            {
+                var from = sums + (long)plane * planeLength;
+                var (low, high) = (Vector256.Load(from), Vector256.Load(from + Vector));
+                for (var part = 1; part < parts; part++)
+                {
+                    from += (long)Planes * planeLength;
+                    low += Vector256.Load(from);
+                    high += Vector256.Load(from + Vector);
+                }
+                low.Store(totals + plane * Panel);
+                high.Store(totals + plane * Panel + Vector);
+            }
+            for (var lane = 0; lane < Panel; lane += Vector) WinogradTransforms.WeightsOutward(totals + lane, Panel, taps + lane, Panel);
+            for (var tap = 0; tap < Taps; tap++)
+                new Span<float>(taps + tap * Panel, lanes).CopyTo(new Span<float>(w + ((long)tap * inputs + c) * outputs + panel * Panel, lanes));
+        }
+    }
+}
