@@ -81,6 +81,12 @@ public class Scope : IDisposable
         if (IsDisposed) return;
         IsDisposed = true;
         open?.RemoveAll(entry => !entry.TryGetTarget(out var scope) || scope == this);
+        Clear();
+    }
+
+    /// <summary>Gives back what it owns until now, and stays open.</summary>
+    internal void Clear()
+    {
         foreach (var (buffer, pool) in owned)
             if (buffer.Owner == number) pool.Return(buffer);   // else it was kept, released earlier, or moved to another scope
         owned.Clear();

@@ -1,3 +1,5 @@
+using Tapegrad.Devices;
+using Tapegrad.Memory;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad;
@@ -5,18 +7,22 @@ namespace Tapegrad;
 // How a tape is read from its end: the gradients of one value with respect to those that were asked for.
 public sealed partial class Tape
 {
-    private Dictionary<int, Tensor> Find(Tensor y, Tensor seed, HashSet<int> wanted, bool createGraph, bool release)
+    // The gradient that arrived at each record up to y's, as far as it was asked for.
+    private Tensor?[] Find(Tensor y, Tensor seed, IEnumerable<int> records, bool createGraph, bool release)
     {
         CheckOpen();
         if (createGraph && paused > 0)
             throw new InvalidOperationException("the tape is paused, so it cannot record the sweep that createGraph asks for.");
         var start = RecordOf(y);
         if (start < 0) throw NotRecorded(y);
+        var wanted = new bool[start + 1];
+        foreach (var record in records)
+            if (record <= start) wanted[record] = true;   // y does not depend on what came later
         using var _ = createGraph ? null : Pause();
         var layer = LayerContext.Current;
         try
         {
-            return new Sweep(this, FindNeeded(start, wanted), createGraph).Run(start, seed, wanted, release);
+            return new Sweep(this, FindNeeded(wanted), createGraph).Run(seed, wanted, release);
         }
         finally
         {
@@ -25,15 +31,12 @@ public sealed partial class Tape
     }
 
     // Which records lead to something that was asked for. Inputs stand earlier on the tape, so one pass forward finds them.
-    private bool[] FindNeeded(int start, HashSet<int> wanted)
+    private bool[] FindNeeded(bool[] wanted)
     {
-        var needed = new bool[start + 1];
-        for (var record = 0; record <= start; record++)
-        {
-            needed[record] = wanted.Contains(record);
+        var needed = (bool[])wanted.Clone();
+        for (var record = 0; record < needed.Length; record++)
             foreach (var input in entries[record].Inputs)
                 if (RecordOf(input) is var source and >= 0) needed[record] |= needed[source];
-        }
         return needed;
     }
 
@@ -48,34 +51,44 @@ public sealed partial class Tape
     /// </remarks>
     private sealed class Sweep(Tape tape, bool[] needed, bool createGraph)
     {
-        private readonly Dictionary<int, Tensor> pending = [];
-        private readonly Dictionary<Buffer, int> holds = [];
+        private readonly Dictionary<Buffer, int> holds = new(createGraph ? 0 : 2 * needed.Length);
+        private Tensor?[] pending = [];   // the gradient that waits at each record
+        private Scope? made;              // owns what a pull makes on its way
 
-        /// <summary>The gradients of the wanted records, as far as the first one leads back to them.</summary>
-        public Dictionary<int, Tensor> Run(int start, Tensor seed, HashSet<int> wanted, bool release)
+        /// <summary>The gradients of the wanted records, as far as the last one leads back to them.</summary>
+        public Tensor?[] Run(Tensor seed, bool[] wanted, bool release)
         {
+            var start = wanted.Length - 1;
+            using var _ = made = createGraph ? null : new Scope();
+            pending = new Tensor?[start + 1];
             pending[start] = seed;
             if (release) HoldValues(start);
             for (var record = start; record >= 0; record--)
             {
                 // Every later use of this value stands later on the tape, so its gradient is complete when the sweep comes here.
                 var entry = tape.entries[record];
-                if (pending.TryGetValue(record, out var gradient))
+                if (pending[record] is { } gradient)
                 {
                     Spread(entry, gradient);
-                    if (!wanted.Contains(record) && pending.Remove(record)) LetGo(gradient);
+                    made?.Clear();
+                    if (!wanted[record])
+                    {
+                        pending[record] = null;
+                        LetGo(gradient);
+                    }
                 }
                 if (release && record < start) LetGo(entry.Value);
                 tape.Notify(entry, backward: true);
             }
-            foreach (var gradient in pending.Values) tape.AdoptFromInside(gradient);
+            foreach (var gradient in pending)
+                if (gradient is not null) tape.AdoptFromInside(gradient);
             return pending;
         }
 
         // What the caller reads later keeps its hold: y, and the statistics that an optimizer's step will commit.
         private void HoldValues(int start)
         {
-            foreach (var entry in tape.entries.Take(start + 1)) Hold(entry.Value);
+            for (var record = 0; record <= start; record++) Hold(tape.entries[record].Value);
             foreach (var (_, moments) in tape.proposals)
             {
                 Hold(moments.Mean);
@@ -87,11 +100,11 @@ public sealed partial class Tape
         private void Spread(Entry entry, Tensor gradient)
         {
             var inputs = entry.Inputs;
-            var records = Array.ConvertAll(inputs, tape.RecordOf);
-            var isWanted = Array.ConvertAll(records, record => record >= 0 && (record >= needed.Length || needed[record]));
+            var isWanted = new bool[inputs.Length];
+            for (var i = 0; i < inputs.Length; i++)
+                isWanted[i] = tape.RecordOf(inputs[i]) is var record and >= 0 && (record >= needed.Length || needed[record]);
             if (!isWanted.Contains(true)) return;
             LayerContext.Current = entry.Layer;   // for errors, and for what is recorded now
-            using var made = createGraph ? null : new Scope();   // what a pull makes on its way is free again at once
             var all = entry switch
             {
                 { Composite: { } composite } when createGraph => Replay(composite, inputs, gradient),
@@ -105,7 +118,7 @@ public sealed partial class Tape
                 if (part is null) continue;
                 if (part.Shape != inputs[i].Shape) part = Unbroadcast(entry, i, part);
                 if (tape.stopAtNonFinite) CheckFinite(entry, part, $"gradient of input {i}", inputs[i].Parameter);
-                Add(records[i], part, made);
+                Add(tape.RecordOf(inputs[i]), part);
             }
         }
 
@@ -119,10 +132,15 @@ public sealed partial class Tape
             return gradient.SumTo(shape);
         }
 
-        private void Add(int record, Tensor gradient, Scope? made)
+        private void Add(int record, Tensor gradient)
         {
-            if (pending.TryGetValue(record, out var before))
+            if (pending[record] is { } before)
             {
+                if (!createGraph && IsHeldOnce(before))   // nobody else sees it: it can take the other one in
+                {
+                    pending[record] = AddInPlace(before, gradient);
+                    return;
+                }
                 gradient = before + gradient;
                 LetGo(before);
             }
@@ -134,6 +152,21 @@ public sealed partial class Tape
                 Hold(gradient);
             }
         }
+
+        // Older tensors of the buffer refuse to be read from now on.
+        private static Tensor AddInPlace(Tensor sum, Tensor part)
+        {
+            sum.Device.Update(new Increasing(), sum.Buffer, part.Buffer, null, null);
+            sum.Buffer.Invalidate(BufferChange.Returned);
+            return new Tensor(sum.Shape, sum.Device, sum.Memory);
+        }
+
+        private readonly struct Increasing : IUpdate
+        {
+            public void Apply<T>(ref T sum, T part, ref T first, ref T second) where T : struct, IReal<T> => sum += part;
+        }
+
+        private bool IsHeldOnce(Tensor tensor) => tape.Owns(tensor) && holds.GetValueOrDefault(tensor.Memory) == 1;
 
         private void Hold(Tensor tensor)
         {
@@ -157,13 +190,13 @@ public sealed partial class Tape
         {
             var first = tape.entries.Count;
             var last = tape.RecordOf(composite(inputs));
-            var inner = new Sweep(tape, needed, createGraph);
-            inner.pending[last] = gradient;
+            var inner = new Sweep(tape, needed, createGraph) { pending = new Tensor?[tape.entries.Count] };
+            if (last >= 0) inner.pending[last] = gradient;
             for (var record = last; record >= first; record--)
-                if (inner.pending.TryGetValue(record, out var g)) inner.Spread(tape.entries[record], g);
+                if (inner.pending[record] is { } g) inner.Spread(tape.entries[record], g);
             var seen = new HashSet<int>();
             return Array.ConvertAll(inputs, x =>
-                tape.RecordOf(x) is var r and >= 0 && seen.Add(r) ? inner.pending.GetValueOrDefault(r) : null);
+                tape.RecordOf(x) is var r and >= 0 && seen.Add(r) ? inner.pending[r] : null);
         }
     }
 }

@@ -228,10 +228,10 @@ public sealed partial class Tape : Scope
         if (loss.Count != 1)
             throw new ShapeException($"Gradients: the loss has the shape {loss.Shape}; it must be one number. Take its mean, or "
                 + "use the overload with a seed.");
-        var found = Find(loss, loss.Constant(loss.Shape, 1), [.. parameters.Values], createGraph: false, release);
-        var result = new Dictionary<Parameter, Tensor>();
+        var found = Find(loss, loss.Constant(loss.Shape, 1), parameters.Values, createGraph: false, release);
+        var result = new Dictionary<Parameter, Tensor>(parameters.Count);
         foreach (var (parameter, record) in parameters)
-            if (found.TryGetValue(record, out var gradient)) result[parameter] = gradient;
+            if (record < found.Length && found[record] is { } gradient) result[parameter] = gradient;
         return new Gradients(result, proposals);
     }
 
@@ -252,8 +252,9 @@ public sealed partial class Tape : Scope
             throw new ShapeException($"Gradients: the seed has the shape {seed.Shape}, but y has {y.Shape}.");
         foreach (var x in wrt)
             if (RecordOf(x) < 0) throw NotRecorded(x);
-        var found = Find(y, seed, [.. wrt.Select(RecordOf)], createGraph, release: false);
-        return [.. wrt.Select(x => found.GetValueOrDefault(RecordOf(x)) ?? x.Constant(x.Shape, 0))];
+        var records = Array.ConvertAll(wrt, RecordOf);
+        var found = Find(y, seed, records, createGraph, release: false);
+        return [.. wrt.Zip(records, (x, record) => (record < found.Length ? found[record] : null) ?? x.Constant(x.Shape, 0))];
     }
 
     // ---- errors ---------------------------------------------------------------------------------------------------------------
