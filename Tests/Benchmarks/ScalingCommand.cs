@@ -28,8 +28,9 @@ internal static class ScalingCommand
         Console.WriteLine("|---:|---:|---:|---:|---:|---:|---:|---:|");
         foreach (var (depth, width) in ((int, int)[])[(20, 8), (20, 16), (20, 32), (20, 64), (32, 16), (44, 16), (56, 16)])
         {
-            var model = ResNet.Cifar(depth, Normalizations.Parse("batch"), classes: 10, seed: 1, width: width);
-            var (flops, count) = (StepFlops(model), model.Parameters.Sum(parameter => (double)parameter.Count));
+            Module Create() => ResNet.Cifar(depth, Normalizations.Parse("batch"), classes: 10, seed: 1, width: width);
+            var model = Create();
+            var (flops, count) = (StepFlops(Create()), model.Parameters.Sum(parameter => (double)parameter.Count));   // one to look into, one to time
             var seconds = clock.Best(new Training(model, batch).Step);
             var work = flops * batch;
             Console.WriteLine(Invariant($"| {depth} | {width} | {count:N0} | {flops / 1e6:F1} | {1e3 * seconds:F1} | {1e6 * seconds / batch:F1} | ")
