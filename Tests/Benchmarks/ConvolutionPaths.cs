@@ -1,3 +1,5 @@
+using Tapegrad.Devices;
+
 namespace Tapegrad.Benchmarks;
 
 /// <summary>The ways in which the device computes a convolution: as it chooses, and without Winograd's algorithm.</summary>
@@ -7,5 +9,8 @@ internal static class ConvolutionPaths
     public static void ForEach(Action<string> measure)
     {
         measure("");
+        Device.Cpu.UsesWinograd = false;
+        measure("direct ");
+        Device.Cpu.UsesWinograd = true;
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Tapegrad.Devices;
+using Tapegrad.Examples.Cifar10;
 using static System.FormattableString;
 
 namespace Tapegrad.Benchmarks;
@@ -10,28 +11,28 @@ namespace Tapegrad.Benchmarks;
 /// </summary>
 internal static class ErrorsCommand
 {
-    private const int Batch = 4;   // double precision takes its time
+    private static readonly Option<int> Batch = Options.Whole("--batch", "images; double precision takes its time", 4);
 
     public static void AddTo(RootCommand root)
     {
-        var command = new Command("errors", "Prints the largest errors of float convolutions against double precision, as a table.");
-        command.SetAction(_ => Run());
+        var command = new Command("errors", "Prints the largest errors of float convolutions against double precision, as a table.") { Batch };
+        command.SetAction(options => Run(options.GetValue(Batch)));
         root.Add(command);
     }
 
-    private static int Run()
+    private static int Run(int batch)
     {
-        Console.WriteLine($"| conv3x3, batch {Batch} | path | forward | input gradient | weight gradient |");
+        Console.WriteLine($"| conv3x3, batch {batch} | path | forward | input gradient | weight gradient |");
         Console.WriteLine("|---|---|---:|---:|---:|");
         foreach (var (channels, side) in KernelFigures.Convolutions)
         {
-            var (image, random) = (new Shape(Batch, side, side, channels), new RandomSource(1));
+            var (image, random) = (new Shape(batch, side, side, channels), new RandomSource(1));
             float[][] operands = [.. ((Shape[])[image, new Shape(3, 3, channels, channels), image]).Select((shape, i) => Tensor.Normal(shape, random.Split(i)).ToFloats())];
             var (exact, scale) = (Convolve(Device.Reference, operands), Convolve(Device.Reference, [.. operands.Select(all => all.Select(Math.Abs).ToArray())]));
             ConvolutionPaths.ForEach(path =>
             {
                 var errors = Convolve(Device.Cpu, operands).Select((result, i) => Largest(result.Zip(exact[i], (a, b) => a - b)) / Largest(scale[i]));
-                Console.WriteLine($"| {channels}x{side}x{side} | {path}| {string.Join(" | ", errors.Select(error => Invariant($"{error:0.0e+0}")))} |");
+                Console.WriteLine($"| {channels}x{side}x{side} | {(path == "" ? "Winograd " : path)}| {string.Join(" | ", errors.Select(error => Invariant($"{error:0.0e+0}")))} |");
             });
 
             // The value, and the gradients of x and w, given that of y.

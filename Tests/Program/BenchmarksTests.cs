@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using Xunit;
 
@@ -77,6 +78,23 @@ public sealed class BenchmarksTests
         Assert.Equal(6 * 40_552_064 - 2 * 442_368, 242.4e6, 0.05e6);
     }
 
+    [Fact]
+    public void Errors_of_convolutions_are_those_of_both_algorithms()
+    {
+        var outcome = Run("errors --batch 1");
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        var rows = outcome.Lines[2..].Select(line => line.Split('|', StringSplitOptions.TrimEntries)).ToArray();
+        Assert.Equal(6, rows.Select(row => row[1]).Distinct().Count());
+        double[] Errors(string path) =>
+            [.. rows.Where(row => row[2] == path).SelectMany(row => row[3..6]).Select(error => double.Parse(error, CultureInfo.InvariantCulture))];
+        Assert.Equal((18, 18), (Errors("Winograd").Length, Errors("direct").Length));
+        foreach (var (winograd, direct) in Errors("Winograd").Zip(Errors("direct")))
+        {
+            Assert.InRange(direct, 1e-8, 1e-6);   // float has a spacing of 1.2e-7 at 1
+            Assert.InRange(winograd, 1.2 * direct, 1e-5);
+        }
+    }
+
     private static string Refused(string arguments)
     {
         var outcome = Run(arguments);
@@ -93,6 +111,6 @@ public sealed class BenchmarksTests
     [InlineData("peer --threads 0", "--threads '0'")]
     [InlineData("peer --seconds 1,5", "--seconds '1,5'")]
     [InlineData("scaling --batch 0", "--batch '0'")]
-    [InlineData("errors --batch 1", "'1'")]
+    [InlineData("errors --batch 0", "--batch '0'")]
     public void What_it_does_not_understand_is_refused_in_one_line(string arguments, string word) => Assert.Contains(word, Refused(arguments));
 }

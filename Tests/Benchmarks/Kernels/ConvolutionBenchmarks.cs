@@ -15,10 +15,15 @@ public class ConvolutionBenchmarks
     [Params("16x32x32", "32x16x16", "64x8x8", "64x32x32", "128x16x16", "256x8x8")]
     public string Shape { get; set; } = "";
 
+    /// <summary>Whether Winograd's algorithm may be used.</summary>
+    [Params(true, false)]
+    public bool Winograd { get; set; }
+
     /// <summary>Fills the operands.</summary>
     [GlobalSetup]
     public void Fill()
     {
+        Device.Cpu.UsesWinograd = Winograd;
         var numbers = Array.ConvertAll(Shape.Split('x'), int.Parse);
         var (channels, height, width) = (numbers[0], numbers[1], numbers[2]);
         geometry = new ConvolutionGeometry(new WindowGeometry(128, height, width, channels, Kernel: 3, Stride: 1, Padding: 1, Dilation: 1), channels, Groups: 1);
