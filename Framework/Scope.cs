@@ -1,6 +1,3 @@
-using Tapegrad.Memory;
-using Buffer = Tapegrad.Memory.Buffer;
-
 namespace Tapegrad;
 
 /// <summary>
@@ -18,7 +15,7 @@ public class Scope : IDisposable
     [ThreadStatic] private static List<WeakReference<Scope>>? open;
 
     private readonly long number = Interlocked.Increment(ref lastNumber);
-    private readonly List<(Buffer Buffer, BufferPool Pool)> owned = [];
+    private readonly List<Tensor> owned = [];   // one of each buffer
 
     /// <summary>Opens a scope on this thread, inside those that are open already.</summary>
     public Scope() : this(current: true) { }
@@ -57,7 +54,7 @@ public class Scope : IDisposable
         var buffer = tensor.Memory;
         if (buffer.Owner == number || tensor.Parameter is not null) return;
         buffer.Owner = number;
-        owned.Add((buffer, tensor.Device.Pool));
+        owned.Add(tensor);
     }
 
     /// <summary>
@@ -87,8 +84,8 @@ public class Scope : IDisposable
     /// <summary>Gives back what it owns until now, and stays open.</summary>
     internal void Clear()
     {
-        foreach (var (buffer, pool) in owned)
-            if (buffer.Owner == number) pool.Return(buffer);   // else it was kept, released earlier, or moved to another scope
+        foreach (var tensor in owned)
+            if (tensor.Memory.Owner == number) tensor.Device.Pool.Return(tensor.Memory);   // else it was kept, released earlier, or moved to another scope
         owned.Clear();
     }
 }

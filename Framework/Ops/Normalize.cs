@@ -51,16 +51,21 @@ public static class NormalizeOperation
     // What stands beside x, in the order of the record's inputs.
     private sealed record Operands(Tensor? Gamma, Tensor? Beta, Tensor? Residual, Tensor? Mean = null, Tensor? Variance = null)
     {
-        private Tensor?[] All => [Gamma, Beta, Residual, Mean, Variance];
+        private readonly Tensor?[] all = [Gamma, Beta, Residual, Mean, Variance];
 
-        public Tensor[] Present => [.. All.OfType<Tensor>()];
+        /// <summary>x and the operands that are there.</summary>
+        public Tensor[] With(Tensor x) => [x, .. Of(all)!];
 
         /// <summary>Of one thing for each operand, those whose operand is there.</summary>
-        public IEnumerable<Tensor?> Of(params Tensor?[] each) => each.Where((_, i) => All[i] is not null);
+        public IEnumerable<Tensor?> Of(params Tensor?[] each)
+        {
+            for (var i = 0; i < all.Length; i++)
+                if (all[i] is not null) yield return each[i];
+        }
 
         public void Check(Tensor x)
         {
-            foreach (var operand in Present) Tensor.CheckDevice("normalize", x, operand);
+            foreach (var operand in With(x)) Tensor.CheckDevice("normalize", x, operand);
             foreach (var (name, operand) in (ReadOnlySpan<(string, Tensor?)>)[("gamma", Gamma), ("beta", Beta), ("mean", Mean), ("variance", Variance)])
                 if (operand is not null && operand.Shape != new Shape(x.Shape[-1]))
                     throw new ShapeException($"normalize: the {name} {operand.Shape} must be [{x.Shape[-1]}], one number for each channel of {x.Shape}.");
@@ -84,7 +89,7 @@ public static class NormalizeOperation
         kernels.Normalize(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, residual?.Buffer, numbers.Buffer, value.Buffer);
         Tape.Current?.AdoptFromInside(numbers);   // the gradient will need them
         statistics = numbers;
-        return Tape.RecordKernel("normalize", value, [x, .. operands.Present], _ => Composite(x, sharing, geometry, operands), (y, g, _) =>
+        return Tape.RecordKernel("normalize", value, operands.With(x), _ => Composite(x, sharing, geometry, operands), (y, g, _) =>
         {
             Tensor Like(Tensor other) => Tensor.Create(other.Shape, x.Device);
             var channels = new Shape(x.Shape[-1]);

@@ -1,3 +1,5 @@
+using Tapegrad.Devices;
+
 namespace Tapegrad.Layers;
 
 /// <summary>
@@ -19,12 +21,16 @@ internal sealed class RunningStatistics(Module layer, BatchNormConvention conven
 
     public void Commit(Moments moments)
     {
-        Blend(mean, moments.Mean);
+        mean.Update(new Blend(convention.NewWeight, 1), moments.Mean);
         if (moments.Count > 1)   // one element has no variance
-            Blend(variance, convention.Unbiased ? moments.Variance * ((double)moments.Count / (moments.Count - 1)) : moments.Variance);
+            variance.Update(new Blend(convention.NewWeight, convention.Unbiased ? (double)moments.Count / (moments.Count - 1) : 1), moments.Variance);
         present = true;
+    }
 
-        void Blend(Parameter running, Tensor moment) => running.Value = running.Value * (1 - convention.NewWeight) + moment * convention.NewWeight;
+    private readonly struct Blend(double weight, double factor) : IUpdate
+    {
+        public void Apply<T>(ref T running, T moment, ref T unused1, ref T unused2) where T : struct, IReal<T> =>
+            running = running * T.Of(1 - weight) + moment * T.Of(factor) * T.Of(weight);
     }
 
     // Statistics that were loaded or set by hand differ from those that every layer starts with.

@@ -37,14 +37,12 @@ public sealed unsafe partial class CpuDevice : Device
     internal static void InRanges(int count, long elementsEach, Action<int, int> body)
     {
         if (count == 0) return;
-        if (count * elementsEach < ParallelThreshold)
-        {
-            body(0, count);
-            return;
-        }
-        var each = (int)Math.Clamp(ParallelThreshold / 2 / Math.Max(1, elementsEach), 1, count);
-        Workers.Run((count - 1) / each + 1, range => body(range * each, (int)Math.Min((range + 1L) * each, count)));
+        if (count * elementsEach < ParallelThreshold) body(0, count);
+        else InParallel(count, (int)Math.Clamp(ParallelThreshold / 2 / Math.Max(1, elementsEach), 1, count), body);
     }
+
+    private static void InParallel(int count, int each, Action<int, int> body) =>
+        Workers.Run((count - 1) / each + 1, range => body(range * each, (int)Math.Min((range + 1L) * each, count)));
 
     /// <inheritdoc/>
     public override void Write(ReadOnlySpan<double> source, Buffer target) => TensorPrimitives.ConvertTruncating(source, Numbers(target));

@@ -6,34 +6,38 @@ namespace Tapegrad.Devices;
 /// Two walks through one extent in row-major order, with as few axes as possible: axes of length 1 vanish, and neighbouring axes become one where
 /// both walks go from the end of the inner one to its next beginning in the outer one's stride. The last axis that is left is the row.
 /// </summary>
-internal sealed class MergedWalk
+internal readonly struct MergedWalk
 {
-    private readonly int[] lengths;   // of the axes outside the rows, the innermost first
-    private readonly (int A, int B)[] strides;
+    [InlineArray(Shape.MaximumRank)]
+    private struct Axes
+    {
+        private (int Length, int A, int B) first;
+    }
+
+    private readonly Axes axes;   // the row, then outwards
+    private readonly int rank;
 
     public MergedWalk(Shape extent, ReadOnlySpan<int> strideA, ReadOnlySpan<int> strideB)
     {
-        var axes = new List<(int Length, int A, int B)>();
+        Span<(int Length, int A, int B)> merged = axes;
         for (var axis = extent.Rank - 1; axis >= 0; axis--)
         {
             var (length, a, b) = (extent[axis], strideA[axis], strideB[axis]);
             if (length == 1) continue;
-            if (axes is [.., var inner] && a == inner.A * inner.Length && b == inner.B * inner.Length) axes[^1] = inner with { Length = inner.Length * length };
-            else axes.Add((length, a, b));
+            if (rank > 0 && merged[rank - 1] is var inner && a == inner.A * inner.Length && b == inner.B * inner.Length)
+                merged[rank - 1].Length *= length;
+            else merged[rank++] = (length, a, b);
         }
-        if (axes.Count == 0) axes.Add((1, 1, 1));
-        Length = axes[0].Length;
-        Inner = (axes[0].A, axes[0].B);
-        lengths = [.. axes.Skip(1).Select(axis => axis.Length)];
-        strides = [.. axes.Skip(1).Select(axis => (axis.A, axis.B))];
-        Rows = lengths.Aggregate(1, (product, length) => product * length);
+        if (rank == 0) merged[rank++] = (1, 1, 1);
+        Rows = 1;
+        foreach (var (length, _, _) in merged[1..rank]) Rows *= length;
     }
 
     /// <summary>The number of elements in a row.</summary>
-    public int Length { get; }
+    public int Length => axes[0].Length;
 
     /// <summary>How far each walk steps from one element of a row to the next.</summary>
-    public (int A, int B) Inner { get; }
+    public (int A, int B) Inner => (axes[0].A, axes[0].B);
 
     /// <summary>The number of rows.</summary>
     public int Rows { get; }
@@ -43,11 +47,11 @@ internal sealed class MergedWalk
     public (int A, int B) Row(int row)
     {
         var (a, b) = (0, 0);
-        for (var axis = 0; axis < lengths.Length; axis++)
+        for (var axis = 1; axis < rank; axis++)
         {
-            (row, var digit) = Math.DivRem(row, lengths[axis]);
-            a += digit * strides[axis].A;
-            b += digit * strides[axis].B;
+            (row, var digit) = Math.DivRem(row, axes[axis].Length);
+            a += digit * axes[axis].A;
+            b += digit * axes[axis].B;
         }
         return (a, b);
     }
