@@ -51,17 +51,34 @@ public sealed record Augment
         var left = random.Below(2 * Padding + 1, 1) - Padding;
         var flip = Flips && random.Below(2, 2) == 1;
         var (height, width, channels) = size;
-        var next = 0;
-        for (var y = top; y < top + height; y++)
+        // The window's columns that lie in the image; they are shown from a column on, forwards or backwards, with border before and behind.
+        var (first, end) = (Math.Max(0, -left), Math.Min(width, width - left));
+        var seen = Math.Max(0, end - first);
+        var before = flip ? width - first - seen : first;
+        var (start, step) = flip ? (width - 1 - first, -channels) : (first, channels);
+        for (var y = 0; y < height; y++)
         {
-            for (var x = 0; x < width; x++)
+            var row = target.Slice(y * width * channels, width * channels);
+            if (seen == 0 || (uint)(top + y) >= (uint)height)
             {
-                var column = left + (flip ? width - 1 - x : x);
-                var inside = (uint)y < (uint)height && (uint)column < (uint)width;
-                var pixel = (y * width + column) * channels;
-                for (var channel = 0; channel < channels; channel++)
-                    target[next++] = levels[256 * channel + (inside ? image[pixel + channel] : 0)];
+                Blacken(row, levels, channels);
+                continue;
+            }
+            Blacken(row[..(before * channels)], levels, channels);
+            Blacken(row[((before + seen) * channels)..], levels, channels);
+            var pixels = image.Slice(((top + y) * width + left + first) * channels, seen * channels);
+            for (var channel = 0; channel < channels; channel++)
+            {
+                var numbers = levels.Slice(256 * channel, 256);
+                for (int i = channel, place = start * channels + channel; i < pixels.Length; i += channels, place += step)
+                    row[place] = numbers[pixels[i]];
             }
         }
+    }
+
+    private static void Blacken(Span<float> pixels, ReadOnlySpan<float> levels, int channels)
+    {
+        for (var i = 0; i < pixels.Length; i += channels)
+            for (var channel = 0; channel < channels; channel++) pixels[i + channel] = levels[256 * channel];
     }
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Tapegrad.Datasets;
 
 /// <summary>
@@ -30,23 +32,31 @@ internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource
     // The images of one step: order[Start], ..., order[Start + Count - 1]; without an order, the images Start, Start + 1, ...
     private sealed record Plan(int Step, int Epoch, Lazy<int[]>? Order, int Start, int Count);
 
-    private sealed class Slot(int length)
+    private sealed class Slot(float[] pixels)
     {
-        public float[] Pixels { get; } = new float[length];
+        public float[] Pixels => pixels;
         public int[] Labels { get; set; } = [];
     }
 
     /// <summary>Walks. Each batch's tensor lives until the next one is asked for; the last one is left to the collector.</summary>
     public IEnumerable<Batch> Walk()
     {
+        // From the pool, since each epoch is a walk of its own; a walk that is forgotten leaves them to the collector.
         var slots = new Slot[Slots];
-        for (var i = 0; i < Slots; i++) slots[i] = new Slot(Math.Min(size, dataset.Count) * dataset.PixelsPerImage);
-        Scope? before = null;
-        foreach (var (plan, slot) in Prefetch.Run(Plans(), slots, Fill))
+        for (var i = 0; i < Slots; i++) slots[i] = new Slot(ArrayPool<float>.Shared.Rent(Math.Min(size, dataset.Count) * dataset.PixelsPerImage));
+        try
         {
-            before?.Dispose();
-            before = Scope.Apart();
-            yield return new Batch(Images(slot, plan.Count, before), slot.Labels, plan.Step, plan.Epoch, steps.Split(plan.Step));
+            Scope? before = null;
+            foreach (var (plan, slot) in Prefetch.Run(Plans(), slots, Fill))
+            {
+                before?.Dispose();
+                before = Scope.Apart();
+                yield return new Batch(Images(slot, plan.Count, before), slot.Labels, plan.Step, plan.Epoch, steps.Split(plan.Step));
+            }
+        }
+        finally
+        {
+            foreach (var slot in slots) ArrayPool<float>.Shared.Return(slot.Pixels);   // nothing writes to them any more: see Prefetch
         }
     }
 
