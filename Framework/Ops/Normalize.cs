@@ -35,7 +35,7 @@ public static class NormalizeOperation
         var geometry = sharing.Geometry(x.Shape);
         var y = Compute(x, sharing, new(geometry, eps, relu), new(gamma, beta, residual), out var statistics);
         using var _ = Tape.Current?.Pause();
-        Tensor Row(int row) => statistics!.Slice(0, row, 1).Reshape(-1);
+        Tensor Row(int row) => statistics!.Gather(new Shape(geometry.Sets), new Walk(row * geometry.Sets, [1]));
         moments = x.Count == 0 ? null : statistics is null ? sharing.Moments(x) : new Moments(geometry.SetSize, Row(0) + Row(1), Row(2));
         return y;
     }
