@@ -24,13 +24,12 @@ internal sealed unsafe class WinogradWeightGradient
     private const int Planes = WinogradTransforms.Planes;
     private const int Results = WinogradTransforms.Results;
     private const int Taps = 9;
-    private const int BlockBytes = 300_000;   // the planes of a block stay in the second cache
-    private const int LeastTiles = 32, MostTiles = 96;
-    private const int MostParts = 16, FewestParts = 4;
-    private const int MostPartialSums = 1 << 22;
+    private const int MostParts = 16, LeastItems = 8;
+    private const int PartTiles = 32;         // a part has this many tiles at least
+    private const int BlockTiles = 96;        // tiles whose products follow one another, of a channel pair: they stay in the first cache
     private const int PlaneGap = 16;          // planes a power of two apart would share the cache's sets
 
-    private readonly int inputs, outputs, panels, rowTiles, tiles, parts, block, inputLength, outputLength, planeLength;
+    private readonly int inputs, outputs, panels, rowTiles, tiles, parts, shares, block, inputLength, outputLength, planeLength;
     private readonly ImageTiles x, g;
 
     private WinogradWeightGradient(ConvolutionGeometry geometry)
@@ -44,14 +43,19 @@ internal sealed unsafe class WinogradWeightGradient
             down, across);
         g = new ImageTiles(height, width, outputs, Results, Results, 0, 0, down, across);
         (panels, rowTiles) = ((outputs - 1) / Panel + 1, (inputs - 1) / Rows + 1);
-        (inputLength, outputLength) = ((inputs + Vector - 1) / Vector * Vector, panels * Panel);
+        (inputLength, outputLength) = (Spread((inputs + Vector - 1) / Vector * Vector), Spread(panels * Panel));
         planeLength = panels * rowTiles * Rows * Panel;
-        block = Math.Clamp(BlockBytes / (Planes * sizeof(float) * (inputLength + outputLength)), LeastTiles, MostTiles);
-        parts = Math.Clamp(tiles / LeastTiles, 1, Math.Clamp(MostPartialSums / (Planes * planeLength), FewestParts, MostParts));
-        // Blocks of nearly the same size in each part.
+        // The more weights there are, the more tiles pay for writing and reading the sums of a part; instead of more parts, several items of work then
+        // share a part's planes, and each transforms its tiles anew, which costs little where there are many weights for every channel.
+        var weights = inputs * outputs;
+        parts = Math.Clamp(tiles / Math.Max(PartTiles, weights / 32), 1, MostParts);
+        shares = Math.Clamp(weights / (inputs + outputs) / 32, 1, Math.Max(1, LeastItems / parts));
         var largest = (tiles - 1) / parts + 1;
-        block = (largest - 1) / ((largest - 1) / block + 1) + 1;
+        block = (largest - 1) / ((largest - 1) / BlockTiles + 1) + 1;
     }
+
+    // The same channels of many tiles are read one after the other: an odd number of cache lines apart, they lie in different sets of the cache.
+    private static int Spread(int channels) => channels % 32 == 0 ? channels + 16 : channels;
 
     /// <summary>The gradient of w, given x and the gradient of y.</summary>
     public static void Run(ConvolutionGeometry geometry, BufferPool pool, float* x, float* g, float* w)
@@ -59,16 +63,18 @@ internal sealed unsafe class WinogradWeightGradient
         var kernel = new WinogradWeightGradient(geometry);
         var partial = (HostBuffer<float>)pool.Rent(kernel.parts * Planes * kernel.planeLength);
         var sums = partial.Pointer;
-        Workers.Run(kernel.parts, part => kernel.SumPart(part, x, g, sums + (long)part * Planes * kernel.planeLength));
+        Workers.Run(kernel.parts * kernel.shares, item => kernel.SumPart(item / kernel.shares, item % kernel.shares, x, g, sums));
         Workers.Run(kernel.panels * kernel.rowTiles, item => kernel.Combine(item, sums, w));
         pool.Return(partial);
     }
 
-    // sums[plane, panel, row tile, 6, 16] of the tiles of one part.
+    // sums[part, plane, panel, row tile, 6, 16] of the tiles of one part, in a share of the planes.
     [SkipLocalsInit]
-    private void SumPart(int part, float* images, float* gradients, float* sums)
+    private void SumPart(int part, int share, float* images, float* gradients, float* sums)
     {
-        new Span<float>(sums, Planes * planeLength).Clear();
+        var (firstPlane, endPlane) = (Planes * share / shares, Planes * (share + 1) / shares);
+        sums += ((long)part * Planes + firstPlane) * planeLength;
+        new Span<float>(sums, (endPlane - firstPlane) * planeLength).Clear();
         var (xPlane, gPlane) = (block * inputLength + PlaneGap, block * outputLength + PlaneGap);
         var xPlanes = Scratch<float>.Rent(Planes * (long)(xPlane + gPlane) + Math.Max(x.PatchLength, g.PatchLength));
         var gPlanes = xPlanes + Planes * xPlane;
@@ -87,7 +93,7 @@ internal sealed unsafe class WinogradWeightGradient
                     WinogradTransforms.GradientInward(from + o, rowLength, outputs, gPlanes + tile * outputLength + o, gPlane);
             }
             var to = sums;
-            for (var plane = 0; plane < Planes; plane++)
+            for (var plane = firstPlane; plane < endPlane; plane++)
                 for (var panel = 0; panel < panels; panel++)
                     for (var row = 0; row < rowTiles; row++, to += Rows * Panel)
                         ConvolutionTiles.AddProducts(xPlanes + plane * xPlane + row * Rows, &start, 1, count, inputLength,
