@@ -8,8 +8,8 @@ namespace Tapegrad.Devices;
 /// </summary>
 public interface IConvolutionKernels
 {
-    /// <summary>y[n, i, j, o] = sum over the window and the group's channels of x * w.</summary>
-    void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer y);
+    /// <summary>y[n, i, j, o] = bias[o] + sum over the window and the group's channels of x * w; without a bias, the sum.</summary>
+    void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y);
 
     /// <summary>The gradient of x, given that of y.</summary>
     void ConvolveInputGradient(ConvolutionGeometry geometry, Buffer gradient, Buffer w, Buffer xGradient);

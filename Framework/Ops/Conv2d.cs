@@ -43,29 +43,35 @@ public static class Conv2dOperation
         if (bias is not null && bias.Shape != new Shape(outputs))
             throw new ShapeException($"conv2d: the bias {bias.Shape} must be [{outputs}].");
         Tensor.CheckDevice("conv2d", x, weight);
-        var y = Convolve(x, weight, geometry);
-        return bias is null ? y : y + bias;
+        return Convolve(x, weight, bias, geometry);
     }
 
-    internal static Tensor Convolve(Tensor x, Tensor w, ConvolutionGeometry geometry) => Tape.Record("conv2d",
-        Value(x.Device, OutputShape(geometry), (kernels, y) => kernels.Convolve(geometry, x.Buffer, w.Buffer, y.Buffer), () => ConvolveComposite(x, w, geometry)),
-        (x, (_, g) => InputGradient(g, w, geometry)),
-        (w, (_, g) => WeightGradient(x, g, geometry)));
+    internal static Tensor Convolve(Tensor x, Tensor w, Tensor? bias, ConvolutionGeometry geometry)
+    {
+        var value = Value(x.Device, OutputShape(geometry), (kernels, y) => kernels.Convolve(geometry, x.Buffer, w.Buffer, bias?.Buffer, y.Buffer),
+            () => ConvolveComposite(x, w, bias, geometry));
+        (Tensor, Pull) input = (x, (_, g) => InputGradient(g, w, geometry)), weight = (w, (_, g) => WeightGradient(x, g, geometry));
+        // The bias was broadcast, so its gradient is summed as every broadcast input's is.
+        return bias is null ? Tape.Record("conv2d", value, input, weight) : Tape.Record("conv2d", value, input, weight, (bias, (_, g) => g));
+    }
 
     internal static Tensor InputGradient(Tensor g, Tensor w, ConvolutionGeometry geometry) => Tape.Record("conv2d input gradient",
         Value(g.Device, InputShape(geometry), (kernels, x) => kernels.ConvolveInputGradient(geometry, g.Buffer, w.Buffer, x.Buffer), () => InputGradientComposite(g, w, geometry)),
-        (g, (_, u) => Convolve(u, w, geometry)),
+        (g, (_, u) => Convolve(u, w, null, geometry)),
         (w, (_, u) => WeightGradient(u, g, geometry)));
 
     internal static Tensor WeightGradient(Tensor x, Tensor g, ConvolutionGeometry geometry) => Tape.Record("conv2d weight gradient",
         Value(x.Device, WeightShape(geometry), (kernels, w) => kernels.ConvolveWeightGradient(geometry, x.Buffer, g.Buffer, w.Buffer), () => WeightGradientComposite(x, g, geometry)),
         (x, (_, u) => InputGradient(g, u, geometry)),
-        (g, (_, u) => Convolve(x, u, geometry)));
+        (g, (_, u) => Convolve(x, u, null, geometry)));
 
     // ---- the meaning: every window as a row, every group a batch of the matrix product -----------------------------------------------------
 
-    internal static Tensor ConvolveComposite(Tensor x, Tensor w, ConvolutionGeometry geometry) =>
-        JoinGroups(Rows(x, geometry).MatrixProduct(Columns(w, geometry)), OutputShape(geometry));
+    internal static Tensor ConvolveComposite(Tensor x, Tensor w, Tensor? bias, ConvolutionGeometry geometry)
+    {
+        var y = JoinGroups(Rows(x, geometry).MatrixProduct(Columns(w, geometry)), OutputShape(geometry));
+        return bias is null ? y : y + bias;
+    }
 
     internal static Tensor InputGradientComposite(Tensor g, Tensor w, ConvolutionGeometry geometry)
     {

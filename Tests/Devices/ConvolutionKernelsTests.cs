@@ -64,18 +64,22 @@ public sealed class ConvolutionKernelsTests
     private static void CheckAll(ConvolutionGeometry geometry)
     {
         var (x, weights, g) = (Random(XLength(geometry), 1), Random(WeightLength(geometry), 2), Random(YLength(geometry), 3));
-        var (y, xGradient, wGradient) = Compute(Direct, geometry, x, weights, g);
-        var exact = Define(geometry, x, weights, g);
-        AssertClose(geometry, "y", exact.Y, y);
-        AssertClose(geometry, "input gradient", exact.X, xGradient);
-        AssertClose(geometry, "weight gradient", exact.W, wGradient);
+        foreach (var bias in (float[]?[])[null, Random(geometry.OutputChannels, 4)])
+        {
+            var (y, xGradient, wGradient) = Compute(Direct, geometry, x, weights, g, bias);
+            var exact = Define(geometry, x, weights, g, bias);
+            AssertClose(geometry, "y", exact.Y, y);
+            AssertClose(geometry, "input gradient", exact.X, xGradient);
+            AssertClose(geometry, "weight gradient", exact.W, wGradient);
+        }
     }
 
     internal static (float[] Y, float[] XGradient, float[] WGradient) Compute(
-        IConvolutionKernels kernels, ConvolutionGeometry geometry, float[] x, float[] w, float[] g)
+        IConvolutionKernels kernels, ConvolutionGeometry geometry, float[] x, float[] w, float[] g, float[]? bias = null)
     {
+        var start = bias is null ? null : KernelTesting.Filled(bias);
         var (xs, ws, gs) = (KernelTesting.Filled(x), KernelTesting.Filled(w), KernelTesting.Filled(g));
-        return (KernelTesting.Result(g.Length, y => kernels.Convolve(geometry, xs, ws, y)),
+        return (KernelTesting.Result(g.Length, y => kernels.Convolve(geometry, xs, ws, start, y)),
             KernelTesting.Result(x.Length, to => kernels.ConvolveInputGradient(geometry, gs, ws, to)),
             KernelTesting.Result(w.Length, to => kernels.ConvolveWeightGradient(geometry, xs, gs, to)));
     }
@@ -97,12 +101,14 @@ public sealed class ConvolutionKernelsTests
         }
     }
 
-    // y[n, i, j, o] += x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c - first channel of o's group, o], and its two gradients, term by term.
-    internal static (Sums Y, Sums X, Sums W) Define(ConvolutionGeometry geometry, float[] x, float[] w, float[] g)
+    // y[n, i, j, o] = bias[o], if there is one, += x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c - first channel of o's group, o], and its two gradients, term by term.
+    internal static (Sums Y, Sums X, Sums W) Define(ConvolutionGeometry geometry, float[] x, float[] w, float[] g, float[]? bias)
     {
         var (v, outputs, groups) = (geometry.Windows, geometry.OutputChannels, geometry.Groups);
         var (inputsEach, outputsEach) = (v.Channels / groups, outputs / groups);
         var (ySums, xSums, wSums) = (new Sums(g.Length), new Sums(x.Length), new Sums(w.Length));
+        if (bias is not null)
+            for (var i = 0; i < g.Length; i++) ySums.Add(i, bias[i % outputs]);
         for (var n = 0; n < v.Batch; n++)
             for (var i = 0; i < v.OutputHeight; i++)
                 for (var j = 0; j < v.OutputWidth; j++)

@@ -91,11 +91,14 @@ public sealed class WinogradTests
     private static void CheckAll(ConvolutionGeometry geometry)
     {
         var (x, w, g) = Inputs(geometry);
-        var computed = ConvolutionKernelsTests.Compute(Device.Cpu, geometry, x, w, g);
-        var exact = ConvolutionKernelsTests.Define(geometry, x, w, g);
-        AssertClose(geometry, "y", exact.Y, computed.Y);
-        AssertClose(geometry, "input gradient", exact.X, computed.XGradient);
-        AssertClose(geometry, "weight gradient", exact.W, computed.WGradient);
+        foreach (var bias in (float[]?[])[null, KernelTesting.Normal(geometry.OutputChannels, 4)])
+        {
+            var computed = ConvolutionKernelsTests.Compute(Device.Cpu, geometry, x, w, g, bias);
+            var exact = ConvolutionKernelsTests.Define(geometry, x, w, g, bias);
+            AssertClose(geometry, "y", exact.Y, computed.Y);
+            AssertClose(geometry, "input gradient", exact.X, computed.XGradient);
+            AssertClose(geometry, "weight gradient", exact.W, computed.WGradient);
+        }
     }
 
     private static void AssertClose(ConvolutionGeometry geometry, string what, ConvolutionKernelsTests.Sums exact, float[] computed)

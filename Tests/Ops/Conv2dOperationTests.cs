@@ -141,18 +141,19 @@ public class Conv2dOperationTests
         var setting = Table[name];
         var (x, w) = (Random(1, 3, 9, 11, 5 * setting.Groups), Random(2, setting.Kernel.Height, setting.Kernel.Width, 5, 7 * setting.Groups));
         var geometry = setting.Geometry(x.Shape, w.Shape[3]);
-        var y = Conv2dOperation.Convolve(x, w, geometry);
+        var bias = Random(5, w.Shape[3]);
+        var y = Conv2dOperation.Convolve(x, w, bias, geometry);
         var g = Random(3, y.Shape.Dimensions.ToArray());
         void Agree(Tensor kernel, Tensor composite)
         {
             Assert.Equal(composite.Shape, kernel.Shape);
             Same(composite.ToDoubles(), kernel.ToDoubles(), 1e-5);
         }
-        Agree(y, Conv2dOperation.ConvolveComposite(x, w, geometry));
+        Agree(y, Conv2dOperation.ConvolveComposite(x, w, bias, geometry));
         Agree(Conv2dOperation.InputGradient(g, w, geometry), Conv2dOperation.InputGradientComposite(g, w, geometry));
         Agree(Conv2dOperation.WeightGradient(x, g, geometry), Conv2dOperation.WeightGradientComposite(x, g, geometry));
-        var kernels = FirstAndSecond(inputs => Conv2dOperation.Convolve(inputs[0], inputs[1], geometry), x, w);
-        var composites = FirstAndSecond(inputs => Conv2dOperation.ConvolveComposite(inputs[0], inputs[1], geometry), x, w);
+        var kernels = FirstAndSecond(inputs => Conv2dOperation.Convolve(inputs[0], inputs[1], inputs[2], geometry), x, w, bias);
+        var composites = FirstAndSecond(inputs => Conv2dOperation.ConvolveComposite(inputs[0], inputs[1], inputs[2], geometry), x, w, bias);
         foreach (var (kernel, composite) in kernels.Zip(composites)) Agree(kernel, composite);
     }
 

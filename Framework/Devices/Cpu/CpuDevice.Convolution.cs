@@ -4,6 +4,8 @@ namespace Tapegrad.Devices;
 
 public sealed unsafe partial class CpuDevice : IConvolutionKernels
 {
+    private const int WinogradWeights = 1 << 16;   // for each tile of an image
+
     /// <summary>
     /// Whether 3x3 convolutions of stride 1 use Winograd's F(4x4, 3x3): a quarter of the multiplications, and an error of up to 1e-5 of the largest
     /// value of conv(|x|, |w|), a few times that of the direct kernels. True unless set; set it before the first convolution.
@@ -11,19 +13,21 @@ public sealed unsafe partial class CpuDevice : IConvolutionKernels
     public bool UsesWinograd { get; set; } = true;
 
     /// <inheritdoc/>
-    public void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer y)
+    public void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y)
     {
         if (y.Length == 0) return;
-        if (SuitsWinograd(geometry)) WinogradConvolution.Convolve(geometry, Pool, Pointer(x), Pointer(w), Pointer(y));
-        else DirectConvolution.Convolve(geometry, Pool, Pointer(x), Pointer(w), Pointer(y));
+        var start = bias is null ? null : Pointer(bias);
+        if (SuitsTransformedWeights(geometry)) WinogradConvolution.Convolve(geometry, Pool, Pointer(x), Pointer(w), start, Pointer(y));
+        else DirectConvolution.Convolve(geometry, Pool, Pointer(x), Pointer(w), start, Pointer(y));
         KeepAlive(x, w, y);
+        GC.KeepAlive(bias);
     }
 
     /// <inheritdoc/>
     public void ConvolveInputGradient(ConvolutionGeometry geometry, Buffer gradient, Buffer w, Buffer xGradient)
     {
         if (xGradient.Length == 0) return;
-        if (SuitsWinograd(geometry)) WinogradConvolution.InputGradient(geometry, Pool, Pointer(gradient), Pointer(w), Pointer(xGradient));
+        if (SuitsTransformedWeights(geometry)) WinogradConvolution.InputGradient(geometry, Pool, Pointer(gradient), Pointer(w), Pointer(xGradient));
         else DirectConvolution.InputGradient(geometry, Pool, Pointer(gradient), Pointer(w), Pointer(xGradient));
         KeepAlive(gradient, w, xGradient);
     }
@@ -39,7 +43,15 @@ public sealed unsafe partial class CpuDevice : IConvolutionKernels
     }
 
     private bool SuitsWinograd(ConvolutionGeometry geometry) => UsesWinograd && geometry.Groups == 1
-        && geometry.Windows is { Kernel: (3, 3), Stride: (1, 1), Dilation: (1, 1) } && geometry.Windows.Channels >= 8 && geometry.OutputChannels >= 8;
+        && geometry.Windows is { Kernel: (3, 3), Stride: (1, 1), Dilation: (1, 1), Channels: >= 8 } && geometry.OutputChannels >= 8;
+
+    // Where an image has few tiles and there are many weights, the weights' transform costs what the products save. The size of the batch must not
+    // decide: a sample has the same bits alone and in a batch.
+    private bool SuitsTransformedWeights(ConvolutionGeometry geometry)
+    {
+        var tiles = ((geometry.Windows.OutputHeight + 3L) / 4) * ((geometry.Windows.OutputWidth + 3) / 4);
+        return SuitsWinograd(geometry) && (long)geometry.Windows.Channels * geometry.OutputChannels <= WinogradWeights * tiles;
+    }
 
     // The pointers of these buffers were in use until here.
     private static void KeepAlive(Buffer a, Buffer b, Buffer c)

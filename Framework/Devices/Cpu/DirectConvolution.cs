@@ -1,13 +1,12 @@
-using System.Runtime.CompilerServices;
 using Tapegrad.Memory;
 
 namespace Tapegrad.Devices;
 
 /// <summary>
 /// The convolution and its input gradient, which differ in what they read and in how the weights lie, no more. Each result is one chain of fused
-/// multiply-adds over (kernel row, kernel column, channel), from 0. Equals, for the convolution,
+/// multiply-adds over (kernel row, kernel column, channel), from the bias or 0. Equals, for the convolution,
 /// <code>
-/// for n, i, j, o:  y[n, i, j, o] = sum over k, l, c of x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c, o]
+/// for n, i, j, o:  y[n, i, j, o] = bias[o] + sum over k, l, c of x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c, o]
 /// </code>
 /// </summary>
 /// <remarks>
@@ -17,8 +16,8 @@ namespace Tapegrad.Devices;
 /// </remarks>
 internal sealed unsafe class DirectConvolution
 {
-    private const int Panel = ConvolutionTiles.Columns;
-    private const int Tile = ConvolutionTiles.Rows;
+    private const int Panel = ProductTiles.Columns;
+    private const int Tile = ProductTiles.Rows;
     private const int BlockPixels = 96;   // so many pixels use a panel of weights before the next one comes; small images come together
 
     private readonly int batch, groups, reduced, channels, panels, width, height;
@@ -63,15 +62,15 @@ internal sealed unsafe class DirectConvolution
         phases = [.. all];
     }
 
-    /// <summary>y from x and w.</summary>
-    public static void Convolve(ConvolutionGeometry geometry, BufferPool pool, float* x, float* w, float* y) =>
-        new DirectConvolution(geometry, gradient: false).Run(pool, x, w, y);
+    /// <summary>y from x, w and a bias, which may be null.</summary>
+    public static void Convolve(ConvolutionGeometry geometry, BufferPool pool, float* x, float* w, float* bias, float* y) =>
+        new DirectConvolution(geometry, gradient: false).Run(pool, x, w, bias, y);
 
     /// <summary>The gradient of x from that of y, and w.</summary>
     public static void InputGradient(ConvolutionGeometry geometry, BufferPool pool, float* g, float* w, float* xGradient) =>
-        new DirectConvolution(geometry, gradient: true).Run(pool, g, w, xGradient);
+        new DirectConvolution(geometry, gradient: true).Run(pool, g, w, null, xGradient);
 
-    private void Run(BufferPool pool, float* source, float* weights, float* result)
+    private void Run(BufferPool pool, float* source, float* weights, float* bias, float* result)
     {
         var packed = (HostBuffer<float>)pool.Rent(packedLength);
         var panelWeights = packed.Pointer;
@@ -79,7 +78,7 @@ internal sealed unsafe class DirectConvolution
         // No bit depends on how many images come together.
         var block = Math.Clamp(BlockPixels / Math.Max(1, height * width), 1, Math.Max(1, batch / 8));
         Workers.Run((batch + block - 1) / block,
-            item => ConvolveImages(item * block, Math.Min(block, batch - item * block), source, panelWeights, result));
+            item => ConvolveImages(item * block, Math.Min(block, batch - item * block), source, panelWeights, bias, result));
         pool.Return(packed);
     }
 
@@ -109,7 +108,7 @@ internal sealed unsafe class DirectConvolution
             }
     }
 
-    private void ConvolveImages(int first, int count, float* source, float* packed, float* result)
+    private void ConvolveImages(int first, int count, float* source, float* packed, float* bias, float* result)
     {
         var padded = images.Prepare(source, first, count, Scratch<float>.Rent(images.ScratchLength(count)));
         result += (long)first * height * width * groups * channels;
@@ -122,31 +121,18 @@ internal sealed unsafe class DirectConvolution
             FindPixels(phase, count, tiles * Tile, starts, targets);
             fixed (int* runs = phase.Runs.Starts)
                 for (var group = 0; group < groups; group++)
-                    for (var panel = 0; panel < panels; panel++)
+                {
+                    var rows = new ProductRows
                     {
-                        var weights = packed + phase.Packed + (long)(group * panels + panel) * phase.Depth * Panel;
-                        var lanes = Math.Min(Panel, channels - panel * Panel);
-                        var y = result + group * channels + panel * Panel;
-                        for (var tile = 0; tile < tiles; tile++)
-                            ConvolveTile(padded + group * reduced, starts + tile * Tile, phase.Runs, runs, weights, y, targets + tile * Tile, lanes);
-                    }
+                        Source = padded + group * reduced, Starts = starts, Tiles = tiles,
+                        RunStarts = runs, Runs = phase.Runs.Starts.Length, RunLength = phase.Runs.Length, Step = 1,
+                    };
+                    for (var panel = 0; panel < panels; panel++)
+                        ProductTiles.Multiply(rows, packed + phase.Packed + (long)(group * panels + panel) * phase.Depth * Panel,
+                            bias == null ? null : bias + group * channels + panel * Panel, result + group * channels + panel * Panel, targets,
+                            Math.Min(Panel, channels - panel * Panel));
+                }
         }
-    }
-
-    [SkipLocalsInit]
-    private static void ConvolveTile(float* x, int* starts, KernelRuns runs, int* offsets, float* weights, float* y, int* targets, int lanes)
-    {
-        if (lanes == Panel)
-        {
-            ConvolutionTiles.Convolve(x, starts, offsets, runs.Starts.Length, runs.Length, weights, y, targets);
-            return;
-        }
-        var spare = stackalloc float[Tile * Panel];
-        var spareTargets = stackalloc int[Tile];
-        for (var pixel = 0; pixel < Tile; pixel++) spareTargets[pixel] = pixel * Panel;
-        ConvolutionTiles.Convolve(x, starts, offsets, runs.Starts.Length, runs.Length, weights, spare, spareTargets);
-        for (var pixel = 0; pixel < Tile; pixel++)
-            for (var lane = 0; lane < lanes; lane++) y[targets[pixel] + lane] = spare[pixel * Panel + lane];
     }
 
     private void FindPixels(Phase phase, int count, int length, int* starts, int* targets)

@@ -1,42 +1,54 @@
-using System.Runtime.CompilerServices;
-
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// Images [N, H, W, C] cut into square pieces of <paramref name="size"/> pixels that begin every <paramref name="step"/> pixels, the first one at
-/// (<paramref name="top"/>, <paramref name="left"/>), row by row and image by image; pixels outside the image are 0.
+/// Images [N, H, W, C] cut into pieces that begin every four pixels, the first one at (<paramref name="top"/>, <paramref name="left"/>), row by row and
+/// image by image: the tiles of Winograd's convolution. Pixels outside the image are 0.
 /// </summary>
-internal sealed unsafe class ImageTiles(int height, int width, int channels, int size, int step, int top, int left, int down, int across)
+internal sealed unsafe class ImageTiles(int height, int width, int channels, int top, int left, int down, int across)
 {
-    /// <summary>Elements that <see cref="Find"/> needs for a piece that reaches beyond its image, and a vector of slack behind them.</summary>
-    public int PatchLength { get; } = size * size * channels + 8;
+    private const int Step = WinogradTransforms.Results;
+    private const int Vector = 8;
 
-    /// <summary>The image, and the first row and column, of a piece.</summary>
+    /// <summary>The image of a piece, and its first row and column there, which may lie outside.</summary>
     public (int Image, int Row, int Column) Place(int tile)
     {
         var (rest, column) = Math.DivRem(tile, across);
         var (image, row) = Math.DivRem(rest, down);
-        return (image, row * step + top, column * step + left);
+        return (image, row * Step + top, column * Step + left);
     }
 
-    /// <summary>Where a piece lies: in its image, or, where it reaches beyond that, copied to the patch with zeros around it.</summary>
-    public float* Find(float* images, int tile, float* patch, out long rowLength)
+    /// <summary>
+    /// B' d B of some consecutive pieces of 6 x 6 pixels: planes[plane, tile, channel], where tiles lie <paramref name="tileLength"/> elements apart.
+    /// </summary>
+    public void Transform(float* images, int first, int count, float* planes, int tileLength, long planeLength)
+    {
+        for (var tile = 0; tile < count; tile++, planes += tileLength)
+        {
+            var (from, inside) = Find(images, first + tile, WinogradTransforms.Inputs);
+            for (var c = 0; c < channels; c += Vector)
+                WinogradTransforms.Inward((float*)from + c, (long)width * channels, channels, inside, planes + c, planeLength);
+        }
+    }
+
+    /// <summary>A g A' of some consecutive pieces of 4 x 4 pixels.</summary>
+    public void TransformGradient(float* images, int first, int count, float* planes, int tileLength, long planeLength)
+    {
+        for (var tile = 0; tile < count; tile++, planes += tileLength)
+        {
+            var (from, inside) = Find(images, first + tile, WinogradTransforms.Results);
+            for (var c = 0; c < channels; c += Vector)
+                WinogradTransforms.GradientInward((float*)from + c, (long)width * channels, channels, inside, planes + c, planeLength);
+        }
+    }
+
+    // Where a piece begins, and which of its pixels exist.
+    private (nint, TileBounds) Find(float* images, int tile, int size)
     {
         var (image, row, column) = Place(tile);
-        var from = images + ((long)image * height * width + (long)row * width + column) * channels;
-        rowLength = (long)width * channels;
-        if (row >= 0 && column >= 0 && row + size <= height && column + size <= width) return from;
-
-        var (skipped, end) = (Math.Clamp(-column, 0, size), Math.Clamp(width - column, 0, size));
-        for (var i = 0; i < size; i++, from += rowLength)
-        {
-            var line = new Span<float>(patch + i * size * channels, size * channels);
-            var copied = row + i >= 0 && row + i < height ? Math.Max(0, end - skipped) : 0;
-            line[..(skipped * channels)].Clear();
-            if (copied > 0) Unsafe.CopyBlockUnaligned(patch + (i * size + skipped) * channels, from + skipped * channels, (uint)(copied * channels * sizeof(float)));
-            line[((skipped + copied) * channels)..].Clear();
-        }
-        rowLength = size * channels;
-        return patch;
+        return ((nint)(images + ((long)(image * height + row) * width + column) * channels), new TileBounds(
+            Math.Clamp(-row, 0, size), Math.Clamp(height - row, 0, size), Math.Clamp(-column, 0, size), Math.Clamp(width - column, 0, size)));
     }
 }
+
+/// <summary>The rows Top .. Bottom - 1 and the columns Left .. Right - 1 of a tile exist; the others are 0.</summary>
+internal readonly record struct TileBounds(int Top, int Bottom, int Left, int Right);

@@ -16,8 +16,8 @@ namespace Tapegrad.Devices;
 /// </remarks>
 internal sealed unsafe class WeightGradient
 {
-    private const int Panel = ConvolutionTiles.Columns;
-    private const int Tile = ConvolutionTiles.Rows;
+    private const int Panel = ProductTiles.Columns;
+    private const int Tile = ProductTiles.Rows;
     private const int StripPixels = 160;         // the pixels that a tile walks: their x and g stay in the first cache for the next tile
     private const int MostBlocks = 16, FewestBlocks = 4;
     private const int MostPartialSums = 1 << 22;
@@ -91,7 +91,7 @@ internal sealed unsafe class WeightGradient
                 for (var panel = 0; panel < panels; panel++)
                     foreach (var run in runs.Starts)
                         for (var tile = 0; tile < tiles; tile++, to += Tile * Panel)
-                            ConvolutionTiles.AddProducts(x + group * inputs + run + tile * Tile, starts + row, count, columns.Count, step,
+                            ProductTiles.AddProducts(x + group * inputs + run + tile * Tile, starts + row, count, columns.Count, step,
                                 gRows + group * outputs + panel * Panel, geometry.OutputChannels, to);
         }
     }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
 
 namespace Tapegrad.Devices;
@@ -17,8 +18,8 @@ namespace Tapegrad.Devices;
 /// </remarks>
 internal sealed unsafe class WinogradConvolution
 {
-    private const int Panel = ConvolutionTiles.Columns;
-    private const int Rows = ConvolutionTiles.Rows;
+    private const int Panel = ProductTiles.Columns;
+    private const int Rows = ProductTiles.Rows;
     private const int Vector = 8;
     private const int Planes = WinogradTransforms.Planes;
     private const int Results = WinogradTransforms.Results;
@@ -41,8 +42,8 @@ internal sealed unsafe class WinogradConvolution
         var (top, left) = gradient ? (windows.Padding.Height - 2, windows.Padding.Width - 2) : (-windows.Padding.Height, -windows.Padding.Width);
         var (down, across) = ((height - 1) / Results + 1, (width - 1) / Results + 1);
         tiles = windows.Batch * down * across;
-        source = new ImageTiles(sourceHeight, sourceWidth, inputs, WinogradTransforms.Inputs, Results, top, left, down, across);
-        target = new ImageTiles(height, width, outputs, Results, Results, 0, 0, down, across);
+        source = new ImageTiles(sourceHeight, sourceWidth, inputs, top, left, down, across);
+        target = new ImageTiles(height, width, outputs, 0, 0, down, across);
         panels = (outputs - 1) / Panel + 1;
         inputBlocks = (inputs - 1) / Vector + 1;
         (inputLength, outputLength) = (inputBlocks * Vector, panels * Panel);
@@ -51,20 +52,20 @@ internal sealed unsafe class WinogradConvolution
         block = Math.Max(1, Math.Min(block, tiles / 8) / Rows) * Rows;
     }
 
-    /// <summary>y from x and w.</summary>
-    public static void Convolve(ConvolutionGeometry geometry, BufferPool pool, float* x, float* w, float* y) =>
-        new WinogradConvolution(geometry, gradient: false).Run(pool, x, w, y);
+    /// <summary>y from x, w and a bias, which may be null.</summary>
+    public static void Convolve(ConvolutionGeometry geometry, BufferPool pool, float* x, float* w, float* bias, float* y) =>
+        new WinogradConvolution(geometry, gradient: false).Run(pool, x, w, bias, y);
 
     /// <summary>The gradient of x from that of y, and w.</summary>
     public static void InputGradient(ConvolutionGeometry geometry, BufferPool pool, float* g, float* w, float* xGradient) =>
-        new WinogradConvolution(geometry, gradient: true).Run(pool, g, w, xGradient);
+        new WinogradConvolution(geometry, gradient: true).Run(pool, g, w, null, xGradient);
 
-    private void Run(BufferPool pool, float* x, float* w, float* y)
+    private void Run(BufferPool pool, float* x, float* w, float* bias, float* y)
     {
         var transformed = (HostBuffer<float>)pool.Rent(Planes * panels * inputs * Panel);
         var weights = transformed.Pointer;
         Workers.Run(panels * inputBlocks, item => TransformWeights(item, w, weights));
-        Workers.Run((tiles - 1) / block + 1, item => ConvolveTiles(item * block, Math.Min(block, tiles - item * block), x, weights, y));
+        Workers.Run((tiles - 1) / block + 1, item => ConvolveTiles(item * block, Math.Min(block, tiles - item * block), x, weights, bias, y));
         pool.Return(transformed);
     }
 
@@ -98,36 +99,32 @@ internal sealed unsafe class WinogradConvolution
 
     private long WeightsPlane => (long)panels * inputs * Panel;
 
-    [SkipLocalsInit]
-    private void ConvolveTiles(int first, int count, float* x, float* weights, float* y)
+    private void ConvolveTiles(int first, int count, float* x, float* weights, float* bias, float* y)
     {
         var (inputPlane, productPlane) = (block * inputLength + PlaneGap, block * outputLength + PlaneGap);
-        var inputPlanes = Scratch<float>.Rent(Planes * (long)(inputPlane + productPlane) + source.PatchLength);
+        var inputPlanes = Scratch<float>.Rent(Planes * (long)(inputPlane + productPlane));
         var productPlanes = inputPlanes + Planes * inputPlane;
-        var patch = productPlanes + Planes * productPlane;
+        source.Transform(x, first, count, inputPlanes, inputLength, inputPlane);
 
-        for (var tile = 0; tile < count; tile++)
+        var rowTiles = (count - 1) / Rows + 1;
+        var starts = Scratch<int>.Rent(2 * rowTiles * Rows + 1);
+        var targets = starts + rowTiles * Rows;
+        var runStart = targets + rowTiles * Rows;
+        for (var tile = 0; tile < rowTiles * Rows; tile++) (starts[tile], targets[tile]) = (tile * inputLength, tile * outputLength);
+        *runStart = 0;
+        var rows = new ProductRows { Starts = starts, Tiles = rowTiles, RunStarts = runStart, Runs = 1, RunLength = inputs, Step = 1 };
+        for (var plane = 0; plane < Planes; plane++)
         {
-            var from = source.Find(x, first + tile, patch, out var rowLength);
-            for (var c = 0; c < inputs; c += Vector)
-                WinogradTransforms.Inward(from + c, rowLength, inputs, inputPlanes + tile * inputLength + c, inputPlane);
+            rows.Source = inputPlanes + plane * inputPlane;
+            for (var panel = 0; panel < panels; panel++, weights += inputs * Panel)
+                ProductTiles.Multiply(rows, weights, null, productPlanes + plane * productPlane + panel * Panel, targets, Panel);
         }
 
-        var starts = stackalloc int[Rows];
-        var targets = stackalloc int[Rows];
-        var run = 0;
-        for (var row = 0; row < Rows; row++) (starts[row], targets[row]) = (row * inputLength, row * outputLength);
-        for (var plane = 0; plane < Planes; plane++)
-            for (var panel = 0; panel < panels; panel++, weights += inputs * Panel)
-                for (var tile = 0; tile < count; tile += Rows)
-                    ConvolutionTiles.Convolve(inputPlanes + plane * inputPlane + tile * inputLength, starts, &run, 1, inputs, weights,
-                        productPlanes + plane * productPlane + tile * outputLength + panel * Panel, targets);
-
-        for (var tile = 0; tile < count; tile++) WriteTile(productPlanes + tile * outputLength, productPlane, first + tile, y);
+        for (var tile = 0; tile < count; tile++) WriteTile(productPlanes + tile * outputLength, productPlane, first + tile, bias, y);
     }
 
     [SkipLocalsInit]
-    private void WriteTile(float* products, int plane, int tile, float* y)
+    private void WriteTile(float* products, int plane, int tile, float* bias, float* y)
     {
         var (image, row, column) = target.Place(tile);
         var to = y + (((long)image * height + row) * width + column) * outputs;
@@ -136,17 +133,17 @@ internal sealed unsafe class WinogradConvolution
         var spare = stackalloc float[Results * Results * Vector];
         for (var o = 0; o < outputs; o += Vector)
         {
-            if (isWhole && o + Vector <= outputs)
+            var lanes = Math.Min(Vector, outputs - o);
+            var first = bias == null ? default : Vector256.Load(bias + o);
+            if (isWhole && lanes == Vector)
             {
-                WinogradTransforms.Outward(products + o, plane, to + o, (long)width * outputs, outputs);
+                WinogradTransforms.Outward(products + o, plane, first, to + o, (long)width * outputs, outputs);
                 continue;
             }
-            WinogradTransforms.Outward(products + o, plane, spare, Results * Vector, Vector);
-            var lanes = Math.Min(Vector, outputs - o);
+            WinogradTransforms.Outward(products + o, plane, first, spare, Results * Vector, Vector);
             for (var i = 0; i < rows; i++)
                 for (var j = 0; j < columns; j++)
-                    for (var lane = 0; lane < lanes; lane++)
-                        to[((long)i * width + j) * outputs + o + lane] = spare[(i * Results + j) * Vector + lane];
+                    new Span<float>(spare + (i * Results + j) * Vector, lanes).CopyTo(new Span<float>(to + ((long)i * width + j) * outputs + o, lanes));
         }
     }
 }

@@ -35,35 +35,60 @@ internal static unsafe class WinogradTransforms
 
     private const int Vector = 8;
 
-    /// <summary>B' d B: element (i, j) of d at x + i * rowLength + j * pixelLength, of the result at y + (6 i + j) * planeLength.</summary>
+    /// <summary>
+    /// B' d B: element (i, j) of d at x + i * rowLength + j * pixelLength, if it exists, and 0 if not; of the result at y + (6 i + j) * planeLength.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Inward(float* x, long rowLength, long pixelLength, float* y, long planeLength)
+    public static void Inward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y, long planeLength)
     {
         var table = stackalloc float[Planes * Vector];
+        var copy = stackalloc float[Inputs * Vector];
         for (var column = 0; column < Inputs; column++, x += pixelLength)
-            InwardLine(x, rowLength, table + column * Vector, Inputs * Vector);
+        {
+            var (pixels, step) = Existing(x, rowLength, column, Inputs, inside, copy);
+            InwardLine((float*)pixels, step, table + column * Vector, Inputs * Vector);
+        }
         for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
             InwardLine(table + row * Inputs * Vector, Vector, y, planeLength);
     }
 
-    /// <summary>A' m A: element (i, j) of m at x + (6 i + j) * planeLength, of the result at y + (4 i + j) * 8.</summary>
+    // The pixels of a column, and their distance: where they lie, or, where some do not exist, in a copy with zeros.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (nint Pixels, long Step) Existing(float* x, long rowLength, int column, int size, TileBounds inside, float* copy)
+    {
+        var isInside = column >= inside.Left && column < inside.Right;
+        if (isInside && inside.Bottom - inside.Top == size) return ((nint)x, rowLength);
+        for (var row = 0; row < size; row++)
+            (isInside && row >= inside.Top && row < inside.Bottom ? Load(x + row * rowLength) : default).Store(copy + row * Vector);
+        return ((nint)copy, Vector);
+    }
+
+    /// <summary>
+    /// A' m A + bias: element (i, j) of m at x + (6 i + j) * planeLength, of the result at y + i * rowLength + j * pixelLength.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Outward(float* x, long planeLength, float* y, long rowLength, long pixelLength)
+    public static void Outward(float* x, long planeLength, Vector256<float> bias, float* y, long rowLength, long pixelLength)
     {
         var table = stackalloc float[Results * Inputs * Vector];
         for (var column = 0; column < Inputs; column++, x += planeLength)
-            OutwardLine(x, Inputs * planeLength, table + column * Vector, Inputs * Vector);
+            OutwardLine(x, Inputs * planeLength, default, table + column * Vector, Inputs * Vector);
         for (var row = 0; row < Results; row++, y += rowLength)
-            OutwardLine(table + row * Inputs * Vector, Vector, y, pixelLength);
+            OutwardLine(table + row * Inputs * Vector, Vector, bias, y, pixelLength);
     }
 
-    /// <summary>A g A': element (i, j) of g at x + i * rowLength + j * pixelLength, of the result at y + (6 i + j) * planeLength.</summary>
+    /// <summary>
+    /// A g A': element (i, j) of g at x + i * rowLength + j * pixelLength, if it exists, and 0 if not; of the result at y + (6 i + j) * planeLength.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void GradientInward(float* x, long rowLength, long pixelLength, float* y, long planeLength)
+    public static void GradientInward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y, long planeLength)
     {
         var table = stackalloc float[Inputs * Results * Vector];
+        var copy = stackalloc float[Results * Vector];
         for (var column = 0; column < Results; column++, x += pixelLength)
-            GradientInwardLine(x, rowLength, table + column * Vector, Results * Vector);
+        {
+            var (pixels, step) = Existing(x, rowLength, column, Results, inside, copy);
+            GradientInwardLine((float*)pixels, step, table + column * Vector, Results * Vector);
+        }
         for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
             GradientInwardLine(table + row * Results * Vector, Vector, y, planeLength);
     }
@@ -108,12 +133,12 @@ internal static unsafe class WinogradTransforms
         Add(four, d1, Add(minusFive, d3, d5)).Store(y + 5 * yStep);
     }
 
-    // y = A' m, four numbers from six.
+    // y = A' m + bias, four numbers from six.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void OutwardLine(float* m, long step, float* y, long yStep)
+    private static void OutwardLine(float* m, long step, Vector256<float> bias, float* y, long yStep)
     {
         var (m1, m2, m3, m4) = (Load(m + step), Load(m + 2 * step), Load(m + 3 * step), Load(m + 4 * step));
-        var (sum, difference) = (m1 + m2, m1 - m2);
+        var (sum, difference) = (m1 + m2 + bias, m1 - m2 + bias);
         var (sumTwo, differenceTwo) = (m3 + m4, m3 - m4);
         (Load(m) + sum + sumTwo).Store(y);
         Add(Vector256.Create(2f), differenceTwo, difference).Store(y + yStep);

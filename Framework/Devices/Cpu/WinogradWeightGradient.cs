@@ -18,8 +18,8 @@ namespace Tapegrad.Devices;
 /// </remarks>
 internal sealed unsafe class WinogradWeightGradient
 {
-    private const int Panel = ConvolutionTiles.Columns;
-    private const int Rows = ConvolutionTiles.Rows;
+    private const int Panel = ProductTiles.Columns;
+    private const int Rows = ProductTiles.Rows;
     private const int Vector = 8;
     private const int Planes = WinogradTransforms.Planes;
     private const int Results = WinogradTransforms.Results;
@@ -39,9 +39,8 @@ internal sealed unsafe class WinogradWeightGradient
         var (height, width) = (windows.OutputHeight, windows.OutputWidth);
         var (down, across) = ((height - 1) / Results + 1, (width - 1) / Results + 1);
         tiles = windows.Batch * down * across;
-        x = new ImageTiles(windows.Height, windows.Width, inputs, WinogradTransforms.Inputs, Results, -windows.Padding.Height, -windows.Padding.Width,
-            down, across);
-        g = new ImageTiles(height, width, outputs, Results, Results, 0, 0, down, across);
+        x = new ImageTiles(windows.Height, windows.Width, inputs, -windows.Padding.Height, -windows.Padding.Width, down, across);
+        g = new ImageTiles(height, width, outputs, 0, 0, down, across);
         (panels, rowTiles) = ((outputs - 1) / Panel + 1, (inputs - 1) / Rows + 1);
         (inputLength, outputLength) = (Spread((inputs + Vector - 1) / Vector * Vector), Spread(panels * Panel));
         planeLength = panels * rowTiles * Rows * Panel;
@@ -69,34 +68,25 @@ internal sealed unsafe class WinogradWeightGradient
     }
 
     // sums[part, plane, panel, row tile, 6, 16] of the tiles of one part, in a share of the planes.
-    [SkipLocalsInit]
     private void SumPart(int part, int share, float* images, float* gradients, float* sums)
     {
         var (firstPlane, endPlane) = (Planes * share / shares, Planes * (share + 1) / shares);
         sums += ((long)part * Planes + firstPlane) * planeLength;
         new Span<float>(sums, (endPlane - firstPlane) * planeLength).Clear();
         var (xPlane, gPlane) = (block * inputLength + PlaneGap, block * outputLength + PlaneGap);
-        var xPlanes = Scratch<float>.Rent(Planes * (long)(xPlane + gPlane) + Math.Max(x.PatchLength, g.PatchLength));
+        var xPlanes = Scratch<float>.Rent(Planes * (long)(xPlane + gPlane));
         var gPlanes = xPlanes + Planes * xPlane;
-        var patch = gPlanes + Planes * gPlane;
         var (end, start) = ((int)((long)tiles * (part + 1) / parts), 0);
         for (var first = (int)((long)tiles * part / parts); first < end; first += block)
         {
             var count = Math.Min(block, end - first);
-            for (var tile = 0; tile < count; tile++)
-            {
-                var from = x.Find(images, first + tile, patch, out var rowLength);
-                for (var c = 0; c < inputs; c += Vector)
-                    WinogradTransforms.Inward(from + c, rowLength, inputs, xPlanes + tile * inputLength + c, xPlane);
-                from = g.Find(gradients, first + tile, patch, out rowLength);
-                for (var o = 0; o < outputs; o += Vector)
-                    WinogradTransforms.GradientInward(from + o, rowLength, outputs, gPlanes + tile * outputLength + o, gPlane);
-            }
+            x.Transform(images, first, count, xPlanes, inputLength, xPlane);
+            g.TransformGradient(gradients, first, count, gPlanes, outputLength, gPlane);
             var to = sums;
             for (var plane = firstPlane; plane < endPlane; plane++)
                 for (var panel = 0; panel < panels; panel++)
                     for (var row = 0; row < rowTiles; row++, to += Rows * Panel)
-                        ConvolutionTiles.AddProducts(xPlanes + plane * xPlane + row * Rows, &start, 1, count, inputLength,
+                        ProductTiles.AddProducts(xPlanes + plane * xPlane + row * Rows, &start, 1, count, inputLength,
                             gPlanes + plane * gPlane + panel * Panel, outputLength, to);
         }
     }

@@ -39,7 +39,7 @@ public class ConvolutionBenchmarks
 
     /// <summary>y from x and w.</summary>
     [Benchmark]
-    public void Forward() => kernels.Convolve(geometry, x, w, y);
+    public void Forward() => kernels.Convolve(geometry, x, w, null, y);
 
     /// <summary>The gradient of x from that of y.</summary>
     [Benchmark]
