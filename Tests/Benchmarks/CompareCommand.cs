@@ -44,10 +44,13 @@ internal static class CompareCommand
             Console.WriteLine(Invariant($"| **{median.Ratio:F2}** | {sorted[0].Ratio:F2} to {sorted[^1].Ratio:F2} | {name} | {median.Ours} | {median.Theirs} | {median.Layout} |"));
         }
         Console.WriteLine();
-        Console.WriteLine("| figure without a peer | here |");
-        Console.WriteLine("|---|---:|");
+        Console.WriteLine("| lowest to highest | figure without a peer |");
+        Console.WriteLine("|---:|---|");
         foreach (var name in names.Where(name => compared[name].Length == 0))
-            Console.WriteLine(Invariant($"| {name} | {string.Join(", ", pairs.Where(pair => pair.Ours.ContainsKey(name)).Select(pair => Invariant($"{pair.Ours[name]}")))} |"));
+        {
+            var values = pairs.Where(pair => pair.Ours.ContainsKey(name)).Select(pair => pair.Ours[name]).ToArray();
+            Console.WriteLine(Invariant($"| {values.Min()} to {values.Max()} | {name} |"));
+        }
         return 0;
     }
 
