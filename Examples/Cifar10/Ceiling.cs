@@ -6,8 +6,9 @@ using Tapegrad.Devices;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// What this machine allows, measured: how fast fused multiply-adds can be when nothing else is in their way, and how fast memory can be copied. On as many
-/// threads as the library uses; the best of what fits into the time, since a busy neighbour only ever lowers it.
+/// What this machine allows, measured: how fast fused multiply-adds can be when nothing else is in their way, and how fast memory
+/// can be copied. On as many threads as the library uses; the best of what fits into the time, since a busy neighbour only ever
+/// lowers it.
 /// </summary>
 /// <param name="GigaflopsPerSecond">A multiplication and an addition count as two.</param>
 /// <param name="GigabytesPerSecond">Read and written, in arrays far beyond any cache.</param>
@@ -43,7 +44,8 @@ internal sealed record Ceiling(double GigaflopsPerSecond, double GigabytesPerSec
         return best;
     }
 
-    // Twelve chains that do not wait for one another: a fused multiply-add takes four or five cycles, and two can begin in each. x = x m + a stays near 1.
+    // Twelve chains that do not wait for one another: a fused multiply-add takes four or five cycles, and two can begin in each.
+    // x = x m + a stays near 1.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float MultiplyAdd(int rounds)
     {

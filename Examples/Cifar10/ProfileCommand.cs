@@ -5,7 +5,10 @@ using static System.FormattableString;
 
 namespace Tapegrad.Examples.Cifar10;
 
-/// <summary>The command 'profile': where the time and the memory of a training step go, by layer and operation, beside what the machine allows.</summary>
+/// <summary>
+/// The command 'profile': where the time and the memory of a training step go, by layer and operation, beside what the machine
+/// allows.
+/// </summary>
 internal static class ProfileCommand
 {
     private const double LeastSeconds = 20e-6;   // what is shorter has no rate worth reading
@@ -33,7 +36,8 @@ internal static class ProfileCommand
         Console.WriteLine($"{architecture} with {normalization} normalization, {batch} images of 32x32, {Workers.Threads} threads");
         Console.WriteLine(Invariant($"the fastest of {steps} steps: {Milliseconds(profile.Seconds)} ms, {batch / profile.Seconds:F0} images/s"));
         Console.WriteLine(Invariant($"memory: at most {profile.PeakBytes / 1e6:F0} MB beside the parameters"));
-        Console.WriteLine(Invariant($"the machine: {ceiling.GigaflopsPerSecond:F0} GF/s of fused multiply-adds, {ceiling.GigabytesPerSecond:F0} GB/s of copying"));
+        Console.WriteLine(Invariant($"the machine: {ceiling.GigaflopsPerSecond:F0} GF/s of fused multiply-adds, ")
+            + Invariant($"{ceiling.GigabytesPerSecond:F0} GB/s of copying"));
         AnsiConsole.Write(Layers(profile));
         AnsiConsole.Write(Operations(profile, ceiling));
         Console.WriteLine("""
@@ -50,8 +54,8 @@ internal static class ProfileCommand
     {
         var table = New("layer", "operation", "forward", "rate", "backward", "rate", "", "MB");
         foreach (var row in profile.Rows)
-            table.AddRow(Markup.Escape(row.Layer), row.Operation, Milliseconds(row.Forward.Seconds), Rate(row.Forward), Milliseconds(row.Backward.Seconds),
-                Rate(row.Backward), Unit(row.Forward, row.Backward), Megabytes([row]));
+            table.AddRow(Markup.Escape(row.Layer), row.Operation, Milliseconds(row.Forward.Seconds), Rate(row.Forward),
+                Milliseconds(row.Backward.Seconds), Rate(row.Backward), Unit(row.Forward, row.Backward), Megabytes([row]));
         return table;
     }
 

@@ -5,18 +5,24 @@ using Tapegrad.Optimizers;
 
 namespace Tapegrad.Examples.Cifar10;
 
-/// <summary>Time, and the work that was done in it: arithmetic where the operation is made of it, else the bytes that it must move.</summary>
+/// <summary>
+/// Time, and the work that was done in it: arithmetic where the operation is made of it, else the bytes that it must move.
+/// </summary>
 internal sealed record Cost(double Seconds = 0, double Flops = 0, double Bytes = 0)
 {
     public static Cost operator +(Cost a, Cost b) => new(a.Seconds + b.Seconds, a.Flops + b.Flops, a.Bytes + b.Bytes);
 }
 
-/// <summary>What one operation of one layer took, all its calls together. Kept: the memory that it took forward and that waits for the sweep.</summary>
+/// <summary>
+/// What one operation of one layer took, all its calls together. Kept: the memory that it took forward and that waits for the
+/// sweep.
+/// </summary>
 internal sealed record ProfileRow(string Layer, string Operation, Cost Forward, Cost Backward, long Kept);
 
 /// <summary>
-/// Where the time and the memory of one training step went. The tape tells when an operation has been recorded, and when a sweep has passed back through it; an
-/// operation's time runs from the end of the one before to its own end. So the rows leave no gap, and with what the optimizer took, and a rest, they are the step.
+/// Where the time and the memory of one training step went. The tape tells when an operation has been recorded, and when a sweep
+/// has passed back through it; an operation's time runs from the end of the one before to its own end. So the rows leave no gap,
+/// and with what the optimizer took, and a rest, they are the step.
 /// </summary>
 internal sealed class StepProfile
 {
@@ -59,7 +65,9 @@ internal sealed class StepProfile
     /// <summary>In the network's order.</summary>
     public IReadOnlyList<ProfileRow> Rows { get; }
 
-    /// <summary>Trains on random images and takes the fastest step: what others do on the machine only ever makes one slower.</summary>
+    /// <summary>
+    /// Trains on random images and takes the fastest step: what others do on the machine only ever makes one slower.
+    /// </summary>
     public static StepProfile Fastest(Module model, int batch, int steps)
     {
         const int warmup = 3;   // until the pool has every buffer, and the runtime has compiled what it will
@@ -88,15 +96,16 @@ internal sealed class StepProfile
             var key = (e.Layer?.ToString() ?? "", e.Operation);
             var row = rows.TryGetValue(key, out var known) ? known : new ProfileRow(key.Item1, key.Operation, new(), new(), 0);
             var cost = CostOf(e, Stopwatch.GetElapsedTime(start, time).TotalSeconds);
-            rows[key] = e.Backward ? row with { Backward = row.Backward + cost } : row with { Forward = row.Forward + cost, Kept = row.Kept + poolBytes - waiting };
+            rows[key] = e.Backward ? row with { Backward = row.Backward + cost }
+                : row with { Forward = row.Forward + cost, Kept = row.Kept + poolBytes - waiting };
             (start, poolBytes) = (time, waiting);
         }
         return [.. rows.Values];
     }
 
-    // A convolution multiplies and adds, for each output, the weights that lead to it; a matrix product [M, K] [K, N] in all M K N times, the root of the
-    // product of the three sizes. Each gradient that is asked for costs as much again. All else moves bytes: forward, inputs in and value out; backward,
-    // gradient and inputs in, and their gradients out.
+    // A convolution multiplies and adds, for each output, the weights that lead to it; a matrix product [M, K] [K, N] in all M K
+    // N times, the root of the product of the three sizes. Each gradient that is asked for costs as much again. All else moves
+    // bytes: forward, inputs in and value out; backward, gradient and inputs in, and their gradients out.
     private Cost CostOf(TapeEvent e, double seconds)
     {
         var wanted = e.Inputs.Where(variables.Contains).ToArray();

@@ -95,7 +95,8 @@ public static class ResNet
         if (!begins) return new Residual(branch, relu: true);
         if (!project) return new Residual(branch, new PaddedShortcut(outputs - inputs), relu: true);
         using var _ = LayerContext.Enter("downsample");
-        return new Residual(branch, new Sequential(maker.Convolution("0", "1", inputs, outputs, stride: 2, kernel: 1)), relu: true, "downsample");   // PyTorch's name
+        var projection = new Sequential(maker.Convolution("0", "1", inputs, outputs, stride: 2, kernel: 1));
+        return new Residual(branch, projection, relu: true, "downsample");   // PyTorch's name
     }
 
     // Option A of the paper.

@@ -16,7 +16,9 @@ public static class SavedModel
     private const string FormatVersion = "1", Version = "format_version", Architecture = "architecture", Normalization = "normalization",
         Classes = "classes", Width = "width", BuildIt = "Build the model that it was saved from, and call Load.";
 
-    /// <summary>Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, <c>resnet18</c>, or <c>resnet</c> and a depth of 6n + 2.</summary>
+    /// <summary>
+    /// Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, <c>resnet18</c>, or <c>resnet</c> and a depth of 6n + 2.
+    /// </summary>
     public static bool IsKnown(string architecture) => architecture is "vgg" or "resnet18" || Depth(architecture) is not null;
 
     /// <summary>A new model by the names of its architecture and normalization.</summary>
@@ -30,8 +32,8 @@ public static class SavedModel
             "vgg" when width == 16 && !zeroGamma => Vgg.Cifar(Normalizations.Parse(normalization), classes, seed),
             "resnet18" => throw new ArgumentException("resnet18 has one width: 64 channels in its first stage."),
             "vgg" => throw new ArgumentException("vgg has neither residual blocks, whose gamma could start at 0, nor another width."),
-            _ => throw new ArgumentException($"there is no architecture '{architecture}'. Known are: vgg; resnet18; resnet and a depth of 6n + 2, such "
-                + "as resnet20."),
+            _ => throw new ArgumentException($"there is no architecture '{architecture}'. Known are: vgg; resnet18; resnet and a depth of "
+                + "6n + 2, such as resnet20."),
         };
     }
 

@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace Tapegrad.Benchmarks;
 
-/// <summary>How long something takes: the best of the repetitions that fit into a time, after two to warm up. A busy machine only ever makes it longer.</summary>
+/// <summary>
+/// How long something takes: the best of the repetitions that fit into a time, after two to warm up. A busy machine only ever
+/// makes it longer.
+/// </summary>
 internal sealed class Clock(double seconds)
 {
     /// <summary>Seconds.</summary>

@@ -2,7 +2,9 @@ using Tapegrad.Layers;
 
 namespace Tapegrad.Benchmarks;
 
-/// <summary>What single operations take, forward and with their gradients: convolutions, normalizations, the matrix product.</summary>
+/// <summary>
+/// What single operations take, forward and with their gradients: convolutions, normalizations, the matrix product.
+/// </summary>
 internal static class KernelFigures
 {
     /// <summary>Channels and side of the images: those of ResNet-20, and of ResNet-18 and VGG.</summary>
@@ -11,7 +13,10 @@ internal static class KernelFigures
     private const int Batch = 128;
     private static readonly RandomSource Random = new(1);
 
-    /// <summary>3x3, stride 1, as many channels out as in. The rate is that of a direct convolution's work, whatever the algorithm saves of it.</summary>
+    /// <summary>
+    /// 3x3, stride 1, as many channels out as in. The rate is that of a direct convolution's work, whatever the algorithm saves
+    /// of it.
+    /// </summary>
     public static void AddConvolutions(Figures figures, Clock clock)
     {
         foreach (var (channels, side) in Convolutions)

@@ -7,28 +7,31 @@ using Tapegrad.Examples.Cifar10;
 namespace Tapegrad.Benchmarks;
 
 /// <summary>
-/// The command 'peer': one JSON object of figures, to be laid beside what another framework needs for the same work in the same minute. A figure is the best of
-/// the repetitions that fit into --seconds. The names of the figures say what was measured and in which unit; <c>direct</c> is without Winograd's algorithm.
+/// The command 'peer': one JSON object of figures, to be laid beside what another framework needs for the same work in the same
+/// minute. A figure is the best of the repetitions that fit into --seconds. The names of the figures say what was measured and in
+/// which unit; <c>direct</c> is without Winograd's algorithm.
 /// </summary>
 internal static class PeerCommand
 {
     private const string AllParts = "step,conv,norm,gemm,memory";
 
-    private static readonly Option<int?> Threads = Options.Limit("--threads", $"threads to compute with [default: {Workers.Variable}, or one a processor]");
     private static readonly Option<double> Seconds = Options.Number("--seconds", "time for each figure", 4, 0, 3600);
     private static readonly Option<string> Only = Options.Choice("--only", "what to measure", AllParts,
         text => text.Split(',').All(AllParts.Split(',').Contains), $"some of {AllParts}");
 
     public static void AddTo(RootCommand root)
     {
-        var command = new Command("peer", "Prints one JSON object of figures, to be laid beside another framework's.") { Threads, Seconds, Only };
+        var command = new Command("peer", "Prints one JSON object of figures, to be laid beside another framework's.")
+        {
+            ThreadsOption.Threads, Seconds, Only,
+        };
         command.SetAction(Run);
         root.Add(command);
     }
 
     private static int Run(ParseResult options)
     {
-        if (options.GetValue(Threads) is { } threads) Workers.Threads = threads;
+        ThreadsOption.Apply(options);
         var (seconds, only) = (options.GetValue(Seconds), options.GetValue(Only)!.Split(','));
         var (figures, clock) = (new Figures(), new Clock(seconds));
         figures.Add("threads", Workers.Threads);

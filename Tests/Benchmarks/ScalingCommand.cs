@@ -1,28 +1,32 @@
 using System.CommandLine;
-using Tapegrad.Devices;
 using Tapegrad.Examples.Cifar10;
 using Tapegrad.Layers;
 using static System.FormattableString;
 
 namespace Tapegrad.Benchmarks;
 
-/// <summary>The command 'scaling': whether the cost of a training step grows in line with its work, as the network becomes wider and deeper.</summary>
+/// <summary>
+/// The command 'scaling': whether the cost of a training step grows in line with its work, as the network becomes wider and
+/// deeper.
+/// </summary>
 internal static class ScalingCommand
 {
     private static readonly Option<int> Batch = Options.Whole("--batch", "images a step", 128);
     private static readonly Option<double> Seconds = Options.Number("--seconds", "time for each network", 4, 0, 3600);
-    private static readonly Option<int?> Threads = Options.Limit("--threads", $"threads to compute with [default: {Workers.Variable}, or one a processor]");
 
     public static void AddTo(RootCommand root)
     {
-        var command = new Command("scaling", "Prints the cost of a training step at several widths and depths, as a table.") { Batch, Seconds, Threads };
+        var command = new Command("scaling", "Prints the cost of a training step at several widths and depths, as a table.")
+        {
+            Batch, Seconds, ThreadsOption.Threads,
+        };
         command.SetAction(Run);
         root.Add(command);
     }
 
     private static int Run(ParseResult options)
     {
-        if (options.GetValue(Threads) is { } threads) Workers.Threads = threads;
+        ThreadsOption.Apply(options);
         var (batch, clock) = (options.GetValue(Batch), new Clock(options.GetValue(Seconds)));
         Console.WriteLine("| depth | width | parameters | MFLOP an image | ms a step | us an image | ps a FLOP | GF/s |");
         Console.WriteLine("|---:|---:|---:|---:|---:|---:|---:|---:|");
@@ -39,8 +43,8 @@ internal static class ScalingCommand
         return 0;
     }
 
-    // What direct convolutions and the linear layer multiply and add for one image: the value, and as much for the gradient of the input and for that of the
-    // weight; but nobody asks for the gradient of the image itself.
+    // What direct convolutions and the linear layer multiply and add for one image: the value, and as much for the gradient of
+    // the input and for that of the weight; but nobody asks for the gradient of the image itself.
     private static double StepFlops(Module model)
     {
         var products = new List<double>();

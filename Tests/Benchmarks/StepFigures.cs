@@ -5,7 +5,10 @@ namespace Tapegrad.Benchmarks;
 /// <summary>What whole training steps take, in time and memory, and what applying the trained model takes.</summary>
 internal static class StepFigures
 {
-    /// <summary>What four steps add to the peak of the process's memory, and the managed bytes that each step leaves behind once all is warm.</summary>
+    /// <summary>
+    /// What four steps add to the peak of the process's memory, and the managed bytes that each step leaves behind once all is
+    /// warm.
+    /// </summary>
     public static void AddMemory(Figures figures)
     {
         const int steps = 10;
@@ -25,7 +28,8 @@ internal static class StepFigures
         foreach (var normalization in (string[])["batch", "group:8"])
         {
             var training = new Training("resnet20", normalization, batch: 128);
-            ConvolutionPaths.ForEach(path => figures.Add($"resnet20 step {normalization} {path}images/s", training.Batch / clock.Best(training.Step)));
+            ConvolutionPaths.ForEach(path =>
+                figures.Add($"resnet20 step {normalization} {path}images/s", training.Batch / clock.Best(training.Step)));
             figures.Add($"resnet20 inference {normalization} images/s", training.Batch / clock.Best(training.Infer));
         }
         var single = new Training("resnet20", "batch", batch: 1);

@@ -3,7 +3,10 @@ using Tapegrad.Optimizers;
 
 namespace Tapegrad.Benchmarks;
 
-/// <summary>A model with a batch of random 32x32 images and labels: what a step of training it, or applying it, needs. As a user would write it.</summary>
+/// <summary>
+/// A model with a batch of random 32x32 images and labels: what a step of training it, or applying it, needs. As a user would
+/// write it.
+/// </summary>
 internal sealed class Training
 {
     private static readonly RandomSource Random = new(1);
@@ -21,7 +24,8 @@ internal sealed class Training
         sgd = new Sgd(model.Parameters, momentum: 0.9, weightDecay: 1e-4);
     }
 
-    public Training(string architecture, string normalization, int batch) : this(SavedModel.Create(architecture, normalization, classes: 10, seed: 1), batch) { }
+    public Training(string architecture, string normalization, int batch)
+        : this(SavedModel.Create(architecture, normalization, classes: 10, seed: 1), batch) { }
 
     public Module Model { get; }
 

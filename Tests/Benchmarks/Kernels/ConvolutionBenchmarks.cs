@@ -26,7 +26,8 @@ public class ConvolutionBenchmarks
         Device.Cpu.UsesWinograd = Winograd;
         var numbers = Array.ConvertAll(Shape.Split('x'), int.Parse);
         var (channels, height, width) = (numbers[0], numbers[1], numbers[2]);
-        geometry = new ConvolutionGeometry(new WindowGeometry(128, height, width, channels, Kernel: 3, Stride: 1, Padding: 1, Dilation: 1), channels, Groups: 1);
+        var windows = new WindowGeometry(128, height, width, channels, Kernel: 3, Stride: 1, Padding: 1, Dilation: 1);
+        geometry = new ConvolutionGeometry(windows, channels, Groups: 1);
         Buffer Random(int length, int stream)
         {
             var buffer = Device.Cpu.Pool.Rent(length);
