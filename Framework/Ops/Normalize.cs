@@ -66,11 +66,19 @@ public static class NormalizeOperation
         public void Check(Tensor x)
         {
             foreach (var operand in With(x)) Tensor.CheckDevice("normalize", x, operand);
-            foreach (var (name, operand) in (ReadOnlySpan<(string, Tensor?)>)[("gamma", Gamma), ("beta", Beta), ("mean", Mean), ("variance", Variance)])
-                if (operand is not null && operand.Shape != new Shape(x.Shape[-1]))
-                    throw new ShapeException($"normalize: the {name} {operand.Shape} must be [{x.Shape[-1]}], one number for each channel of {x.Shape}.");
+            CheckChannels(x, "gamma", Gamma);
+            CheckChannels(x, "beta", Beta);
+            CheckChannels(x, "mean", Mean);
+            CheckChannels(x, "variance", Variance);
             if (Residual is not null && Residual.Shape != x.Shape)
                 throw new ShapeException($"normalize: the residual {Residual.Shape} must have the shape of the input, {x.Shape}.");
+        }
+
+        private static void CheckChannels(Tensor x, string name, Tensor? operand)
+        {
+            if (operand is not null && operand.Shape != new Shape(x.Shape[-1]))
+                throw new ShapeException($"normalize: the {name} {operand.Shape} must be [{x.Shape[-1]}], one number for each channel"
+                    + $" of {x.Shape}.");
         }
     }
 

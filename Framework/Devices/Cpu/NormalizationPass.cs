@@ -36,15 +36,16 @@ internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, f
         var (from, to) = sets.Slabs(item);
         for (var slab = from; slab < to; slab++)
         {
-            if (geometry.IsGiven) Complete(slab);
+            if (geometry.IsGiven) Complete(slab, numbers);
             else Measure(slab, numbers, totals);
-            Spread(slab, numbers);
+            SpreadStatistics(slab, numbers);
             Run(new WritingValue<TFollow>(x, numbers, follow, y), slab, fromTheEnd: true);
         }
     });
 
-    private void Complete(int slab)
+    private void Complete(int slab, LaneNumbers numbers)
     {
+        SpreadPivots(slab, numbers);
         for (var group = 0; group < sharing.Groups; group++)
         {
             Remainder(slab)[group] = 0;
@@ -55,18 +56,20 @@ internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, f
     private void Measure(int slab, LaneNumbers numbers, double* totals)
     {
         for (var group = 0; group < sharing.Groups; group++) Pivot(slab)[group] = x[sets.Start(slab) + group * GroupChannels];
-        Spread(Pivot(slab), numbers.Pivot);
+        SpreadPivots(slab, numbers);
         Clear(totals, TotalsLength);
         Run(new Measuring(x, numbers, totals), slab);
         Join(totals);
-        for (var group = 0; group < sharing.Groups; group++)
+        var (groups, channels, each) = (sharing.Groups, GroupChannels, 1.0 / sharing.SetSize);
+        float* remainders = Remainder(slab), variances = Variance(slab), inverses = Inverse(slab);
+        for (var group = 0; group < groups; group++)
         {
-            var (sum, squares) = (Sum(totals + group * GroupChannels), Sum(totals + sets.Width + group * GroupChannels));
-            var mean = sum / sharing.SetSize;
-            var variance = (float)Math.Max(0, (squares - sum * mean) / sharing.SetSize);
-            Remainder(slab)[group] = (float)mean;
-            Variance(slab)[group] = variance;
-            Inverse(slab)[group] = (float)(1 / Math.Sqrt(variance + geometry.Eps));
+            var sum = Sum(totals + group * channels, channels);
+            var squares = Sum(totals + sets.Width + group * channels, channels);
+            var mean = sum * each;
+            remainders[group] = (float)mean;
+            variances[group] = (float)Math.Max(0, (squares - sum * mean) * each);
+            inverses[group] = (float)(1 / Math.Sqrt(variances[group] + geometry.Eps));
         }
     }
 
@@ -92,7 +95,8 @@ internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, f
             var (from, to) = sets.Slabs(item);
             for (var slab = from; slab < to; slab++)
             {
-                Spread(slab, numbers);
+                SpreadPivots(slab, numbers);
+                SpreadStatistics(slab, numbers);
                 Clear(totals, TotalsLength);
                 var summing = new Summing<TMask>(x, gradient, numbers, totals);
                 if (kept is null) Run(summing, slab);
@@ -107,20 +111,22 @@ internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, f
     private void FindSlopes(int slab, LaneNumbers numbers, double* totals, double* itemSums)
     {
         Join(totals);
-        double* first = totals, second = totals + sets.Width;
-        for (var group = 0; group < sharing.Groups; group++)
+        var (groups, channels, each) = (sharing.Groups, GroupChannels, geometry.IsGiven ? 0 : -1.0 / sharing.SetSize);
+        double* first = totals, second = totals + sets.Width, gammaSums = itemSums, betaSums = itemSums + sharing.Channels;
+        float* scales = numbers.Scale, offsets = numbers.Offset, slopes = numbers.Slope, inverses = Inverse(slab);
+        for (int group = 0, channel = 0; group < groups; group++)
         {
-            double inverse = Inverse(slab)[group], gradients = 0, products = 0;
-            for (var channel = group * GroupChannels; channel < (group + 1) * GroupChannels; channel++)
+            double inverse = inverses[group], gradients = 0, products = 0;
+            var end = channel + channels;
+            for (var c = channel; c < end; c++)
             {
-                itemSums[channel] += second[channel] * inverse;
-                itemSums[sharing.Channels + channel] += first[channel];
-                gradients += numbers.Scale[channel] * first[channel];
-                products += numbers.Scale[channel] * second[channel];
+                gammaSums[c] += second[c] * inverse;
+                betaSums[c] += first[c];
+                gradients += scales[c] * first[c];
+                products += scales[c] * second[c];
             }
-            var depends = geometry.IsGiven ? 0 : -1.0 / sharing.SetSize;
-            new Span<float>(numbers.Offset + group * GroupChannels, GroupChannels).Fill((float)(depends * gradients));
-            new Span<float>(numbers.Slope + group * GroupChannels, GroupChannels).Fill((float)(depends * inverse * inverse * products));
+            var (offset, slope) = ((float)(each * gradients), (float)(each * inverse * inverse * products));
+            for (; channel < end; channel++) (offsets[channel], slopes[channel]) = (offset, slope);
         }
         if (sharing.SetSize == 1 && !geometry.IsGiven)
         {
@@ -170,7 +176,18 @@ internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, f
 
     private float* Inverse(int slab) => Pivot(slab) + 3 * sharing.Sets;
 
-    private LaneNumbers RentNumbers() => new(Scratch<float>.Rent(LaneNumbers.Length(sets.Width)), sets.Width);
+    // With what does not change from slab to slab.
+    private LaneNumbers RentNumbers()
+    {
+        var numbers = new LaneNumbers(Scratch<float>.Rent(LaneNumbers.Length(sets.Width)), sets.Width);
+        for (var channel = 0; channel < sharing.Channels; channel++)
+        {
+            numbers.Gamma[channel] = gamma is null ? 1 : gamma[channel];
+            numbers.Shift[channel] = beta is null ? 0 : beta[channel];
+        }
+        Repeat(numbers.Shift);
+        return numbers;
+    }
 
     // Of each block two numbers a lane; the first block's place takes the sum of all. Behind them, two numbers a channel.
     private double* RentTotals() => Scratch<double>.Rent(TotalsLength + 2 * sharing.Channels);
@@ -193,43 +210,48 @@ internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, f
             }
     }
 
-    // The sum over a group's channels: four lanes, then what remains of them.
-    private double Sum(double* channels)
+    // Four lanes, then what remains of them.
+    private static double Sum(double* numbers, int count)
     {
         var lanes = Vector256<double>.Zero;
         var i = 0;
-        for (; i + 4 <= GroupChannels; i += 4) lanes += Vector256.Load(channels + i);
+        for (; i + 4 <= count; i += 4) lanes += Vector256.Load(numbers + i);
         var sum = lanes[0] + lanes[1] + (lanes[2] + lanes[3]);
-        for (; i < GroupChannels; i++) sum += channels[i];
+        for (; i < count; i++) sum += numbers[i];
         return sum;
     }
 
-    // The numbers of a slab's lanes.
-    private void Spread(int slab, LaneNumbers numbers)
+    // Each lane gets the numbers of its channel's group.
+    private void SpreadPivots(int slab, LaneNumbers numbers)
     {
-        Spread(Pivot(slab), numbers.Pivot);
-        Spread(Remainder(slab), numbers.Remainder);
-        Spread(Inverse(slab), numbers.Scale);
-        for (var channel = 0; channel < sharing.Channels; channel++)
-        {
-            if (gamma is not null) numbers.Scale[channel] *= gamma[channel];
-            numbers.Shift[channel] = beta is null ? 0 : beta[channel];
-        }
-        Repeat(numbers.Scale);
-        Repeat(numbers.Shift);
+        float* pivots = Pivot(slab), lanes = numbers.Pivot;
+        var (groups, channels) = (sharing.Groups, GroupChannels);
+        for (int group = 0, channel = 0; group < groups; group++)
+            for (var end = channel + channels; channel < end; channel++) lanes[channel] = pivots[group];
+        Repeat(lanes);
     }
 
-    // lanes[l] = perSet[the group of channel l mod C]
-    private void Spread(float* perSet, float* lanes)
+    private void SpreadStatistics(int slab, LaneNumbers numbers)
     {
-        for (var group = 0; group < sharing.Groups; group++) new Span<float>(lanes + group * GroupChannels, GroupChannels).Fill(perSet[group]);
-        Repeat(lanes);
+        float* ofGroups = Remainder(slab), inverses = Inverse(slab), gammas = numbers.Gamma, remainders = numbers.Remainder, scales = numbers.Scale;
+        var (groups, channels) = (sharing.Groups, GroupChannels);
+        for (int group = 0, channel = 0; group < groups; group++)
+        {
+            var (remainder, inverse) = (ofGroups[group], inverses[group]);
+            for (var end = channel + channels; channel < end; channel++)
+            {
+                remainders[channel] = remainder;
+                scales[channel] = inverse * gammas[channel];
+            }
+        }
+        Repeat(remainders);
+        Repeat(scales);
     }
 
     // The channels' numbers once more for each row that was joined.
     private void Repeat(float* lanes)
     {
-        for (var lane = sharing.Channels; lane < sets.Width; lane += sharing.Channels)
-            new Span<float>(lanes, sharing.Channels).CopyTo(new Span<float>(lanes + lane, sharing.Channels));
+        var channels = sharing.Channels;
+        for (var lane = channels; lane < sets.Width; lane++) lanes[lane] = lanes[lane - channels];
     }
 }

@@ -4,32 +4,6 @@ using Lane = System.Runtime.Intrinsics.Vector256<float>;
 
 namespace Tapegrad.Devices;
 
-/// <summary>
-/// What each lane of a row has, side by side: see <see cref="NormalizationRows"/>. Each kind of number has a pair of vectors of slack behind it.
-/// </summary>
-internal readonly unsafe struct LaneNumbers(float* first, int width)
-{
-    private const int Slack = 2 * Real32x8.Lanes;
-
-    public static int Length(int width) => 6 * (width + Slack);
-
-    public int Width => width;
-
-    public float* Pivot => Row(0);
-
-    public float* Remainder => Row(1);
-
-    public float* Scale => Row(2);
-
-    public float* Shift => Row(3);
-
-    public float* Slope => Row(4);
-
-    public float* Offset => Row(5);
-
-    private float* Row(int row) => first + row * (width + Slack);
-}
-
 // The loops of normalization over a chunk of rows (see SharedSets): two that read and sum, two that read again and write. Where c = (x - pivot) -
 // remainder, scale = inverse * gamma, shift = beta:
 //
@@ -39,11 +13,13 @@ internal readonly unsafe struct LaneNumbers(float* first, int width)
 //     WritingGradient    x, g         dx = g * scale + c * slope + offset
 //
 // Lanes: two vectors of a row at a time, rows one after the other, so that the numbers of a lane stay in registers. Remainders: the last two vectors
-// of a row reach back into the ones before, or, where a row is shorter than two vectors, into what lies behind; those lanes are dropped.
+// of a row reach back into the ones before, or, where a row is shorter than two vectors, into what lies behind; those lanes are dropped. The loops are
+// never inlined: next to other code they would lose their registers.
 internal static unsafe class NormalizationRows
 {
     private const int Lanes = Real32x8.Lanes;
     private const int Pair = 2 * Lanes;
+    private const int Doubles = Lanes / 2;
 
     // The numbers of one vector of lanes, in registers.
     private readonly struct Affine(LaneNumbers numbers, int lane)
@@ -115,15 +91,15 @@ internal static unsafe class NormalizationRows
     // ---- sums ----------------------------------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// In a block's totals, first[l] += the sum over rows of x - pivot, second[l] += that of its square. In a chunk the pivot is its own first row: squares around a far
-    /// one would lose what the others have to say. The chunk's sums are moved to the common pivot in double.
+    /// In a block's totals, first[l] += the sum over rows of x - pivot, second[l] += that of its square. In a chunk the pivot is its own first row:
+    /// squares around a far one would lose what the others have to say. The chunk's sums are moved to the common pivot in double.
     /// </summary>
     public readonly struct Measuring(float* x, LaneNumbers numbers, double* totals) : IRows
     {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
         {
-            var first = totals + block * 2 * numbers.Width;
+            double* first = totals + block * 2 * numbers.Width, pair = stackalloc double[4 * Pair];
             for (var lane = 0; lane < width; lane += Pair)
             {
                 var p = x + start + lane;
@@ -137,32 +113,38 @@ internal static unsafe class NormalizationRows
                     squareA = Vector256.FusedMultiplyAdd(a, a, squareA);
                     squareB = Vector256.FusedMultiplyAdd(b, b, squareB);
                 }
-                Move(first, pivotA, sumA, squareA, rows, lane, width);
-                Move(first, pivotB, sumB, squareB, rows, lane + Lanes, width);
+                Widen(sumA, sumB, pair);
+                Widen(squareA, squareB, pair + Pair);
+                Widen(pivotA, pivotB, pair + 2 * Pair);
+                Widen(Vector256.Load(numbers.Pivot + lane), Vector256.Load(numbers.Pivot + lane + Lanes), pair + 3 * Pair);
+                Move(pair, rows);
+                Add(first + lane, pair, Math.Min(Pair, width - lane));
+                Add(first + numbers.Width + lane, pair + Pair, Math.Min(Pair, width - lane));
             }
         }
 
-        // With d = own pivot - pivot: sum(x - pivot) = s + n d, sum((x - pivot)^2) = q + d (2 s + n d).
-        private void Move(double* first, Lane ownPivot, Lane sum, Lane square, int rows, int lane, int width)
+        // Of a pair: sums and squares around the own pivot, that pivot, the common one. With d = own pivot - common pivot, the sums of x and of its
+        // square around the common one are s + n d and q + d (2 s + n d).
+        private static void Move(double* pair, int rows)
         {
-            var (ownLow, ownHigh) = Vector256.Widen(ownPivot);
-            var (pivotLow, pivotHigh) = Vector256.Widen(Vector256.Load(numbers.Pivot + lane));
-            var (sumLow, sumHigh) = Vector256.Widen(sum);
-            var (squareLow, squareHigh) = Vector256.Widen(square);
-            var (low, high) = (ownLow - pivotLow, ownHigh - pivotHigh);
-            var (farLow, farHigh) = (low * rows, high * rows);
-            Add(first, sumLow + farLow, sumHigh + farHigh, lane, width);
-            Add(first + numbers.Width, squareLow + low * (sumLow + sumLow + farLow), squareHigh + high * (sumHigh + sumHigh + farHigh), lane, width);
+            for (var i = 0; i < Pair; i += Doubles)
+            {
+                var (sum, square) = (Vector256.Load(pair + i), Vector256.Load(pair + Pair + i));
+                var distance = Vector256.Load(pair + 2 * Pair + i) - Vector256.Load(pair + 3 * Pair + i);
+                var moved = sum + distance * rows;
+                moved.Store(pair + i);
+                (square + distance * (sum + moved)).Store(pair + Pair + i);
+            }
         }
     }
 
     /// <summary>In a block's totals, first[l] += the sum over rows of g, second[l] += that of g * c.</summary>
     public readonly struct Summing<TMask>(float* x, float* g, LaneNumbers numbers, double* totals) : IRows where TMask : struct, IMask
     {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
         {
-            double* first = totals + block * 2 * numbers.Width, second = first + numbers.Width;
+            double* first = totals + block * 2 * numbers.Width, pair = stackalloc double[2 * Pair];
             for (var lane = 0; lane < width; lane += Pair)
             {
                 float* p = x + start + lane, q = g + start + lane;
@@ -177,31 +159,32 @@ internal static unsafe class NormalizationRows
                     productA = Vector256.FusedMultiplyAdd(gradientA, a, productA);
                     productB = Vector256.FusedMultiplyAdd(gradientB, b, productB);
                 }
-                Add(first, sumA, lane, width);
-                Add(first, sumB, lane + Lanes, width);
-                Add(second, productA, lane, width);
-                Add(second, productB, lane + Lanes, width);
+                Widen(sumA, sumB, pair);
+                Widen(productA, productB, pair + Pair);
+                Add(first + lane, pair, Math.Min(Pair, width - lane));
+                Add(first + numbers.Width + lane, pair + Pair, Math.Min(Pair, width - lane));
             }
         }
     }
 
-    private static void Add(double* totals, Lane sums, int lane, int width)
+    // Through memory: if the sums were still in registers when something is called, the loop before would keep them in memory, too.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Widen(Lane a, Lane b, double* target)
     {
-        var (low, high) = Vector256.Widen(sums);
-        Add(totals, low, high, lane, width);
+        var (low, high) = Vector256.Widen(a);
+        low.Store(target);
+        high.Store(target + Doubles);
+        (low, high) = Vector256.Widen(b);
+        low.Store(target + 2 * Doubles);
+        high.Store(target + 3 * Doubles);
     }
 
-    // for (l = lane; l < min(lane + 8, width); l++) totals[l] += sums[l - lane];
-    private static void Add(double* totals, Vector256<double> low, Vector256<double> high, int lane, int width)
+    // for (i = 0; i < count; i++) totals[i] += sums[i];
+    private static void Add(double* totals, double* sums, int count)
     {
-        totals += lane;
-        if (lane + Lanes <= width)
-        {
-            (Vector256.Load(totals) + low).Store(totals);
-            (Vector256.Load(totals + Lanes / 2) + high).Store(totals + Lanes / 2);
-        }
-        else
-            for (var i = 0; i < width - lane; i++) totals[i] += i < Lanes / 2 ? low[i] : high[i - Lanes / 2];
+        var i = 0;
+        for (; i + Doubles <= count; i += Doubles) (Vector256.Load(totals + i) + Vector256.Load(sums + i)).Store(totals + i);
+        for (; i < count; i++) totals[i] += sums[i];
     }
 
     // ---- results -------------------------------------------------------------------------------------------------------------------------
@@ -209,7 +192,7 @@ internal static unsafe class NormalizationRows
     /// <summary>y = c * scale + shift, then what follows.</summary>
     public readonly struct WritingValue<TFollow>(float* x, LaneNumbers numbers, TFollow follow, float* y) : IRows where TFollow : struct, IFollow
     {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
         {
             for (var lane = 0; lane < width; lane += Pair)
@@ -231,7 +214,7 @@ internal static unsafe class NormalizationRows
     /// <summary>dx = g * scale + c * slope + offset.</summary>
     public readonly struct WritingGradient<TMask>(float* x, float* g, LaneNumbers numbers, float* dx) : IRows where TMask : struct, IMask
     {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
         {
             for (var lane = 0; lane < width; lane += Pair)
@@ -257,7 +240,7 @@ internal static unsafe class NormalizationRows
     /// <summary>kept = g where y is not 0, else 0.</summary>
     public readonly struct Masking(float* y, float* g, float* kept) : IRows
     {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
         {
             for (var row = 0; row < rows; row++, start += stride)

@@ -4,8 +4,8 @@ namespace Tapegrad.Devices;
 internal interface IRows
 {
     /// <summary>
-    /// Does it with rows of <paramref name="width"/> elements, <paramref name="stride"/> apart, from element <paramref name="start"/> on. They belong to
-    /// a block, which has sums of its own.
+    /// Does it with rows of <paramref name="width"/> elements, <paramref name="stride"/> apart, from element <paramref name="start"/> on. They
+    /// belong to a block, which has sums of its own.
     /// </summary>
     void Run(int block, long start, int rows, long stride, int width);
 }
@@ -22,14 +22,14 @@ internal interface IRows
 /// </code>
 /// </summary>
 /// <remarks>
-/// Lanes: channels. Rows without a gap are joined into wide ones, of whole vectors and 32 elements or more, so that few channels fill the lanes too:
+/// Lanes: channels. Rows without a gap are joined into wide ones, of whole vectors and two of them or more, so that few channels fill the lanes too:
 /// lane l of a wide row belongs to channel l mod C. What remains of the rows is a last one, shorter than the others.
 /// Pieces: items of slabs for the threads; in a slab blocks of rows, for the threads where there is one slab only; in a block chunks of 64 rows,
 /// which stay in the first cache and are summed in float. All of them are cut by shape.
 /// </remarks>
 internal sealed class SharedSets
 {
-    private const int WideRow = 4 * Real32x8.Lanes;
+    private const int WideRow = 2 * Real32x8.Lanes;
     private const int ChunkRows = 64;
     private const int ItemElements = 16384;
     private const int BlockElements = 32768;

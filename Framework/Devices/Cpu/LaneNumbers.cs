@@ -1,0 +1,29 @@
+namespace Tapegrad.Devices;
+
+/// <summary>
+/// What each lane of a row has, side by side: see <see cref="NormalizationRows"/>. Each kind of number has a pair of vectors of slack behind it.
+/// </summary>
+internal readonly unsafe struct LaneNumbers(float* first, int width)
+{
+    private const int Slack = 2 * Real32x8.Lanes;
+
+    public static int Length(int width) => 7 * (width + Slack);
+
+    public int Width => width;
+
+    public float* Pivot => Row(0);
+
+    public float* Remainder => Row(1);
+
+    public float* Scale => Row(2);
+
+    public float* Shift => Row(3);
+
+    public float* Slope => Row(4);
+
+    public float* Offset => Row(5);
+
+    public float* Gamma => Row(6);
+
+    private float* Row(int row) => first + row * (width + Slack);
+}
