@@ -19,6 +19,18 @@ public sealed class ConvolutionKernelsTests
         for (var i = 0; i < 200; i++) CheckAll(RandomGeometry(new RandomSource(1000 + i)));
     }
 
+    [Fact]
+    public void Depthwise_kernels_equal_the_definition()
+    {
+        for (var i = 0; i < 60; i++)
+        {
+            var geometry = RandomGeometry(new RandomSource(2000 + i));
+            var channels = (int[])[2, 3, 8, 12, 16, 19];
+            var count = channels[i % channels.Length];
+            CheckAll(new ConvolutionGeometry(geometry.Windows with { Channels = count }, count, count));
+        }
+    }
+
     /// <summary>The shapes that have a reason: models' layers, whole and broken panels and tiles, nothing at all.</summary>
     [Theory]
     [InlineData(3, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1)]     // a ResNet layer: whole panels
@@ -28,6 +40,7 @@ public sealed class ConvolutionKernelsTests
     [InlineData(1, 5, 5, 2, 2, 1, 1, 3, 2, 1, 1)]       // 1 x 1 with padding: windows that see only zeros
     [InlineData(2, 11, 7, 5, 17, 7, 7, 2, 3, 1, 1)]     // a large kernel, 17 = 16 + 1 outputs
     [InlineData(2, 6, 6, 12, 12, 3, 3, 1, 1, 1, 12)]    // depthwise
+    [InlineData(19, 5, 6, 9, 9, 3, 3, 1, 1, 1, 9)]      // depthwise, several images for each part of the weight gradient
     [InlineData(2, 6, 6, 12, 24, 3, 3, 1, 1, 1, 12)]    // depthwise, two outputs each
     [InlineData(2, 7, 7, 12, 18, 3, 3, 2, 2, 2, 3)]     // groups, stride and dilation together
     [InlineData(17, 2, 2, 40, 33, 3, 3, 1, 1, 1, 1)]    // small images, computed together

@@ -23,6 +23,9 @@ public sealed class KernelThreadsTests : IDisposable
         for (var i = 0; i < 6; i++) CheckConvolution(WinogradTests.RandomGeometry(new RandomSource(7000 + i), batch: 23));
     }
 
+    [Fact]
+    public void DepthwiseConvolution() => CheckConvolution(new ConvolutionGeometry(new WindowGeometry(23, 9, 7, 11, 3, 1, 1, 1), 11, 11));
+
     private static void CheckConvolution(ConvolutionGeometry geometry)
     {
         var x = KernelTesting.Normal(ConvolutionKernelsTests.XLength(geometry), 1);

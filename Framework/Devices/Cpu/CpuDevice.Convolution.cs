@@ -18,6 +18,7 @@ public sealed unsafe partial class CpuDevice : IConvolutionKernels
         if (y.Length == 0) return;
         var start = bias is null ? null : Pointer(bias);
         if (SuitsTransformedWeights(geometry)) WinogradConvolution.Convolve(geometry, Pool, Pointer(x), Pointer(w), start, Pointer(y));
+        else if (DepthwiseConvolution.Suits(geometry)) DepthwiseConvolution.Convolve(geometry, Pointer(x), Pointer(w), start, Pointer(y));
         else DirectConvolution.Convolve(geometry, Pool, Pointer(x), Pointer(w), start, Pointer(y));
         KeepAlive(x, w, y);
         GC.KeepAlive(bias);
@@ -28,6 +29,7 @@ public sealed unsafe partial class CpuDevice : IConvolutionKernels
     {
         if (xGradient.Length == 0) return;
         if (SuitsTransformedWeights(geometry)) WinogradConvolution.InputGradient(geometry, Pool, Pointer(gradient), Pointer(w), Pointer(xGradient));
+        else if (DepthwiseConvolution.Suits(geometry)) DepthwiseConvolution.InputGradient(geometry, Pointer(gradient), Pointer(w), Pointer(xGradient));
         else DirectConvolution.InputGradient(geometry, Pool, Pointer(gradient), Pointer(w), Pointer(xGradient));
         KeepAlive(gradient, w, xGradient);
     }
@@ -38,6 +40,7 @@ public sealed unsafe partial class CpuDevice : IConvolutionKernels
         if (gradient.Length == 0) Fill(wGradient, 0);
         else if (wGradient.Length == 0) return;
         else if (SuitsWinograd(geometry)) WinogradWeightGradient.Run(geometry, Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
+        else if (DepthwiseConvolution.Suits(geometry)) DepthwiseConvolution.WeightGradient(geometry, Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
         else WeightGradient.Run(geometry, Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
         KeepAlive(x, gradient, wGradient);
     }

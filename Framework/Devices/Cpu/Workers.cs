@@ -110,7 +110,7 @@ public static class Workers
 
     private sealed class Helper
     {
-        private static readonly long patience = Stopwatch.Frequency * 300 / 1_000_000;   // 300 us
+        private static readonly long patience = Stopwatch.Frequency / 1000;   // 1 ms: less than waking takes on a busy machine
 
         private readonly SemaphoreSlim wake = new(0);
         private readonly int number;

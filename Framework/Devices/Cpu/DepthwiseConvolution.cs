@@ -1,0 +1,177 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Tapegrad.Memory;
+
+namespace Tapegrad.Devices;
+
+/// <summary>
+/// The depthwise convolution, where each channel has one kernel of its own and sees itself alone, its input gradient, and its weight gradient. Equals
+/// <code>
+/// for n, i, j, c:  y[n, i, j, c] = bias[c] + sum over k, l of x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c]
+/// for k, l, c:     w[k, l, c] = sum over n, i, j of x[n, i s + k d - p, j s + l d - p, c] * g[n, i, j, c]
+/// </code>
+/// Each result is one chain of fused multiply-adds over (kernel row, kernel column), from the bias or 0; each weight's gradient one over the pixels of
+/// some images, and those parts, cut by the shape alone, are added in their order.
+/// </summary>
+/// <remarks>
+/// Lanes: eight channels; four neighbouring pixels, or four taps, at a time. Remainders: channels behind the last are computed from what lies there
+/// and dropped; pixels and taps that are left over go one by one, each in the same chain.
+/// </remarks>
+internal sealed unsafe class DepthwiseConvolution
+{
+    private const int Vector = 8;
+    private const int MostParts = 16;
+
+    private readonly int batch, channels, height, width, kernelWidth;
+    private readonly PaddedImages images;
+    private readonly Phase[] phases;
+
+    // Results with the same taps: where each tap reads behind a result's own start, and where its weights begin.
+    private sealed record Phase(AxisPhase Rows, AxisPhase Columns, int[] Reads, int[] Weights);
+
+    private DepthwiseConvolution(ConvolutionGeometry geometry, bool gradient)
+    {
+        var windows = geometry.Windows;
+        var (kernel, stride, padding, dilation) = (windows.Kernel, windows.Stride, windows.Padding, windows.Dilation);
+        (batch, channels, kernelWidth) = (windows.Batch, windows.Channels, kernel.Width);
+        (height, width) = gradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
+        Func<int, int, int, int, int, int, ConvolutionAxis> axis = gradient ? ConvolutionAxis.Gradient : ConvolutionAxis.Forward;
+        var vertical = axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height, dilation.Height);
+        var horizontal = axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width, dilation.Width);
+        images = gradient ? new PaddedImages(vertical, horizontal, windows.OutputHeight, windows.OutputWidth, channels)
+            : new PaddedImages(vertical, horizontal, windows.Height, windows.Width, channels);
+        phases = [.. from rows in vertical.Phases from columns in horizontal.Phases select new Phase(rows, columns,
+            [.. from row in rows.Taps from column in columns.Taps
+                select (row.Offset + vertical.Lead) * images.RowLength + (column.Offset + horizontal.Lead) * channels],
+            [.. from row in rows.Taps from column in columns.Taps select (row.Kernel * kernelWidth + column.Kernel) * channels])];
+    }
+
+    /// <summary>Whether a geometry is a depthwise convolution with one output a channel.</summary>
+    public static bool Suits(ConvolutionGeometry geometry) =>
+        geometry.Groups == geometry.Windows.Channels && geometry.OutputChannels == geometry.Groups && geometry.Groups > 1;
+
+    /// <summary>y from x, w and a bias, which may be null.</summary>
+    public static void Convolve(ConvolutionGeometry geometry, float* x, float* w, float* bias, float* y)
+    {
+        var kernel = new DepthwiseConvolution(geometry, gradient: false);
+        Workers.Run(kernel.batch, image => kernel.ConvolveImage(image, x, w, bias, y));
+    }
+
+    /// <summary>The gradient of x from that of y, and w.</summary>
+    public static void InputGradient(ConvolutionGeometry geometry, float* g, float* w, float* xGradient)
+    {
+        var kernel = new DepthwiseConvolution(geometry, gradient: true);
+        Workers.Run(kernel.batch, image => kernel.ConvolveImage(image, g, w, null, xGradient));
+    }
+
+    /// <summary>The gradient of w, given x and the gradient of y.</summary>
+    public static void WeightGradient(ConvolutionGeometry geometry, BufferPool pool, float* x, float* g, float* w)
+    {
+        var kernel = new DepthwiseConvolution(geometry, gradient: false);
+        var (parts, length) = (Math.Min(kernel.batch, MostParts), kernel.phases[0].Reads.Length * kernel.channels);
+        var buffer = (HostBuffer<float>)pool.Rent(parts * (length + Vector));
+        var sums = buffer.Pointer;
+        Workers.Run(parts, part => kernel.SumImages((int)((long)kernel.batch * part / parts), (int)((long)kernel.batch * (part + 1) / parts), x, g,
+            sums + part * (length + Vector)));
+        for (var i = 0; i < length; i++)
+        {
+            var sum = sums[i];
+            for (var part = 1; part < parts; part++) sum += sums[part * (length + Vector) + i];
+            w[i] = sum;
+        }
+        pool.Return(buffer);
+    }
+
+    private void ConvolveImage(int image, float* source, float* w, float* bias, float* y)
+    {
+        var padded = images.Prepare(source, image, 1, Scratch<float>.Rent(images.ScratchLength(1)));
+        y += (long)image * height * width * channels;
+        foreach (var phase in phases)
+            fixed (int* reads = phase.Reads, weights = phase.Weights)
+                for (var c = 0; c < channels; c += Vector)
+                    for (var row = 0; row < phase.Rows.Count; row++)
+                        ConvolveRow(padded + (long)row * phase.Rows.SourceStep * images.RowLength + c, phase.Columns.SourceStep * channels, reads, w + c,
+                            weights, phase.Reads.Length, bias == null ? default : Vector256.Load(bias + c), phase.Columns.Count,
+                            y + ((long)(phase.Rows.Start + row * phase.Rows.Step) * width + phase.Columns.Start) * channels + c,
+                            phase.Columns.Step * channels, Math.Min(Vector, channels - c));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ConvolveRow(float* x, int step, int* reads, float* w, int* weights, int taps, Vector256<float> bias, int pixels, float* y, int yStep,
+        int lanes)
+    {
+        for (; pixels >= 4; pixels -= 4, x += 4 * step, y += 4 * yStep)
+        {
+            Vector256<float> y0 = bias, y1 = bias, y2 = bias, y3 = bias;
+            for (var tap = 0; tap < taps; tap++)
+            {
+                var (from, weight) = ((nint)(x + reads[tap]), Vector256.Load(w + weights[tap]));
+                y0 = Vector256.FusedMultiplyAdd(Vector256.Load((float*)from), weight, y0);
+                y1 = Vector256.FusedMultiplyAdd(Vector256.Load((float*)from + step), weight, y1);
+                y2 = Vector256.FusedMultiplyAdd(Vector256.Load((float*)from + 2 * step), weight, y2);
+                y3 = Vector256.FusedMultiplyAdd(Vector256.Load((float*)from + 3 * step), weight, y3);
+            }
+            Store(y0, y, lanes);
+            Store(y1, y + yStep, lanes);
+            Store(y2, y + 2 * yStep, lanes);
+            Store(y3, y + 3 * yStep, lanes);
+        }
+        for (; pixels > 0; pixels--, x += step, y += yStep)
+        {
+            var sum = bias;
+            for (var tap = 0; tap < taps; tap++) sum = Vector256.FusedMultiplyAdd(Vector256.Load(x + reads[tap]), Vector256.Load(w + weights[tap]), sum);
+            Store(sum, y, lanes);
+        }
+    }
+
+    // sums[tap, channel] of the images from .. to - 1.
+    private void SumImages(int from, int to, float* source, float* g, float* sums)
+    {
+        var phase = phases[0];
+        var scratch = Scratch<float>.Rent(images.ScratchLength(1));
+        new Span<float>(sums, phase.Reads.Length * channels).Clear();
+        for (var image = from; image < to; image++)
+        {
+            var padded = images.Prepare(source, image, 1, scratch);
+            for (var c = 0; c < channels; c += Vector)
+                for (var tap = 0; tap < phase.Reads.Length; tap += 4)
+                    fixed (int* reads = phase.Reads)
+                        AddProducts(padded + c, reads + tap, Math.Min(4, phase.Reads.Length - tap), phase, g + (long)image * height * width * channels + c,
+                            sums + tap * channels + c, Math.Min(Vector, channels - c));
+        }
+    }
+
+    // sums[tap, lane] += x[.., tap, lane] * g[.., lane] over the pixels of one image, for up to four taps.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void AddProducts(float* x, int* reads, int taps, Phase phase, float* g, float* sums, int lanes)
+    {
+        // A tap that is missing repeats the first one and is not kept.
+        int r1 = taps > 1 ? reads[1] : reads[0], r2 = taps > 2 ? reads[2] : reads[0], r3 = taps > 3 ? reads[3] : reads[0];
+        Vector256<float> s0 = Vector256.Load(sums), s1 = taps > 1 ? Vector256.Load(sums + channels) : default;
+        Vector256<float> s2 = taps > 2 ? Vector256.Load(sums + 2 * channels) : default, s3 = taps > 3 ? Vector256.Load(sums + 3 * channels) : default;
+        var step = phase.Columns.SourceStep * channels;
+        for (var row = 0; row < phase.Rows.Count; row++)
+        {
+            var from = x + (long)row * phase.Rows.SourceStep * images.RowLength;
+            for (var column = 0; column < width; column++, from += step, g += channels)
+            {
+                var gradient = Vector256.Load(g);
+                s0 = Vector256.FusedMultiplyAdd(Vector256.Load(from + reads[0]), gradient, s0);
+                s1 = Vector256.FusedMultiplyAdd(Vector256.Load(from + r1), gradient, s1);
+                s2 = Vector256.FusedMultiplyAdd(Vector256.Load(from + r2), gradient, s2);
+                s3 = Vector256.FusedMultiplyAdd(Vector256.Load(from + r3), gradient, s3);
+            }
+        }
+        Store(s0, sums, lanes);
+        if (taps > 1) Store(s1, sums + channels, lanes);
+        if (taps > 2) Store(s2, sums + 2 * channels, lanes);
+        if (taps > 3) Store(s3, sums + 3 * channels, lanes);
+    }
+
+    private static void Store(Vector256<float> sum, float* target, int lanes)
+    {
+        if (lanes == Vector) sum.Store(target);
+        else
+            for (var lane = 0; lane < lanes; lane++) target[lane] = sum[lane];
+    }
+}
