@@ -53,19 +53,23 @@ public static class NormalizeOperation
     {
         private readonly Tensor?[] all = [Gamma, Beta, Residual, Mean, Variance];
 
-        /// <summary>x and the operands that are there.</summary>
-        public Tensor[] With(Tensor x) => [x, .. Of(all)!];
+        /// <summary>The inputs of the record: x and the operands that are there.</summary>
+        public Tensor[] With(Tensor x) => Of<Tensor>(x, all!);
 
-        /// <summary>Of one thing for each operand, those whose operand is there.</summary>
-        public IEnumerable<Tensor?> Of(params Tensor?[] each)
+        /// <summary>One thing for x, and of one thing for each operand those whose operand is there.</summary>
+        public T[] Of<T>(T ofX, params ReadOnlySpan<T> each)
         {
-            for (var i = 0; i < all.Length; i++)
-                if (all[i] is not null) yield return each[i];
+            var result = new T[1 + all.Length - all.AsSpan().Count((Tensor?)null)];
+            result[0] = ofX;
+            for (int i = 0, next = 1; i < all.Length; i++)
+                if (all[i] is not null) result[next++] = each[i];
+            return result;
         }
 
         public void Check(Tensor x)
         {
-            foreach (var operand in With(x)) Tensor.CheckDevice("normalize", x, operand);
+            foreach (var operand in all)
+                if (operand is not null) Tensor.CheckDevice("normalize", x, operand);
             CheckChannels(x, "gamma", Gamma);
             CheckChannels(x, "beta", Beta);
             CheckChannels(x, "mean", Mean);
@@ -105,11 +109,11 @@ public static class NormalizeOperation
             var masked = geometry.Relu && residual is not null ? Like(x) : null;
             kernels.NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer, y.Buffer, g.Buffer, dx.Buffer, dgamma.Buffer,
                 dbeta.Buffer, masked?.Buffer);
-            if (!geometry.IsGiven) return [dx, .. operands.Of(dgamma, dbeta, masked ?? g, null, null)];
+            if (!geometry.IsGiven) return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, null, null);
             // y depends on the mean as on beta, and on the root of the variance as on gamma
             var inverse = numbers.Slice(0, 3, 1).Reshape(-1);
             var scale = gamma is null ? inverse : inverse * gamma;
-            return [dx, .. operands.Of(dgamma, dbeta, masked ?? g, -(scale * dbeta), scale * inverse * dgamma * -0.5)];
+            return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, -(scale * dbeta), scale * inverse * dgamma * -0.5);
         });
     }
 

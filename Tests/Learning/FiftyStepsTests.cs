@@ -36,6 +36,19 @@ public sealed class FiftyStepsTests
     [Fact]
     public void Each_normalization_ends_in_weights_of_its_own() => Assert.NotEqual(OfCifarSize.Value[1], OfCifarSize.Value[2]);
 
+    // Closures, records and tensors: what grows with the network, not with its images. The limit is what it takes now and a little more.
+    [Theory]
+    [InlineData("batch", 288)]
+    [InlineData("group:8", 216)]
+    public void A_thousand_steps_make_no_buffer_little_garbage_and_no_full_collection(string normalization, int kilobytes)
+    {
+        var lines = Run($"garbage 1000 8 2 {normalization}", "");
+        Assert.Equal(3, lines.Length);
+        Assert.Equal("0", lines[0]);
+        Assert.InRange(int.Parse(lines[1]), 1, kilobytes * 1024);
+        Assert.Equal("0", lines[2]);
+    }
+
     private static readonly Lazy<string[]> OfCifarSize = new(() => Weights(32, ""));
 
     private static string[] Weights(int size, string environment)
