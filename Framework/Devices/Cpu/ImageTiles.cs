@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace Tapegrad.Devices;
 
 /// <summary>
@@ -8,6 +10,7 @@ internal sealed unsafe class ImageTiles(int height, int width, int channels, int
 {
     private const int Step = WinogradTransforms.Results;
     private const int Vector = 8;
+    private const int Ahead = 6;   // tiles: about a microsecond, longer than memory takes to answer
 
     /// <summary>The image of a piece, and its first row and column there, which may lie outside.</summary>
     public (int Image, int Row, int Column) Place(int tile)
@@ -24,6 +27,7 @@ internal sealed unsafe class ImageTiles(int height, int width, int channels, int
     {
         for (var tile = 0; tile < count; tile++, planes += tileLength)
         {
+            Prefetch(images, first + tile);
             var (from, inside) = Find(images, first + tile, WinogradTransforms.Inputs);
             for (var c = 0; c < channels; c += Vector)
                 WinogradTransforms.Inward((float*)from + c, (long)width * channels, channels, inside, planes + c, planeLength);
@@ -35,10 +39,23 @@ internal sealed unsafe class ImageTiles(int height, int width, int channels, int
     {
         for (var tile = 0; tile < count; tile++, planes += tileLength)
         {
+            Prefetch(images, first + tile);
             var (from, inside) = Find(images, first + tile, WinogradTransforms.Results);
             for (var c = 0; c < channels; c += Vector)
                 WinogradTransforms.GradientInward((float*)from + c, (long)width * channels, channels, inside, planes + c, planeLength);
         }
+    }
+
+    /// <summary>
+    /// Asks for the middle 4 x 4 pixels of a later piece: they lie in four rows, whose order the processor does not foresee. Changes no number.
+    /// </summary>
+    public void Prefetch(float* images, int tile)
+    {
+        if (!Sse.IsSupported) return;
+        var (image, row, column) = Place(tile + Ahead);
+        var from = images + ((long)(image * height + row - top) * width + column - left) * channels;
+        for (var i = 0; i < Step; i++, from += (long)width * channels)
+            for (var c = 0; c < Step * channels; c += 16) Sse.Prefetch0(from + c);
     }
 
     // Where a piece begins, and which of its pixels exist.

@@ -120,7 +120,11 @@ internal sealed unsafe class WinogradConvolution
                 ProductTiles.Multiply(rows, weights, null, productPlanes + plane * productPlane + panel * Panel, targets, Panel);
         }
 
-        for (var tile = 0; tile < count; tile++) WriteTile(productPlanes + tile * outputLength, productPlane, first + tile, bias, y);
+        for (var tile = 0; tile < count; tile++)
+        {
+            target.Prefetch(y, first + tile);
+            WriteTile(productPlanes + tile * outputLength, productPlane, first + tile, bias, y);
+        }
     }
 
     [SkipLocalsInit]
