@@ -47,6 +47,7 @@ public sealed class NormalizationKernelsTests
     [InlineData(3, 4099, 11, 11, true, true)]     // 8 blocks of rows
     [InlineData(2, 4099, 6, 1, true, true)]
     [InlineData(2, 2000, 6, 2, false, true)]       // many times 64 rows in one set
+    [InlineData(2, 4099, 17, 1, false, true)]     // 2 slabs of 2 blocks
     [InlineData(2, 7, 67, 1, false, false)]       // LayerNorm at each position, 67 = 8 * 8 + 3
     [InlineData(130, 3, 20, 4, true, false)]      // rows that lie apart
     [InlineData(3, 5, 7, 7, false, false)]        // sets of one element
@@ -57,6 +58,27 @@ public sealed class NormalizationKernelsTests
         var geometry = new SharingGeometry(n, positions, channels, groups, batch, shared);
         foreach (var family in Enum.GetValues<Family>()) Check(geometry, family, new Extras(), seed: 3);
         for (var i = 1; i < 16; i++) Check(geometry, Family.Ordinary, Extras.Number(i), seed: i);
+    }
+
+    // The first element is the pivot. A thousand deviations away from the others, its square takes a float's last digits away from theirs: if all
+    // squares were summed around it, 64 at a time, the variance, about 1 + 10^6 / 131072, would be off by 4e-4 of itself. As it is, only those
+    // few are that are summed together with it.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void An_odd_first_element_costs_no_digits(bool batch)
+    {
+        const int count = 131072;
+        foreach (var first in (float[])[1000, -3000, 5432.1f, -12345.67f])
+        {
+            var x = KernelTesting.Normal(count, 5);
+            x[0] = first;
+            var statistics = Compute(new SharingGeometry(1, count, 1, 1, batch, true), x, new float[count]).Statistics;
+            var mean = x.Average(value => (double)value);
+            var variance = x.Average(value => (value - mean) * (value - mean));
+            Close(statistics[0] + (double)statistics[1], mean, 1e-3, "mean", 0);   // floats near 12345 lie 2^-10 apart
+            Close(statistics[2], variance, variance * 1e-4, $"variance with {first}", 0);
+        }
     }
 
     [Fact]

@@ -181,6 +181,19 @@ public class NormalizeOperationTests
         Agree(inputs, of => of[0].Normalize(sharing, Eps, beta: of[1]), of => NormalizeOperation.Composite(of[0], sharing, Eps, beta: of[1]));
     }
 
+    // What is no number is not hidden by the ReLU.
+    [Fact]
+    public void NaNPassesTheRelu() => OnBothDevices(() =>
+    {
+        var (sharing, x) = (new Sharing(false, true, 1), Of([2, 2], 1, double.NaN, 1, 3));
+        foreach (var residual in (Tensor?[])[null, Tensor.Zeros(x.Shape)])
+        {
+            Gives(x.Normalize(sharing, 0, residual: residual, relu: true), x.Shape, double.NaN, double.NaN, 0, 1);
+            Assert.All(Gradient(x => x.Normalize(sharing, 0, residual: residual, relu: true), x, 1, 1, 1, 1).ToDoubles()[..2],
+                slope => Assert.True(double.IsNaN(slope)));
+        }
+    });
+
     // One tensor in two places gets the gradients of both.
     [Fact]
     public void TheInputMayBeTheResidual()

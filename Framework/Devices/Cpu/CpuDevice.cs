@@ -57,7 +57,12 @@ public sealed unsafe partial class CpuDevice : Device
     public override void Read(Buffer source, Span<float> target) => Numbers(source).CopyTo(target);
 
     /// <inheritdoc/>
-    public override void Fill(Buffer target, double value) => Numbers(target).Fill((float)value);
+    public override void Fill(Buffer target, double value)
+    {
+        var numbers = Pointer(target);
+        InRanges(target.Length, 1, (from, to) => new Span<float>(numbers + from, to - from).Fill((float)value));
+        GC.KeepAlive(target);
+    }
 
     /// <inheritdoc/>
     public override int FirstNonFinite(Buffer x)
