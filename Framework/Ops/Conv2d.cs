@@ -48,22 +48,48 @@ public static class Conv2dOperation
 
     internal static Tensor Convolve(Tensor x, Tensor w, Tensor? bias, ConvolutionGeometry geometry)
     {
-        var value = Value(x.Device, OutputShape(geometry), (kernels, y) => kernels.Convolve(geometry, x.Buffer, w.Buffer, bias?.Buffer, y.Buffer),
-            () => ConvolveComposite(x, w, bias, geometry));
+        Tensor y;
+        if (x.Device is IConvolutionKernels kernels)
+        {
+            y = Tensor.Create(OutputShape(geometry), x.Device);
+            kernels.Convolve(geometry, x.Buffer, w.Buffer, bias?.Buffer, y.Buffer);
+        }
+        else
+            using (Tape.Current?.Pause()) y = ConvolveComposite(x, w, bias, geometry);
         (Tensor, Pull) input = (x, (_, g) => InputGradient(g, w, geometry)), weight = (w, (_, g) => WeightGradient(x, g, geometry));
         // The bias was broadcast, so its gradient is summed as every broadcast input's is.
-        return bias is null ? Tape.Record("conv2d", value, input, weight) : Tape.Record("conv2d", value, input, weight, (bias, (_, g) => g));
+        return bias is null ? Tape.Record("conv2d", y, input, weight) : Tape.Record("conv2d", y, input, weight, (bias, (_, g) => g));
     }
 
-    internal static Tensor InputGradient(Tensor g, Tensor w, ConvolutionGeometry geometry) => Tape.Record("conv2d input gradient",
-        Value(g.Device, InputShape(geometry), (kernels, x) => kernels.ConvolveInputGradient(geometry, g.Buffer, w.Buffer, x.Buffer), () => InputGradientComposite(g, w, geometry)),
-        (g, (_, u) => Convolve(u, w, null, geometry)),
-        (w, (_, u) => WeightGradient(u, g, geometry)));
+    internal static Tensor InputGradient(Tensor g, Tensor w, ConvolutionGeometry geometry)
+    {
+        Tensor x;
+        if (g.Device is IConvolutionKernels kernels)
+        {
+            x = Tensor.Create(InputShape(geometry), g.Device);
+            kernels.ConvolveInputGradient(geometry, g.Buffer, w.Buffer, x.Buffer);
+        }
+        else
+            using (Tape.Current?.Pause()) x = InputGradientComposite(g, w, geometry);
+        return Tape.Record("conv2d input gradient", x,
+            (g, (_, u) => Convolve(u, w, null, geometry)),
+            (w, (_, u) => WeightGradient(u, g, geometry)));
+    }
 
-    internal static Tensor WeightGradient(Tensor x, Tensor g, ConvolutionGeometry geometry) => Tape.Record("conv2d weight gradient",
-        Value(x.Device, WeightShape(geometry), (kernels, w) => kernels.ConvolveWeightGradient(geometry, x.Buffer, g.Buffer, w.Buffer), () => WeightGradientComposite(x, g, geometry)),
-        (x, (_, u) => InputGradient(g, u, geometry)),
-        (g, (_, u) => Convolve(x, u, null, geometry)));
+    internal static Tensor WeightGradient(Tensor x, Tensor g, ConvolutionGeometry geometry)
+    {
+        Tensor w;
+        if (x.Device is IConvolutionKernels kernels)
+        {
+            w = Tensor.Create(WeightShape(geometry), x.Device);
+            kernels.ConvolveWeightGradient(geometry, x.Buffer, g.Buffer, w.Buffer);
+        }
+        else
+            using (Tape.Current?.Pause()) w = WeightGradientComposite(x, g, geometry);
+        return Tape.Record("conv2d weight gradient", w,
+            (x, (_, u) => InputGradient(g, u, geometry)),
+            (g, (_, u) => Convolve(x, u, null, geometry)));
+    }
 
     // ---- the meaning: every window as a row, every group a batch of the matrix product -----------------------------------------------------
 
@@ -109,15 +135,6 @@ public static class Conv2dOperation
 
     // [G, rows, O/G] -> shape [.., O]
     private static Tensor JoinGroups(Tensor t, Shape shape) => t.Permute(1, 0, 2).Reshape(shape);
-
-    private static Tensor Value(Device device, Shape shape, Action<IConvolutionKernels, Tensor> compute, Func<Tensor> composite)
-    {
-        using var _ = Tape.Current?.Pause();   // recorded as one operation, whoever computes it
-        if (device is not IConvolutionKernels kernels) return composite();
-        var result = Tensor.Create(shape, device);
-        compute(kernels, result);
-        return result;
-    }
 
     private static Shape InputShape(ConvolutionGeometry g) => new(g.Windows.Batch, g.Windows.Height, g.Windows.Width, g.Windows.Channels);
 

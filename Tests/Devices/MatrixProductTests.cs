@@ -41,6 +41,8 @@ public class MatrixProductTests
     [InlineData(6, 256, 16)]
     [InlineData(7, 257, 17)]
     [InlineData(5, 600, 40)]
+    [InlineData(6, 512, 16)]
+    [InlineData(7, 1030, 17)]
     [InlineData(200, 3, 4)]
     [InlineData(25, 31, 130)]
     [InlineData(197, 70, 150)]

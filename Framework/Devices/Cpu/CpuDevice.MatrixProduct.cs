@@ -1,15 +1,19 @@
+using System.Runtime.Intrinsics;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Devices;
 
 // y = a b. Every element of y is one chain of fused multiply-adds over the inner axis, in its order, from 0; where the work is cut changes no bit.
-// The tiles are those of convolutions (ProductTiles): six rows of a, and a panel of sixteen columns of b, packed in the order of the walk.
+// The tiles are those of convolutions (ProductTiles): six rows of a and a panel of sixteen columns of b, both copied to where they are read in one
+// run, a block of the inner axis at a time; as they lie, rows a power of two apart would share the cache's sets.
 public sealed unsafe partial class CpuDevice
 {
     private const int TileRows = ProductTiles.Rows;
     private const int PanelColumns = ProductTiles.Columns;
-    private const int ItemPanels = 8;   // the most columns of one item of work, in panels
-    private const int ItemTiles = 32;   // and the most rows, in tiles: their a stays in the second cache for all panels
+    private const int ItemPanels = 16;   // the most columns of one item of work, in panels
+    private const int ItemTiles = 32;    // and the most rows, in tiles: their a stays in the second cache for all panels
+    private const int InnerBlock = 512;  // and of the inner axis: a panel of b stays in a near cache for all tiles
+    private const int RowLength = InnerBlock + 16;   // elements from one copied row to the next: not a power of two, whose rows share a set
 
     /// <inheritdoc/>
     public override void MatrixProduct(MatrixProductGeometry geometry, Buffer a, Buffer b, Buffer y)
@@ -44,35 +48,60 @@ public sealed unsafe partial class CpuDevice
     // Some rows and panels of one product. Rows beyond the last, in the last tile, repeat it.
     private static void MultiplyItem(MatrixProductGeometry geometry, float* a, float* b, float* y, int row, int rows, int panel, int endPanel)
     {
-        var (inner, columns) = (geometry.Inner, geometry.Columns);
-        var (rowStride, innerStride) = geometry.TransposeA ? (1, geometry.Rows) : (inner, 1);
+        var (inner, columns, isTransposed) = (geometry.Inner, geometry.Columns, geometry.TransposeA);
         var tiles = (rows - 1) / TileRows + 1;
         var starts = Scratch<int>.Rent(2L * tiles * TileRows);
         var targets = starts + tiles * TileRows;
         for (var i = 0; i < tiles * TileRows; i++)
         {
-            var at = row + Math.Min(i, rows - 1);
-            (starts[i], targets[i]) = (at * rowStride, at * columns);
+            var at = Math.Min(i, rows - 1);
+            starts[i] = isTransposed ? at / TileRows * TileRows * RowLength + at % TileRows : at * RowLength;
+            targets[i] = (row + at) * columns;
         }
+        var packed = Scratch<float>.Rent(InnerBlock * PanelColumns + (long)tiles * TileRows * RowLength);
         var start = 0;
-        var left = new ProductRows { Source = a, Starts = starts, Tiles = tiles, RunStarts = &start, Runs = 1, RunLength = inner, Step = innerStride };
-        var packed = Scratch<float>.Rent((long)inner * PanelColumns);
-        for (; panel < endPanel; panel++)
+        var left = new ProductRows
         {
-            var column = panel * PanelColumns;
-            var width = Math.Min(PanelColumns, columns - column);
-            Pack(geometry.TransposeB ? b + (long)column * inner : b + column, geometry, width, packed);
-            ProductTiles.Multiply(left, packed, null, y + column, targets, width);
+            Source = packed + InnerBlock * PanelColumns, Starts = starts, Tiles = tiles, RunStarts = &start, Runs = 1, Step = isTransposed ? TileRows : 1,
+        };
+        for (var k = 0; k == 0 || k < inner; k += InnerBlock)
+        {
+            left.RunLength = Math.Min(InnerBlock, inner - k);
+            if (isTransposed) PackColumns(a + (long)k * geometry.Rows + row, geometry.Rows, left);
+            else
+                for (var i = 0; i < rows; i++) CopyRow(a + (long)(row + i) * inner + k, 1, left.Source + (long)i * RowLength, 1, left.RunLength);
+            for (var column = panel * PanelColumns; column < Math.Min(columns, endPanel * PanelColumns); column += PanelColumns)
+            {
+                var width = Math.Min(PanelColumns, columns - column);
+                if (geometry.TransposeB) PackRows(b + (long)column * inner + k, inner, width, left.RunLength, packed);
+                else PackPanel(b + (long)k * columns + column, columns, width, left.RunLength, packed);
+                ProductTiles.Multiply(left, packed, null, y + column, targets, width, resumes: k > 0);
+            }
         }
     }
 
-    // packed[k, j] = b[k, column + j] for the panel's columns; beyond the last, whatever was there.
-    private static void Pack(float* b, MatrixProductGeometry geometry, int width, float* packed)
+    // packed[tile, k, i] = a[k, 6 tile + i]: whole vectors, whose last two lanes the next one overwrites.
+    private static void PackColumns(float* a, int stride, ProductRows left)
     {
-        var (inner, columns) = (geometry.Inner, geometry.Columns);
-        if (geometry.TransposeB)
-            for (var j = 0; j < width; j++) CopyRow(b + (long)j * inner, 1, packed + j, PanelColumns, inner);
-        else
-            for (var k = 0; k < inner; k++) CopyRow(b + (long)k * columns, 1, packed + k * PanelColumns, 1, width);
+        for (var tile = 0; tile < left.Tiles; tile++, a += TileRows, left.Source += TileRows * RowLength)
+            for (var k = 0; k < left.RunLength; k++) Vector256.Load(a + (long)k * stride).Store(left.Source + k * TileRows);
+    }
+
+    // packed[k, j] = b[k, j] for the columns of a panel; beyond the last, whatever was there.
+    private static void PackPanel(float* b, int stride, int width, int depth, float* packed)
+    {
+        for (var k = 0; k < depth; k++, b += stride, packed += PanelColumns)
+            if (width < PanelColumns) CopyRow(b, 1, packed, 1, width);
+            else
+            {
+                Vector256.Load(b).Store(packed);
+                Vector256.Load(b + Lanes).Store(packed + Lanes);
+            }
+    }
+
+    // packed[k, j] = b[j, k], for b with its axes swapped.
+    private static void PackRows(float* b, int stride, int width, int depth, float* packed)
+    {
+        for (var j = 0; j < width; j++) CopyRow(b + (long)j * stride, 1, packed + j, PanelColumns, depth);
     }
 }

@@ -29,6 +29,8 @@ internal sealed unsafe class DepthwiseConvolution
     // Results with the same taps: where each tap reads behind a result's own start, and where its weights begin.
     private sealed record Phase(AxisPhase Rows, AxisPhase Columns, int[] Reads, int[] Weights);
 
+    private static readonly Plans<(ConvolutionGeometry, bool), DepthwiseConvolution> plans = new(shape => new DepthwiseConvolution(shape.Item1, shape.Item2));
+
     private DepthwiseConvolution(ConvolutionGeometry geometry, bool gradient)
     {
         var windows = geometry.Windows;
@@ -53,21 +55,21 @@ internal sealed unsafe class DepthwiseConvolution
     /// <summary>y from x, w and a bias, which may be null.</summary>
     public static void Convolve(ConvolutionGeometry geometry, float* x, float* w, float* bias, float* y)
     {
-        var kernel = new DepthwiseConvolution(geometry, gradient: false);
+        var kernel = plans.For((geometry, false));
         Workers.Run(kernel.batch, image => kernel.ConvolveImage(image, x, w, bias, y));
     }
 
     /// <summary>The gradient of x from that of y, and w.</summary>
     public static void InputGradient(ConvolutionGeometry geometry, float* g, float* w, float* xGradient)
     {
-        var kernel = new DepthwiseConvolution(geometry, gradient: true);
+        var kernel = plans.For((geometry, true));
         Workers.Run(kernel.batch, image => kernel.ConvolveImage(image, g, w, null, xGradient));
     }
 
     /// <summary>The gradient of w, given x and the gradient of y.</summary>
     public static void WeightGradient(ConvolutionGeometry geometry, BufferPool pool, float* x, float* g, float* w)
     {
-        var kernel = new DepthwiseConvolution(geometry, gradient: false);
+        var kernel = plans.For((geometry, false));
         var (parts, length) = (Math.Min(kernel.batch, MostParts), kernel.phases[0].Reads.Length * kernel.channels);
         var buffer = (HostBuffer<float>)pool.Rent(parts * (length + Vector));
         var sums = buffer.Pointer;

@@ -35,6 +35,8 @@ internal sealed unsafe class DirectConvolution
         public int Depth => Runs.Starts.Length * Runs.Length;
     }
 
+    private static readonly Plans<(ConvolutionGeometry, bool), DirectConvolution> plans = new(shape => new DirectConvolution(shape.Item1, shape.Item2));
+
     private DirectConvolution(ConvolutionGeometry geometry, bool gradient)
     {
         windows = geometry.Windows;
@@ -64,11 +66,11 @@ internal sealed unsafe class DirectConvolution
 
     /// <summary>y from x, w and a bias, which may be null.</summary>
     public static void Convolve(ConvolutionGeometry geometry, BufferPool pool, float* x, float* w, float* bias, float* y) =>
-        new DirectConvolution(geometry, gradient: false).Run(pool, x, w, bias, y);
+        plans.For((geometry, false)).Run(pool, x, w, bias, y);
 
     /// <summary>The gradient of x from that of y, and w.</summary>
     public static void InputGradient(ConvolutionGeometry geometry, BufferPool pool, float* g, float* w, float* xGradient) =>
-        new DirectConvolution(geometry, gradient: true).Run(pool, g, w, null, xGradient);
+        plans.For((geometry, true)).Run(pool, g, w, null, xGradient);
 
     private void Run(BufferPool pool, float* source, float* weights, float* bias, float* result)
     {

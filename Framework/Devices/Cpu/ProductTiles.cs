@@ -22,14 +22,15 @@ internal static unsafe class ProductTiles
     /// <code>
     /// for each row i, lane j:  y[targets[i] + j] = bias[j] + sum over runs r, then k, of x[starts[i] + runs[r] + k * step] * w[(r * runLength + k) * 16 + j]
     /// </code>
-    /// where the bias, 0 when there is none, begins the chain; only the first <paramref name="lanes"/> columns are written.
+    /// where the bias, 0 when there is none, begins the chain, or y itself if the chain <paramref name="resumes"/>; only the first
+    /// <paramref name="lanes"/> columns are written.
     /// </summary>
     [SkipLocalsInit]
-    public static void Multiply(ProductRows x, float* w, float* bias, float* y, int* targets, int lanes)
+    public static void Multiply(ProductRows x, float* w, float* bias, float* y, int* targets, int lanes, bool resumes = false)
     {
         if (lanes == Columns)
         {
-            Multiply(x, w, bias, y, targets);
+            Multiply(x, w, bias, y, targets, resumes);
             return;
         }
         var spare = stackalloc float[Rows * Columns];
@@ -37,14 +38,16 @@ internal static unsafe class ProductTiles
         for (var row = 0; row < Rows; row++) spareTargets[row] = row * Columns;
         for (var (tile, one) = (0, x with { Tiles = 1 }); tile < x.Tiles; tile++, one.Starts += Rows, targets += Rows)
         {
-            Multiply(one, w, bias, spare, spareTargets);
+            if (resumes)
+                for (var row = 0; row < Rows; row++) new Span<float>(y + targets[row], lanes).CopyTo(new Span<float>(spare + row * Columns, lanes));
+            Multiply(one, w, bias, spare, spareTargets, resumes);
             for (var row = 0; row < Rows; row++)
                 for (var lane = 0; lane < lanes; lane++) y[targets[row] + lane] = spare[row * Columns + lane];
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply(ProductRows x, float* w, float* bias, float* y, int* targets)
+    private static void Multiply(ProductRows x, float* w, float* bias, float* y, int* targets, bool resumes)
     {
         var (low, high) = bias == null ? (default, default) : (Vector256.Load(bias), Vector256.Load(bias + Vector));
         var starts = x.Starts;
@@ -52,6 +55,15 @@ internal static unsafe class ProductTiles
         {
             Vector256<float> y00 = low, y01 = high, y10 = low, y11 = high, y20 = low, y21 = high;
             Vector256<float> y30 = low, y31 = high, y40 = low, y41 = high, y50 = low, y51 = high;
+            if (resumes)
+            {
+                (y00, y01) = (Vector256.Load(y + targets[0]), Vector256.Load(y + targets[0] + Vector));
+                (y10, y11) = (Vector256.Load(y + targets[1]), Vector256.Load(y + targets[1] + Vector));
+                (y20, y21) = (Vector256.Load(y + targets[2]), Vector256.Load(y + targets[2] + Vector));
+                (y30, y31) = (Vector256.Load(y + targets[3]), Vector256.Load(y + targets[3] + Vector));
+                (y40, y41) = (Vector256.Load(y + targets[4]), Vector256.Load(y + targets[4] + Vector));
+                (y50, y51) = (Vector256.Load(y + targets[5]), Vector256.Load(y + targets[5] + Vector));
+            }
             var weights = w;
             for (var run = 0; run < x.Runs; run++)
             {

@@ -28,6 +28,8 @@ internal sealed unsafe class WeightGradient
     private readonly KernelRuns runs;
     private readonly int batch, inputs, outputs, panels, tiles, blocks;
 
+    private static readonly Plans<ConvolutionGeometry, WeightGradient> plans = new(geometry => new WeightGradient(geometry));
+
     private WeightGradient(ConvolutionGeometry geometry)
     {
         this.geometry = geometry;
@@ -51,7 +53,7 @@ internal sealed unsafe class WeightGradient
     /// <summary>The gradient of w, given x and the gradient of y.</summary>
     public static void Run(ConvolutionGeometry geometry, BufferPool pool, float* x, float* g, float* w)
     {
-        var kernel = new WeightGradient(geometry);
+        var kernel = plans.For(geometry);
         var partial = (HostBuffer<float>)pool.Rent(kernel.blocks * kernel.PartialLength);
         var sums = partial.Pointer;
         Workers.Run(kernel.blocks, block => kernel.SumBlock(block, x, g, sums + (long)block * kernel.PartialLength));

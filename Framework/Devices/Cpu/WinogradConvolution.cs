@@ -32,6 +32,8 @@ internal sealed unsafe class WinogradConvolution
     private readonly bool isGradient;
     private readonly ImageTiles source, target;
 
+    private static readonly Plans<(ConvolutionGeometry, bool), WinogradConvolution> plans = new(shape => new WinogradConvolution(shape.Item1, shape.Item2));
+
     private WinogradConvolution(ConvolutionGeometry geometry, bool gradient)
     {
         var windows = geometry.Windows;
@@ -54,11 +56,11 @@ internal sealed unsafe class WinogradConvolution
 
     /// <summary>y from x, w and a bias, which may be null.</summary>
     public static void Convolve(ConvolutionGeometry geometry, BufferPool pool, float* x, float* w, float* bias, float* y) =>
-        new WinogradConvolution(geometry, gradient: false).Run(pool, x, w, bias, y);
+        plans.For((geometry, false)).Run(pool, x, w, bias, y);
 
     /// <summary>The gradient of x from that of y, and w.</summary>
     public static void InputGradient(ConvolutionGeometry geometry, BufferPool pool, float* g, float* w, float* xGradient) =>
-        new WinogradConvolution(geometry, gradient: true).Run(pool, g, w, null, xGradient);
+        plans.For((geometry, true)).Run(pool, g, w, null, xGradient);
 
     private void Run(BufferPool pool, float* x, float* w, float* bias, float* y)
     {

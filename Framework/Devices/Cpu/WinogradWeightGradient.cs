@@ -32,6 +32,8 @@ internal sealed unsafe class WinogradWeightGradient
     private readonly int inputs, outputs, panels, rowTiles, tiles, parts, shares, block, inputLength, outputLength, planeLength;
     private readonly ImageTiles x, g;
 
+    private static readonly Plans<ConvolutionGeometry, WinogradWeightGradient> plans = new(geometry => new WinogradWeightGradient(geometry));
+
     private WinogradWeightGradient(ConvolutionGeometry geometry)
     {
         var windows = geometry.Windows;
@@ -59,7 +61,7 @@ internal sealed unsafe class WinogradWeightGradient
     /// <summary>The gradient of w, given x and the gradient of y.</summary>
     public static void Run(ConvolutionGeometry geometry, BufferPool pool, float* x, float* g, float* w)
     {
-        var kernel = new WinogradWeightGradient(geometry);
+        var kernel = plans.For(geometry);
         var partial = (HostBuffer<float>)pool.Rent(kernel.parts * Planes * kernel.planeLength);
         var sums = partial.Pointer;
         Workers.Run(kernel.parts * kernel.shares, item => kernel.SumPart(item / kernel.shares, item % kernel.shares, x, g, sums));

@@ -1,0 +1,20 @@
+using System.Collections.Concurrent;
+
+namespace Tapegrad.Devices;
+
+/// <summary>
+/// What a kernel works out from a shape alone, kept for the next call with the same shape: a training step has the same shapes every time. Beyond
+/// so many shapes all are forgotten, and worked out anew when they come again. Thread-safe.
+/// </summary>
+internal sealed class Plans<TShape, TPlan>(Func<TShape, TPlan> make) where TShape : notnull
+{
+    private const int Most = 256;
+    private readonly ConcurrentDictionary<TShape, TPlan> plans = new();
+
+    public TPlan For(TShape shape)
+    {
+        if (plans.TryGetValue(shape, out var plan)) return plan;
+        if (plans.Count >= Most) plans.Clear();
+        return plans[shape] = make(shape);
+    }
+}
