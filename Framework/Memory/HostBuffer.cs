@@ -19,7 +19,8 @@ public sealed unsafe class HostBuffer<T> : Buffer where T : unmanaged
 
     private HostBuffer(int length, int padded) : base(length, (long)padded * sizeof(T))
     {
-        array = GC.AllocateArray<T>(padded, pinned: true);
+        array = GC.AllocateUninitializedArray<T>(padded, pinned: true);
+        HugePages.Advise(Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(array)), (long)padded * sizeof(T));
         var address = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(array));
         Pointer = (T*)((address + Alignment - 1) / Alignment * Alignment);
     }
