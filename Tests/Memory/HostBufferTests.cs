@@ -27,8 +27,8 @@ public unsafe class HostBufferTests
     public void TheSpanIsTheMemoryAtThePointer()
     {
         var buffer = new HostBuffer<float>(5);
-        buffer.Pointer[4] = 3;
-        Assert.Equal([0, 0, 0, 0, 3], buffer.Span.ToArray());
+        for (var i = 0; i < 5; i++) buffer.Pointer[i] = i * i;
+        Assert.Equal([0, 1, 4, 9, 16], buffer.Span.ToArray());
         buffer.Span[0] = 2;
         Assert.Equal(2, *buffer.Pointer);
     }
