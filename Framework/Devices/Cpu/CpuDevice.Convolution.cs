@@ -4,7 +4,8 @@ namespace Tapegrad.Devices;
 
 public sealed unsafe partial class CpuDevice : IConvolutionKernels
 {
-    private const int WinogradWeights = 1 << 16;   // for each tile of an image
+    private const int MostWinogradWeights = 1 << 20;   // beyond, 36 numbers for each of them would be more than a network's images
+    private const int WinogradWeightsOfTile = 1 << 16;
 
     /// <summary>
     /// Whether 3x3 convolutions of stride 1 use Winograd's F(4x4, 3x3): a quarter of the multiplications, and an error of up to 1e-5 of the largest
@@ -46,15 +47,18 @@ public sealed unsafe partial class CpuDevice : IConvolutionKernels
     }
 
     private bool SuitsWinograd(ConvolutionGeometry geometry) => UsesWinograd && geometry.Groups == 1
-        && geometry.Windows is { Kernel: (3, 3), Stride: (1, 1), Dilation: (1, 1), Channels: >= 8 } && geometry.OutputChannels >= 8;
+        && geometry.Windows is { Kernel: (3, 3), Stride: (1, 1), Dilation: (1, 1), Channels: >= 8 } && geometry.OutputChannels >= 8
+        && Weights(geometry) <= MostWinogradWeights;
 
     // Where an image has few tiles and there are many weights, the weights' transform costs what the products save. The size of the batch must not
     // decide: a sample has the same bits alone and in a batch.
     private bool SuitsTransformedWeights(ConvolutionGeometry geometry)
     {
         var tiles = ((geometry.Windows.OutputHeight + 3L) / 4) * ((geometry.Windows.OutputWidth + 3) / 4);
-        return SuitsWinograd(geometry) && (long)geometry.Windows.Channels * geometry.OutputChannels <= WinogradWeights * tiles;
+        return SuitsWinograd(geometry) && Weights(geometry) <= WinogradWeightsOfTile * tiles;
     }
+
+    private static long Weights(ConvolutionGeometry geometry) => (long)geometry.Windows.Channels * geometry.OutputChannels;
 
     // The pointers of these buffers were in use until here.
     private static void KeepAlive(Buffer a, Buffer b, Buffer c)
