@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tapegrad.Devices;
@@ -19,29 +18,15 @@ internal sealed record Ceiling(double GigaflopsPerSecond, double GigabytesPerSec
     /// <summary>Measures both, each for so long.</summary>
     public static Ceiling Measure(double seconds)
     {
-        var threads = Workers.Threads;
+        var (threads, clock) = (Workers.Threads, new Clock(seconds));
         var sinks = new float[threads * 16];
-        var multiply = Best(seconds, () => Workers.Run(threads, thread => sinks[thread * 16] = MultiplyAdd(Rounds)));
+        var multiply = clock.Best(() => Workers.Run(threads, thread => sinks[thread * 16] = MultiplyAdd(Rounds)));
         var lanes = Vector512.IsHardwareAccelerated ? Vector512<float>.Count : Vector256<float>.Count;
         var part = Copied / threads;
         var (from, to) = (new float[Copied], new float[Copied]);
         from.AsSpan().Fill(1);   // a page that was never written is not in memory
-        var copy = Best(seconds, () => Workers.Run(threads, thread => from.AsSpan(thread * part, part).CopyTo(to.AsSpan(thread * part))));
+        var copy = clock.Best(() => Workers.Run(threads, thread => from.AsSpan(thread * part, part).CopyTo(to.AsSpan(thread * part))));
         return new Ceiling(2.0 * lanes * Chains * Rounds * threads / multiply / 1e9, 2.0 * sizeof(float) * part * threads / copy / 1e9);
-    }
-
-    private static double Best(double seconds, Action action)
-    {
-        action();
-        var (best, begin) = (double.MaxValue, Stopwatch.GetTimestamp());
-        do
-        {
-            var start = Stopwatch.GetTimestamp();
-            action();
-            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
-        }
-        while (Stopwatch.GetElapsedTime(begin).TotalSeconds < seconds);
-        return best;
     }
 
     // Twelve chains that do not wait for one another: a fused multiply-add takes four or five cycles, and two can begin in each.

@@ -1,4 +1,5 @@
 using Tapegrad.Layers;
+using Tapegrad.Examples.Cifar10;
 
 namespace Tapegrad.Benchmarks;
 

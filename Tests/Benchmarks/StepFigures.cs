@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Tapegrad.Examples.Cifar10;
 
 namespace Tapegrad.Benchmarks;
 

@@ -21,28 +21,19 @@ internal sealed unsafe class ImageTiles(int height, int width, int channels, int
     }
 
     /// <summary>
-    /// B' d B of some consecutive pieces of 6 x 6 pixels: planes[plane, tile, channel], where tiles lie <paramref name="tileLength"/> elements apart.
+    /// Some consecutive pieces, transformed: B' d B of 6 x 6 pixels, or A g A' of the 4 x 4 pixels of a gradient. planes[plane, tile, channel], where
+    /// tiles lie <paramref name="tileLength"/> elements apart.
     /// </summary>
-    public void Transform(float* images, int first, int count, float* planes, int tileLength, long planeLength)
+    public void Transform(float* images, bool isGradient, int first, int count, float* planes, int tileLength, long planeLength)
     {
+        var (size, rowLength) = (isGradient ? WinogradTransforms.Results : WinogradTransforms.Inputs, (long)width * channels);
         for (var tile = 0; tile < count; tile++, planes += tileLength)
         {
             Prefetch(images, first + tile);
-            var (from, inside) = Find(images, first + tile, WinogradTransforms.Inputs);
+            var (from, inside) = Find(images, first + tile, size);
             for (var c = 0; c < channels; c += Vector)
-                WinogradTransforms.Inward((float*)from + c, (long)width * channels, channels, inside, planes + c, planeLength);
-        }
-    }
-
-    /// <summary>A g A' of some consecutive pieces of 4 x 4 pixels.</summary>
-    public void TransformGradient(float* images, int first, int count, float* planes, int tileLength, long planeLength)
-    {
-        for (var tile = 0; tile < count; tile++, planes += tileLength)
-        {
-            Prefetch(images, first + tile);
-            var (from, inside) = Find(images, first + tile, WinogradTransforms.Results);
-            for (var c = 0; c < channels; c += Vector)
-                WinogradTransforms.GradientInward((float*)from + c, (long)width * channels, channels, inside, planes + c, planeLength);
+                if (isGradient) WinogradTransforms.GradientInward((float*)from + c, rowLength, channels, inside, planes + c, planeLength);
+                else WinogradTransforms.Inward((float*)from + c, rowLength, channels, inside, planes + c, planeLength);
         }
     }
 

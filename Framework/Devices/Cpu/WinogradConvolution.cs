@@ -106,7 +106,7 @@ internal sealed unsafe class WinogradConvolution
         var (inputPlane, productPlane) = (block * inputLength + PlaneGap, block * outputLength + PlaneGap);
         var inputPlanes = Scratch<float>.Rent(Planes * (long)(inputPlane + productPlane));
         var productPlanes = inputPlanes + Planes * inputPlane;
-        source.Transform(x, first, count, inputPlanes, inputLength, inputPlane);
+        source.Transform(x, isGradient: false, first, count, inputPlanes, inputLength, inputPlane);
 
         var rowTiles = (count - 1) / Rows + 1;
         var starts = Scratch<int>.Rent(2 * rowTiles * Rows + 1);

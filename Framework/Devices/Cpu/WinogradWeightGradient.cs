@@ -82,8 +82,8 @@ internal sealed unsafe class WinogradWeightGradient
         for (var first = (int)((long)tiles * part / parts); first < end; first += block)
         {
             var count = Math.Min(block, end - first);
-            x.Transform(images, first, count, xPlanes, inputLength, xPlane);
-            g.TransformGradient(gradients, first, count, gPlanes, outputLength, gPlane);
+            x.Transform(images, isGradient: false, first, count, xPlanes, inputLength, xPlane);
+            g.Transform(gradients, isGradient: true, first, count, gPlanes, outputLength, gPlane);
             var to = sums;
             for (var plane = firstPlane; plane < endPlane; plane++)
                 for (var panel = 0; panel < panels; panel++)

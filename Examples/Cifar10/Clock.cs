@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Tapegrad.Benchmarks;
+namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
 /// How long something takes: the best of the repetitions that fit into a time, after two to warm up. A busy machine only ever
