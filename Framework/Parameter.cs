@@ -11,7 +11,7 @@ namespace Tapegrad;
 /// <remarks>Not thread-safe: reading while another thread updates is a race.</remarks>
 public sealed class Parameter
 {
-    private Tensor value;
+    private Tensor value;   // of the last time that somebody asked; its shape, device and buffer stay
 
     /// <summary>A parameter with a copy of the initial value, on that value's device.</summary>
     public Parameter(string name, Tensor initial, bool trainable = true)
@@ -44,7 +44,7 @@ public sealed class Parameter
     /// <exception cref="ShapeException">The new value has another shape.</exception>
     public Tensor Value
     {
-        get => value;
+        get => value.IsStale ? value = Wrap(Shape, Device, value.Memory) : value;
         set
         {
             CheckFits(value, "value");
@@ -62,7 +62,6 @@ public sealed class Parameter
         var buffer = value.Memory;
         change(buffer);
         buffer.Invalidate(BufferChange.Updated);
-        value = Wrap(Shape, Device, buffer);
     }
 
     /// <summary>Updates the numbers by a formula of the gradient and up to two states of the same shape.</summary>
@@ -70,7 +69,7 @@ public sealed class Parameter
         where TUpdate : struct, IUpdate
     {
         CheckFits(gradient, "gradient");
-        Device.Update(update, value.Buffer, gradient.Buffer, first?.value.Buffer, second?.value.Buffer);
+        Device.Update(update, value.Memory, gradient.Buffer, first?.value.Memory, second?.value.Memory);
         foreach (var changed in (ReadOnlySpan<Parameter?>)[this, first, second]) changed?.Update(_ => { });
     }
 

@@ -82,11 +82,21 @@ public readonly struct Shape : IEquatable<Shape>
     /// <summary>The strides that read this shape as <paramref name="target"/>: 0 along every axis that is repeated.</summary>
     public int[] BroadcastStrides(Shape target)
     {
-        var own = Strides();
         var strides = new int[target.Rank];
-        var offset = target.Rank - Rank;
-        for (var axis = 0; axis < Rank; axis++) strides[axis + offset] = Dimensions[axis] == 1 ? 0 : own[axis];
+        BroadcastStrides(target, strides);
         return strides;
+    }
+
+    /// <summary>The same, written to a span of the target's rank.</summary>
+    internal void BroadcastStrides(Shape target, Span<int> strides)
+    {
+        strides.Clear();
+        var (step, offset) = (1, target.Rank - Rank);
+        for (var axis = Rank - 1; axis >= 0; axis--)
+        {
+            if (Dimensions[axis] != 1) strides[axis + offset] = step;
+            step *= Dimensions[axis];
+        }
     }
 
     /// <summary>
@@ -121,11 +131,12 @@ public readonly struct Shape : IEquatable<Shape>
     /// <summary>The shape after a reduction over axes: they become 1 with <paramref name="keepAxes"/>, or vanish.</summary>
     public Shape Reduce(ReadOnlySpan<int> axes, bool keepAxes)
     {
-        var result = new List<int>(Rank);
+        Span<int> result = stackalloc int[Rank];
+        var rank = 0;
         for (var axis = 0; axis < Rank; axis++)
-            if (!axes.Contains(axis)) result.Add(Dimensions[axis]);
-            else if (keepAxes) result.Add(1);
-        return new Shape([.. result]);
+            if (!axes.Contains(axis)) result[rank++] = Dimensions[axis];
+            else if (keepAxes) result[rank++] = 1;
+        return new Shape(result[..rank]);
     }
 
     /// <summary>Fills in a single -1 so that the number of elements stays.</summary>

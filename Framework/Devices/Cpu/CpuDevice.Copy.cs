@@ -11,19 +11,21 @@ public sealed unsafe partial class CpuDevice
     {
         if (extent.Count == 0) return;
         var walks = new MergedWalk(extent, from.Strides, to.Strides);
-        var read = Pointer(source) + from.Offset;
-        var write = Pointer(target) + to.Offset;
-        var length = walks.Length;
-        InRanges(walks.Rows, length, (first, end) =>
-        {
-            for (var row = first; row < end; row++)
-            {
-                var (placeFrom, placeTo) = walks.Row(row);
-                CopyRow(read + placeFrom, walks.Inner.A, write + placeTo, walks.Inner.B, length);
-            }
-        });
+        InRanges(walks.Rows, walks.Length, new CopyingRows(walks, Pointer(source) + from.Offset, Pointer(target) + to.Offset));
         GC.KeepAlive(source);
         GC.KeepAlive(target);
+    }
+
+    private readonly struct CopyingRows(MergedWalk walks, float* source, float* target) : IRangeBody
+    {
+        public void Run(int from, int to)
+        {
+            for (var row = from; row < to; row++)
+            {
+                var (placeFrom, placeTo) = walks.Row(row);
+                CopyRow(source + placeFrom, walks.Inner.A, target + placeTo, walks.Inner.B, walks.Length);
+            }
+        }
     }
 
     // for (i = 0; i < length; i++) target[i * strideTo] = source[i * strideFrom];

@@ -20,18 +20,18 @@ public sealed unsafe partial class CpuDevice
             Fill(y, fold.Neutral);
             return;
         }
-        var parts = Parts(shape, axes);
-        if (parts.All(part => !part.IsFolded)) CopyRow(Pointer(x), 1, Pointer(y), 1, y.Length);
+        Span<Part> parts = stackalloc Part[shape.Rank];
+        parts = parts[..FindParts(shape, axes, parts)];
         // The longest part first: it leaves the least work for the others.
-        var current = x;
-        foreach (var part in parts.Where(part => part.IsFolded).OrderByDescending(part => part.Length).ToArray())
+        var (current, at) = (x, LongestFolded(parts));
+        if (at < 0) CopyRow(Pointer(x), 1, Pointer(y), 1, y.Length);
+        while (at >= 0)
         {
-            var at = parts.IndexOf(part);
-            var (outer, inner) = (Product(parts[..at]), Product(parts[(at + 1)..]));
-            parts.RemoveAt(at);
-            var isLast = parts.All(other => !other.IsFolded);
-            var result = isLast ? y : Pool.Rent(outer * inner);
-            FoldMiddle(fold, current, outer, part.Length, inner, result);
+            var (outer, length, inner) = (Product(parts[..at]), parts[at].Length, Product(parts[(at + 1)..]));
+            parts[at] = new Part(IsFolded: false, 1);
+            at = LongestFolded(parts);
+            var result = at < 0 ? y : Pool.Rent(outer * inner);
+            FoldMiddle(fold, current, outer, length, inner, result);
             if (current != x) Pool.Return(current);
             current = result;
         }
@@ -40,27 +40,37 @@ public sealed unsafe partial class CpuDevice
     }
 
     // A run of neighbouring axes that are all folded, or all kept.
-    private sealed class Part(bool isFolded)
-    {
-        public bool IsFolded => isFolded;
+    private readonly record struct Part(bool IsFolded, int Length);
 
-        public int Length { get; set; } = 1;
-    }
-
-    private static List<Part> Parts(Shape shape, ReadOnlySpan<int> axes)
+    // Returns how many there are.
+    private static int FindParts(Shape shape, ReadOnlySpan<int> axes, Span<Part> parts)
     {
-        var parts = new List<Part>();
+        var count = 0;
         for (var axis = 0; axis < shape.Rank; axis++)
         {
             if (shape[axis] == 1) continue;
             var isFolded = axes.Contains(axis);
-            if (parts.Count == 0 || parts[^1].IsFolded != isFolded) parts.Add(new Part(isFolded));
-            parts[^1].Length *= shape[axis];
+            if (count == 0 || parts[count - 1].IsFolded != isFolded) parts[count++] = new Part(isFolded, 1);
+            parts[count - 1] = new Part(isFolded, parts[count - 1].Length * shape[axis]);
         }
-        return parts;
+        return count;
     }
 
-    private static int Product(List<Part> parts) => parts.Aggregate(1, (product, part) => product * part.Length);
+    // The first of the longest; -1 when none is left.
+    private static int LongestFolded(ReadOnlySpan<Part> parts)
+    {
+        var longest = -1;
+        for (var i = 0; i < parts.Length; i++)
+            if (parts[i].IsFolded && (longest < 0 || parts[i].Length > parts[longest].Length)) longest = i;
+        return longest;
+    }
+
+    private static int Product(ReadOnlySpan<Part> parts)
+    {
+        var product = 1;
+        foreach (var part in parts) product *= part.Length;
+        return product;
+    }
 
     // y [outer, inner] from x [outer, length, inner], length >= 2: each block of the middle axis first, then the blocks' results.
     private void FoldMiddle<TFold>(TFold fold, Buffer x, int outer, int length, int inner, Buffer y) where TFold : struct, IFold
@@ -68,8 +78,14 @@ public sealed unsafe partial class CpuDevice
         var block = inner == 1 ? ElementBlock : RowBlock;
         var blocks = (length - 1) / block + 1;
         var partial = blocks == 1 ? y : Pool.Rent(outer * blocks * inner);
-        if (inner == 1) FoldRuns(fold, Pointer(x), outer, length, block, blocks, Pointer(partial));
-        else FoldRows(fold, Pointer(x), outer, length, block, blocks, inner, Pointer(partial));
+        if (inner == 1)
+            InRanges(outer * blocks, Math.Min(length, block), new FoldingRuns<TFold>(fold, Pointer(x), length, block, blocks, Pointer(partial)));
+        else
+        {
+            var tiles = (inner - 1) / TileColumns + 1;
+            InRanges(outer * blocks * tiles, (long)Math.Min(length, block) * Math.Min(inner, TileColumns),
+                new FoldingRows<TFold>(fold, Pointer(x), length, block, blocks, inner, tiles, Pointer(partial)));
+        }
         GC.KeepAlive(x);
         GC.KeepAlive(partial);
         if (blocks == 1) return;
@@ -77,15 +93,17 @@ public sealed unsafe partial class CpuDevice
         Pool.Return(partial);
     }
 
-    private static void FoldRuns<TFold>(TFold fold, float* x, int outer, int length, int block, int blocks, float* y) where TFold : struct, IFold =>
-        InRanges(outer * blocks, Math.Min(length, block), (from, to) =>
+    private readonly struct FoldingRuns<TFold>(TFold fold, float* x, int length, int block, int blocks, float* y) : IRangeBody where TFold : struct, IFold
+    {
+        public void Run(int from, int to)
         {
             for (var item = from; item < to; item++)
             {
                 var start = item % blocks * block;
                 y[item] = FoldRun(fold, x + (long)(item / blocks) * length + start, Math.Min(block, length - start));
             }
-        });
+        }
+    }
 
     // The fold of x[0 .. length - 1]. Lanes: 16, in two vectors; lane j folds elements j, j + 16, j + 32, ... one after the other. Remainder: filled
     // up with neutral elements. The lanes meet in a tree: j with j + 8, then j + 4, j + 2, j + 1.
@@ -116,11 +134,10 @@ public sealed unsafe partial class CpuDevice
         return fold.Apply(a, b).Value;
     }
 
-    private static void FoldRows<TFold>(TFold fold, float* x, int outer, int length, int block, int blocks, int inner, float* y)
+    private readonly struct FoldingRows<TFold>(TFold fold, float* x, int length, int block, int blocks, int inner, int tiles, float* y) : IRangeBody
         where TFold : struct, IFold
     {
-        var tiles = (inner - 1) / TileColumns + 1;
-        InRanges(outer * blocks * tiles, (long)Math.Min(length, block) * Math.Min(inner, TileColumns), (from, to) =>
+        public void Run(int from, int to)
         {
             for (var item = from; item < to; item++)
             {
@@ -130,7 +147,7 @@ public sealed unsafe partial class CpuDevice
                 var (rows, columns) = (Math.Min(block, length - row), Math.Min(TileColumns, inner - column));
                 FoldColumns(fold, start, inner, rows, columns, y + (long)place * inner + column);
             }
-        });
+        }
     }
 
     // for (j = 0; j < columns; j++) y[j] = the fold of x[j], x[j + stride], ..., one row after the other.

@@ -11,11 +11,14 @@ public sealed unsafe partial class CpuDevice
     /// <inheritdoc/>
     public override void Map<TMap>(TMap map, Buffer x, Buffer y)
     {
-        var input = Pointer(x);
-        var output = Pointer(y);
-        InRanges(VectorsIn(y.Length), Lanes, (from, to) => MapVectors(map, input + from * Lanes, output + from * Lanes, to - from));
+        InRanges(VectorsIn(y.Length), Lanes, new Mapping<TMap>(map, Pointer(x), Pointer(y)));
         GC.KeepAlive(x);
         GC.KeepAlive(y);
+    }
+
+    private readonly struct Mapping<TMap>(TMap map, float* x, float* y) : IRangeBody where TMap : struct, IMap
+    {
+        public void Run(int from, int to) => MapVectors(map, x + from * Lanes, y + from * Lanes, to - from);
     }
 
     // for (i = 0; i < 8 * vectors; i++) y[i] = map(x[i]);
@@ -28,15 +31,18 @@ public sealed unsafe partial class CpuDevice
     /// <inheritdoc/>
     public override void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second)
     {
-        var value = Pointer(parameter);
-        var slope = Pointer(gradient);
-        var firstState = first is null ? null : Pointer(first);
-        var secondState = second is null ? null : Pointer(second);
-        InRanges(VectorsIn(parameter.Length), Lanes, (from, to) => UpdateVectors(update, value, slope, firstState, secondState, from, to));
+        InRanges(VectorsIn(parameter.Length), Lanes,
+            new Updating<TUpdate>(update, Pointer(parameter), Pointer(gradient), PointerOrNull(first), PointerOrNull(second)));
         GC.KeepAlive(parameter);
         GC.KeepAlive(gradient);
         GC.KeepAlive(first);
         GC.KeepAlive(second);
+    }
+
+    private readonly struct Updating<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second) : IRangeBody
+        where TUpdate : struct, IUpdate
+    {
+        public void Run(int from, int to) => UpdateVectors(update, parameter, gradient, first, second, from, to);
     }
 
     // for (i = 8 * from; i < 8 * to; i++) update(ref parameter[i], gradient[i], ref first[i], ref second[i]); a state that is not there is 0.

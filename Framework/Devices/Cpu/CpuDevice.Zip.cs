@@ -12,34 +12,39 @@ public sealed unsafe partial class CpuDevice
     public override void Zip<TZip>(TZip zip, Buffer a, Shape shapeA, Buffer b, Shape shapeB, Buffer y, Shape shape)
     {
         if (shape.Count == 0) return;
-        var walks = new MergedWalk(shape, shapeA.BroadcastStrides(shape), shapeB.BroadcastStrides(shape));
-        var left = Pointer(a);
-        var right = Pointer(b);
-        var output = Pointer(y);
-        var (strideA, strideB) = walks.Inner;
-        if (walks.Rows == 1)
-        {
-            InRanges(VectorsIn(shape.Count), Lanes, (from, to) =>
-            {
-                var (start, length) = (from * Lanes, Math.Min(to * Lanes, shape.Count) - from * Lanes);
-                ZipRow(zip, left + start * strideA, strideA, right + start * strideB, strideB, output + start, length);
-            });
-        }
-        else
-        {
-            var length = walks.Length;
-            InRanges(walks.Rows, length, (from, to) =>
-            {
-                for (var row = from; row < to; row++)
-                {
-                    var (placeA, placeB) = walks.Row(row);
-                    ZipRow(zip, left + placeA, strideA, right + placeB, strideB, output + (long)row * length, length);
-                }
-            });
-        }
+        Span<int> stridesA = stackalloc int[shape.Rank], stridesB = stackalloc int[shape.Rank];
+        shapeA.BroadcastStrides(shape, stridesA);
+        shapeB.BroadcastStrides(shape, stridesB);
+        var walks = new MergedWalk(shape, stridesA, stridesB);
+        if (walks.Rows == 1) InRanges(VectorsIn(shape.Count), Lanes, new ZippingVectors<TZip>(zip, walks, Pointer(a), Pointer(b), Pointer(y)));
+        else InRanges(walks.Rows, walks.Length, new ZippingRows<TZip>(zip, walks, Pointer(a), Pointer(b), Pointer(y)));
         GC.KeepAlive(a);
         GC.KeepAlive(b);
         GC.KeepAlive(y);
+    }
+
+    // A part of the only row, in vectors.
+    private readonly struct ZippingVectors<TZip>(TZip zip, MergedWalk walks, float* a, float* b, float* y) : IRangeBody where TZip : struct, IZip
+    {
+        public void Run(int from, int to)
+        {
+            var (start, length) = (from * Lanes, Math.Min(to * Lanes, walks.Length) - from * Lanes);
+            var (strideA, strideB) = walks.Inner;
+            ZipRow(zip, a + start * strideA, strideA, b + start * strideB, strideB, y + start, length);
+        }
+    }
+
+    private readonly struct ZippingRows<TZip>(TZip zip, MergedWalk walks, float* a, float* b, float* y) : IRangeBody where TZip : struct, IZip
+    {
+        public void Run(int from, int to)
+        {
+            var (strideA, strideB) = walks.Inner;
+            for (var row = from; row < to; row++)
+            {
+                var (placeA, placeB) = walks.Row(row);
+                ZipRow(zip, a + placeA, strideA, b + placeB, strideB, y + (long)row * walks.Length, walks.Length);
+            }
+        }
     }
 
     // for (i = 0; i < length; i++) y[i] = zip(a[i * strideA], b[i * strideB]); each stride is 0 or 1.

@@ -34,15 +34,28 @@ public sealed unsafe partial class CpuDevice : Device
     /// Calls the body for consecutive ranges (from, to) that together are 0 .. count - 1. They are cut by size alone: about
     /// <see cref="ParallelThreshold"/> / 2 elements each, and one range for what is smaller than the threshold.
     /// </summary>
-    internal static void InRanges(int count, long elementsEach, Action<int, int> body)
+    internal static void InRanges(int count, long elementsEach, Action<int, int> body) => InRanges(count, elementsEach, new Calling(body));
+
+    // The same with a struct for a body: unlike a lambda it is no garbage, of which a training step would make hundreds.
+    private static void InRanges<TBody>(int count, long elementsEach, TBody body) where TBody : struct, IRangeBody
     {
         if (count == 0) return;
-        if (count * elementsEach < ParallelThreshold) body(0, count);
+        if (count * elementsEach < ParallelThreshold) body.Run(0, count);
         else InParallel(count, (int)Math.Clamp(ParallelThreshold / 2 / Math.Max(1, elementsEach), 1, count), body);
     }
 
-    private static void InParallel(int count, int each, Action<int, int> body) =>
-        Workers.Run((count - 1) / each + 1, range => body(range * each, (int)Math.Min((range + 1L) * each, count)));
+    private static void InParallel<TBody>(int count, int each, TBody body) where TBody : struct, IRangeBody =>
+        Workers.Run((count - 1) / each + 1, range => body.Run(range * each, (int)Math.Min((range + 1L) * each, count)));
+
+    private interface IRangeBody
+    {
+        void Run(int from, int to);
+    }
+
+    private readonly struct Calling(Action<int, int> body) : IRangeBody
+    {
+        public void Run(int from, int to) => body(from, to);
+    }
 
     /// <inheritdoc/>
     public override void Write(ReadOnlySpan<double> source, Buffer target) => TensorPrimitives.ConvertTruncating(source, Numbers(target));
@@ -59,9 +72,13 @@ public sealed unsafe partial class CpuDevice : Device
     /// <inheritdoc/>
     public override void Fill(Buffer target, double value)
     {
-        var numbers = Pointer(target);
-        InRanges(target.Length, 1, (from, to) => new Span<float>(numbers + from, to - from).Fill((float)value));
+        InRanges(target.Length, 1, new Filling(Pointer(target), (float)value));
         GC.KeepAlive(target);
+    }
+
+    private readonly struct Filling(float* target, float value) : IRangeBody
+    {
+        public void Run(int from, int to) => new Span<float>(target + from, to - from).Fill(value);
     }
 
     /// <inheritdoc/>
