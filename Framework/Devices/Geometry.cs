@@ -45,7 +45,7 @@ public readonly record struct Walk(int Offset, int[] Strides);
 /// A tensor [N, positions, C] cut into sets that share a mean. Groups are contiguous blocks of C / Groups channels; the sets also span the
 /// positions, or the batch, or both, or neither.
 /// </summary>
-public sealed record SharingGeometry(int Batch, int Positions, int Channels, int Groups, bool ShareBatch, bool SharePositions)
+public readonly record struct SharingGeometry(int Batch, int Positions, int Channels, int Groups, bool ShareBatch, bool SharePositions)
 {
     /// <summary>How many sets there are.</summary>
     public int Sets => (ShareBatch ? 1 : Batch) * (SharePositions ? 1 : Positions) * Groups;
@@ -57,4 +57,4 @@ public sealed record SharingGeometry(int Batch, int Positions, int Channels, int
 /// <summary>
 /// A normalization by the statistics of the input's sets, or by given ones (then none of them depends on the input), and whether a ReLU ends it.
 /// </summary>
-public sealed record NormalizationGeometry(SharingGeometry Sharing, double Eps, bool Relu = false, bool IsGiven = false);
+public readonly record struct NormalizationGeometry(SharingGeometry Sharing, double Eps, bool Relu = false, bool IsGiven = false);

@@ -35,7 +35,8 @@ public static class NormalizeOperation
         var geometry = sharing.Geometry(x.Shape);
         var y = Compute(x, sharing, new(geometry, eps, relu), new(gamma, beta, residual), out var statistics);
         using var _ = Tape.Current?.Pause();
-        Tensor Row(int row) => statistics!.Gather(new Shape(geometry.Sets), new Walk(row * geometry.Sets, [1]));
+        var (sets, strides) = (new Shape(geometry.Sets), (int[])[1]);
+        Tensor Row(int row) => statistics!.Gather(sets, new Walk(row * geometry.Sets, strides));
         moments = x.Count == 0 ? null : statistics is null ? sharing.Moments(x) : new Moments(geometry.SetSize, Row(0) + Row(1), Row(2));
         return y;
     }
@@ -49,17 +50,16 @@ public static class NormalizeOperation
     }
 
     // What stands beside x, in the order of the record's inputs.
-    private sealed record Operands(Tensor? Gamma, Tensor? Beta, Tensor? Residual, Tensor? Mean = null, Tensor? Variance = null)
+    private readonly record struct Operands(Tensor? Gamma, Tensor? Beta, Tensor? Residual, Tensor? Mean = null, Tensor? Variance = null)
     {
-        private readonly Tensor?[] all = [Gamma, Beta, Residual, Mean, Variance];
-
         /// <summary>The inputs of the record: x and the operands that are there.</summary>
-        public Tensor[] With(Tensor x) => Of<Tensor>(x, all!);
+        public Tensor[] With(Tensor x) => Of<Tensor>(x, Gamma!, Beta!, Residual!, Mean!, Variance!);
 
         /// <summary>One thing for x, and of one thing for each operand those whose operand is there.</summary>
         public T[] Of<T>(T ofX, params ReadOnlySpan<T> each)
         {
-            var result = new T[1 + all.Length - all.AsSpan().Count((Tensor?)null)];
+            ReadOnlySpan<Tensor?> all = [Gamma, Beta, Residual, Mean, Variance];
+            var result = new T[1 + all.Length - all.Count((Tensor?)null)];
             result[0] = ofX;
             for (int i = 0, next = 1; i < all.Length; i++)
                 if (all[i] is not null) result[next++] = each[i];
@@ -68,7 +68,7 @@ public static class NormalizeOperation
 
         public void Check(Tensor x)
         {
-            foreach (var operand in all)
+            foreach (var operand in (ReadOnlySpan<Tensor?>)[Gamma, Beta, Residual, Mean, Variance])
                 if (operand is not null) Tensor.CheckDevice("normalize", x, operand);
             CheckChannels(x, "gamma", Gamma);
             CheckChannels(x, "beta", Beta);
@@ -80,7 +80,7 @@ public static class NormalizeOperation
 
         private static void CheckChannels(Tensor x, string name, Tensor? operand)
         {
-            if (operand is not null && operand.Shape != new Shape(x.Shape[-1]))
+            if (operand is not null && (operand.Shape.Rank != 1 || operand.Count != x.Shape[-1]))
                 throw new ShapeException($"normalize: the {name} {operand.Shape} must be [{x.Shape[-1]}], one number for each channel"
                     + $" of {x.Shape}.");
         }
@@ -104,7 +104,7 @@ public static class NormalizeOperation
         return Tape.RecordKernel("normalize", value, operands.With(x), _ => Composite(x, sharing, geometry, operands), (y, g, _) =>
         {
             Tensor Like(Tensor other) => Tensor.Create(other.Shape, x.Device);
-            var channels = new Shape(x.Shape[-1]);
+            var channels = gamma?.Shape ?? new Shape(x.Shape[-1]);
             var (dx, dgamma, dbeta) = (Like(x), Tensor.Create(channels, x.Device), Tensor.Create(channels, x.Device));
             var masked = geometry.Relu && residual is not null ? Like(x) : null;
             kernels.NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer, y.Buffer, g.Buffer, dx.Buffer, dgamma.Buffer,

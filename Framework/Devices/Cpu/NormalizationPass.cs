@@ -12,10 +12,12 @@ namespace Tapegrad.Devices;
 /// registers. The ReLU's mask is not stored: the gradient computes the value again, by the same expression, so to the bit; where a residual was
 /// added, it reads the value instead and leaves the masked gradient, which is the residual's.
 /// </remarks>
-internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, float* x, float* gamma, float* beta, float* statistics)
+internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry, float* x, float* gamma, float* beta, float* statistics)
 {
+    private static readonly Plans<SharingGeometry, SharedSets> plans = new(sharing => new SharedSets(sharing));
+
     private readonly SharingGeometry sharing = geometry.Sharing;
-    private readonly SharedSets sets = new(geometry.Sharing);
+    private readonly SharedSets sets = plans.For(geometry.Sharing);
 
     // ---- value ---------------------------------------------------------------------------------------------------------------------------
 
@@ -29,7 +31,15 @@ internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, f
             else WriteValue(new AddingResidual(residual), y);
     }
 
-    private void WriteValue<TFollow>(TFollow follow, float* y) where TFollow : struct, IFollow => Workers.Run(sets.Items, item =>
+    private void WriteValue<TFollow>(TFollow follow, float* y) where TFollow : struct, IFollow =>
+        Workers.Run(sets.Items, new ValueItems<TFollow>(this, follow, y));
+
+    private readonly struct ValueItems<TFollow>(NormalizationPass pass, TFollow follow, float* y) : IItemBody where TFollow : struct, IFollow
+    {
+        public void Run(int item) => pass.WriteValueItem(item, follow, y);
+    }
+
+    private void WriteValueItem<TFollow>(int item, TFollow follow, float* y) where TFollow : struct, IFollow
     {
         var numbers = RentNumbers();
         var totals = RentTotals();
@@ -41,7 +51,7 @@ internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, f
             SpreadStatistics(slab, numbers);
             Run(new WritingValue<TFollow>(x, numbers, follow, y), slab, fromTheEnd: true);
         }
-    });
+    }
 
     private void Complete(int slab, LaneNumbers numbers)
     {
@@ -85,27 +95,35 @@ internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, f
     }
 
     private void WriteGradient<TMask>(float* g, float* y, float* kept, float* dx, float* sums) where TMask : struct, IMask =>
-        Workers.Run(sets.Items, item =>
+        Workers.Run(sets.Items, new GradientItems<TMask>(this, g, y, kept, dx, sums));
+
+    private readonly struct GradientItems<TMask>(NormalizationPass pass, float* g, float* y, float* kept, float* dx, float* sums) : IItemBody
+        where TMask : struct, IMask
+    {
+        public void Run(int item) => pass.WriteGradientItem<TMask>(item, g, y, kept, dx, sums);
+    }
+
+    private void WriteGradientItem<TMask>(int item, float* g, float* y, float* kept, float* dx, float* sums) where TMask : struct, IMask
+    {
+        var numbers = RentNumbers();
+        var totals = RentTotals();
+        var itemSums = totals + TotalsLength;
+        Clear(itemSums, 2 * sharing.Channels);
+        var gradient = kept is null ? g : kept;
+        var (from, to) = sets.Slabs(item);
+        for (var slab = from; slab < to; slab++)
         {
-            var numbers = RentNumbers();
-            var totals = RentTotals();
-            var itemSums = totals + TotalsLength;
-            Clear(itemSums, 2 * sharing.Channels);
-            var gradient = kept is null ? g : kept;
-            var (from, to) = sets.Slabs(item);
-            for (var slab = from; slab < to; slab++)
-            {
-                SpreadPivots(slab, numbers);
-                SpreadStatistics(slab, numbers);
-                Clear(totals, TotalsLength);
-                var summing = new Summing<TMask>(x, gradient, numbers, totals);
-                if (kept is null) Run(summing, slab);
-                else Run(new Then<Masking, Summing<TMask>>(new Masking(y, g, kept), summing), slab);
-                FindSlopes(slab, numbers, totals, itemSums);
-                Run(new WritingGradient<TMask>(x, gradient, numbers, dx), slab, fromTheEnd: true);
-            }
-            for (var i = 0; i < 2 * sharing.Channels; i++) sums[item * 2 * sharing.Channels + i] = (float)itemSums[i];
-        });
+            SpreadPivots(slab, numbers);
+            SpreadStatistics(slab, numbers);
+            Clear(totals, TotalsLength);
+            var summing = new Summing<TMask>(x, gradient, numbers, totals);
+            if (kept is null) Run(summing, slab);
+            else Run(new Then<Masking, Summing<TMask>>(new Masking(y, g, kept), summing), slab);
+            FindSlopes(slab, numbers, totals, itemSums);
+            Run(new WritingGradient<TMask>(x, gradient, numbers, dx), slab, fromTheEnd: true);
+        }
+        for (var i = 0; i < 2 * sharing.Channels; i++) sums[item * 2 * sharing.Channels + i] = (float)itemSums[i];
+    }
 
     // With s = inverse gamma: dx = s g - mean(s g) - c inverse^2 mean(s g c). A set of one element gives 0, exactly.
     private void FindSlopes(int slab, LaneNumbers numbers, double* totals, double* itemSums)
@@ -156,13 +174,16 @@ internal sealed unsafe class NormalizationPass(NormalizationGeometry geometry, f
 
     private void Run<TRows>(TRows rows, int slab, bool fromTheEnd = false) where TRows : struct, IRows
     {
-        if (sets.IsOneSlab) RunOnThreads(rows, fromTheEnd);
+        var blocks = new Blocks<TRows>(sets, rows, slab, fromTheEnd);
+        if (sets.IsOneSlab) Workers.Run(sets.Blocks, blocks);
         else
-            for (var i = 0; i < sets.Blocks; i++) sets.Run(rows, slab, fromTheEnd ? sets.Blocks - 1 - i : i, fromTheEnd);
+            for (var i = 0; i < sets.Blocks; i++) blocks.Run(i);
     }
 
-    private void RunOnThreads<TRows>(TRows rows, bool fromTheEnd) where TRows : struct, IRows =>
-        Workers.Run(sets.Blocks, i => sets.Run(rows, 0, fromTheEnd ? sets.Blocks - 1 - i : i, fromTheEnd));
+    private readonly struct Blocks<TRows>(SharedSets sets, TRows rows, int slab, bool fromTheEnd) : IItemBody where TRows : struct, IRows
+    {
+        public void Run(int item) => sets.Run(rows, slab, fromTheEnd ? sets.Blocks - 1 - item : item, fromTheEnd);
+    }
 
     // ---- numbers of sets, of lanes, of blocks --------------------------------------------------------------------------------------------
 
