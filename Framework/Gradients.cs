@@ -111,8 +111,8 @@ public sealed class Gradients
     {
         CheckUncommitted();
         // A layer applied twice, or in two micro-batches, saw one larger set.
-        var pooled = proposals.GroupBy(p => p.Owner, p => p.Moments)
-            .Select(g => (Owner: g.Key, Moments: g.Aggregate((a, b) => a.Pool(b)))).ToArray();
+        var pooled = new Dictionary<IStatistics, Moments>(proposals.Length);
+        foreach (var (owner, moments) in proposals) pooled[owner] = pooled.TryGetValue(owner, out var before) ? before.Pool(moments) : moments;
         committed = true;
         foreach (var (owner, moments) in pooled) owner.Commit(moments);
     }

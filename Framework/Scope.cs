@@ -15,7 +15,7 @@ public class Scope : IDisposable
     [ThreadStatic] private static List<WeakReference<Scope>>? open;
 
     private readonly long number = Interlocked.Increment(ref lastNumber);
-    private readonly List<Tensor> owned = [];   // one of each buffer
+    private List<Tensor> owned = Spare<List<Tensor>>.Take();   // one of each buffer
 
     /// <summary>Opens a scope on this thread, inside those that are open already.</summary>
     public Scope() : this(current: true) { }
@@ -79,6 +79,8 @@ public class Scope : IDisposable
         IsDisposed = true;
         open?.RemoveAll(entry => !entry.TryGetTarget(out var scope) || scope == this);
         Clear();
+        Spare<List<Tensor>>.Keep(owned);
+        owned = [];
     }
 
     /// <summary>Gives back what it owns until now, and stays open.</summary>

@@ -51,9 +51,11 @@ public sealed partial class Tape
     /// </remarks>
     private sealed class Sweep(Tape tape, bool[] needed, bool createGraph)
     {
-        private readonly Dictionary<Buffer, int> holds = new(createGraph ? 0 : 2 * needed.Length);
+        private readonly Dictionary<Buffer, int> holds = Spare<Dictionary<Buffer, int>>.Take();
         private Tensor?[] pending = [];   // the gradient that waits at each record
         private Scope? made;              // owns what a pull makes on its way
+
+        private const int MostOnStack = 64;   // inputs
 
         /// <summary>The gradients of the wanted records, as far as the last one leads back to them.</summary>
         public Tensor?[] Run(Tensor seed, bool[] wanted, bool release)
@@ -82,6 +84,8 @@ public sealed partial class Tape
             }
             foreach (var gradient in pending)
                 if (gradient is not null) tape.AdoptFromInside(gradient);
+            holds.Clear();
+            Spare<Dictionary<Buffer, int>>.Keep(holds);
             return pending;
         }
 
@@ -100,7 +104,7 @@ public sealed partial class Tape
         private void Spread(Entry entry, Tensor gradient)
         {
             var inputs = entry.Inputs;
-            var isWanted = new bool[inputs.Length];
+            Span<bool> isWanted = inputs.Length <= MostOnStack ? stackalloc bool[inputs.Length] : new bool[inputs.Length];
             for (var i = 0; i < inputs.Length; i++)
                 isWanted[i] = tape.RecordOf(inputs[i]) is var record and >= 0 && (record >= needed.Length || needed[record]);
             if (!isWanted.Contains(true)) return;

@@ -8,7 +8,7 @@ namespace Tapegrad;
 public delegate Tensor Pull(Tensor value, Tensor gradient);
 
 /// <summary>Like <see cref="Pull"/>, for all inputs at once, where they share work. What is not wanted may be null.</summary>
-public delegate Tensor?[] PullAll(Tensor value, Tensor gradient, bool[] wanted);
+public delegate Tensor?[] PullAll(Tensor value, Tensor gradient, ReadOnlySpan<bool> wanted);
 
 /// <summary>
 /// The list of what was computed. Each operation writes down its value, its inputs, and how a gradient passes back through it;
@@ -24,15 +24,15 @@ public sealed partial class Tape : Scope
 {
     [ThreadStatic] private static Tape? current;
 
-    private readonly List<Entry> entries = [];
-    private readonly Dictionary<Parameter, int> parameters = [];
+    private List<Entry> entries = Spare<List<Entry>>.Take();
+    private Dictionary<Parameter, int> parameters = Spare<Dictionary<Parameter, int>>.Take();
     private readonly List<Proposal> proposals = [];
     private readonly RandomSource random;
     private readonly bool stopAtNonFinite;
     private int paused;
     private int draws;
 
-    private sealed record Entry(string Name, Tensor Value, Tensor[] Inputs, LayerContext? Layer)
+    private readonly record struct Entry(string Name, Tensor Value, Tensor[] Inputs, LayerContext? Layer)
     {
         public Pull[]? Pulls { get; init; }
         public PullAll? PullAll { get; init; }
@@ -87,11 +87,15 @@ public sealed partial class Tape : Scope
     /// <inheritdoc/>
     public override void Dispose()
     {
+        if (IsDisposed) return;
         if (current == this) current = null;
         base.Dispose();
         entries.Clear();   // a forgotten tensor still knows its tape, and must not keep all of it alive
         parameters.Clear();
         proposals.Clear();
+        Spare<List<Entry>>.Keep(entries);
+        Spare<Dictionary<Parameter, int>>.Keep(parameters);
+        (entries, parameters) = ([], []);
     }
 
     /// <summary>Records nothing until the result is disposed. What is computed meanwhile is a constant for this tape.</summary>

@@ -30,6 +30,32 @@ public sealed class TapeTests : EngineTest
         Assert.Same(y, heard[1].Inputs[0]);
     }
 
+    // The next tape takes over the lists that this one has grown.
+    [Fact]
+    public void A_disposed_tape_has_no_part_in_the_next()
+    {
+        var p = new Parameter("p", Vector(2, 3));
+        Tape? before = null;
+        for (var time = 0; time < 3; time++)
+        {
+            using var tape = Tape.Evaluating();
+            Assert.Equal(0, tape.Count);
+            var y = p.Value.Square();
+            Assert.Equal(2, tape.Count);
+            if (before is not null)
+            {
+                Assert.Equal(0, before.Count);
+                before.Adopt(Vector(1).StopGradient());
+                before.Dispose();
+                before.Dispose();
+            }
+            Near([4, 6], tape.Gradients(y.Sum())[p]);
+            Near([4, 9], y);
+            before = tape;
+        }
+        using (var first = Tape.Evaluating()) Assert.Equal(0, first.Count);
+    }
+
     // ---- gradients ------------------------------------------------------------------------------------------------------------
 
     [Fact]
@@ -416,7 +442,7 @@ public sealed class TapeTests : EngineTest
         var (a, b) = (tape.Watch(Vector(2)), tape.Watch(Vector(3)));
         var y = Tape.Record("f", Vector(6), [a, Vector(1), b], (_, g, wanted) =>
         {
-            heard = wanted;
+            heard = wanted.ToArray();
             return [wanted[0] ? g * 3 : null, wanted[1] ? throw new InvalidOperationException() : null, wanted[2] ? g * 2 : null];
         });
         Near([2], tape.Gradients(y, [b])[0]);
