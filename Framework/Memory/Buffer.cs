@@ -26,7 +26,11 @@ public abstract class Buffer
     {
         Length = length;
         Bytes = bytes;
+        GC.SuppressFinalize(this);   // see ReturnTo
     }
+
+    /// <summary>Gives the memory back to the region that it was cut from, when nobody refers to the buffer any more.</summary>
+    ~Buffer() => Region?.ReturnForgotten(this);
 
     /// <summary>The number of elements.</summary>
     public int Length { get; }
@@ -42,6 +46,26 @@ public abstract class Buffer
 
     /// <summary>The number of the scope that will return this buffer; 0 when the collector does.</summary>
     internal long Owner { get; set; }
+
+    /// <summary>Where this buffer was cut from; null if it has memory of its own.</summary>
+    internal Region? Region { get; private set; }
+
+    /// <summary>Its first element in the region.</summary>
+    internal int Start { get; private set; }
+
+    /// <summary>Whether it occupies its place in the region, or waits to do so again.</summary>
+    internal bool IsCut { get; set; }
+
+    /// <summary>
+    /// A buffer over a run of this one's memory. The run starts at a multiple of 16 elements, and 16 more may be written behind it.
+    /// </summary>
+    protected internal abstract Buffer Cut(int start, int length);
+
+    internal void ReturnTo(Region region, int start)
+    {
+        (Region, Start) = (region, start);
+        GC.ReRegisterForFinalize(this);
+    }
 
     /// <summary>Raises the stamp: every tensor made over this buffer until now refuses to be read from here on.</summary>
     public void Invalidate(BufferChange change)

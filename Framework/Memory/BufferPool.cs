@@ -1,14 +1,23 @@
 namespace Tapegrad.Memory;
 
 /// <summary>
-/// Buffers that wait to be used again, on shelves of exactly equal length. A training step asks for the same lengths every time, so after
-/// the first steps nothing new is made. Thread-safe.
+/// Memory that waits to be used again. A training step asks for the same lengths in the same order every time, so after the first steps nothing
+/// new is made. Thread-safe.
 /// </summary>
+/// <remarks>
+/// Short buffers wait on shelves of exactly equal length. Long ones are cut from a few large regions and joined with their neighbours when they
+/// come back: what many small activations occupied serves a large gradient later in the same step.
+/// </remarks>
 public sealed class BufferPool
 {
+    private const int LeastCut = 1 << 14;      // elements; shorter buffers would only make holes
+    private const int LeastRegion = 1 << 22;
+
     private readonly Lock gate = new();
     private readonly Dictionary<int, Stack<Buffer>> shelves = [];
+    private readonly List<Region> regions = [];
     private readonly Func<int, Buffer> create;
+    private long bytesOnShelves;
 
     internal BufferPool(Func<int, Buffer> create)
     {
@@ -16,16 +25,25 @@ public sealed class BufferPool
         BytesLimit = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
     }
 
-    /// <summary>The most bytes that wait on the shelves; what comes back beyond that is left to the collector. Half the memory by default.</summary>
+    /// <summary>
+    /// The most bytes that wait; what comes back beyond that is left to the collector, a region when no buffer is cut from it any more. Half the
+    /// memory by default.
+    /// </summary>
     public long BytesLimit { get; set; }
 
-    /// <summary>Bytes that wait on the shelves now.</summary>
-    public long BytesWaiting { get; private set; }
+    /// <summary>Bytes that wait now.</summary>
+    public long BytesWaiting
+    {
+        get
+        {
+            lock (gate) return CountBytes();
+        }
+    }
 
-    /// <summary>How many buffers were newly made.</summary>
+    /// <summary>How many pieces of memory were newly made: buffers and regions.</summary>
     public long Created { get; private set; }
 
-    /// <summary>How many requests were answered from a shelf.</summary>
+    /// <summary>How many requests were answered from what was there.</summary>
     public long Reused { get; private set; }
 
     /// <summary>A buffer of exactly <paramref name="length"/> elements. Its contents are whatever was there before.</summary>
@@ -33,10 +51,11 @@ public sealed class BufferPool
     {
         lock (gate)
         {
+            if (length >= LeastCut) return Cut(length);
             if (shelves.TryGetValue(length, out var shelf) && shelf.TryPop(out var buffer))
             {
                 Reused++;
-                BytesWaiting -= buffer.Bytes;
+                bytesOnShelves -= buffer.Bytes;
                 return buffer;
             }
             Created++;
@@ -58,20 +77,53 @@ public sealed class BufferPool
         buffer.Owner = 0;
         lock (gate)
         {
-            if (BytesWaiting + buffer.Bytes > BytesLimit) return;
+            if (buffer.Region is { } region)
+            {
+                region.Return(buffer);
+                if (CountBytes() > BytesLimit) regions.RemoveAll(other => other.IsWhole);
+                return;
+            }
+            if (CountBytes() + buffer.Bytes > BytesLimit) return;
             if (!shelves.TryGetValue(buffer.Length, out var shelf)) shelves[buffer.Length] = shelf = new Stack<Buffer>();
             shelf.Push(buffer);
-            BytesWaiting += buffer.Bytes;
+            bytesOnShelves += buffer.Bytes;
         }
     }
 
-    /// <summary>Forgets every waiting buffer; the collector takes the memory.</summary>
+    /// <summary>Forgets all that waits, but for the regions that buffers are still cut from; the collector takes the memory.</summary>
     public void Clear()
     {
         lock (gate)
         {
             shelves.Clear();
-            BytesWaiting = 0;
+            bytesOnShelves = 0;
+            regions.RemoveAll(region => region.IsWhole);
         }
+    }
+
+    // From the shortest run that is long enough, so that long ones stay whole.
+    private Buffer Cut(int length)
+    {
+        Region? best = null;
+        var shortest = int.MaxValue;
+        foreach (var region in regions)
+            if (region.ShortestRun(length) is var run && run < shortest) (best, shortest) = (region, run);
+        if (best is not null)
+        {
+            Reused++;
+            return best.Cut(length);
+        }
+        Created++;
+        var total = regions.Sum(region => (long)region.Length);
+        var memory = create((int)Math.Max(Region.Occupied(length), Math.Clamp(total / 2, LeastRegion, 1 << 28)));
+        regions.Add(new Region(memory, gate));
+        return regions[^1].Cut(length);
+    }
+
+    private long CountBytes()
+    {
+        var bytes = bytesOnShelves;
+        foreach (var region in regions) bytes += region.BytesFree;
+        return bytes;
     }
 }

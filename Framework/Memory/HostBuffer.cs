@@ -25,6 +25,13 @@ public sealed unsafe class HostBuffer<T> : Buffer where T : unmanaged
         Pointer = (T*)((address + Alignment - 1) / Alignment * Alignment);
     }
 
+    private HostBuffer(T[] array, T* pointer, int length, int padded) : base(length, (long)padded * sizeof(T))
+    {
+        this.array = array;
+        Pointer = pointer;
+        HugePages.Collapse(pointer, Bytes);
+    }
+
     /// <summary>The first element, on a 64-byte boundary.</summary>
     public T* Pointer { get; }
 
@@ -38,6 +45,9 @@ public sealed unsafe class HostBuffer<T> : Buffer where T : unmanaged
             return span;
         }
     }
+
+    /// <inheritdoc/>
+    protected internal override Buffer Cut(int start, int length) => new HostBuffer<T>(array, Pointer + start, length, Region.Occupied(length));
 
     // Whole cache lines for the elements, one vector of slack behind them, one line for moving the start to a boundary.
     private static int PaddedLength(int length)

@@ -1,0 +1,95 @@
+namespace Tapegrad.Memory;
+
+/// <summary>
+/// A large piece of memory that buffers are cut from. Its free runs are kept in the order of their places, and neighbours joined. A buffer that
+/// is forgotten instead of returned gives its run back when the collector finds it. Everything happens under the pool's lock.
+/// </summary>
+internal sealed class Region
+{
+    private const int Line = 16;         // elements; whole lines keep every buffer on a boundary of 64 bytes or more
+    private const int MostIdle = 1024;
+
+    private readonly Buffer memory;
+    private readonly Lock gate;
+    private readonly List<(int Start, int Length)> free;
+    private readonly Dictionary<(int Start, int Length), Buffer> idle = [];   // cut before, and handed out again in the same place
+    private int lengthFree;
+
+    public Region(Buffer memory, Lock gate)
+    {
+        (this.memory, this.gate) = (memory, gate);
+        lengthFree = memory.Length;
+        free = [(0, memory.Length)];
+    }
+
+    /// <summary>The elements of the whole region.</summary>
+    public int Length => memory.Length;
+
+    /// <summary>Whether no buffer is cut from it.</summary>
+    public bool IsWhole => lengthFree == memory.Length;
+
+    /// <summary>What is not cut off now.</summary>
+    public long BytesFree => lengthFree * (memory.Bytes / memory.Length);
+
+    /// <summary>The elements that a buffer of this length takes up: whole lines, and one of slack for a kernel's last vector.</summary>
+    public static int Occupied(int length) => checked((length + Line - 1) / Line * Line + Line);
+
+    /// <summary>The length of the shortest free run in which a buffer has room; int.MaxValue if there is none.</summary>
+    public int ShortestRun(int length)
+    {
+        var (occupied, shortest) = (Occupied(length), int.MaxValue);
+        foreach (var run in free)
+            if (run.Length >= occupied && run.Length < shortest) shortest = run.Length;
+        return shortest;
+    }
+
+    /// <summary>Cuts a buffer from the start of that run.</summary>
+    public Buffer Cut(int length)
+    {
+        var (occupied, shortest, index) = (Occupied(length), ShortestRun(length), 0);
+        while (free[index].Length != shortest) index++;
+        var start = free[index].Start;
+        if (shortest == occupied) free.RemoveAt(index);
+        else free[index] = (start + occupied, shortest - occupied);
+        lengthFree -= occupied;
+        if (!idle.Remove((start, length), out var buffer))
+        {
+            buffer = memory.Cut(start, length);
+            buffer.ReturnTo(this, start);
+        }
+        buffer.IsCut = true;
+        return buffer;
+    }
+
+    /// <summary>Takes back what was cut.</summary>
+    public void Return(Buffer buffer)
+    {
+        Free(buffer);
+        if (idle.Count == MostIdle) idle.Clear();
+        idle[(buffer.Start, buffer.Length)] = buffer;
+        buffer.IsCut = false;
+    }
+
+    /// <summary>Takes back what nobody refers to any more.</summary>
+    public void ReturnForgotten(Buffer buffer)
+    {
+        lock (gate)
+            if (buffer.IsCut) Free(buffer);
+    }
+
+    private void Free(Buffer buffer)
+    {
+        var (start, length) = (buffer.Start, Occupied(buffer.Length));
+        lengthFree += length;
+        var index = 0;
+        while (index < free.Count && free[index].Start < start) index++;
+        if (index < free.Count && start + length == free[index].Start)
+        {
+            length += free[index].Length;
+            free.RemoveAt(index);
+        }
+        if (index > 0 && free[index - 1] is var before && before.Start + before.Length == start)
+            free[index - 1] = (before.Start, before.Length + length);
+        else free.Insert(index, (start, length));
+    }
+}
