@@ -52,7 +52,7 @@ public class Scope : IDisposable
     public void Adopt(Tensor tensor)
     {
         var buffer = tensor.Memory;
-        if (buffer.Owner == number || tensor.Parameter is not null) return;
+        if (buffer.Owner == number || tensor.Parameter is not null || tensor.IsStale) return;
         buffer.Owner = number;
         owned.Add(tensor);
     }
@@ -64,7 +64,7 @@ public class Scope : IDisposable
     /// <returns>Whether it was taken.</returns>
     internal bool AdoptFromInside(Tensor tensor)
     {
-        if (tensor.Memory.Owner <= number) return false;   // numbers rise, so an inner scope has the larger one
+        if (tensor.Memory.Owner <= number || tensor.IsStale) return false;   // numbers rise, so an inner scope has the larger one
         Adopt(tensor);
         return true;
     }

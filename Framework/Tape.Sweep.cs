@@ -79,7 +79,7 @@ public sealed partial class Tape
                         LetGo(gradient);
                     }
                 }
-                if (release && record < start) LetGo(entry.Value);
+                if (release && record < start) Release(entry.Value);
                 tape.Notify(entry, backward: true);
             }
             foreach (var gradient in pending)
@@ -175,6 +175,12 @@ public sealed partial class Tape
         private void Hold(Tensor tensor)
         {
             if (tape.Owns(tensor)) holds[tensor.Memory] = holds.GetValueOrDefault(tensor.Memory) + 1;
+        }
+
+        private void Release(Tensor value)
+        {
+            value.CanBeComputedBy(null);
+            LetGo(value);
         }
 
         private void LetGo(Tensor tensor)

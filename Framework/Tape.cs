@@ -90,7 +90,9 @@ public sealed partial class Tape : Scope
         if (IsDisposed) return;
         if (current == this) current = null;
         base.Dispose();
-        entries.Clear();   // a forgotten tensor still knows its tape, and must not keep all of it alive
+        // a tensor that somebody holds still knows its tape, and must not keep all of it alive
+        foreach (var entry in entries) entry.Value.CanBeComputedBy(null);
+        entries.Clear();
         parameters.Clear();
         proposals.Clear();
         Spare<List<Entry>>.Keep(entries);
@@ -163,9 +165,22 @@ public sealed partial class Tape : Scope
     /// plain gradient takes the kernel's pull; when the sweep itself is recorded, the composite is replayed from the inputs, so
     /// gradients of gradients just work.
     /// </summary>
+    /// <param name="name">The operation's name.</param>
+    /// <param name="value">What the kernel computed.</param>
+    /// <param name="inputs">What it was computed from.</param>
+    /// <param name="composite">The same by recorded operations.</param>
+    /// <param name="pull">The gradients of the inputs.</param>
+    /// <param name="again">Computes the value once more, to the bit, from what the tape keeps anyway; cheap. When given, the
+    /// value's memory is used for something else after its first use, and whoever reads it later gets it computed again: a network
+    /// of convolutions then keeps one value for each of its normalizations less.</param>
     public static Tensor RecordKernel(string name, Tensor value, Tensor[] inputs, Func<Tensor[], Tensor> composite,
-        PullAll pull) =>
-        Recording is { } tape ? tape.Append(name, value, inputs, null, pull, composite) : value;
+        PullAll pull, Func<Tensor>? again = null)
+    {
+        if (Recording is not { } tape) return value;
+        value = tape.Append(name, value, inputs, null, pull, composite);
+        if (value.Tape == tape) value.CanBeComputedBy(again);
+        return value;
+    }
 
     private static Tape? Recording => Current is { paused: 0 } tape ? tape : null;
 
@@ -186,6 +201,9 @@ public sealed partial class Tape : Scope
         foreach (var input in inputs) AdoptFromInside(input);
         // a record of its own for a value that has one
         if (value.Record >= 0 || value.Parameter is not null) value = value.View(value.Shape);
+        // an operation that shares its input's memory has not used it yet
+        foreach (var input in inputs)
+            if (input.Memory != value.Memory && Owns(input)) input.Forget();
         return Append(new Entry(name, value, inputs, LayerContext.Current)
         {
             Pulls = pulls,

@@ -18,8 +18,10 @@ namespace Tapegrad;
 /// </remarks>
 public sealed class Tensor
 {
-    private readonly Buffer buffer;
-    private readonly long stamp;
+    private Buffer buffer;
+    private long stamp;
+    private Func<Tensor>? again;
+    private bool wasForgotten;
 
     internal Tensor(Shape shape, Device device, Buffer buffer)
     {
@@ -45,12 +47,15 @@ public sealed class Tensor
     internal int Record { get; set; } = -1;
 
     /// <summary>The numbers, unless they are gone: then an error that says why, and what to do.</summary>
-    internal Buffer Buffer => buffer.Stamp == stamp ? buffer : throw Stale();
+    internal Buffer Buffer => buffer.Stamp == stamp ? buffer : ComputeAgain();
 
     /// <summary>The buffer whether or not its numbers are still this tensor's: for bookkeeping, never for reading.</summary>
     internal Buffer Memory => buffer;
 
     internal bool IsStale => buffer.Stamp != stamp;
+
+    // Whether the numbers are gone for good. A tape belongs to its thread, so no other one can compute them again.
+    private bool IsGone => IsStale && (again is null || Tape is null || Tape != Tape.Current);
 
     // ---- creation -------------------------------------------------------------------------------------------------------------
 
@@ -117,7 +122,12 @@ public sealed class Tensor
     }
 
     /// <summary>The same numbers under another shape, unrecorded.</summary>
-    internal Tensor View(Shape shape) => new(shape, Device, Buffer);
+    internal Tensor View(Shape shape)
+    {
+        var view = new Tensor(shape, Device, Buffer);
+        again = null;   // somebody else sees the memory now
+        return view;
+    }
 
     // ---- reading --------------------------------------------------------------------------------------------------------------
 
@@ -165,6 +175,31 @@ public sealed class Tensor
     }
 
     // ---- life -----------------------------------------------------------------------------------------------------------------
+
+    /// <summary>How the tape may compute the numbers again, to the bit, so that it can forget them meanwhile.</summary>
+    internal void CanBeComputedBy(Func<Tensor>? formula) => again = formula;
+
+    /// <summary>
+    /// Gives the memory back until somebody reads the numbers: they are computed again then, for the innermost scope. Once only:
+    /// what is read twice on the way forward stays from then on.
+    /// </summary>
+    /// <returns>Whether the memory was given back.</returns>
+    internal bool Forget()
+    {
+        if (again is null || wasForgotten) return false;
+        wasForgotten = true;
+        Device.Pool.Return(buffer);
+        return true;
+    }
+
+    private Buffer ComputeAgain()
+    {
+        if (IsGone) throw Stale();
+        using var _ = Tape!.Pause();
+        var computed = again!();
+        (buffer, stamp) = (computed.buffer, computed.stamp);
+        return buffer;
+    }
 
     /// <summary>
     /// Takes the numbers out of their scope, so that they outlive it, and returns them as a tensor that is not on any tape. The
@@ -250,7 +285,7 @@ public sealed class Tensor
             + "instance after the forward pass that still needs it). Compute again with the new value, or ask for the gradients "
             + "before the optimizer's step."
         : $"this tensor's scope has ended (shape {Shape}), or a sweep with release has freed it: call Keep() to take it out, "
-            + "while the scope is open.");
+            + "while the scope is open, on its thread.");
 
     // ---- printing -------------------------------------------------------------------------------------------------------------
 
@@ -258,7 +293,7 @@ public sealed class Tensor
     public override string ToString()
     {
         var heading = $"Tensor {Shape} on {Device}";
-        if (IsStale)
+        if (IsGone)
         {
             var cause = buffer.LastChange == BufferChange.Updated ? "the parameter was updated" : "its scope has ended";
             return $"{heading} (its numbers are gone: {cause})";

@@ -33,6 +33,9 @@ public interface INormalizationKernels
     /// </summary>
     void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual, Buffer statistics, Buffer y);
 
+    /// <summary>The same y once more, to the bit, from the statistics that <see cref="Normalize"/> left; without a residual.</summary>
+    void NormalizeAgain(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer y);
+
     /// <summary>
     /// The gradients, given that of y. With g = gradient * (y is not 0, if rectified) and means over the set:
     /// <code>

@@ -107,14 +107,22 @@ public static class NormalizeOperation
             var channels = gamma?.Shape ?? new Shape(x.Shape[-1]);
             var (dx, dgamma, dbeta) = (Like(x), Tensor.Create(channels, x.Device), Tensor.Create(channels, x.Device));
             var masked = geometry.Relu && residual is not null ? Like(x) : null;
-            kernels.NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer, y.Buffer, g.Buffer, dx.Buffer, dgamma.Buffer,
+            kernels.NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer, masked is null ? null : y.Buffer, g.Buffer, dx.Buffer, dgamma.Buffer,
                 dbeta.Buffer, masked?.Buffer);
             if (!geometry.IsGiven) return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, null, null);
             // y depends on the mean as on beta, and on the root of the variance as on gamma
             var inverse = numbers.Slice(0, 3, 1).Reshape(-1);
             var scale = gamma is null ? inverse : inverse * gamma;
             return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, -(scale * dbeta), scale * inverse * dgamma * -0.5);
-        });
+        }, residual is null ? Again : null);
+
+        // A residual may have been forgotten itself; with one, the gradient reads the value anyway.
+        Tensor Again()
+        {
+            var again = Tensor.Create(x.Shape, x.Device);
+            kernels.NormalizeAgain(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer, again.Buffer);
+            return again;
+        }
     }
 
     internal static Tensor Composite(Tensor x, Sharing sharing, double eps, Tensor? gamma = null, Tensor? beta = null, Tensor? residual = null,

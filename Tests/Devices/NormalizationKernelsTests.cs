@@ -244,6 +244,8 @@ public sealed class NormalizationKernelsTests
             y = KernelTesting.Result(x.Length, output => Kernels.Normalize(geometry, xs, gamma, beta, residual, to, output));
         });
         var (numbers, values) = (KernelTesting.Filled(statistics), KernelTesting.Filled(y));
+        if (!extras.Residual)
+            Assert.Equal(y, KernelTesting.Result(x.Length, output => Kernels.NormalizeAgain(geometry, xs, gamma, beta, numbers, output)));
         void Gradient(Buffer? toResidual) => gradient = KernelTesting.Result(x.Length, toX =>
             ofGamma = KernelTesting.Result(sharing.Channels, toGamma => ofBeta = KernelTesting.Result(sharing.Channels, toBeta =>
                 Kernels.NormalizeGradient(geometry, xs, gamma, beta, numbers, toResidual is null ? null : values, gs, toX, toGamma, toBeta, toResidual))));

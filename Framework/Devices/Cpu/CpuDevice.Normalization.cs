@@ -20,6 +20,15 @@ public sealed unsafe partial class CpuDevice : INormalizationKernels
     }
 
     /// <inheritdoc/>
+    public void NormalizeAgain(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer y)
+    {
+        if (x.Length == 0) return;
+        new NormalizationPass(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics), isMeasured: true)
+            .WriteValue(null, Pointer(y));
+        KeepAllAlive(x, gamma, beta, statistics, y);
+    }
+
+    /// <inheritdoc/>
     public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y, Buffer gradient,
         Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient)
     {

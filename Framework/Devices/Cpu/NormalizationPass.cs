@@ -12,7 +12,8 @@ namespace Tapegrad.Devices;
 /// registers. The ReLU's mask is not stored: the gradient computes the value again, by the same expression, so to the bit; where a residual was
 /// added, it reads the value instead and leaves the masked gradient, which is the residual's.
 /// </remarks>
-internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry, float* x, float* gamma, float* beta, float* statistics)
+internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry, float* x, float* gamma, float* beta, float* statistics,
+    bool isMeasured = false)
 {
     private static readonly Plans<SharingGeometry, SharedSets> plans = new(sharing => new SharedSets(sharing));
 
@@ -46,7 +47,8 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         var (from, to) = sets.Slabs(item);
         for (var slab = from; slab < to; slab++)
         {
-            if (geometry.IsGiven) Complete(slab, numbers);
+            if (isMeasured) SpreadPivots(slab, numbers);
+            else if (geometry.IsGiven) Complete(slab, numbers);
             else Measure(slab, numbers, totals);
             SpreadStatistics(slab, numbers);
             Run(new WritingValue<TFollow>(x, numbers, follow, y), slab, fromTheEnd: true);

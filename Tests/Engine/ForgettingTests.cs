@@ -1,0 +1,225 @@
+using Tapegrad.Devices;
+using Tapegrad.Tests.Devices;
+using Xunit;
+
+namespace Tapegrad.Tests.Engine;
+
+/// <summary>
+/// Values that can be computed again: their memory is free after their first use, and nobody who reads them later can tell.
+/// </summary>
+[Collection(ThreadCount.Name)]   // one test counts what waits in the pool
+public sealed class ForgettingTests : EngineTest
+{
+    private int computed;
+
+    // x + 1, which says how often it was computed again. The numbers of the second time are the true ones, so one sees which were read.
+    private Tensor PlusOne(Tensor x) => Tape.RecordKernel("plus one", (x + 1).StopGradient(), [x], inputs => inputs[0] + 1, (_, g, _) => [g], () =>
+    {
+        computed++;
+        return x + 1;
+    });
+
+    private static long BytesWaiting => Device.Reference.Pool.BytesWaiting;
+
+    [Fact]
+    public void The_first_use_gives_the_memory_back_and_a_reader_gets_the_numbers_again()
+    {
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Vector(1, 2, 3));
+        var y = PlusOne(x);
+        Near([2, 3, 4], y);
+        Assert.Equal(0, computed);
+        Assert.False(y.IsStale);
+        var z = y.Square();
+        Assert.True(y.IsStale);
+        for (var i = 0; i < 9; i++) Vector(7, 7, 7);   // its memory has other numbers now
+        Assert.DoesNotContain("gone", y.ToString());
+        Near([2, 3, 4], y);
+        Assert.Equal(1, computed);
+        Near([4, 9, 16], z);
+        Near([4, 6, 8], tape.Gradients(z, [x])[0]);
+    }
+
+    [Fact]
+    public void A_second_use_keeps_it()
+    {
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Vector(1, 2));
+        var y = PlusOne(x);
+        var sum = y.Square() + y.Power(3) + y * 2;
+        Assert.Equal(1, computed);
+        Near([2 * 2 + 3 * 4 + 2, 2 * 3 + 3 * 9 + 2], tape.Gradients(sum, [x])[0]);
+        Near([2, 3], y);
+        Assert.Equal(1, computed);
+    }
+
+    [Fact]
+    public void What_nobody_reads_is_not_computed_again()
+    {
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Vector(1, 2));
+        var y = PlusOne(x) + 1;
+        Near([1, 1], tape.Gradients(y, [x])[0]);
+        Assert.Equal(0, computed);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_sweep_computes_it_for_one_record_at_a_time(bool release)
+    {
+        const int depth = 20, length = 4133;   // a prime that no other test uses
+        using var tape = Tape.Training(Random);
+        var p = new Parameter("p", Tensor.Full(new Shape(length), 0.1));
+        Tensor y = p;
+        for (var i = 0; i < depth; i++) y = PlusOne(y).Square();
+        var loss = y.Mean() * 1e-30;
+        tape.Gradients(loss, release);
+        Assert.Equal(depth, computed);
+        var waiting = BytesWaiting;
+        tape.Dispose();
+        // without release the squares; the forgotten ones are not among them
+        var freed = (BytesWaiting - waiting) / (length * sizeof(double));
+        Assert.InRange(freed, release ? 0 : depth, release ? 10 : depth + 10);
+    }
+
+    [Fact]
+    public void A_view_a_kept_one_and_one_in_two_records_stay()
+    {
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Vector(1, 2));
+        var (viewed, kept, same) = (PlusOne(x), PlusOne(x), PlusOne(x));
+        var view = viewed.Reshape(2, 1);
+        var constant = kept.Keep();
+        var twice = Tape.Record("same", same, (same, (_, g) => g));
+        foreach (var y in (Tensor[])[viewed, kept, same]) y.Square();
+        for (var i = 0; i < 9; i++) Vector(7, 7);
+        foreach (var y in (Tensor[])[viewed, view, kept, constant, same, twice]) Near([2, 3], y);
+        Assert.Equal(0, computed);
+        tape.Dispose();
+        Near([2, 3], constant);
+    }
+
+    [Fact]
+    public void It_can_be_kept_after_it_was_forgotten()
+    {
+        using var tape = Tape.Training(Random);
+        var y = PlusOne(tape.Watch(Vector(1, 2)));
+        y.Square();
+        var kept = y.Keep();
+        tape.Dispose();
+        for (var i = 0; i < 9; i++) Vector(7, 7);
+        Near([2, 3], kept);
+    }
+
+    [Fact]
+    public void What_an_inner_scope_reads_is_good_after_that_scope()
+    {
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Vector(1, 2));
+        var y = PlusOne(x);
+        var z = y.Square();
+        using (new Scope()) Near([2, 3], y);
+        using (new Scope())
+        {
+            Near([2, 3], y);
+            z += y.Square();   // recorded: the tape takes y's numbers over
+        }
+        for (var i = 0; i < 9; i++) Vector(7, 7);
+        var before = computed;
+        Near([2, 3], y);
+        Assert.Equal(before, computed);
+        Near([8, 12], tape.Gradients(z, [x])[0]);
+    }
+
+    [Fact]
+    public void After_a_sweep_with_release_and_after_the_tape_it_is_gone()
+    {
+        var p = new Parameter("p", Vector(1, 2));
+        var tape = Tape.Training(Random);
+        var y = PlusOne(p);
+        tape.Gradients(y.Square().Sum(), release: true);
+        Throws<InvalidOperationException>(() => y.ToDoubles(), "[2]", "sweep with release", "Keep()");
+        tape.Dispose();
+        tape = Tape.Training(Random);
+        y = PlusOne(p);
+        y.Square();
+        tape.Dispose();
+        Throws<InvalidOperationException>(() => y.ToDoubles(), "[2]", "scope has ended", "Keep()");
+        Assert.Contains("gone", y.ToString());
+        using var next = Tape.Training(Random);
+        Throws<InvalidOperationException>(() => y.ToDoubles(), "[2]", "scope has ended");
+    }
+
+    [Fact]
+    public void Another_thread_is_told_to_keep_it()
+    {
+        using var tape = Tape.Training(Random);
+        var y = PlusOne(tape.Watch(Vector(1, 2)));
+        OnAnotherThread(() => Near([2, 3], y));
+        y.Square();
+        OnAnotherThread(() => Throws<InvalidOperationException>(() => y.ToDoubles(), "on its thread", "Keep()"));
+        OnAnotherThread(() => Assert.Contains("gone", y.ToString()));
+        Near([2, 3], y);
+    }
+
+    [Fact]
+    public void Computing_again_records_nothing()
+    {
+        using var tape = Tape.Training(Random);
+        var y = PlusOne(tape.Watch(Vector(1, 2)));
+        y.Square();
+        var count = tape.Count;
+        y.ToDoubles();
+        Assert.Equal(count, tape.Count);
+    }
+
+    [Fact]
+    public void A_parameter_that_was_updated_meanwhile_is_named()
+    {
+        using var device = Device.Use(Device.Cpu);
+        var gamma = new Parameter("norm.gamma", Tensor.Ones(new(2)));
+        using var tape = Tape.Training(Random);
+        var y = Tensor.Ones(new(3, 2)).Normalize(new Sharing(true, true, 2), 1e-5, gamma);
+        y.Square();
+        gamma.Update(new Doubling(), gamma);
+        Throws<InvalidOperationException>(() => y.ToDoubles(), "norm.gamma", "updated");
+    }
+
+    private readonly struct Doubling : IUpdate
+    {
+        public void Apply<T>(ref T x, T gradient, ref T first, ref T second) where T : struct, IReal<T> => x += gradient;
+    }
+
+    /// <summary>A small network on the CPU's kernels: the same bits as when every value stays.</summary>
+    [Fact]
+    public void Gradients_through_forgotten_normalizations_have_the_same_bits()
+    {
+        using var device = Device.Use(Device.Cpu);
+        for (var i = 0; i < 40; i++)
+        {
+            var random = new RandomSource(5).Split(i);
+            var (n, size, channels) = (1 + random.Below(3, 0), 1 + random.Below(9, 1), 1 + random.Below(9, 2));
+            var (batch, positions, relu) = ((i & 1) == 1, (i & 2) == 2 || (i & 1) == 1, (i & 4) == 4);
+            var sharing = new Sharing(batch, positions, batch ? channels : 1);
+            Assert.Equal(Run(stays: true), Run(stays: false));
+
+            float[] Run(bool stays)
+            {
+                Parameter Weight(string name, Shape shape, int seed) => new(name, Tensor.Normal(shape, random.Split(seed)));
+                var (w, v) = (Weight("w", new(3, 3, channels, channels), 3), Weight("v", new(3, 3, channels, channels), 4));
+                var (gamma, beta) = (Weight("gamma", new(channels), 5), Weight("beta", new(channels), 6));
+                using var tape = Tape.Training(random);
+                var x = tape.Watch(Tensor.Normal(new(n, size, size, channels), random.Split(7)));
+                var y = x.Conv2d(w, padding: 1).Normalize(sharing, 1e-5, gamma, beta, relu: relu);
+                if (stays) y.Reshape(y.Shape[0], -1);
+                var z = y.Conv2d(v, padding: 1);
+                var loss = Weigh(z.Normalize(sharing, 1e-5, gamma, beta, residual: y, relu: relu));
+                Parameter[] all = [w, v, gamma, beta];
+                var ofX = tape.Gradients(loss, [x])[0].ToFloats();
+                var gradients = tape.Gradients(loss, release: true);
+                return [.. ofX, .. all.SelectMany(p => gradients[p].ToFloats()), (float)loss.ToDouble()];
+            }
+        }
+    }
+}
