@@ -25,7 +25,10 @@ public sealed class LayerContext : IDisposable
         current is { } layer && layer.ToString() is { Length: > 0 } path ? $" (in layer {path})" : "";
 
     /// <summary>Enters a layer; disposing the result leaves it.</summary>
-    public static LayerContext Enter(string name) => current = new LayerContext(current, name);
+    /// <param name="name">The layer's name in the one around it.</param>
+    /// <param name="before">What entering it gave the last time: the result again, if it is the same layer of the same one.</param>
+    public static LayerContext Enter(string name, LayerContext? before = null) =>
+        current = before is not null && before.parent == current && before.name == name ? before : new LayerContext(current, name);
 
     /// <summary>Leaves the layer.</summary>
     public void Dispose() => current = parent;

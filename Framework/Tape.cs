@@ -130,7 +130,9 @@ public sealed partial class Tape : Scope
     {
         AdoptFromInside(moments.Mean);
         AdoptFromInside(moments.Variance);
-        proposals.Add(new Proposal(owner, new(moments.Count, moments.Mean.StopGradient(), moments.Variance.StopGradient())));
+        if (IsVariable(moments.Mean) || IsVariable(moments.Variance))
+            moments = new(moments.Count, moments.Mean.StopGradient(), moments.Variance.StopGradient());
+        proposals.Add(new Proposal(owner, moments));
     }
 
     // ---- recording ------------------------------------------------------------------------------------------------------------

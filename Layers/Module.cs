@@ -18,6 +18,7 @@ public abstract class Module
     private readonly List<Module> children = [];
     private readonly List<Registered> registered = [];
     private Module? parent;
+    private LayerContext? context;   // of the last time that it was applied
 
     // FileAxes: axis i of the array in a file is axis FileAxes[i] of the parameter; null where both have the same order.
     private sealed record Registered(string Name, Parameter Parameter, int[]? FileAxes);
@@ -30,7 +31,7 @@ public abstract class Module
     /// <summary>Computes the output. Errors and the tape's records name this layer.</summary>
     public Tensor Apply(Tensor x)
     {
-        using var _ = LayerContext.Enter(Name);
+        using var _ = context = LayerContext.Enter(Name, context);
         var output = Forward(x);
         AfterApply?.Invoke(this, output);
         return output;
@@ -43,7 +44,7 @@ public abstract class Module
     internal Tensor Apply(Tensor x, Following following)
     {
         if (IsWatched) return Apply(x);   // who watches wants to see this output, not what follows
-        using var _ = LayerContext.Enter(Name);
+        using var _ = context = LayerContext.Enter(Name, context);
         return Forward(x, following);
     }
 

@@ -36,6 +36,9 @@ public interface INormalizationKernels
     /// <summary>The same y once more, to the bit, from the statistics that <see cref="Normalize"/> left; without a residual.</summary>
     void NormalizeAgain(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer y);
 
+    /// <summary>The mean, pivot + remainder, and the biased variance of each set.</summary>
+    void ReadMoments(Buffer statistics, Buffer mean, Buffer variance);
+
     /// <summary>
     /// The gradients, given that of y. With g = gradient * (y is not 0, if rectified) and means over the set:
     /// <code>

@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace Tapegrad;
 
 /// <summary>
@@ -30,8 +32,9 @@ public static class CrossEntropyOperation
     private static Tensor Target(Tensor logits, ReadOnlySpan<int> labels, double smoothing)
     {
         var classes = logits.Shape[1];
-        var target = new double[logits.Count];
-        Array.Fill(target, smoothing / classes);
+        var rented = ArrayPool<double>.Shared.Rent(logits.Count);
+        var target = rented.AsSpan(0, logits.Count);
+        target.Fill(smoothing / classes);
         for (var n = 0; n < labels.Length; n++)
         {
             if ((uint)labels[n] >= (uint)classes)
@@ -39,6 +42,9 @@ public static class CrossEntropyOperation
                     + $" {classes} classes 0 to {classes - 1}.");
             target[n * classes + labels[n]] += 1 - smoothing;
         }
-        using (Devices.Device.Use(logits.Device)) return Tensor.From(target, logits.Shape);
+        var result = Tensor.Create(logits.Shape, logits.Device);
+        result.Device.Write(target, result.Buffer);
+        ArrayPool<double>.Shared.Return(rented);
+        return result;
     }
 }

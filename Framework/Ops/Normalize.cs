@@ -34,11 +34,22 @@ public static class NormalizeOperation
     {
         var geometry = sharing.Geometry(x.Shape);
         var y = Compute(x, sharing, new(geometry, eps, relu), new(gamma, beta, residual), out var statistics);
-        using var _ = Tape.Current?.Pause();
-        var (sets, strides) = (new Shape(geometry.Sets), (int[])[1]);
-        Tensor Row(int row) => statistics!.Gather(sets, new Walk(row * geometry.Sets, strides));
-        moments = x.Count == 0 ? null : statistics is null ? sharing.Moments(x) : new Moments(geometry.SetSize, Row(0) + Row(1), Row(2));
+        moments = x.Count == 0 ? null : statistics is null ? MomentsComposite(x, sharing) : ReadMoments(statistics, geometry);
         return y;
+    }
+
+    private static Moments MomentsComposite(Tensor x, Sharing sharing)
+    {
+        using var _ = Tape.Current?.Pause();
+        return sharing.Moments(x);
+    }
+
+    private static Moments ReadMoments(Tensor statistics, SharingGeometry geometry)
+    {
+        var sets = new Shape(geometry.Sets);
+        var moments = new Moments(geometry.SetSize, Tensor.Create(sets, statistics.Device), Tensor.Create(sets, statistics.Device));
+        ((INormalizationKernels)statistics.Device).ReadMoments(statistics.Buffer, moments.Mean.Buffer, moments.Variance.Buffer);
+        return moments;
     }
 
     /// <summary>The same with a given mean and variance of each channel, [C].</summary>

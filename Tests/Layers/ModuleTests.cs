@@ -127,6 +127,26 @@ public sealed class ModuleTests
         Assert.Matches(@"matrix product +a\.inner +\[4, 3\]", tape.Print());
     }
 
+    // A layer remembers the context that it entered last, which another place or name must not get.
+    [Fact]
+    public void RecordsNameThePlaceWhereALayerIsAppliedNow()
+    {
+        var layer = new Linear(2, 3, new RandomSource(1));
+        Assert.Equal(["", "", "here.", "here.", "there.", ""], ((string[])["", "", "here", "here", "there", ""]).Select(Place));
+        new Holder().Add("fc", layer);
+        Assert.Equal(["fc", "here.fc"], ((string[])["", "here"]).Select(Place));
+
+        string Place(string around)
+        {
+            using var outer = around == "" ? null : LayerContext.Enter(around);
+            using var tape = Tape.Evaluating();
+            LayerContext? heard = null;
+            tape.Observer = e => heard = e.Layer;
+            layer.Apply(Tensor.Ones(new Shape(1, 2)));
+            return $"{heard}";
+        }
+    }
+
     [Fact]
     public void TheSummaryIsATable()
     {

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Tapegrad.Memory;
 using Buffer = Tapegrad.Memory.Buffer;
 
@@ -26,6 +27,16 @@ public sealed unsafe partial class CpuDevice : INormalizationKernels
         new NormalizationPass(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics), isMeasured: true)
             .WriteValue(null, Pointer(y));
         KeepAllAlive(x, gamma, beta, statistics, y);
+    }
+
+    /// <inheritdoc/>
+    public void ReadMoments(Buffer statistics, Buffer mean, Buffer variance)
+    {
+        var numbers = Numbers(statistics);
+        var sets = mean.Length;
+        TensorPrimitives.Add(numbers[..sets], numbers[sets..(2 * sets)], Numbers(mean));
+        numbers[(2 * sets)..(3 * sets)].CopyTo(Numbers(variance));
+        KeepAllAlive(statistics, mean, variance);
     }
 
     /// <inheritdoc/>
