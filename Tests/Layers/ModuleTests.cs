@@ -132,7 +132,7 @@ public sealed class ModuleTests
     public void RecordsNameThePlaceWhereALayerIsAppliedNow()
     {
         var layer = new Linear(2, 3, new RandomSource(1));
-        Assert.Equal(["", "", "here.", "here.", "there.", ""], ((string[])["", "", "here", "here", "there", ""]).Select(Place));
+        Assert.Equal(["", "", "here", "here", "there", ""], ((string[])["", "", "here", "here", "there", ""]).Select(Place));
         new Holder().Add("fc", layer);
         Assert.Equal(["fc", "here.fc"], ((string[])["", "here"]).Select(Place));
 
