@@ -5,8 +5,8 @@ namespace Tapegrad.Devices;
 /// elementwise operation writes its formula once, for any of them, so the line that runs fast is the line that was proven.
 /// </summary>
 /// <remarks>
-/// Every member is exactly rounded, or is computed from <see cref="Math"/> element by element, so the lanes of a vector hold the bits that
-/// single numbers would.
+/// Every member is exactly rounded, or made of such members, or computed from <see cref="Math"/> element by element, so the lanes of a vector
+/// hold the bits that single numbers would.
 /// </remarks>
 public interface IReal<T> where T : struct, IReal<T>
 {

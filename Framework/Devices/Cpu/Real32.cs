@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Tapegrad.Devices;
 
 /// <summary>One float: a single lane of <see cref="Real32x8"/>, with the same bits.</summary>
@@ -31,13 +33,13 @@ public readonly record struct Real32(float Value) : IReal<Real32>
     public static Real32 Sqrt(Real32 x) => new(MathF.Sqrt(x.Value));
 
     /// <inheritdoc/>
-    public static Real32 Exp(Real32 x) => new(MathF.Exp(x.Value));
+    public static Real32 Exp(Real32 x) => new(ElementaryFunctions.Exp(Vector256.Create(x.Value))[0]);
 
     /// <inheritdoc/>
-    public static Real32 Log(Real32 x) => new(MathF.Log(x.Value));
+    public static Real32 Log(Real32 x) => new(ElementaryFunctions.Log(Vector256.Create(x.Value))[0]);
 
     /// <inheritdoc/>
-    public static Real32 Tanh(Real32 x) => new(MathF.Tanh(x.Value));
+    public static Real32 Tanh(Real32 x) => new(ElementaryFunctions.Tanh(Vector256.Create(x.Value))[0]);
 
     /// <inheritdoc/>
     public static Real32 Pow(Real32 x, Real32 y) => new(MathF.Pow(x.Value, y.Value));

@@ -7,8 +7,8 @@ namespace Tapegrad.Devices;
 /// Eight floats side by side: the number of the <see cref="CpuDevice"/>. Each lane holds the bits that <see cref="Real32"/> would.
 /// </summary>
 /// <remarks>
-/// Arithmetic is one instruction for all lanes and exactly rounded. Exp, Log, Tanh and Pow go lane by lane through <see cref="MathF"/>: no
-/// vector width, and no instruction set, changes their bits.
+/// Arithmetic is one instruction for all lanes and exactly rounded; Exp, Log and Tanh are made of it (<see cref="ElementaryFunctions"/>), so no
+/// instruction set changes their bits. Pow goes lane by lane through <see cref="MathF"/>.
 /// </remarks>
 public readonly record struct Real32x8(Vector256<float> Value) : IReal<Real32x8>
 {
@@ -52,19 +52,16 @@ public readonly record struct Real32x8(Vector256<float> Value) : IReal<Real32x8>
     public static Real32x8 Sqrt(Real32x8 x) => new(Vector256.Sqrt(x.Value));
 
     /// <inheritdoc/>
-    public static Real32x8 Exp(Real32x8 x) => new(Vector256.Create(
-        MathF.Exp(x.Value[0]), MathF.Exp(x.Value[1]), MathF.Exp(x.Value[2]), MathF.Exp(x.Value[3]),
-        MathF.Exp(x.Value[4]), MathF.Exp(x.Value[5]), MathF.Exp(x.Value[6]), MathF.Exp(x.Value[7])));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Real32x8 Exp(Real32x8 x) => new(ElementaryFunctions.Exp(x.Value));
 
     /// <inheritdoc/>
-    public static Real32x8 Log(Real32x8 x) => new(Vector256.Create(
-        MathF.Log(x.Value[0]), MathF.Log(x.Value[1]), MathF.Log(x.Value[2]), MathF.Log(x.Value[3]),
-        MathF.Log(x.Value[4]), MathF.Log(x.Value[5]), MathF.Log(x.Value[6]), MathF.Log(x.Value[7])));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Real32x8 Log(Real32x8 x) => new(ElementaryFunctions.Log(x.Value));
 
     /// <inheritdoc/>
-    public static Real32x8 Tanh(Real32x8 x) => new(Vector256.Create(
-        MathF.Tanh(x.Value[0]), MathF.Tanh(x.Value[1]), MathF.Tanh(x.Value[2]), MathF.Tanh(x.Value[3]),
-        MathF.Tanh(x.Value[4]), MathF.Tanh(x.Value[5]), MathF.Tanh(x.Value[6]), MathF.Tanh(x.Value[7])));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Real32x8 Tanh(Real32x8 x) => new(ElementaryFunctions.Tanh(x.Value));
 
     /// <inheritdoc/>
     public static Real32x8 Pow(Real32x8 x, Real32x8 y) => new(Vector256.Create(

@@ -1,0 +1,72 @@
+using System.Runtime.Intrinsics;
+using Tapegrad.Devices;
+using Xunit;
+
+namespace Tapegrad.Tests.Devices;
+
+/// <summary>
+/// Exp, Log and Tanh of floats against <see cref="Math"/> in double, in units of the last place, over the whole range of floats: every 1009th of
+/// the four thousand million, and all near the places where the formulas change.
+/// </summary>
+public class ElementaryFunctionsTests
+{
+    [Fact]
+    public void Exp_is_off_by_little_more_than_one_unit() =>
+        Check(ElementaryFunctions.Exp, Math.Exp, 1.25, [0, 1, 88.7228f, 89, -87.3365f, -103.97f, -104, MathF.Log(2) / 2, -MathF.Log(2) / 2, 20.1f]);
+
+    [Fact]
+    public void Log_is_off_by_little_more_than_one_unit() =>
+        Check(ElementaryFunctions.Log, Math.Log, 1.25, [0, 1, MathF.Sqrt(0.5f), MathF.Sqrt(2), 2, 0.5f, 1.17549435e-38f, float.MaxValue]);
+
+    [Fact]
+    public void Tanh_is_off_by_three_units_at_most() =>
+        Check(ElementaryFunctions.Tanh, Math.Tanh, 3.0, [0, 0.35f, -0.35f, 1, 9.01f, -9.01f, 44.5f, 52]);
+
+    [Fact]
+    public void Special_values_are_exact()
+    {
+        Assert.Equal([1, 1, float.PositiveInfinity, 0, float.NaN, float.PositiveInfinity, 0, float.Epsilon],
+            All(ElementaryFunctions.Exp, 0f, -0f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 1e30f, -1e30f, -103.2789f));
+        Assert.Equal([float.NegativeInfinity, float.NegativeInfinity, 0, float.PositiveInfinity, float.NaN, float.NaN, float.NaN, float.NaN],
+            All(ElementaryFunctions.Log, 0f, -0f, 1f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, -1e-45f, -5f));
+        var tanh = All(ElementaryFunctions.Tanh, 0f, -0f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 30, -30, float.Epsilon);
+        Assert.Equal([0, -0f, 1, -1, float.NaN, 1, -1, float.Epsilon], tanh);
+        Assert.True(float.IsNegative(tanh[1]));
+    }
+
+    private static float[] All(Func<Vector256<float>, Vector256<float>> function, params float[] xs)
+    {
+        var result = new float[Vector256<float>.Count];
+        function(Vector256.Create(xs)).CopyTo(result);
+        return result;
+    }
+
+    private static void Check(Func<Vector256<float>, Vector256<float>> function, Func<double, double> meaning, double units, float[] places)
+    {
+        var xs = new float[Vector256<float>.Count];
+        for (long bits = 0; bits < 1L << 32; bits += xs.Length * 1009)
+        {
+            for (var i = 0; i < xs.Length; i++) xs[i] = BitConverter.UInt32BitsToSingle((uint)(bits + i * 1009));
+            Compare(xs);
+        }
+        foreach (var place in places)
+            for (var step = -4096; step < 4096; step += xs.Length)
+            {
+                for (var i = 0; i < xs.Length; i++) xs[i] = BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(place) + step + i);
+                Compare(xs);
+            }
+
+        void Compare(float[] xs)
+        {
+            var actual = All(function, xs);
+            for (var i = 0; i < xs.Length; i++)
+            {
+                var expected = meaning(xs[i]);
+                if (double.IsNaN(expected) && float.IsNaN(actual[i]) || actual[i] == (float)expected) continue;
+                var unit = Math.Max(Math.Pow(2, Math.Floor(Math.Log2(Math.Abs(expected))) - 23), float.Epsilon);
+                if (!(Math.Abs(actual[i] - expected) <= units * unit))
+                    Assert.Fail($"of {xs[i]:R}: {actual[i]:R}, not {expected:R}, {(actual[i] - expected) / unit:F2} units");
+            }
+        }
+    }
+}
