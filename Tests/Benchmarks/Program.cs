@@ -9,6 +9,7 @@ PeerCommand.AddTo(root);
 CompareCommand.AddTo(root);
 ErrorsCommand.AddTo(root);
 ScalingCommand.AddTo(root);
+ThreadsCommand.AddTo(root);
 KernelsCommand.AddTo(root);
 try
 {

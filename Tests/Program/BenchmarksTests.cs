@@ -87,6 +87,23 @@ public sealed class BenchmarksTests
     }
 
     [Fact]
+    public void What_threads_bring_is_a_table()
+    {
+        var outcome = Run("threads --seconds 0 --threads 3");
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        Assert.Contains("3 threads, us", outcome.Lines[0]);
+        var rows = outcome.Lines[2..].Select(line => line.Split('|', StringSplitOptions.TrimEntries)).ToArray();
+        Assert.Equal(44, rows.Select(row => row[1] + row[2]).Distinct().Count());
+        foreach (var row in rows)
+        {
+            var (one, three, ratio) = (Number(row[3]), Number(row[4]), Number(row[5]));
+            Assert.True(one > 0 && three > 0);
+            Assert.InRange(ratio, one / (three + 0.006) - 0.006, (one + 0.006) / Math.Max(three - 0.006, 1e-9) + 0.006);
+        }
+        static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
+    }
+
+    [Fact]
     public void Errors_of_convolutions_are_those_of_both_algorithms()
     {
         var outcome = Run("errors --batch 1");
