@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Tapegrad.Devices;
 using Xunit;
 using Buffer = Tapegrad.Memory.Buffer;
@@ -211,6 +212,55 @@ public sealed class WorkersTests : IDisposable
         for (var time = 0; time < 100; time++) Workers.Run(10, body);
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
         Assert.Equal(101 * 45, sum);
+    }
+
+    // A training step calls them hundreds of times: below the size that is shared among threads, and above it.
+    [Theory]
+    [InlineData(5)]
+    [InlineData(60_003)]
+    public void TheVerbsOfEveryStepMakeNoGarbage(int n)
+    {
+        Workers.Threads = 2;
+        var device = Device.Cpu;
+        Buffer x = Random(device, 2 * n), row = Random(device, n), y = Random(device, 2 * n), column = Random(device, 2);
+        var (rows, inOneRow, wide, narrow) = (new Shape(2, n), new Shape(n), new Walk(0, [n, 1]), new Walk(0, [0, 1]));
+        Action[] verbs =
+        [
+            () => device.Map(new Exponential(), x, y),
+            () => device.Zip(new Times(), x, rows, x, rows, y, rows),
+            () => device.Zip(new Times(), x, rows, row, inOneRow, y, rows),
+            () => device.Fold(new Plus(), x, rows, [0], row),
+            () => device.Fold(new Plus(), x, rows, [1], column),
+            () => device.Copy(rows, row, narrow, y, wide),
+            () => device.Fill(y, 1),
+            () => device.Update(new Step(), y, x, x, null),
+        ];
+        for (var verb = 0; verb < verbs.Length; verb++)
+        {
+            for (var time = 0; time < 3; time++) verbs[verb]();
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var time = 0; time < 10; time++) verbs[verb]();
+            Assert.Equal((verb, 0), (verb, GC.GetAllocatedBytesForCurrentThread() - before));
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void WorkThatIsDoneIsForgotten(int threads)
+    {
+        Workers.Threads = threads;
+        var used = Use();
+        GC.Collect();
+        Assert.False(used.IsAlive);
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static WeakReference Use()
+        {
+            var numbers = new int[10];
+            Workers.Run(10, item => numbers[item] = item);
+            return new WeakReference(numbers);
+        }
     }
 
     [Fact]

@@ -38,8 +38,8 @@ public sealed class FiftyStepsTests
 
     // Closures, records and tensors: what grows with the network, not with its images. The limit is what it takes now and a little more.
     [Theory]
-    [InlineData("batch", 288)]
-    [InlineData("group:8", 216)]
+    [InlineData("batch", 88)]
+    [InlineData("group:8", 80)]
     public void A_thousand_steps_make_no_buffer_little_garbage_and_no_full_collection(string normalization, int kilobytes)
     {
         var lines = Run($"garbage 1000 8 2 {normalization}", "");
