@@ -105,14 +105,14 @@ internal static unsafe class ProductTiles
 
     /// <summary>
     /// Adds outer products of six consecutive elements of x and sixteen of g, over the pixels of some rows, to 6 x 16 sums. Lanes: channels of g;
-    /// remainders are the caller's. Equals
+    /// where no more than four elements are <paramref name="wanted"/>, the other two are left out; further remainders are the caller's. Equals
     /// <code>
     /// for each i &lt; 6, lane j:  sums[i * 16 + j] += over rows r, then columns c, of x[starts[r] + c * step + i] * g[(r * columns + c) * gStep + j]
     /// </code>
     /// where the sum itself begins the chain.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddProducts(float* x, int* starts, int rows, int columns, int step, float* g, int gStep, float* sums)
+    public static void AddProducts(float* x, int* starts, int rows, int columns, int step, float* g, int gStep, float* sums, int wanted)
     {
         Vector256<float> s00 = Vector256.Load(sums), s01 = Vector256.Load(sums + Vector);
         Vector256<float> s10 = Vector256.Load(sums + Columns), s11 = Vector256.Load(sums + Columns + Vector);
@@ -138,6 +138,7 @@ internal static unsafe class ProductTiles
                 value = Vector256.Create(from[3]);
                 s30 = Vector256.FusedMultiplyAdd(value, g0, s30);
                 s31 = Vector256.FusedMultiplyAdd(value, g1, s31);
+                if (wanted <= 4) continue;
                 value = Vector256.Create(from[4]);
                 s40 = Vector256.FusedMultiplyAdd(value, g0, s40);
                 s41 = Vector256.FusedMultiplyAdd(value, g1, s41);

@@ -94,7 +94,7 @@ internal sealed unsafe class WeightGradient
                     foreach (var run in runs.Starts)
                         for (var tile = 0; tile < tiles; tile++, to += Tile * Panel)
                             ProductTiles.AddProducts(x + group * inputs + run + tile * Tile, starts + row, count, columns.Count, step,
-                                gRows + group * outputs + panel * Panel, geometry.OutputChannels, to);
+                                gRows + group * outputs + panel * Panel, geometry.OutputChannels, to, runs.Length - tile * Tile);
         }
     }
 

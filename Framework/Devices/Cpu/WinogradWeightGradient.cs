@@ -89,7 +89,7 @@ internal sealed unsafe class WinogradWeightGradient
                 for (var panel = 0; panel < panels; panel++)
                     for (var row = 0; row < rowTiles; row++, to += Rows * Panel)
                         ProductTiles.AddProducts(xPlanes + plane * xPlane + row * Rows, &start, 1, count, inputLength,
-                            gPlanes + plane * gPlane + panel * Panel, outputLength, to);
+                            gPlanes + plane * gPlane + panel * Panel, outputLength, to, inputs - row * Rows);
         }
     }
 
