@@ -24,7 +24,7 @@ internal sealed unsafe class WinogradConvolution
     private const int Planes = WinogradTransforms.Planes;
     private const int Results = WinogradTransforms.Results;
     private const int Taps = 9;
-    private const int BlockBytes = 150_000;   // the planes of a block stay in the second cache
+    private const int BlockBytes = 300_000;   // the planes of a block stay in the second cache
     private const int LeastTiles = 24, MostTiles = 96;
     private const int PlaneGap = 16;          // planes a power of two apart would share the cache's sets
 
@@ -50,7 +50,7 @@ internal sealed unsafe class WinogradConvolution
         inputBlocks = (inputs - 1) / Vector + 1;
         (inputLength, outputLength) = (inputBlocks * Vector, panels * Panel);
         // Cut by the shape alone: by the cache, and so that a few blocks at least share the work.
-        block = Math.Clamp(BlockBytes / (Planes * sizeof(float) * Math.Max(inputLength, outputLength)), LeastTiles, MostTiles);
+        block = Math.Clamp(BlockBytes / (Planes * sizeof(float) * (inputLength + outputLength)), LeastTiles, MostTiles);
         block = Math.Max(1, Math.Min(block, tiles / 8) / Rows) * Rows;
     }
 
@@ -103,11 +103,10 @@ internal sealed unsafe class WinogradConvolution
 
     private void ConvolveTiles(int first, int count, float* x, float* weights, float* bias, float* y)
     {
-        // The products of a plane take the place of the plane before it, which nobody reads any more: half the memory, and it is in the first cache.
-        var plane = block * Math.Max(inputLength, outputLength) + PlaneGap;
-        var productPlanes = Scratch<float>.Rent((Planes + 1) * (long)plane);
-        var inputPlanes = productPlanes + plane;
-        source.Transform(x, isGradient: false, first, count, inputPlanes, inputLength, plane);
+        var (inputPlane, productPlane) = (block * inputLength + PlaneGap, block * outputLength + PlaneGap);
+        var inputPlanes = Scratch<float>.Rent(Planes * (long)(inputPlane + productPlane));
+        var productPlanes = inputPlanes + Planes * inputPlane;
+        source.Transform(x, isGradient: false, first, count, inputPlanes, inputLength, inputPlane);
 
         var rowTiles = (count - 1) / Rows + 1;
         var starts = Scratch<int>.Rent(2 * rowTiles * Rows + 1);
@@ -116,14 +115,17 @@ internal sealed unsafe class WinogradConvolution
         for (var tile = 0; tile < rowTiles * Rows; tile++) (starts[tile], targets[tile]) = (tile * inputLength, tile * outputLength);
         *runStart = 0;
         var rows = new ProductRows { Starts = starts, Tiles = rowTiles, RunStarts = runStart, Runs = 1, RunLength = inputs, Step = 1 };
-        for (rows.Source = inputPlanes; rows.Source < inputPlanes + Planes * plane; rows.Source += plane)
+        for (var plane = 0; plane < Planes; plane++)
+        {
+            rows.Source = inputPlanes + plane * inputPlane;
             for (var panel = 0; panel < panels; panel++, weights += inputs * Panel)
-                ProductTiles.Multiply(rows, weights, null, rows.Source - plane + panel * Panel, targets, Panel);
+                ProductTiles.Multiply(rows, weights, null, productPlanes + plane * productPlane + panel * Panel, targets, Panel);
+        }
 
         for (var tile = 0; tile < count; tile++)
         {
             target.Prefetch(y, first + tile);
-            WriteTile(productPlanes + tile * outputLength, plane, first + tile, bias, y);
+            WriteTile(productPlanes + tile * outputLength, productPlane, first + tile, bias, y);
         }
     }
 
