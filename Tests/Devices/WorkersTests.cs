@@ -61,6 +61,75 @@ public sealed class WorkersTests : IDisposable
         }
     }
 
+    // Two threads that keep in step, since each item waits for another one: one goes through the lower half, the other through the upper one. So each
+    // finds in its caches what it wrote in the operation before.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void EachThreadGoesThroughARangeOfItsOwn(bool fromTheEnd)
+    {
+        Workers.Threads = 2;
+        using var barrier = new Barrier(2);
+        var (threads, met) = (new int[8], 0);
+        Workers.Run(8, new Doing(item =>
+        {
+            threads[item] = Environment.CurrentManagedThreadId;
+            if (barrier.SignalAndWait(TimeSpan.FromSeconds(30))) Interlocked.Increment(ref met);
+        }), fromTheEnd);
+        Assert.Equal(8, met);
+        Assert.Single(threads[..4].Distinct(), Environment.CurrentManagedThreadId);
+        Assert.Single(threads[4..].Distinct());
+        Assert.Equal(2, threads.Distinct().Count());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void AThreadThatIsDoneTakesItemsOfTheOthers(bool fromTheEnd)
+    {
+        Workers.Threads = 2;
+        using var rest = new CountdownEvent(99);
+        var blocked = fromTheEnd ? 49 : 0;   // the first item of the caller's own range: all others must be done by the helper
+        var done = new int[100];
+        Workers.Run(100, new Doing(item =>
+        {
+            Interlocked.Increment(ref done[item]);
+            if (item == blocked) Assert.True(rest.Wait(TimeSpan.FromSeconds(30)));
+            else rest.Signal();
+        }), fromTheEnd);
+        Assert.All(done, count => Assert.Equal(1, count));
+    }
+
+    [Fact]
+    public void OneThreadGoesInTheOrderThatWasAskedFor()
+    {
+        Workers.Threads = 1;
+        var order = new List<int>();
+        Workers.Run(4, new Doing(order.Add));
+        Workers.Run(4, new Doing(order.Add), fromTheEnd: true);
+        Assert.Equal([0, 1, 2, 3, 3, 2, 1, 0], order);
+    }
+
+    // More and fewer threads, more and fewer items, one work right behind the other: what a thread remembers of one must not count in the next.
+    [Fact]
+    public void ShortWorksInARowAreEachDoneOnce()
+    {
+        var (random, sum) = (new RandomSource(3), 0);
+        for (var work = 0; work < 20_000; work++)
+        {
+            if (work % 50 == 0) Workers.Threads = 1 + random.Below(6, 3 * work);
+            var items = random.Below(30, 3 * work + 1);
+            sum = 0;
+            Workers.Run(items, new Doing(item => Interlocked.Add(ref sum, 1 + item)), fromTheEnd: random.Below(2, 3 * work + 2) == 1);
+            Assert.Equal(items * (items + 1) / 2, sum);
+        }
+    }
+
+    private readonly struct Doing(Action<int> body) : IItemBody
+    {
+        public void Run(int item) => body(item);
+    }
+
     [Fact]
     public void WorkInsideWorkStaysOnItsThread()
     {

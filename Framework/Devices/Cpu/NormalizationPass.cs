@@ -177,14 +177,14 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
     private void Run<TRows>(TRows rows, int slab, bool fromTheEnd = false) where TRows : struct, IRows
     {
         var blocks = new Blocks<TRows>(sets, rows, slab, fromTheEnd);
-        if (sets.IsOneSlab) Workers.Run(sets.Blocks, blocks);
+        if (sets.IsOneSlab) Workers.Run(sets.Blocks, blocks, fromTheEnd);
         else
-            for (var i = 0; i < sets.Blocks; i++) blocks.Run(i);
+            for (var i = 0; i < sets.Blocks; i++) blocks.Run(fromTheEnd ? sets.Blocks - 1 - i : i);
     }
 
     private readonly struct Blocks<TRows>(SharedSets sets, TRows rows, int slab, bool fromTheEnd) : IItemBody where TRows : struct, IRows
     {
-        public void Run(int item) => sets.Run(rows, slab, fromTheEnd ? sets.Blocks - 1 - item : item, fromTheEnd);
+        public void Run(int block) => sets.Run(rows, slab, block, fromTheEnd);
     }
 
     // ---- numbers of sets, of lanes, of blocks --------------------------------------------------------------------------------------------

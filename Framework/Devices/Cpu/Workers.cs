@@ -15,9 +15,10 @@ internal interface IItemBody
 /// every item writes its own results: any number of threads gives the same bits.
 /// </summary>
 /// <remarks>
-/// The calling thread and its helpers take one item after the other until none is left; the caller returns when all are done. It never waits
-/// for a helper that has not come: one that sleeps, or whose processor is busy with something else, costs its share and no more. Helpers are
-/// threads of the library's own. They watch for work for a while before they sleep, since a training step brings the next within microseconds and
+/// The calling thread and its helpers each begin with a range of their own, one item after the other, and then take what is left of the others',
+/// until nothing is; the caller returns when all are done. Since one operation's items lie in the order of its batch as the next one's do, most of
+/// what a thread reads is what it wrote, and still in its processor's caches. The caller never waits for a helper that has not come: one that
+/// sleeps, or whose processor is busy with something else, costs its share and no more. Helpers are threads of the library's own. They watch for work for a while before they sleep, since a training step brings the next within microseconds and
 /// waking a thread takes longer than most work. One piece of work at a time is shared: what is asked for meanwhile, by an item or by another
 /// thread, is done by the one who asks. Thread-safe; allocates nothing. Helpers never record on a tape.
 /// </remarks>
@@ -29,15 +30,18 @@ public static class Workers
     private static readonly List<Helper> helpers = [];   // grows to Threads - 1; those that are too many when it falls sleep on
     private static int? threads;
 
-    // The work that is shared now. 'ticket' holds its number in the upper half and how many items nobody has taken in the lower one: whoever lowers
-    // it by one has taken an item, and has read the other fields of the same work, since they change only when all items have been taken.
-    private static long ticket;
+    // The work that is shared now. Each thread that takes part has a range of the items. A range's ticket holds the work's number in the upper half
+    // and how many of its items nobody has taken in the lower one: whoever lowers it by one has taken an item, and has read the other fields of the
+    // same work, since they change only when all items have been taken.
+    private static long[] tickets = [0];
     private static Action<int>? body;
     private static int items;
-    private static int invited;      // helpers below this number may take part
+    private static int parts;        // ranges; helpers below this number, and the caller, have one
+    private static bool backwards;
     private static int unfinished;   // items
     private static Exception? error;
     private static int isShared;     // 1 while there is such work
+    private const int Apart = 16;    // tickets in one cache line would be taken from each other's processor
 
     /// <summary>How many threads compute at the same time, the calling one included.</summary>
     /// <exception cref="InvalidOperationException">Read for the first time, and the environment variable holds no number from 1 up.</exception>
@@ -55,19 +59,22 @@ public static class Workers
     /// <remarks>After an exception, items that have not begun are left out; the first one reaches the caller.</remarks>
     public static void Run(int items, Action<int> body) => Run(items, new Calling(body));
 
-    /// <summary>The same with a struct for a body: unlike a lambda it is no garbage, of which a training step would make hundreds.</summary>
-    internal static void Run<TBody>(int items, TBody body) where TBody : struct, IItemBody
+    /// <summary>
+    /// The same with a struct for a body: unlike a lambda it is no garbage, of which a training step would make hundreds. Each thread goes through
+    /// its range from the first item, or <paramref name="fromTheEnd"/>, where the caches still hold what came last.
+    /// </summary>
+    internal static void Run<TBody>(int items, TBody body, bool fromTheEnd = false) where TBody : struct, IItemBody
     {
         var others = Math.Min(Threads, items) - 1;
         if (others <= 0 || Interlocked.CompareExchange(ref isShared, 1, 0) != 0)
         {
-            for (var item = 0; item < items; item++) body.Run(item);
+            for (var item = 0; item < items; item++) body.Run(fromTheEnd ? items - 1 - item : item);
             return;
         }
         try
         {
             Shared<TBody>.Body = body;
-            Share(items, Shared<TBody>.Run, others);
+            Share(items, Shared<TBody>.Run, others, fromTheEnd);
         }
         finally
         {
@@ -88,28 +95,52 @@ public static class Workers
         public static readonly Action<int> Run = item => Body.Run(item);
     }
 
-    private static void Share(int count, Action<int> action, int others)
+    private static void Share(int count, Action<int> action, int others, bool fromTheEnd)
     {
         while (helpers.Count < others) helpers.Add(new Helper(helpers.Count));
-        (body, items, invited, unfinished, error) = (action, count, others, count, null);
-        Interlocked.Exchange(ref ticket, ((ticket >> 32) + 1) << 32 | (uint)count);   // now everybody can see it
-        for (var number = 0; number < others; number++) helpers[number].Wake();
-        TakeItems(-1);
+        var number = (tickets[0] >> 32) + 1;
+        if (tickets.Length <= others * Apart) Volatile.Write(ref tickets, new long[others * Apart + 1]);   // all of the old ones are at 0
+        (body, items, parts, backwards, unfinished, error) = (action, count, others + 1, fromTheEnd, count, null);
+        for (var part = 0; part <= others; part++)
+            Interlocked.Exchange(ref tickets[part * Apart], number << 32 | (uint)(Start(part + 1) - Start(part)));   // now everybody can see it
+        for (var helper = 0; helper < others; helper++) helpers[helper].Wake();
+        TakeItems(0);
         for (var pauses = 0; Volatile.Read(ref unfinished) > 0;) Pause(ref pauses);
         if (error is not null) ExceptionDispatchInfo.Throw(error);
     }
 
-    private static bool HasItems(int number) => (int)Volatile.Read(ref ticket) > 0 && number < invited;
+    // The first item of a part.
+    private static int Start(int part) => (int)((long)items * part / parts);
 
-    // Takes items and does them, until there are none.
-    private static void TakeItems(int number)
+    private static bool HasItems(int thread)
+    {
+        var (all, count) = (Volatile.Read(ref tickets), Volatile.Read(ref parts));
+        if (thread >= count) return false;
+        for (var place = 0; place < all.Length; place += Apart)
+            if ((int)Volatile.Read(ref all[place]) > 0) return true;
+        return false;
+    }
+
+    // Takes items and does them, until there are none: those of the thread's own part, then those of the next one, and so on.
+    private static void TakeItems(int thread)
+    {
+        var all = Volatile.Read(ref tickets);
+        var count = Volatile.Read(ref parts);
+        for (var i = 0; i < count && thread < count; i++)
+        {
+            var part = (thread + i) % count;
+            if (part * Apart < all.Length) TakePart(ref all[part * Apart], part, thread);
+        }
+    }
+
+    private static void TakePart(ref long ticket, int part, int thread)
     {
         while (true)
         {
             var now = Volatile.Read(ref ticket);
             var left = (int)now;
-            var (action, item, isInvited) = (body, items - left, number < invited);
-            if (left == 0 || !isInvited) return;
+            if (left == 0 || part >= parts || thread >= parts) return;
+            var (action, item) = (body, backwards ? Start(part) + left - 1 : Start(part + 1) - left);
             if (Interlocked.CompareExchange(ref ticket, now - 1, now) != now) continue;   // somebody else was faster
             try
             {
@@ -135,12 +166,12 @@ public static class Workers
         private static readonly long patience = Stopwatch.Frequency / 1000;   // 1 ms: less than waking takes on a busy machine
 
         private readonly SemaphoreSlim wake = new(0);
-        private readonly int number;
+        private readonly int thread;
         private int isAsleep;
 
         public Helper(int number)
         {
-            this.number = number;
+            thread = number + 1;
             new Thread(Live) { IsBackground = true, Name = $"Tapegrad worker {number + 1}" }.UnsafeStart();
         }
 
@@ -154,12 +185,12 @@ public static class Workers
         {
             while (true)
             {
-                TakeItems(number);
+                TakeItems(thread);
                 var since = Stopwatch.GetTimestamp();
-                for (var pauses = 0; !HasItems(number) && Stopwatch.GetTimestamp() - since < patience;) Pause(ref pauses);
-                if (HasItems(number)) continue;
+                for (var pauses = 0; !HasItems(thread) && Stopwatch.GetTimestamp() - since < patience;) Pause(ref pauses);
+                if (HasItems(thread)) continue;
                 Interlocked.Exchange(ref isAsleep, 1);
-                if (!HasItems(number)) wake.Wait();   // at worst it wakes for nothing
+                if (!HasItems(thread)) wake.Wait();   // at worst it wakes for nothing
                 Volatile.Write(ref isAsleep, 0);
             }
         }
