@@ -51,8 +51,9 @@ public class Scope : IDisposable
     /// <summary>From now on the tensor's memory lives as long as this scope, wherever it was made.</summary>
     public void Adopt(Tensor tensor)
     {
-        var buffer = tensor.Memory;
-        if (buffer.Owner == number || tensor.Parameter is not null || tensor.IsStale) return;
+        if (tensor.Parameter is not null) return;
+        var buffer = tensor.Buffer;
+        if (buffer.Owner == number) return;
         buffer.Owner = number;
         owned.Add(tensor);
     }

@@ -203,9 +203,8 @@ public sealed partial class Tape : Scope
         foreach (var input in inputs) AdoptFromInside(input);
         // a record of its own for a value that has one
         if (value.Record >= 0 || value.Parameter is not null) value = value.View(value.Shape);
-        // an operation that shares its input's memory has not used it yet
         foreach (var input in inputs)
-            if (input.Memory != value.Memory && Owns(input)) input.Forget();
+            if (Owns(input)) input.Forget();
         return Append(new Entry(name, value, inputs, LayerContext.Current)
         {
             Pulls = pulls,

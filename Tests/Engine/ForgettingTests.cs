@@ -112,6 +112,41 @@ public sealed class ForgettingTests : EngineTest
         Near([2, 3], kept);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_another_scope_adopts_stays(bool afterItsFirstUse)
+    {
+        using var outer = new Scope();
+        var tape = Tape.Training(Random);
+        var y = PlusOne(tape.Watch(Vector(1, 2)));
+        if (afterItsFirstUse) y.Square();
+        outer.Adopt(y);
+        y.Power(3);
+        tape.Dispose();
+        for (var i = 0; i < 9; i++) Vector(7, 7);
+        Near([2, 3], y);
+    }
+
+    // An operation need not read its inputs. The memory of one that was forgotten belongs to somebody else by then.
+    [Fact]
+    public void What_has_its_memory_now_is_not_taken_for_it()
+    {
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Vector(1, 2));
+        var y = PlusOne(x);
+        y.Square();
+        Tensor other;
+        using (new Scope())
+        {
+            other = Vector(7, 7);
+            Assert.Same(y.Memory, other.Memory);
+            Tape.Record("ignores", Vector(0, 0), (y, (_, g) => g));
+        }
+        Assert.True(other.IsStale);
+        Near([2, 3], y);
+    }
+
     [Fact]
     public void What_an_inner_scope_reads_is_good_after_that_scope()
     {

@@ -148,6 +148,23 @@ public class RegionTests
         pool.Return(pool.Rent(Least));
     }
 
+    // The pool remembers a thousand buffers that wait. One that it forgets has given its place back already.
+    [Fact]
+    public void A_place_is_given_back_once()
+    {
+        var pool = Pool();
+        pool.Return(pool.Rent(Least));
+        var whole = pool.BytesWaiting;
+        for (var i = 0; i < 3000; i++) pool.Return(pool.Rent(Least + i));
+        for (var i = 0; i < 3; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        Assert.Equal((1L, whole), (pool.Created, pool.BytesWaiting));
+        GC.KeepAlive(pool);
+    }
+
     [Fact]
     public void Beyond_the_bound_a_region_goes_when_nothing_is_cut_from_it()
     {
