@@ -22,3 +22,34 @@ public sealed class Tanh : Module
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x) => x.Tanh();
 }
+
+/// <summary>x where x is above 0, else slope x.</summary>
+public sealed class LeakyRelu(double slope = 0.01) : Module
+{
+    /// <inheritdoc/>
+    public override string Settings => FormattableString.Invariant($"slope {slope}");
+
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x) => x.LeakyRelu(slope);
+}
+
+/// <summary>x times the share of the normal distribution below x.</summary>
+public sealed class Gelu : Module
+{
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x) => x.Gelu();
+}
+
+/// <summary>x / (1 + e^-x).</summary>
+public sealed class Silu : Module
+{
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x) => x.Silu();
+}
+
+/// <summary>log(1 + e^x).</summary>
+public sealed class Softplus : Module
+{
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x) => x.Softplus();
+}

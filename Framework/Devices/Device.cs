@@ -95,6 +95,12 @@ public abstract class Device
     /// <summary>The adjoint of <see cref="ExtractWindows"/>: x is the sum, at each pixel, of all window elements that were read from it.</summary>
     public abstract void AddWindows(WindowGeometry geometry, Buffer windows, Buffer x);
 
+    /// <summary>Copies slices of x, in any order, any number of times.</summary>
+    public abstract void Gather(GatherGeometry geometry, Buffer x, Buffer y);
+
+    /// <summary>The adjoint of <see cref="Gather"/>: each slice of x is the sum of those of y that were copied from it, in their order.</summary>
+    public abstract void AddGathered(GatherGeometry geometry, Buffer y, Buffer x);
+
     /// <summary>Element i becomes <c>random.Uniform(i)</c>.</summary>
     public abstract void FillUniform(Buffer target, RandomSource random);
 

@@ -38,6 +38,11 @@ public sealed record ConvolutionGeometry(WindowGeometry Windows, int OutputChann
 /// </summary>
 public sealed record MatrixProductGeometry(int Rows, int Inner, int Columns, bool TransposeA, bool TransposeB, int[] OffsetsA, int[] OffsetsB);
 
+/// <summary>
+/// Slices picked along an axis of x [Outer, Length, Inner]: y [Outer, Indices, Inner], with y[o, i, :] = x[o, Indices[i], :].
+/// </summary>
+public sealed record GatherGeometry(int Outer, int Length, int Inner, int[] Indices);
+
 /// <summary>A walk through a buffer: where it starts, and how far each axis steps. A step may be 0 (repeat) or negative.</summary>
 public readonly record struct Walk(int Offset, int[] Strides);
 

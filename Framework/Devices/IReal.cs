@@ -52,6 +52,9 @@ public interface IReal<T> where T : struct, IReal<T>
     /// <summary>Hyperbolic tangent.</summary>
     static abstract T Tanh(T x);
 
+    /// <summary>The error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.</summary>
+    static abstract T Erf(T x);
+
     /// <summary>x^y.</summary>
     static abstract T Pow(T x, T y);
 

@@ -136,6 +136,31 @@ public sealed class ReferenceDevice : Device
     }
 
     /// <inheritdoc/>
+    public override void Gather(GatherGeometry geometry, Buffer x, Buffer y)
+    {
+        var slices = Numbers(x);
+        var picked = Numbers(y);
+        for (var i = 0; i < picked.Length; i++) picked[i] = slices[PlaceOf(geometry, i)];
+    }
+
+    /// <inheritdoc/>
+    public override void AddGathered(GatherGeometry geometry, Buffer y, Buffer x)
+    {
+        var picked = Numbers(y);
+        var slices = Numbers(x);
+        slices.Clear();
+        for (var i = 0; i < picked.Length; i++) slices[PlaceOf(geometry, i)] += picked[i];
+    }
+
+    // Where in [Outer, Length, Inner] the element of [Outer, Indices, Inner] comes from.
+    private static int PlaceOf(GatherGeometry geometry, int element)
+    {
+        var (slice, inside) = Math.DivRem(element, geometry.Inner);
+        var (outer, i) = Math.DivRem(slice, geometry.Indices.Length);
+        return (outer * geometry.Length + geometry.Indices[i]) * geometry.Inner + inside;
+    }
+
+    /// <inheritdoc/>
     public override void FillUniform(Buffer target, RandomSource random)
     {
         var numbers = Numbers(target);

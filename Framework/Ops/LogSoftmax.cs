@@ -1,5 +1,3 @@
-using Tapegrad.Devices;
-
 namespace Tapegrad;
 
 /// <summary>
@@ -14,14 +12,7 @@ public static class LogSoftmaxOperation
     {
         if (x.Shape.Rank == 0 || x.Shape[-1] == 0)
             throw new ShapeException($"log-softmax: the shape {x.Shape} has no element along its last axis.");
-        var shifted = x - x.Fold(new TakingLargest(), [x.Shape.Rank - 1]);
+        var shifted = x - x.Fold(new MaxOperation.TakingLargest(), [x.Shape.Rank - 1]);
         return shifted - shifted.Exp().Sum([x.Shape.Rank - 1], keepAxes: true).Log();
-    }
-
-    private readonly struct TakingLargest : IFold
-    {
-        public double Neutral => double.NegativeInfinity;
-
-        public T Apply<T>(T a, T b) where T : struct, IReal<T> => T.Max(a, b);
     }
 }

@@ -29,6 +29,11 @@ internal readonly struct Logarithm : IMap
     public T Apply<T>(T x) where T : struct, IReal<T> => T.Log(x);
 }
 
+internal readonly struct ErrorFunction : IMap
+{
+    public T Apply<T>(T x) where T : struct, IReal<T> => T.Erf(x);
+}
+
 internal readonly struct HyperbolicTangent : IMap
 {
     public T Apply<T>(T x) where T : struct, IReal<T> => T.Tanh(x);

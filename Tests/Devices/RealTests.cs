@@ -20,6 +20,7 @@ public class RealTests
         ["exp"] = (new Exponential(), Math.Exp, x => Real32.Exp(new(x)).Value),
         ["log"] = (new Logarithm(), Math.Log, x => Real32.Log(new(x)).Value),
         ["tanh"] = (new HyperbolicTangent(), Math.Tanh, x => Real32.Tanh(new(x)).Value),
+        ["erf"] = (new ErrorFunction(), x => Real64.Erf(new(x)).Value, x => Real32.Erf(new(x)).Value),
         ["3 x + 1"] = (new Line(3), x => Math.FusedMultiplyAdd(3, x, 1) + 0, x => MathF.FusedMultiplyAdd(3, x, 1) + 0),
     };
 

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// e^x, the natural logarithm and the hyperbolic tangent of eight floats at once: each argument is brought near 0 or 1, exactly, and there a few
-/// terms of the function's series are enough. Off by at most 1.25 units in the last place (tanh: three).
+/// e^x, the natural logarithm, the hyperbolic tangent and the error function of eight floats at once: each argument is brought near 0 or 1, exactly, and there a few
+/// terms of the function's series are enough. Off by at most 1.25 units in the last place (erf: 2.5, tanh: 3).
 /// </summary>
 /// <remarks>
 /// Sums, products and fused multiply-adds are exactly rounded everywhere, so the bits are the same on any processor and any operating system,
@@ -76,6 +76,26 @@ internal static class ElementaryFunctions
             Series(square, [21844 / 6081075f, -1382 / 155925f, 62 / 2835f, -17 / 315f, 2 / 15f, -1 / 3f]), x);
         var tanh = Vector256.ConditionalSelect(Vector256.LessThan(size, Vector256.Create(0.35f)), near, far);
         return Vector256.ConditionalSelect(Vector256.Create(-0f), x, tanh);   // the sign bit of x
+    }
+
+    /// <summary>
+    /// Below 1 the series 2/sqrt(pi) (x - x^3/3 + x^5/10 - ..), with k! (2k + 1) below the k-th term. From there on
+    /// 1 - e^(-x^2) t p(t), where t = 1 / (1 + x/2) and p is a polynomial fitted to (1 - erf x) e^(x^2) / t at Chebyshev's places between 1 and 4,
+    /// with a relative error below 2e-7 of what is at most 0.16.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Erf(Vector256<float> x)
+    {
+        const double scale = 1.1283791670955126;   // 2 / sqrt(pi)
+        var (size, square) = (Vector256.Abs(x), x * x);
+        var near = x * Series(square, [(float)(scale / 76204800), (float)(-scale / 6894720), (float)(scale / 685440), (float)(-scale / 75600),
+            (float)(scale / 9360), (float)(-scale / 1320), (float)(scale / 216), (float)(-scale / 42), (float)(scale / 10), (float)(-scale / 3),
+            (float)scale]);
+        var t = Vector256.Create(1f) / Fused(size, 0.5f, Vector256.Create(1f));
+        var far = Vector256.Create(1f) - Exp(-square) * t
+            * Series(t, [-0.102823572f, 0.0889649297f, 0.2249226f, 0.216601471f, 0.28951687f, 0.281420215f]);
+        var erf = Vector256.ConditionalSelect(Vector256.LessThan(size, Vector256.Create(1f)), near, far);
+        return Vector256.ConditionalSelect(Vector256.Create(-0f), x, erf);   // the sign bit of x
     }
 
     // The polynomial with these coefficients, the highest power's first (Horner's rule).

@@ -42,6 +42,9 @@ public readonly record struct Real32(float Value) : IReal<Real32>
     public static Real32 Tanh(Real32 x) => new(ElementaryFunctions.Tanh(Vector256.Create(x.Value))[0]);
 
     /// <inheritdoc/>
+    public static Real32 Erf(Real32 x) => new(ElementaryFunctions.Erf(Vector256.Create(x.Value))[0]);
+
+    /// <inheritdoc/>
     public static Real32 Pow(Real32 x, Real32 y) => new(MathF.Pow(x.Value, y.Value));
 
     /// <inheritdoc/>

@@ -7,7 +7,7 @@ namespace Tapegrad.Devices;
 /// Eight floats side by side: the number of the <see cref="CpuDevice"/>. Each lane holds the bits that <see cref="Real32"/> would.
 /// </summary>
 /// <remarks>
-/// Arithmetic is one instruction for all lanes and exactly rounded; Exp, Log and Tanh are made of it (<see cref="ElementaryFunctions"/>), so no
+/// Arithmetic is one instruction for all lanes and exactly rounded; Exp, Log, Tanh and Erf are made of it (<see cref="ElementaryFunctions"/>), so no
 /// instruction set changes their bits. Pow goes lane by lane through <see cref="MathF"/>.
 /// </remarks>
 public readonly record struct Real32x8(Vector256<float> Value) : IReal<Real32x8>
@@ -62,6 +62,10 @@ public readonly record struct Real32x8(Vector256<float> Value) : IReal<Real32x8>
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Real32x8 Tanh(Real32x8 x) => new(ElementaryFunctions.Tanh(x.Value));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Real32x8 Erf(Real32x8 x) => new(ElementaryFunctions.Erf(x.Value));
 
     /// <inheritdoc/>
     public static Real32x8 Pow(Real32x8 x, Real32x8 y) => new(Vector256.Create(
