@@ -9,11 +9,12 @@ namespace Tapegrad.Optimizers;
 /// m = b1 m + (1 - b1) g'        v = b2 v + (1 - b2) g'^2
 /// p = p - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
 /// </code>
-/// As in PyTorch, eps stands outside the root, and weight decay is part of the gradient.
+/// As in PyTorch, eps stands outside the root, and weight decay is part of the gradient; <see cref="AdamW"/> keeps it apart.
 /// </summary>
-public sealed class Adam : Optimizer
+public class Adam : Optimizer
 {
     private readonly double beta1, beta2, eps;
+    private readonly bool decaysApart;
     private readonly Dictionary<Parameter, int> ages = [];   // a parameter that joins late starts its own count
 
     /// <summary>Adapts all parameters alike.</summary>
@@ -22,11 +23,14 @@ public sealed class Adam : Optimizer
         : this([new ParameterGroup([.. parameters], weightDecay)], beta1, beta2, eps) { }
 
     /// <summary>Adapts groups of parameters.</summary>
-    public Adam(IReadOnlyList<ParameterGroup> groups, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8) : base(groups)
+    public Adam(IReadOnlyList<ParameterGroup> groups, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8)
+        : this(groups, beta1, beta2, eps, decaysApart: false) { }
+
+    private protected Adam(IReadOnlyList<ParameterGroup> groups, double beta1, double beta2, double eps, bool decaysApart) : base(groups)
     {
         if (!(beta1 is >= 0 and < 1) || !(beta2 is >= 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(beta1), $"({beta1}, {beta2})", "both betas lie in [0, 1).");
-        (this.beta1, this.beta2, this.eps) = (beta1, beta2, eps);
+        (this.beta1, this.beta2, this.eps, this.decaysApart) = (beta1, beta2, eps, decaysApart);
     }
 
     /// <inheritdoc/>
@@ -39,15 +43,17 @@ public sealed class Adam : Optimizer
     {
         var age = ages[parameter] = ages.GetValueOrDefault(parameter) + 1;
         var (corrected, correction) = (rate / (1 - Math.Pow(beta1, age)), 1 / (1 - Math.Pow(beta2, age)));
-        parameter.Update(new Adaptation(corrected, correction, beta1, beta2, eps, group.WeightDecay), gradient, first, second);
+        var (inGradient, apart) = decaysApart ? (0.0, rate * group.WeightDecay) : (group.WeightDecay, 0.0);
+        parameter.Update(new Adaptation(corrected, correction, beta1, beta2, eps, inGradient, 1 - apart), gradient, first, second);
     }
 
-    private readonly struct Adaptation(double rate, double correction, double beta1, double beta2, double eps, double decay)
+    private readonly struct Adaptation(double rate, double correction, double beta1, double beta2, double eps, double decay, double shrinking)
         : IUpdate
     {
         public void Apply<T>(ref T parameter, T gradient, ref T mean, ref T square) where T : struct, IReal<T>
         {
             var g = T.FusedMultiplyAdd(T.Of(decay), parameter, gradient);
+            parameter *= T.Of(shrinking);
             mean = T.FusedMultiplyAdd(T.Of(beta1), mean, T.Of(1 - beta1) * g);
             square = T.FusedMultiplyAdd(T.Of(beta2), square, T.Of(1 - beta2) * g * g);
             parameter -= T.Of(rate) * mean / (T.Sqrt(square * T.Of(correction)) + T.Of(eps));

@@ -45,6 +45,23 @@ public sealed class LearningRate
     public static LearningRate Cosine(double rate, int steps, double warmup = 0) => WarmUp(rate, steps, warmup,
         (step, warm) => steps <= warm ? rate : rate * HalfCosine(Math.Min(1, (double)(step - warm) / (steps - warm))));
 
+    /// <summary>
+    /// One cycle (Smith and Topin, 2019), as PyTorch counts it: half a cosine from rate / 25 up to the rate, then half a cosine down to
+    /// rate / 250000 at the last step.
+    /// </summary>
+    /// <param name="rate">The highest rate.</param>
+    /// <param name="steps">All steps of the run.</param>
+    /// <param name="rise">The share of the steps, from 0 to 1, in which the rate rises.</param>
+    public static LearningRate OneCycle(double rate, int steps, double rise = 0.3)
+    {
+        if (!(rise is >= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(rise), rise, "the rise is a share of the steps, from 0 to 1.");
+        var (first, last, top) = (rate / 25, rate / 25 / 1e4, rise * steps - 1);
+        return WarmUp(rate, steps, 0, (step, _) => step <= top
+            ? rate + (first - rate) * HalfCosine(top > 0 ? step / top : 1)
+            : last + (rate - last) * HalfCosine(Math.Min(1, (step - top) / (steps - 1 - top))));
+    }
+
     // From 1 at 0 down to 0 at 1.
     private static double HalfCosine(double share) => 0.5 * (1 + Math.Cos(Math.PI * share));
 

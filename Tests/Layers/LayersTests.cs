@@ -53,6 +53,38 @@ public sealed class LayersTests
     }
 
     [Fact]
+    public void Conv1dHandsOnAllItsSettings()
+    {
+        var x = Tensor.Normal(new Shape(2, 9, 4), Random);
+        var layer = new Conv1d(4, 6, 3, Random, stride: 2, padding: 1, dilation: 2, groups: 2);
+        layer.Bias!.Value = Tensor.Normal(new Shape(6), Random.Split(1));
+        Assert.Equal(new Shape(3, 2, 6), layer.Weight.Shape);
+        AssertEqual(x.Conv1d(layer.Weight, layer.Bias.Value, 2, 1, 2, 2), layer.Apply(x));
+        Assert.Equal("4 -> 6, kernel 3, stride 2, padding 1, dilation 2, groups 2", layer.Settings);
+        var plain = new Conv1d(4, 6, 3, Random, bias: false);
+        AssertEqual(x.Conv1d(plain.Weight), plain.Apply(x));
+        Assert.Equal("4 -> 6, kernel 3, no bias", plain.Settings);
+        Assert.Throws<ShapeException>(() => new Conv1d(4, 6, 3, Random, groups: 4));
+    }
+
+    [Fact]
+    public void ConvTranspose2dHandsOnAllItsSettings()
+    {
+        var x = Tensor.Normal(new Shape(2, 5, 6, 4), Random);
+        var layer = new ConvTranspose2d(4, 6, new Size2d(3, 2), Random, stride: new Size2d(2, 3), padding: new Size2d(1, 0),
+            outputPadding: new Size2d(0, 2), dilation: new Size2d(1, 2), groups: 2);
+        layer.Bias!.Value = Tensor.Normal(new Shape(6), Random.Split(1));
+        Assert.Equal(new Shape(3, 2, 3, 4), layer.Weight.Shape);
+        AssertEqual(x.ConvTranspose2d(layer.Weight, layer.Bias.Value, new Size2d(2, 3), new Size2d(1, 0), new Size2d(0, 2), new Size2d(1, 2), 2),
+            layer.Apply(x));
+        Assert.Equal("4 -> 6, kernel 3x2, stride 2x3, padding 1x0, output padding 0x2, dilation 1x2, groups 2", layer.Settings);
+        var plain = new ConvTranspose2d(4, 6, 2, Random, bias: false);
+        AssertEqual(x.ConvTranspose2d(plain.Weight), plain.Apply(x));
+        Assert.Equal("4 -> 6, kernel 2, no bias", plain.Settings);
+        Assert.Throws<ShapeException>(() => new ConvTranspose2d(4, 6, 3, Random, groups: 4));
+    }
+
+    [Fact]
     public void PoolingHandsOnAllItsSettings()
     {
         var x = Tensor.Normal(new Shape(2, 7, 8, 3), Random);
@@ -72,6 +104,12 @@ public sealed class LayersTests
         AssertEqual(x.Relu(), new Relu().Apply(x));
         AssertEqual(x.Sigmoid(), new Sigmoid().Apply(x));
         AssertEqual(x.Tanh(), new Tanh().Apply(x));
+        AssertEqual(x.LeakyRelu(), new LeakyRelu().Apply(x));
+        AssertEqual(x.LeakyRelu(0.3), new LeakyRelu(0.3).Apply(x));
+        Assert.Equal("slope 0.3", new LeakyRelu(0.3).Settings);
+        AssertEqual(x.Gelu(), new Gelu().Apply(x));
+        AssertEqual(x.Silu(), new Silu().Apply(x));
+        AssertEqual(x.Softplus(), new Softplus().Apply(x));
     }
 
     [Fact]

@@ -14,14 +14,14 @@ public sealed class AdamTests : EngineTest
     {
         Prop.ForAll(ArbMap.Default.ArbFor<(int, byte)>(), given =>
         {
-            var (random, choice) = (new RandomSource(given.Item1), given.Item2);
+            var (random, choice, isApart) = (new RandomSource(given.Item1), given.Item2, given.Item2 % 4 >= 2);
             var (beta1, beta2) = (random.Uniform(1) * 0.99, 0.5 + random.Uniform(2) * 0.49);
-            var decay = choice % 2 == 0 ? 0 : random.Uniform(3);
+            var decay = choice % 2 == 0 ? 0 : random.Uniform(3);   // of the gradient, or, in AdamW, of the parameter
             var eps = choice % 3 == 0 ? 0.1 : 1e-8;   // large enough to tell whether it stands inside the root
             double[] p = [random.Normal(10), random.Normal(11), 0];
             var (mean, square) = (new double[3], new double[3]);
             var parameter = new Parameter("p", Vector(p));
-            var adam = new Adam([parameter], beta1, beta2, eps, decay);
+            var adam = isApart ? new AdamW([parameter], beta1, beta2, eps, decay) : new Adam([parameter], beta1, beta2, eps, decay);
             for (var step = 1; step <= 6; step++)
             {
                 var rate = random.Split(step).Uniform(0);
@@ -30,7 +30,8 @@ public sealed class AdamTests : EngineTest
                 var g = slope.ToDoubles();
                 for (var i = 0; i < 3; i++)
                 {
-                    var decayed = g[i] + decay * p[i];
+                    var decayed = isApart ? g[i] : g[i] + decay * p[i];
+                    if (isApart) p[i] *= 1 - rate * decay;
                     mean[i] = beta1 * mean[i] + (1 - beta1) * decayed;
                     square[i] = beta2 * square[i] + (1 - beta2) * decayed * decayed;
                     p[i] -= rate * (mean[i] / (1 - Math.Pow(beta1, step))) / (Math.Sqrt(square[i] / (1 - Math.Pow(beta2, step)))
@@ -64,6 +65,17 @@ public sealed class AdamTests : EngineTest
             standard.Step(gradients * 1, 0.1);
         }
         Assert.Equal(a.Value.ToDoubles(), b.Value.ToDoubles());
+    }
+
+    [Fact]
+    public void AdamW_decays_by_a_hundredth_unless_told_otherwise()
+    {
+        var (a, b) = (new Parameter("a", Vector(3)), new Parameter("b", Vector(3)));
+        using var tape = Tape.Training(Random);
+        new AdamW([a]).Step(tape.Gradients((a.Value * 0).Sum()), 0.1);   // no gradient: the decay alone
+        Near([3 * (1 - 0.1 * 0.01)], a.Value);
+        new AdamW([new ParameterGroup([b], 0.5, RateFactor: 2)]).Step(tape.Gradients((b.Value * 0).Sum()), 0.1);
+        Near([3 * (1 - 0.2 * 0.5)], b.Value);
     }
 
     [Fact]

@@ -38,6 +38,29 @@ public sealed class LearningRateTests : EngineTest
         Assert.Equal(0, rate[5000]);   // never rises again
     }
 
+    // Ten steps, of which 30 % rise: to the top in two steps, then down in seven.
+    [Fact]
+    public void One_cycle_rises_from_a_25th_and_falls_to_next_to_nothing()
+    {
+        var rate = LearningRate.OneCycle(0.5, steps: 10);
+        Near([0.02, 0.26, 0.5], Vector(rate[0], rate[1], rate[2]));
+        for (var step = 2; step < 10; step++)
+        {
+            var share = 0.5 * (1 + Math.Cos(Math.PI * (step - 2) / 7));
+            Near(2e-6 + (0.5 - 2e-6) * share, rate[step]);
+        }
+        Near(2e-6, rate[9]);
+        Near(2e-6, rate[1000]);
+        Near(0.5, LearningRate.OneCycle(0.5, 4, rise: 1)[3]);
+        Near(0.02, LearningRate.OneCycle(0.5, 4, rise: 1)[0]);
+        Near(0.5, LearningRate.OneCycle(0.5, 4, rise: 0.25)[0]);   // the first step is the top
+        Assert.All(Enumerable.Range(0, 20), step => Assert.InRange(LearningRate.OneCycle(1, 20, 0)[step], 4e-6, 1));
+        foreach (var wrong in (double[])[-0.1, 1.1, double.NaN])
+            Throws<ArgumentOutOfRangeException>(() => LearningRate.OneCycle(0.1, 10, wrong), "rise");
+        Throws<ArgumentOutOfRangeException>(() => LearningRate.OneCycle(-1, 10), "learning rate");
+        Throws<ArgumentOutOfRangeException>(() => LearningRate.OneCycle(1, 0), "at least one step");
+    }
+
     [Fact]
     public void Cosine_without_warm_up_begins_at_the_top()
     {
