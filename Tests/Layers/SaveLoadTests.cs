@@ -56,6 +56,18 @@ public sealed class SaveLoadTests : IDisposable
     }
 
     [Fact]
+    public void SequencesAndTransposesHavePyTorchsAxesToo()
+    {
+        var (sequence, transpose) = (new Conv1d(4, 6, 3, new RandomSource(1), groups: 2), new ConvTranspose2d(4, 6, new Size2d(3, 2), new RandomSource(2)));
+        new Sequential(sequence, transpose).Save(FilePath);
+        using var file = SafetensorsFile.Open(FilePath);
+        var (first, second) = (file.Entries[0], file.Entries[2]);
+        Assert.Equal((new Shape(6, 2, 3), new Shape(4, 6, 3, 2)), (first.Shape, second.Shape));   // [O, C / groups, K] and [C, O / groups, KH, KW]
+        Assert.Equal(sequence.Weight.Value.Permute(2, 1, 0).ToDoubles(), file.ReadDoubles(first));
+        Assert.Equal(transpose.Weight.Value.Permute(3, 2, 0, 1).ToDoubles(), file.ReadDoubles(second));
+    }
+
+    [Fact]
     public void SavingWritesNothingOnATape()
     {
         var model = Model(1);
