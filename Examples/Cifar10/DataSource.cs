@@ -10,9 +10,9 @@ namespace Tapegrad.Examples.Cifar10;
 /// </summary>
 internal static class DataSource
 {
-    private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin";
+    private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin", FolderName100 = "cifar-100-binary";
 
-    /// <summary>The training and the test images: CIFAR-10 where it can be had, else Shapes10.</summary>
+    /// <summary>The training and the test images: what --data holds, CIFAR-10 where it can be had, else Shapes10.</summary>
     /// <param name="data">The value of --data.</param>
     /// <param name="download">Whether to fetch what is missing without asking.</param>
     /// <param name="shapes">Whether Shapes10 is wanted, unless --data says otherwise.</param>
@@ -27,8 +27,8 @@ internal static class DataSource
     private static (ImageDataset Train, ImageDataset Test)? FindCifar10(string? data, bool download, bool shapes)
     {
         if (shapes && data is null) return null;
-        if (data is not null) return Cifar10Dataset(data, "--data");
-        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return Cifar10Dataset(named, Variable);
+        if (data is not null) return Dataset(data, "--data");
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return Dataset(named, Variable);
         var cached = Path.Combine(CacheFolder, FolderName);
         if (Datasets.Cifar10.IsIn(cached)) return Datasets.Cifar10.Load(cached);
         if (download || (IsTerminal && AnsiConsole.Confirm($"CIFAR-10 is not on this machine. Download it (162 MB) from its home"
@@ -54,13 +54,18 @@ internal static class DataSource
         return null;
     }
 
-    private static (ImageDataset, ImageDataset) Cifar10Dataset(string folder, string named)
+    // What a folder holds, or the usual folder in it.
+    private static (ImageDataset, ImageDataset) Dataset(string folder, string named)
     {
         if (!Directory.Exists(folder))
             throw new UserError($"{named}: there is no folder '{folder}'. Name the folder with data_batch_1.bin to data_batch_5.bin"
-                + $" and test_batch.bin.");
-        var inside = Path.Combine(folder, FolderName);
-        return Datasets.Cifar10.Load(!Datasets.Cifar10.IsIn(folder) && Datasets.Cifar10.IsIn(inside) ? inside : folder);
+                + $" and test_batch.bin of CIFAR-10, or with train.bin and test.bin of CIFAR-100.");
+        foreach (var place in (string[])[folder, Path.Combine(folder, FolderName), Path.Combine(folder, FolderName100)])
+        {
+            if (Datasets.Cifar10.IsIn(place)) return Datasets.Cifar10.Load(place);
+            if (Cifar100.IsIn(place)) return Cifar100.Load(place);
+        }
+        return Datasets.Cifar10.Load(folder);   // says what is missing
     }
 
     private static void Download(string folder)
