@@ -1,8 +1,9 @@
 namespace Tapegrad.Datasets;
 
 /// <summary>
-/// What happens to a training image before it is shown: nothing, a random crop out of the image with a black border around it, a flip from left to
-/// right in half of the cases, or the crop and then the flip.
+/// What happens to a training image before it is shown: a random crop out of the image with a black border around it, then a flip from left to
+/// right in half of the cases, then a square that is painted over; each of them or none:
+/// <code>Augment.CropAndFlip with { Cutout = 16 }</code>
 /// </summary>
 /// <remarks>
 /// Black is black before normalization, so a border pixel becomes (0 - mean) / std, as the pixels of a black image do; not 0, which is the mean
@@ -10,32 +11,33 @@ namespace Tapegrad.Datasets;
 /// </remarks>
 public sealed record Augment
 {
-    private Augment(int padding, bool flips)
-    {
-        Padding = padding;
-        Flips = flips;
-    }
-
     /// <summary>The image as it is.</summary>
-    public static Augment None { get; } = new(0, false);
+    public static Augment None { get; } = new();
 
     /// <summary>Left and right change places with probability 1/2.</summary>
-    public static Augment Flip { get; } = new(0, true);
+    public static Augment Flip { get; } = new() { Flips = true };
 
     /// <summary>The usual choice for CIFAR-10: a crop with a border of 4, then a flip (He, Zhang, Ren and Sun, 2016, section 4.2).</summary>
-    public static Augment CropAndFlip { get; } = new(4, true);
+    public static Augment CropAndFlip { get; } = new() { Padding = 4, Flips = true };
 
     /// <summary>The width of the black border that a crop is taken from; 0 when nothing is cropped.</summary>
-    public int Padding { get; }
+    public int Padding { get; init => field = Positive(value); }
 
     /// <summary>Whether half of the images are flipped.</summary>
-    public bool Flips { get; }
+    public bool Flips { get; init; }
+
+    /// <summary>
+    /// The side of a square, its centre anywhere in the image, that becomes 0, the mean colour (DeVries and Taylor, 2017); 0 for none.
+    /// </summary>
+    public int Cutout { get; init => field = Positive(value); }
 
     /// <summary>A window of the image's own size, at a random place in the image with a black border of <paramref name="padding"/> pixels.</summary>
-    public static Augment Crop(int padding)
+    public static Augment Crop(int padding) => new() { Padding = padding };
+
+    private static int Positive(int pixels)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(padding);
-        return new Augment(padding, false);
+        ArgumentOutOfRangeException.ThrowIfNegative(pixels);
+        return pixels;
     }
 
     /// <summary>Writes one image [H, W, C] as normalized numbers.</summary>
@@ -46,7 +48,7 @@ public sealed record Augment
     /// <param name="target">H * W * C numbers.</param>
     internal void Apply(ReadOnlySpan<byte> image, ReadOnlySpan<float> levels, (int H, int W, int C) size, RandomSource random, Span<float> target)
     {
-        // Three numbers at fixed indices: whether one is used does not move the others.
+        // Numbers at fixed indices: whether one is used does not move the others.
         var top = random.Below(2 * Padding + 1, 0) - Padding;
         var left = random.Below(2 * Padding + 1, 1) - Padding;
         var flip = Flips && random.Below(2, 2) == 1;
@@ -74,6 +76,15 @@ public sealed record Augment
                     row[place] = numbers[pixels[i]];
             }
         }
+        if (Cutout > 0) PaintOver(size, random.Below(height, 3) - Cutout / 2, random.Below(width, 4) - Cutout / 2, target);
+    }
+
+    // The part of the square that lies in the image.
+    private void PaintOver((int H, int W, int C) size, int top, int left, Span<float> target)
+    {
+        var (from, to) = (Math.Max(0, left), Math.Min(size.W, left + Cutout));
+        for (var y = Math.Max(0, top); y < Math.Min(size.H, top + Cutout); y++)
+            target.Slice((y * size.W + from) * size.C, (to - from) * size.C).Clear();
     }
 
     private static void Blacken(Span<float> pixels, ReadOnlySpan<float> levels, int channels)

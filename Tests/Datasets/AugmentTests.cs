@@ -103,4 +103,35 @@ public class AugmentTests
         Assert.Equal(Augment.None, Augment.Crop(0));
         Assert.Throws<ArgumentOutOfRangeException>(() => Augment.Crop(-1));
     }
+
+    // A square of 2 around a centre anywhere: 5 x 6 places of its corner, cut off at the image's edge above and to the left.
+    [Fact]
+    public void Cutout_paints_a_square_over()
+    {
+        var shown = Shown(Augment.None with { Cutout = 2 }, 3000);
+        var squares = new Dictionary<string, int>();
+        foreach (var image in shown)
+        {
+            var gone = Enumerable.Range(0, H * W).Where(pixel => image[pixel * C] == 0 && image[pixel * C + 1] == 0).ToArray();
+            Assert.All(Enumerable.Range(0, H * W).Except(gone), pixel => Assert.Equal(Picture[(pixel * C)..(pixel * C + C)], image[(pixel * C)..(pixel * C + C)]));
+            int[] rows = [.. gone.Select(pixel => pixel / W).Distinct()], columns = [.. gone.Select(pixel => pixel % W).Distinct()];
+            Assert.Equal(gone.Length, rows.Length * columns.Length);
+            Assert.InRange(rows.Length, 1, 2);
+            Assert.InRange(columns.Length, 1, 2);
+            var square = string.Join(",", gone);
+            squares[square] = squares.GetValueOrDefault(square) + 1;
+        }
+        Assert.Equal(30, squares.Count);
+        Assert.All(squares.Values, count => Assert.InRange(count, 60, 145));   // 100 each, with a deviation of 10
+    }
+
+    [Fact]
+    public void A_cutout_comes_last_and_moves_nothing_else()
+    {
+        var (plain, cut) = (Shown(Augment.CropAndFlip, 200), Shown(Augment.CropAndFlip with { Cutout = 3 }, 200));
+        Assert.All(plain.Zip(cut), pair => Assert.All(pair.First.Zip(pair.Second), bytes => Assert.True(bytes.Second == bytes.First || bytes.Second == 0)));
+        Assert.All(Shown(Augment.None with { Cutout = 100 }, 20), image => Assert.All(image, value => Assert.Equal(0, value)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Augment.None with { Cutout = -1 });
+        Assert.Throws<ArgumentOutOfRangeException>(() => Augment.None with { Padding = -1 });
+    }
 }
