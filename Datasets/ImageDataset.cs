@@ -8,6 +8,7 @@ namespace Tapegrad.Datasets;
 public sealed class ImageDataset
 {
     private readonly byte[] images;
+    private readonly int[]? places;   // where each image stands in the array; null where they stand in order
     private readonly float[] levels;
 
     /// <summary>A dataset of one's own. The arrays are used as they are, not copied.</summary>
@@ -36,11 +37,14 @@ public sealed class ImageDataset
         for (var i = 0; i < levels.Length; i++) levels[i] = (float)((i % 256 / 255.0 - Mean[i / 256]) / Std[i / 256]);
     }
 
-    private ImageDataset(ImageDataset whole, int count)
+    // Some of the images of another one, which keeps them.
+    private ImageDataset(ImageDataset whole, IEnumerable<int> indices)
     {
         (Name, Height, Width, Channels) = (whole.Name, whole.Height, whole.Width, whole.Channels);
         (images, levels, ClassNames, Mean, Std) = (whole.images, whole.levels, whole.ClassNames, whole.Mean, whole.Std);
-        Labels = [.. whole.Labels.Take(count)];
+        int[] chosen = [.. indices];
+        Labels = Array.ConvertAll(chosen, index => whole.Labels[index]);
+        places = Array.ConvertAll(chosen, index => whole.places?[index] ?? index);
     }
 
     /// <summary>The name for messages and for files.</summary>
@@ -82,14 +86,29 @@ public sealed class ImageDataset
     public ReadOnlySpan<byte> Image(int index)
     {
         if ((uint)index >= (uint)Count) throw new ArgumentOutOfRangeException(nameof(index), $"{Name}: image {index} of {Count}.");
-        return images.AsSpan(index * PixelsPerImage, PixelsPerImage);
+        return images.AsSpan((places?[index] ?? index) * PixelsPerImage, PixelsPerImage);
     }
 
     /// <summary>The first images, or all if there are fewer. Mean and deviation stay those of the whole.</summary>
     public ImageDataset Take(int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        return new ImageDataset(this, Math.Min(count, Count));
+        return new ImageDataset(this, Enumerable.Range(0, Math.Min(count, Count)));
+    }
+
+    /// <summary>
+    /// Holds some images apart, drawn at random, so that no image is in both parts. Mean and deviation stay those of the whole; the order stays.
+    /// </summary>
+    /// <param name="held">How many.</param>
+    /// <param name="seed">Another one holds other images apart.</param>
+    public (ImageDataset Kept, ImageDataset Held) Split(int held, long seed = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(held);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(held, Count);
+        int[] order = new RandomSource(seed).Permutation(Count), apart = order[..held], rest = order[held..];
+        Array.Sort(apart);
+        Array.Sort(rest);
+        return (new ImageDataset(this, rest), new ImageDataset(this, apart));
     }
 
     /// <summary>How many steps an epoch has.</summary>

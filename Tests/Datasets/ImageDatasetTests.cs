@@ -152,4 +152,22 @@ public class ImageDatasetTests
         Assert.Throws<ArgumentOutOfRangeException>(() => dataset.Batches(1, 1, seed: 1, firstEpoch: 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => dataset.InOrder(0));
     }
+
+    [Fact]
+    public void A_split_has_every_image_once_with_its_label()
+    {
+        var whole = Shapes10.Load(100, 0).Train.Take(80);
+        var (rest, held) = whole.Split(23);
+        Assert.Equal((57, 23), (rest.Count, held.Count));
+        static string[] Content(ImageDataset part) =>
+            [.. Enumerable.Range(0, part.Count).Select(i => $"{part.Labels[i]} {Convert.ToHexString(part.Image(i))}")];
+        Assert.Equal(Content(whole).Order(), Content(rest).Concat(Content(held)).Order());
+        Assert.Equal(Content(held), Content(whole.Split(23).Held));
+        Assert.NotEqual(Content(held), Content(whole.Split(23, seed: 1).Held));
+        Assert.Equal(Content(rest)[..10], Content(rest.Take(10)));
+        Assert.Equal((whole.Mean, whole.Std, whole.Name), (held.Mean, held.Std, held.Name));
+        Assert.Equal((80, 0), (whole.Split(0).Kept.Count, whole.Split(0).Held.Count));
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Split(81));
+        Assert.Throws<ArgumentOutOfRangeException>(() => whole.Split(-1));
+    }
 }
