@@ -1,13 +1,15 @@
 using Spectre.Console;
+using Tapegrad.Optimizers;
 using static System.FormattableString;
 
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Shows how training goes: on a terminal a live bar per epoch, then and elsewhere one plain line per epoch. Passes each epoch
-/// on.
+/// Shows how training goes: on a terminal a live bar per epoch, then and elsewhere one plain line per epoch.
 /// </summary>
-internal sealed class Display(int epochs, Action<Epoch> afterEpoch) : IObserver
+/// <param name="epochs">Epochs in all.</param>
+/// <param name="heldApart">What the images are called that an epoch is measured by.</param>
+internal sealed class Display(int epochs, string heldApart)
 {
     private ProgressContext? context;
     private ProgressTask? bar;
@@ -25,22 +27,22 @@ internal sealed class Display(int epochs, Action<Epoch> afterEpoch) : IObserver
             });
     }
 
-    public void AfterStep(int epoch, int step, int steps, double loss, double accuracy, double imagesPerSecond)
+    public void AfterStep(TrainingProgress now)
     {
         if (context is null) return;
-        if (step == 1) bar = context.AddTask($"epoch {epoch}/{epochs}", maxValue: steps);
-        bar!.Value = step;
-        bar.Description = Invariant($"epoch {epoch}/{epochs}  loss {loss:F3}  right {accuracy:P1}  {imagesPerSecond:F0} images/s");
+        if (now.Step == 1) bar = context.AddTask($"epoch {now.Epoch}/{epochs}", maxValue: now.Steps);
+        bar!.Value = now.Step;
+        bar.Description = Invariant($"epoch {now.Epoch}/{epochs}  loss {now.Loss:F3}  right {now.Accuracy:P1}  {now.ImagesPerSecond:F0} images/s");
     }
 
     public void AfterEpoch(Epoch epoch)
     {
-        afterEpoch(epoch);
-        var (number, rate) = ($"epoch {epoch.Number}/{epochs}", epoch.ImagesPerSecond);
+        var (trained, seen) = (epoch.Training, epoch.Validation!);
+        var (number, rate) = ($"epoch {trained.Epoch}/{epochs}", trained.ImagesPerSecond);
         // Beside the bar there is room for a few words only, in a window of 80 columns.
-        if (bar is not null) bar.Description = Invariant($"{number}  loss {epoch.TrainLoss:F3}  test {epoch.TestAccuracy:P1}  {rate:F0} images/s");
+        if (bar is not null) bar.Description = Invariant($"{number}  loss {trained.Loss:F3}  {heldApart} {seen.Accuracy:P1}  {rate:F0} images/s");
         else
-            Console.WriteLine(Invariant($"{number}  loss {epoch.TrainLoss:F4}  accuracy {epoch.TrainAccuracy:F4}  ")
-                + Invariant($"test loss {epoch.TestLoss:F4}  test accuracy {epoch.TestAccuracy:F4}  {rate:F0} images/s  {epoch.Seconds:F0} s"));
+            Console.WriteLine(Invariant($"{number}  loss {trained.Loss:F4}  accuracy {trained.Accuracy:F4}  ")
+                + Invariant($"{heldApart} loss {seen.Loss:F4}  {heldApart} accuracy {seen.Accuracy:F4}  {rate:F0} images/s  {epoch.Seconds:F0} s"));
     }
 }

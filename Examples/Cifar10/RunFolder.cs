@@ -1,5 +1,6 @@
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using Tapegrad.Layers;
+using Tapegrad.Optimizers;
 
 namespace Tapegrad.Examples.Cifar10;
 
@@ -10,7 +11,6 @@ namespace Tapegrad.Examples.Cifar10;
 internal sealed class RunFolder
 {
     private const string Metrics = "metrics.jsonl", Weights = "model.safetensors";
-    private static readonly JsonSerializerOptions Format = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
     private readonly string path;
 
     /// <summary>Makes the folder ready, before any work is done.</summary>
@@ -40,10 +40,19 @@ internal sealed class RunFolder
     public string WeightsPath => Path.Combine(path, Weights);
 
     /// <summary>Appends an epoch to metrics.jsonl.</summary>
-    public void Append(Epoch epoch) => File.AppendAllText(Path.Combine(path, Metrics), JsonSerializer.Serialize(new
+    /// <param name="epoch">What it came to.</param>
+    /// <param name="heldApart">What the images are called that it was measured by: the names are theirs, 'test_loss' or 'validation_loss'.</param>
+    public void Append(Epoch epoch, string heldApart)
     {
-        Epoch = epoch.Number, epoch.TrainLoss, epoch.TrainAccuracy, epoch.TestLoss, epoch.TestAccuracy, epoch.LearningRate, epoch.ImagesPerSecond, epoch.Seconds,
-    }, Format) + "\n");
+        var (trained, seen) = (epoch.Training, epoch.Validation!);
+        var line = new JsonObject
+        {
+            ["epoch"] = trained.Epoch, ["train_loss"] = trained.Loss, ["train_accuracy"] = trained.Accuracy,
+            [$"{heldApart}_loss"] = seen.Loss, [$"{heldApart}_accuracy"] = seen.Accuracy,
+            ["learning_rate"] = epoch.LearningRate, ["images_per_second"] = trained.ImagesPerSecond, ["seconds"] = epoch.Seconds,
+        };
+        File.AppendAllText(Path.Combine(path, Metrics), line.ToJsonString() + "\n");
+    }
 
     /// <summary>Writes the weights beside the old ones, then puts them in their place.</summary>
     public void Save(Module model) => model.Save(WeightsPath);

@@ -60,6 +60,44 @@ public sealed class TrainCommandTests : IDisposable
     }
 
     [Fact]
+    public void Every_option_of_the_recipe_changes_the_weights_and_works()
+    {
+        const string plain = "train --model resnet8 --epochs 1 --batch 16 --train-limit 80 --test-limit 8 --norm batch --seed 3";
+        byte[] Weights(string name, string options)
+        {
+            var outcome = program.Run($"{plain} --out {name} {options}");
+            Assert.True(outcome.ExitCode == 0, outcome.Error);
+            return File.ReadAllBytes(program.PathOf(name, "model.safetensors"));
+        }
+        var first = Weights("plain", "");
+        string[] options = ["--accumulate 2", "--average 0.9", "--label-smoothing 0.1", "--cutout 8", "--mixup 0.2", "--optimizer adamw --lr 0.001",
+            "--schedule one-cycle", "--validation 16"];
+        var all = options.Select((option, i) => Weights($"run{i}", option)).Append(first).ToArray();
+        Assert.Equal(all.Length, all.Select(Convert.ToHexString).Distinct().Count());
+    }
+
+    [Fact]
+    public void Validation_images_choose_the_weights_and_the_test_images_only_measure_them()
+    {
+        var outcome = program.Run("train --model resnet8 --epochs 4 --batch 32 --train-limit 160 --test-limit 40 --norm batch --validation 50 --out run");
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        Assert.Contains("on 110 images", outcome.Output);
+        var epochs = File.ReadAllLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
+        Assert.All(epochs, epoch => Assert.False(epoch.TryGetProperty("test_accuracy", out _)));
+        var best = epochs.Max(epoch => epoch.GetProperty("validation_accuracy").GetDouble());
+        Assert.Equal($"validation accuracy: {best:F4}", outcome.Lines[^2]);
+        var evaluated = program.Run("evaluate --weights run/model.safetensors --test-limit 40");
+        Assert.Equal(evaluated.Lines[^1], outcome.Lines[^1]);
+    }
+
+    [Theory]
+    [InlineData("--validation 64", "--validation 64", "64 training images")]
+    [InlineData("--validation 40 --batch 32", "--batch 32", "24 training images")]
+    [InlineData("--accumulate 100 --batch 32", "--accumulate 100", "2 batches")]
+    public void What_leaves_nothing_to_train_on_is_refused(string options, string what, string why) =>
+        AssertRefused(program.Run($"train --epochs 1 --train-limit 64 --test-limit 8 --out run {options}"), what, why);
+
+    [Fact]
     public void Says_what_it_trained_in_the_file()
     {
         Assert.Equal(0, program.Run($"{Cifar10Program.Short} --norm size:8 --out run").ExitCode);

@@ -1,0 +1,144 @@
+using Tapegrad.Datasets;
+using Tapegrad.Layers;
+using Tapegrad.Optimizers;
+using Xunit;
+
+namespace Tapegrad.Tests.Optimizers;
+
+/// <summary>The training loop against the same steps written out, and what each of its options changes.</summary>
+public sealed class FitTests
+{
+    private static readonly (ImageDataset Train, ImageDataset Test) Data = Shapes10.Load(50, 30);
+    private static readonly LearningRate Rate = LearningRate.Cosine(0.1, steps: 24, warmup: 0.2);
+
+    private static Sequential Model(bool batchNorm = true) => new(
+        new Conv2d(3, 4, 5, new RandomSource(1), stride: 4, bias: false),
+        batchNorm ? new BatchNorm(4) : new GroupNorm(4, GroupSpec.Count(2)),
+        new Relu(), new GlobalAveragePool(), new Linear(4, 10, new RandomSource(2)));
+
+    private static Sgd Sgd(Module model) => new(model.Parameters, momentum: 0.9, weightDecay: 1e-3);
+
+    private static float[] Values(Module model) => [.. model.State.SelectMany(parameter => parameter.Value.ToFloats())];
+
+    [Fact]
+    public void It_is_the_loop_that_one_would_write()
+    {
+        var (written, fitted) = (Model(), Model());
+        var (optimizer, epochs, steps) = (Sgd(written), new List<Epoch>(), new List<TrainingProgress>());
+        var fit = new Fit(fitted.Apply, Sgd(fitted), Rate)
+        {
+            LabelSmoothing = 0.1,
+            AfterStep = steps.Add,
+            AfterEpoch = epoch =>
+            {
+                epochs.Add(epoch);
+                return true;
+            },
+        };
+        Assert.True(fit.Run(Data.Train, Data.Test, epochs: 2, batchSize: 16, seed: 5, Augment.CropAndFlip));
+        for (var epoch = 1; epoch <= 2; epoch++)
+        {
+            var (loss, right) = (0.0, 0);
+            foreach (var batch in Data.Train.Batches(16, epochs: 1, seed: 5, Augment.CropAndFlip, firstEpoch: epoch))
+            {
+                using var tape = Tape.Training(batch.Random);
+                var logits = written.Apply(batch.Images);
+                var mean = logits.CrossEntropy(batch.Labels, 0.1);
+                loss += mean.ToDouble() * 16;
+                right += Evaluation.CountCorrect(logits, batch.Labels);
+                optimizer.Step(tape.Gradients(mean), Rate[batch.Step]);
+                var now = steps[batch.Step];
+                Assert.Equal((epoch, batch.Step % 3 + 1, 3), (now.Epoch, now.Step, now.Steps));
+                Assert.Equal(loss / 16 / now.Step, now.Loss, 1e-12);
+                Assert.Equal(right / 16.0 / now.Step, now.Accuracy);
+                Assert.True(now.ImagesPerSecond > 0);
+            }
+            var result = epochs[epoch - 1];
+            Assert.Equal(steps[3 * epoch - 1], result.Training);
+            Assert.Equal(Rate[3 * epoch - 1], result.LearningRate);
+            if (epoch == 2) Assert.Equal(Data.Test.Evaluate(written.Apply).Loss, result.Validation!.Loss);
+        }
+        Assert.Equal((6, 2), (steps.Count, epochs.Count));
+        Assert.Equal(Values(written), Values(fitted));
+    }
+
+    // Two batches of 8 are the images of one batch of 16, in the same order. GroupNorm looks at each image alone.
+    [Fact]
+    public void Accumulated_batches_make_the_step_of_one_large_batch()
+    {
+        float[] Train(int size, int together)
+        {
+            var model = Model(batchNorm: false);
+            new Fit(model.Apply, Sgd(model), Rate) { Accumulate = together }.Run(Data.Train.Take(48), null, epochs: 2, size, seed: 3, Augment.CropAndFlip);
+            return Values(model);
+        }
+        var large = Train(16, 1);
+        Assert.All(large.Zip(Train(8, 2)), pair => Assert.Equal(pair.First, pair.Second, 1e-5));
+        Assert.Contains(large.Zip(Train(8, 1)), pair => Math.Abs(pair.First - pair.Second) > 1e-3);
+        Assert.All(large.Zip(Train(4, 4)), pair => Assert.Equal(pair.First, pair.Second, 1e-5));
+    }
+
+    [Fact]
+    public void Batches_that_do_not_make_a_step_change_nothing()
+    {
+        var model = Model();
+        var before = Values(model);
+        new Fit(model.Apply, Sgd(model), Rate) { Accumulate = 4 }.Run(Data.Train, null, epochs: 1, batchSize: 16, seed: 3);
+        Assert.Equal(before, Values(model));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Fit(model.Apply, Sgd(model), Rate) { Accumulate = 0 }.Run(Data.Train, null, 1, 16, 3));
+    }
+
+    [Fact]
+    public void Averages_are_taken_after_every_step_and_used_in_validation()
+    {
+        var model = Model();
+        var average = new AveragedWeights(model.State, 0.9);
+        Evaluation? seen = null;
+        var fit = new Fit(model.Apply, Sgd(model), Rate)
+        {
+            Average = average,
+            AfterEpoch = epoch =>
+            {
+                seen = epoch.Validation;
+                return true;
+            },
+        };
+        fit.Run(Data.Train, Data.Test, epochs: 2, batchSize: 16, seed: 3);
+        Assert.Equal(6, average.Steps);
+        Assert.NotEqual(Data.Test.Evaluate(model.Apply).Loss, seen!.Loss);
+        using (average.Use()) Assert.Equal(Data.Test.Evaluate(model.Apply).Loss, seen.Loss);
+    }
+
+    [Fact]
+    public void A_callback_or_a_cancellation_ends_it()
+    {
+        var (model, epochs, steps) = (Model(), 0, 0);
+        using var cancel = new CancellationTokenSource();
+        Fit Counting(int last) => new(model.Apply, Sgd(model), Rate)
+        {
+            AfterStep = _ =>
+            {
+                if (++steps == last) cancel.Cancel();
+            },
+            AfterEpoch = _ => ++epochs < 2,
+        };
+        Assert.True(Counting(int.MaxValue).Run(Data.Train, null, epochs: 9, batchSize: 16, seed: 3, cancellation: cancel.Token));
+        Assert.Equal((2, 6), (epochs, steps));
+        (epochs, steps) = (0, 0);
+        Assert.False(Counting(4).Run(Data.Train, null, epochs: 9, batchSize: 16, seed: 3, cancellation: cancel.Token));
+        Assert.Equal((1, 4), (epochs, steps));
+    }
+
+    [Fact]
+    public void A_loss_that_is_not_finite_is_named_with_its_layer_and_no_step_is_taken()
+    {
+        var model = Model();
+        model.Children.OfType<Linear>().Single().Weight.Value = Tensor.Full(new Shape(4, 10), double.PositiveInfinity);
+        var before = Values(model);
+        var error = Assert.Throws<NonFiniteException>(() => new Fit(model.Apply, Sgd(model), Rate).Run(Data.Train, null, 1, 16, 3));
+        Assert.Contains("the loss of step 0 (epoch 1) is NaN", error.Message);
+        Assert.Contains("weight", error.Message);
+        Assert.Equal(before, Values(model));
+        Assert.Null(Tape.Current);
+    }
+}
