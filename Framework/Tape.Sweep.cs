@@ -18,6 +18,8 @@ public sealed partial class Tape
         var wanted = new bool[start + 1];
         foreach (var record in records)
             if (record <= start) wanted[record] = true;   // y does not depend on what came later
+        if (release)
+            for (var later = start + 1; later < entries.Count; later++) entries[later].Value.ComputeForgotten();   // while what it needs is there
         using var _ = createGraph ? null : Pause();
         var layer = LayerContext.Current;
         try

@@ -13,8 +13,10 @@ namespace Tapegrad;
 /// </summary>
 /// <remarks>
 /// A tensor needs no disposal. Made inside a <see cref="Scope"/> (a <see cref="Tape"/> is one), it is good until the scope ends;
-/// later use throws and names <see cref="Keep"/>. Made outside, it lives as long as it is referenced. Reading is thread-safe;
-/// recording belongs to the tape's thread.
+/// later use throws and names <see cref="Keep"/>. Made outside, it lives as long as it is referenced. Recording belongs to the
+/// tape's thread; reading is thread-safe.
+/// A value that its tape can compute again (<see cref="Tape.RecordKernel"/>) has three states: its numbers are here; they were forgotten after
+/// their first use, and the next reader, on the tape's thread, gets them computed again; or they are gone with the tape.
 /// </remarks>
 public sealed class Tensor
 {
@@ -125,7 +127,11 @@ public sealed class Tensor
     internal Tensor View(Shape shape)
     {
         var view = new Tensor(shape, Device, Buffer);
-        again = null;   // somebody else sees the memory now
+        if (again is not null && Tape is { IsDisposed: false } tape)
+        {
+            tape.AdoptFromInside(this);   // it may have been computed again for an inner scope
+            again = null;                 // somebody else sees the memory now
+        }
         return view;
     }
 
@@ -190,6 +196,12 @@ public sealed class Tensor
         wasForgotten = true;
         Device.Pool.Return(buffer);
         return true;
+    }
+
+    /// <summary>Has the numbers here from now on, if they were forgotten.</summary>
+    internal void ComputeForgotten()
+    {
+        if (IsStale && !IsGone) Tape!.AdoptFromInside(View(Shape));
     }
 
     private Buffer ComputeAgain()
@@ -280,12 +292,15 @@ public sealed class Tensor
             throw new ShapeException($"{count} numbers for the shape {shape}, which has {shape.Count} elements.");
     }
 
-    private InvalidOperationException Stale() => new(buffer.LastChange == BufferChange.Updated
+    private InvalidOperationException Stale() => new(again is not null && Tape is { IsDisposed: false }
+        ? $"the memory of this value {Shape} was given back after its first use, and only the thread of its tape can compute it again: "
+            + "call Keep() there."
+        : buffer.LastChange == BufferChange.Updated
         ? $"{Parameter?.Name ?? $"the parameter behind this tensor {Shape}"} was updated after this value was taken (for "
             + "instance after the forward pass that still needs it). Compute again with the new value, or ask for the gradients "
             + "before the optimizer's step."
         : $"this tensor's scope has ended (shape {Shape}), or a sweep with release has freed it: call Keep() to take it out, "
-            + "while the scope is open, on its thread.");
+            + "while the scope is open.");
 
     // ---- printing -------------------------------------------------------------------------------------------------------------
 
@@ -295,11 +310,20 @@ public sealed class Tensor
         var heading = $"Tensor {Shape} on {Device}";
         if (IsGone)
         {
-            var cause = buffer.LastChange == BufferChange.Updated ? "the parameter was updated" : "its scope has ended";
+            var cause = buffer.LastChange == BufferChange.Updated ? "the parameter was updated"
+                : again is not null && Tape is { IsDisposed: false } ? "only its tape's thread can compute them again" : "its scope has ended";
             return $"{heading} (its numbers are gone: {cause})";
         }
         var text = new StringBuilder(heading);
-        var values = ToDoubles();
+        double[] values;
+        try
+        {
+            values = ToDoubles();
+        }
+        catch (InvalidOperationException e)   // what they would be computed from is gone, or was updated
+        {
+            return $"{heading} (its numbers are gone: {e.Message})";
+        }
         if (Shape.Rank == 0) return text.Append(": ").Append(Format(values[0])).ToString();
         if (Count == 0) return text.Append(": empty").ToString();
         text.AppendLine();

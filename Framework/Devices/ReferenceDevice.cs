@@ -14,30 +14,50 @@ public sealed class ReferenceDevice : Device
     /// <inheritdoc/>
     protected override Buffer Create(int length) => new HostBuffer<double>(length);
 
+    // A verb keeps its buffers alive to its end: a span does not, and the collector would hand their memory to somebody else.
     private static Span<double> Numbers(Buffer buffer) => ((HostBuffer<double>)buffer).Span;
 
+    private static void KeepAlive(params ReadOnlySpan<Buffer?> buffers)
+    {
+        foreach (var buffer in buffers) GC.KeepAlive(buffer);
+    }
+
     /// <inheritdoc/>
-    public override void Write(ReadOnlySpan<double> source, Buffer target) => source.CopyTo(Numbers(target));
+    public override void Write(ReadOnlySpan<double> source, Buffer target)
+    {
+        source.CopyTo(Numbers(target));
+        KeepAlive(target);
+    }
 
     /// <inheritdoc/>
     public override void Write(ReadOnlySpan<float> source, Buffer target)
     {
         var numbers = Numbers(target);
         for (var i = 0; i < source.Length; i++) numbers[i] = source[i];
+        KeepAlive(target);
     }
 
     /// <inheritdoc/>
-    public override void Read(Buffer source, Span<double> target) => Numbers(source).CopyTo(target);
+    public override void Read(Buffer source, Span<double> target)
+    {
+        Numbers(source).CopyTo(target);
+        KeepAlive(source);
+    }
 
     /// <inheritdoc/>
     public override void Read(Buffer source, Span<float> target)
     {
         var numbers = Numbers(source);
         for (var i = 0; i < numbers.Length; i++) target[i] = (float)numbers[i];
+        KeepAlive(source);
     }
 
     /// <inheritdoc/>
-    public override void Fill(Buffer target, double value) => Numbers(target).Fill(value);
+    public override void Fill(Buffer target, double value)
+    {
+        Numbers(target).Fill(value);
+        KeepAlive(target);
+    }
 
     /// <inheritdoc/>
     public override void Copy(Shape extent, Buffer source, Walk from, Buffer target, Walk to)
@@ -47,6 +67,7 @@ public sealed class ReferenceDevice : Device
         var read = new Walker(extent, from);
         var write = new Walker(extent, to);
         for (var i = 0; i < extent.Count; i++) copies[write.Next()] = numbers[read.Next()];
+        KeepAlive(source, target);
     }
 
     /// <inheritdoc/>
@@ -55,6 +76,7 @@ public sealed class ReferenceDevice : Device
         var input = Numbers(x);
         var output = Numbers(y);
         for (var i = 0; i < output.Length; i++) output[i] = map.Apply(new Real64(input[i])).Value;
+        KeepAlive(x, y);
     }
 
     /// <inheritdoc/>
@@ -66,6 +88,7 @@ public sealed class ReferenceDevice : Device
         var walkA = new Walker(shape, new Walk(0, shapeA.BroadcastStrides(shape)));
         var walkB = new Walker(shape, new Walk(0, shapeB.BroadcastStrides(shape)));
         for (var i = 0; i < shape.Count; i++) output[i] = zip.Apply(new Real64(left[walkA.Next()]), new Real64(right[walkB.Next()])).Value;
+        KeepAlive(a, b, y);
     }
 
     /// <inheritdoc/>
@@ -81,6 +104,7 @@ public sealed class ReferenceDevice : Device
             var place = results.Next();
             output[place] = fold.Apply(new Real64(output[place]), new Real64(input[i])).Value;
         }
+        KeepAlive(x, y);
     }
 
     /// <inheritdoc/>
@@ -101,6 +125,7 @@ public sealed class ReferenceDevice : Device
                             * right[geometry.OffsetsB[batch] + (geometry.TransposeB ? column * inner + k : k * columns + column)];
                     output[next++] = sum;
                 }
+        KeepAlive(a, b, y);
     }
 
     /// <inheritdoc/>
@@ -109,6 +134,7 @@ public sealed class ReferenceDevice : Device
         var pixels = Numbers(x);
         var elements = Numbers(windows);
         for (var i = 0; i < elements.Length; i++) elements[i] = PixelOf(geometry, i) is var pixel and >= 0 ? pixels[pixel] : 0;
+        KeepAlive(x, windows);
     }
 
     /// <inheritdoc/>
@@ -119,6 +145,7 @@ public sealed class ReferenceDevice : Device
         pixels.Clear();
         for (var i = 0; i < elements.Length; i++)
             if (PixelOf(geometry, i) is var pixel and >= 0) pixels[pixel] += elements[i];
+        KeepAlive(windows, x);
     }
 
     // Where in [N, H, W, C] the element of windows [N, OH, OW, KH, KW, C] comes from; -1 when it lies in the padding.
@@ -141,6 +168,7 @@ public sealed class ReferenceDevice : Device
         var slices = Numbers(x);
         var picked = Numbers(y);
         for (var i = 0; i < picked.Length; i++) picked[i] = slices[PlaceOf(geometry, i)];
+        KeepAlive(x, y);
     }
 
     /// <inheritdoc/>
@@ -150,6 +178,7 @@ public sealed class ReferenceDevice : Device
         var slices = Numbers(x);
         slices.Clear();
         for (var i = 0; i < picked.Length; i++) slices[PlaceOf(geometry, i)] += picked[i];
+        KeepAlive(y, x);
     }
 
     // Where in [Outer, Length, Inner] the element of [Outer, Indices, Inner] comes from.
@@ -165,6 +194,7 @@ public sealed class ReferenceDevice : Device
     {
         var numbers = Numbers(target);
         for (var i = 0; i < numbers.Length; i++) numbers[i] = random.Uniform(i);
+        KeepAlive(target);
     }
 
     /// <inheritdoc/>
@@ -172,6 +202,7 @@ public sealed class ReferenceDevice : Device
     {
         var numbers = Numbers(target);
         for (var i = 0; i < numbers.Length; i++) numbers[i] = random.Normal(i);
+        KeepAlive(target);
     }
 
     /// <inheritdoc/>
@@ -191,15 +222,17 @@ public sealed class ReferenceDevice : Device
             if (first is not null) firsts[i] = one.Value;
             if (second is not null) seconds[i] = two.Value;
         }
+        KeepAlive(parameter, gradient, first, second);
     }
 
     /// <inheritdoc/>
     public override int FirstNonFinite(Buffer x)
     {
         var numbers = Numbers(x);
-        for (var i = 0; i < numbers.Length; i++)
-            if (!double.IsFinite(numbers[i])) return i;
-        return -1;
+        var first = 0;
+        while (first < numbers.Length && double.IsFinite(numbers[first])) first++;
+        KeepAlive(x);
+        return first < numbers.Length ? first : -1;
     }
 
     // Goes through an extent in row-major order, the last axis fastest, as the digits of a counter do, and says where in a buffer a walk stands.

@@ -7,7 +7,7 @@ public enum BufferChange
     None,
     /// <summary>A parameter's value was updated in place.</summary>
     Updated,
-    /// <summary>The buffer went back to its pool when a scope ended or a sweep released it.</summary>
+    /// <summary>The memory went back to its pool, or was changed by a sweep that had no more use for the numbers in it.</summary>
     Returned,
 }
 
@@ -53,7 +53,7 @@ public abstract class Buffer
     /// <summary>Its first element in the region.</summary>
     internal int Start { get; private set; }
 
-    /// <summary>Whether it occupies its place in the region, or waits to do so again.</summary>
+    /// <summary>Whether it occupies its place in the region; false while it waits to be handed out again.</summary>
     internal bool IsCut { get; set; }
 
     /// <summary>

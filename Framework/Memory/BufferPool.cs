@@ -49,9 +49,9 @@ public sealed class BufferPool
     /// <summary>A buffer of exactly <paramref name="length"/> elements. Its contents are whatever was there before.</summary>
     public Buffer Rent(int length)
     {
+        if (length >= LeastCut) return RentLong(length);
         lock (gate)
         {
-            if (length >= LeastCut) return Cut(length);
             if (shelves.TryGetValue(length, out var shelf) && shelf.TryPop(out var buffer))
             {
                 Reused++;
@@ -101,18 +101,31 @@ public sealed class BufferPool
         }
     }
 
+    private Buffer RentLong(int length)
+    {
+        lock (gate)
+            if (CutFromRegions(length) is { } buffer) return buffer;
+            else if (regions.Count == 0) return CutFromNewRegion(length);
+        // The collector sees small objects only, not what was cut for them. Before more memory is taken, it may find some that were forgotten.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();   // outside of the lock: they give back what they find
+        lock (gate) return CutFromRegions(length) ?? CutFromNewRegion(length);
+    }
+
     // From the shortest run that is long enough, so that long ones stay whole.
-    private Buffer Cut(int length)
+    private Buffer? CutFromRegions(int length)
     {
         Region? best = null;
         var shortest = int.MaxValue;
         foreach (var region in regions)
             if (region.ShortestRun(length) is var run && run < shortest) (best, shortest) = (region, run);
-        if (best is not null)
-        {
-            Reused++;
-            return best.Cut(length);
-        }
+        if (best is null) return null;
+        Reused++;
+        return best.Cut(length);
+    }
+
+    private Buffer CutFromNewRegion(int length)
+    {
         Created++;
         var total = regions.Sum(region => (long)region.Length);
         var memory = create((int)Math.Max(Region.Occupied(length), Math.Clamp(total / 2, LeastRegion, 1 << 28)));

@@ -43,6 +43,7 @@ public static class Conv2dOperation
         if (bias is not null && bias.Shape != new Shape(outputs))
             throw new ShapeException($"conv2d: the bias {bias.Shape} must be [{outputs}].");
         Tensor.CheckDevice("conv2d", x, weight);
+        if (bias is not null) Tensor.CheckDevice("conv2d", x, bias);
         return Convolve(x, weight, bias, geometry);
     }
 

@@ -37,6 +37,7 @@ public static class ConvTranspose2dOperation
         if (bias is not null && bias.Shape != new Shape(outputs))
             throw new ShapeException($"conv-transpose 2d: the bias {bias.Shape} must be [{outputs}].");
         Tensor.CheckDevice("conv-transpose 2d", x, weight);
+        if (bias is not null) Tensor.CheckDevice("conv-transpose 2d", x, bias);
         var kernel = new Size2d(weight.Shape[0], weight.Shape[1]);
         var height = Length(x.Shape[1], step.Height, padding.Height, spread.Height, kernel.Height, outputPadding.Height);
         var width = Length(x.Shape[2], step.Width, padding.Width, spread.Width, kernel.Width, outputPadding.Width);

@@ -193,9 +193,55 @@ public sealed class ForgettingTests : EngineTest
         var y = PlusOne(tape.Watch(Vector(1, 2)));
         OnAnotherThread(() => Near([2, 3], y));
         y.Square();
-        OnAnotherThread(() => Throws<InvalidOperationException>(() => y.ToDoubles(), "on its thread", "Keep()"));
+        OnAnotherThread(() => Throws<InvalidOperationException>(() => y.ToDoubles(), "only the thread of its tape", "Keep()"));
         OnAnotherThread(() => Assert.Contains("gone", y.ToString()));
         Near([2, 3], y);
+    }
+
+    // Seen while it is computed again for an inner scope, as by a second sweep's pull, the memory must outlive that scope.
+    [Fact]
+    public void A_view_in_an_inner_scope_or_in_a_pull_keeps_it_for_the_tape()
+    {
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Vector(1, 2));
+        var y = PlusOne(x);
+        var z = y.Square();
+        using (new Scope()) y.StopGradient().Mean().ToDouble();
+        for (var i = 0; i < 9; i++) Vector(7, 7);
+        Near([2, 3], y);
+        Near([4, 6], tape.Gradients(z, [x])[0]);
+        var other = PlusOne(x);
+        var product = Tape.Record("by views", (other * 1).StopGradient(),
+            (x, (_, g) => (g.Reshape(-1) * other.Reshape(-1)).Reshape(other.Shape)));
+        other.Square();
+        for (var sweep = 0; sweep < 3; sweep++) Near([2, 3], tape.Gradients(product, [x])[0]);
+    }
+
+    [Fact]
+    public void A_sweep_that_releases_what_it_would_be_computed_from_leaves_it_whole()
+    {
+        var p = new Parameter("p", Vector(1, 2));
+        using var tape = Tape.Training(Random);
+        var x = p.Value * 1;
+        var first = x.Square().Sum();
+        var y = PlusOne(x);
+        var z = y.Square();
+        Near([2, 4], tape.Gradients(first, release: true)[p]);
+        for (var i = 0; i < 9; i++) Vector(7, 7);
+        Near([2, 3], y);
+        Near([4, 9], z);
+    }
+
+    [Fact]
+    public void Printing_never_throws()
+    {
+        using var device = Device.Use(Device.Cpu);
+        var gamma = new Parameter("norm.gamma", Tensor.Ones(new(2)));
+        using var tape = Tape.Training(Random);
+        var y = Tensor.Ones(new(3, 2)).Normalize(new Sharing(true, true, 2), 1e-5, gamma);
+        y.Square();
+        gamma.Update(new Doubling(), gamma);
+        Assert.Contains("norm.gamma was updated", y.ToString());
     }
 
     [Fact]

@@ -76,10 +76,11 @@ public class RegionTests
     public void A_whole_region_is_used_to_its_end()
     {
         var pool = Pool();
-        RentAll(pool, RegionLength - 16);
+        var whole = RentAll(pool, RegionLength - 16);
         Assert.Equal(1, pool.Created);
         RentAll(pool, Least);
         Assert.Equal(2, pool.Created);
+        GC.KeepAlive(whole);
     }
 
     [Fact]
@@ -120,8 +121,9 @@ public class RegionTests
     public void Regions_grow_with_what_is_needed()
     {
         var pool = Pool();
-        for (var i = 0; i < 200; i++) pool.Rent(RegionLength / 4);   // 50 times the first region
+        var all = RentAll(pool, Enumerable.Repeat(RegionLength / 4, 200));   // 50 times the first region
         Assert.InRange(pool.Created, 5, 15);
+        GC.KeepAlive(all);
     }
 
     [Fact]
@@ -164,6 +166,18 @@ public class RegionTests
         Assert.Equal((1L, whole), (pool.Created, pool.BytesWaiting));
         GC.KeepAlive(pool);
     }
+
+    // The collector sees small objects only: it is asked before the pool grows.
+    [Fact]
+    public void Forgotten_buffers_do_not_make_the_pool_grow()
+    {
+        var pool = Pool();
+        for (var i = 0; i < 200; i++) Forget(pool);
+        Assert.InRange(pool.Created, 1, 3);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Forget(BufferPool pool) => pool.Rent(RegionLength / 4);
 
     [Fact]
     public void Beyond_the_bound_a_region_goes_when_nothing_is_cut_from_it()

@@ -63,16 +63,32 @@ public sealed unsafe partial class CpuDevice : Device
     }
 
     /// <inheritdoc/>
-    public override void Write(ReadOnlySpan<double> source, Buffer target) => TensorPrimitives.ConvertTruncating(source, Numbers(target));
+    public override void Write(ReadOnlySpan<double> source, Buffer target)
+    {
+        TensorPrimitives.ConvertTruncating(source, Numbers(target));
+        GC.KeepAlive(target);
+    }
 
     /// <inheritdoc/>
-    public override void Write(ReadOnlySpan<float> source, Buffer target) => source.CopyTo(Numbers(target));
+    public override void Write(ReadOnlySpan<float> source, Buffer target)
+    {
+        source.CopyTo(Numbers(target));
+        GC.KeepAlive(target);
+    }
 
     /// <inheritdoc/>
-    public override void Read(Buffer source, Span<double> target) => TensorPrimitives.ConvertTruncating<float, double>(Numbers(source), target);
+    public override void Read(Buffer source, Span<double> target)
+    {
+        TensorPrimitives.ConvertTruncating<float, double>(Numbers(source), target);
+        GC.KeepAlive(source);
+    }
 
     /// <inheritdoc/>
-    public override void Read(Buffer source, Span<float> target) => Numbers(source).CopyTo(target);
+    public override void Read(Buffer source, Span<float> target)
+    {
+        Numbers(source).CopyTo(target);
+        GC.KeepAlive(source);
+    }
 
     /// <inheritdoc/>
     public override void Fill(Buffer target, double value)
@@ -89,7 +105,13 @@ public sealed unsafe partial class CpuDevice : Device
     /// <inheritdoc/>
     public override int FirstNonFinite(Buffer x)
     {
-        var numbers = Numbers(x);
+        var first = FirstNonFinite(Numbers(x));
+        GC.KeepAlive(x);
+        return first;
+    }
+
+    private static int FirstNonFinite(Span<float> numbers)
+    {
         const int block = 4096;
         for (var start = 0; start < numbers.Length; start += block)
         {
