@@ -204,7 +204,7 @@ public sealed partial class Tape : Scope
         // a record of its own for a value that has one
         if (value.Record >= 0 || value.Parameter is not null) value = value.View(value.Shape);
         foreach (var input in inputs)
-            if (Owns(input)) input.Forget();
+            if (Owns(input)) input.Forget();   // this was its first use
         return Append(new Entry(name, value, inputs, LayerContext.Current)
         {
             Pulls = pulls,

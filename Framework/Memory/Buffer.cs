@@ -26,7 +26,7 @@ public abstract class Buffer
     {
         Length = length;
         Bytes = bytes;
-        GC.SuppressFinalize(this);   // see ReturnTo
+        GC.SuppressFinalize(this);   // see BelongTo
     }
 
     /// <summary>Gives the memory back to the region that it was cut from, when nobody refers to the buffer any more.</summary>
@@ -61,7 +61,8 @@ public abstract class Buffer
     /// </summary>
     protected internal abstract Buffer Cut(int start, int length);
 
-    internal void ReturnTo(Region region, int start)
+    /// <summary>Says where it was cut from: its place goes back there when nobody refers to it any more.</summary>
+    internal void BelongTo(Region region, int start)
     {
         (Region, Start) = (region, start);
         GC.ReRegisterForFinalize(this);

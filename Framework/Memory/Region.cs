@@ -55,7 +55,7 @@ internal sealed class Region
         if (!idle.Remove((start, length), out var buffer))
         {
             buffer = memory.Cut(start, length);
-            buffer.ReturnTo(this, start);
+            buffer.BelongTo(this, start);
         }
         buffer.IsCut = true;
         return buffer;

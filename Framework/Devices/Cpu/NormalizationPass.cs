@@ -4,7 +4,7 @@ using static Tapegrad.Devices.NormalizationRows;
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// One normalization, forwards or backwards. x^ = ((x - pivot) - remainder) * inverse, where the set's mean is kept as two numbers: its first
+/// One normalization, forwards, forwards once more from the statistics that are there, or backwards. x^ = ((x - pivot) - remainder) * inverse, where the set's mean is kept as two numbers: its first
 /// element, and the mean of what is left when that one is subtracted. So a constant set gives exactly 0, and a large mean costs no digits.
 /// </summary>
 /// <remarks>

@@ -15,12 +15,13 @@ internal interface IItemBody
 /// every item writes its own results: any number of threads gives the same bits.
 /// </summary>
 /// <remarks>
-/// The calling thread and its helpers each begin with a range of their own, one item after the other, and then take what is left of the others',
-/// until nothing is; the caller returns when all are done. Since one operation's items lie in the order of its batch as the next one's do, most of
-/// what a thread reads is what it wrote, and still in its processor's caches. The caller never waits for a helper that has not come: one that
-/// sleeps, or whose processor is busy with something else, costs its share and no more. Helpers are threads of the library's own. They watch for work for a while before they sleep, since a training step brings the next within microseconds and
-/// waking a thread takes longer than most work. One piece of work at a time is shared: what is asked for meanwhile, by an item or by another
-/// thread, is done by the one who asks. Thread-safe; allocates nothing. Helpers never record on a tape.
+/// The calling thread and its helpers each begin with a range of their own, one item after the other, and then take what is left of the
+/// others', until nothing is; the caller returns when all are done. Since one operation's items lie in the order of its batch as the next one's
+/// do, most of what a thread reads is what it wrote, and still in its processor's caches. The caller never waits for a helper that has not come:
+/// one that sleeps, or whose processor is busy with something else, costs its share and no more. Helpers are threads of the library's own. They
+/// watch for work for a while before they sleep, since a training step brings the next within microseconds and waking a thread takes longer than
+/// most work. One piece of work at a time is shared: what is asked for meanwhile, by an item or by another thread, is done by the one who asks.
+/// Thread-safe; allocates nothing. Helpers never record on a tape.
 /// </remarks>
 public static class Workers
 {
@@ -126,10 +127,11 @@ public static class Workers
     {
         var all = Volatile.Read(ref tickets);
         var count = Volatile.Read(ref parts);
-        for (var i = 0; i < count && thread < count; i++)
+        if (thread >= count) return;
+        for (var i = 0; i < count; i++)
         {
             var part = (thread + i) % count;
-            if (part * Apart < all.Length) TakePart(ref all[part * Apart], part, thread);
+            if (part * Apart < all.Length) TakePart(ref all[part * Apart], part, thread);   // the tickets may be older than the count
         }
     }
 
@@ -140,6 +142,7 @@ public static class Workers
             var now = Volatile.Read(ref ticket);
             var left = (int)now;
             if (left == 0 || part >= parts || thread >= parts) return;
+            // What is read until the exchange may be another work's; then the exchange fails.
             var (action, item) = (body, backwards ? Start(part) + left - 1 : Start(part + 1) - left);
             if (Interlocked.CompareExchange(ref ticket, now - 1, now) != now) continue;   // somebody else was faster
             try
