@@ -26,7 +26,8 @@ public sealed unsafe partial class CpuDevice
         // Packing a panel of b pays when many rows use it; but a few items at least are wanted, for the threads.
         var itemTiles = ItemTiles;
         while (itemTiles > 4 && geometry.OffsetsA.Length * ((rows - 1) / (itemTiles * TileRows) + 1) * columnItems < 8) itemTiles /= 2;
-        var itemRows = itemTiles * TileRows;
+        var tiles = (rows - 1) / TileRows + 1;
+        var itemRows = ((tiles - 1) / ((tiles - 1) / itemTiles + 1) + 1) * TileRows;   // as many items, but of equal size
         var rowItems = (rows - 1) / itemRows + 1;
         var each = (long)Math.Min(rows, itemRows) * Math.Min(columns, ItemPanels * PanelColumns) * Math.Max(1, geometry.Inner) / Lanes;
         InRanges(geometry.OffsetsA.Length * rowItems * columnItems, each, (from, to) =>
