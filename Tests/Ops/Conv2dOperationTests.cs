@@ -186,4 +186,15 @@ public class Conv2dOperationTests
         Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 6, 2), dilation: 2), "conv2d", "dilation 2");
         Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 6, 2), stride: new Size2d(1, 0)), "conv2d", "stride 1x0");
     }
+
+    [Fact]
+    public void RefusesABiasOnAnotherDevice()
+    {
+        using var device = Device.Use(Device.Cpu);
+        var (x, w) = (Counting(1, 3, 3, 2), Counting(3, 3, 2, 2));
+        Tensor bias;
+        using (Device.Use(Device.Reference)) bias = Vector(1, 2);
+        Refuses<InvalidOperationException>(() => x.Conv2d(w, bias), "conv2d", "CPU", "device");
+        Refuses<InvalidOperationException>(() => x.ConvTranspose2d(w, bias), "conv-transpose 2d", "device");
+    }
 }
