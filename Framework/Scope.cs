@@ -49,6 +49,7 @@ public class Scope : IDisposable
     public bool IsDisposed { get; private set; }
 
     /// <summary>From now on the tensor's memory lives as long as this scope, wherever it was made.</summary>
+    /// <exception cref="InvalidOperationException">Its numbers are gone already.</exception>
     public void Adopt(Tensor tensor)
     {
         if (tensor.Parameter is not null) return;

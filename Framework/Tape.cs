@@ -240,46 +240,6 @@ public sealed partial class Tape : Scope
     private int RecordOf(Tensor x) => x.Tape == this ? x.Record
         : x.Parameter is { IsTrainable: true } parameter && parameters.TryGetValue(parameter, out var record) ? record : -1;
 
-    // ---- sweeping -------------------------------------------------------------------------------------------------------------
-
-    /// <summary>The gradient of a loss with respect to every trainable parameter it was computed from.</summary>
-    /// <param name="loss">A tensor of one element.</param>
-    /// <param name="release">Free each recorded value as soon as the sweep has passed it; reading one later throws and names
-    /// <see cref="Tensor.Keep"/>.</param>
-    public Gradients Gradients(Tensor loss, bool release = false)
-    {
-        if (loss.Count != 1)
-            throw new ShapeException($"Gradients: the loss has the shape {loss.Shape}; it must be one number. Take its mean, or "
-                + "use the overload with a seed.");
-        var found = Find(loss, loss.Constant(loss.Shape, 1), parameters.Values, createGraph: false, release);
-        var result = new Dictionary<Parameter, Tensor>(parameters.Count);
-        foreach (var (parameter, record) in parameters)
-            if (record < found.Length && found[record] is { } gradient) result[parameter] = gradient;
-        return new Gradients(result, proposals);
-    }
-
-    /// <summary>
-    /// The gradients of y with respect to some tensors: sum over y of seed * dy/dx, of x's shape. Zero where y does not depend on
-    /// x.
-    /// </summary>
-    /// <param name="y">A value that this tape recorded.</param>
-    /// <param name="wrt">Parameters' values, watched tensors, or anything that was computed from them.</param>
-    /// <param name="seed">A covector of y's shape; ones when not given.</param>
-    /// <param name="createGraph">Record the sweep on this tape too, so that the results can be differentiated again.</param>
-    /// <exception cref="InvalidOperationException">This tape did not record <paramref name="y"/> or one of
-    /// <paramref name="wrt"/>.</exception>
-    public Tensor[] Gradients(Tensor y, Tensor[] wrt, Tensor? seed = null, bool createGraph = false)
-    {
-        seed ??= y.Constant(y.Shape, 1);
-        if (seed.Shape != y.Shape)
-            throw new ShapeException($"Gradients: the seed has the shape {seed.Shape}, but y has {y.Shape}.");
-        foreach (var x in wrt)
-            if (RecordOf(x) < 0) throw NotRecorded(x);
-        var records = Array.ConvertAll(wrt, RecordOf);
-        var found = Find(y, seed, records, createGraph, release: false);
-        return [.. wrt.Zip(records, (x, record) => (record < found.Length ? found[record] : null) ?? x.Constant(x.Shape, 0))];
-    }
-
     // ---- errors ---------------------------------------------------------------------------------------------------------------
 
     private void CheckOpen()

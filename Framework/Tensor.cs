@@ -15,16 +15,10 @@ namespace Tapegrad;
 /// A tensor needs no disposal. Made inside a <see cref="Scope"/> (a <see cref="Tape"/> is one), it is good until the scope ends;
 /// later use throws and names <see cref="Keep"/>. Made outside, it lives as long as it is referenced. Recording belongs to the
 /// tape's thread; reading is thread-safe.
-/// A value that its tape can compute again (<see cref="Tape.RecordKernel"/>) has three states: its numbers are here; they were forgotten after
-/// their first use, and the next reader, on the tape's thread, gets them computed again; or they are gone with the tape.
+/// <c>Tensor.Life.cs</c> says when the numbers come and go.
 /// </remarks>
-public sealed class Tensor
+public sealed partial class Tensor
 {
-    private Buffer buffer;
-    private long stamp;
-    private Func<Tensor>? again;
-    private bool wasForgotten;
-
     internal Tensor(Shape shape, Device device, Buffer buffer)
     {
         Shape = shape;
@@ -47,17 +41,6 @@ public sealed class Tensor
     internal Parameter? Parameter { get; init; }
     internal Tape? Tape { get; set; }
     internal int Record { get; set; } = -1;
-
-    /// <summary>The numbers, unless they are gone: then an error that says why, and what to do.</summary>
-    internal Buffer Buffer => buffer.Stamp == stamp ? buffer : ComputeAgain();
-
-    /// <summary>The buffer whether or not its numbers are still this tensor's: for bookkeeping, never for reading.</summary>
-    internal Buffer Memory => buffer;
-
-    internal bool IsStale => buffer.Stamp != stamp;
-
-    // Whether the numbers are gone for good. A tape belongs to its thread, so no other one can compute them again.
-    private bool IsGone => IsStale && (again is null || Tape is null || Tape != Tape.Current);
 
     // ---- creation -------------------------------------------------------------------------------------------------------------
 
@@ -123,18 +106,6 @@ public sealed class Tensor
         return tensor;
     }
 
-    /// <summary>The same numbers under another shape, unrecorded.</summary>
-    internal Tensor View(Shape shape)
-    {
-        var view = new Tensor(shape, Device, Buffer);
-        if (again is not null && Tape is { IsDisposed: false } tape)
-        {
-            tape.AdoptFromInside(this);   // it may have been computed again for an inner scope
-            again = null;                 // somebody else sees the memory now
-        }
-        return view;
-    }
-
     // ---- reading --------------------------------------------------------------------------------------------------------------
 
     /// <summary>The numbers, row-major.</summary>
@@ -180,49 +151,7 @@ public sealed class Tensor
         return ToDoubles()[index];
     }
 
-    // ---- life -----------------------------------------------------------------------------------------------------------------
-
-    /// <summary>How the tape may compute the numbers again, to the bit, so that it can forget them meanwhile.</summary>
-    internal void CanBeComputedBy(Func<Tensor>? formula) => again = formula;
-
-    /// <summary>
-    /// Gives the memory back until somebody reads the numbers: they are computed again then, for the innermost scope. Once only:
-    /// what is read twice on the way forward stays from then on.
-    /// </summary>
-    /// <returns>Whether the memory was given back.</returns>
-    internal bool Forget()
-    {
-        if (again is null || wasForgotten) return false;
-        wasForgotten = true;
-        Device.Pool.Return(buffer);
-        return true;
-    }
-
-    /// <summary>Has the numbers here from now on, if they were forgotten.</summary>
-    internal void ComputeForgotten()
-    {
-        if (IsStale && !IsGone) Tape!.AdoptFromInside(View(Shape));
-    }
-
-    private Buffer ComputeAgain()
-    {
-        if (IsGone) throw Stale();
-        using var _ = Tape!.Pause();
-        var computed = again!();
-        (buffer, stamp) = (computed.buffer, computed.stamp);
-        return buffer;
-    }
-
-    /// <summary>
-    /// Takes the numbers out of their scope, so that they outlive it, and returns them as a tensor that is not on any tape. The
-    /// collector frees them.
-    /// </summary>
-    public Tensor Keep()
-    {
-        var kept = View(Shape);
-        if (Parameter is null) buffer.Owner = 0;
-        return kept;
-    }
+    // ---- for operations -------------------------------------------------------------------------------------------------------
 
     /// <summary>
     /// Applies a formula to every element. The result is not recorded: see
@@ -292,38 +221,22 @@ public sealed class Tensor
             throw new ShapeException($"{count} numbers for the shape {shape}, which has {shape.Count} elements.");
     }
 
-    private InvalidOperationException Stale() => new(again is not null && Tape is { IsDisposed: false }
-        ? $"the memory of this value {Shape} was given back after its first use, and only the thread of its tape can compute it again: "
-            + "call Keep() there."
-        : buffer.LastChange == BufferChange.Updated
-        ? $"{Parameter?.Name ?? $"the parameter behind this tensor {Shape}"} was updated after this value was taken (for "
-            + "instance after the forward pass that still needs it). Compute again with the new value, or ask for the gradients "
-            + "before the optimizer's step."
-        : $"this tensor's scope has ended (shape {Shape}), or a sweep with release has freed it: call Keep() to take it out, "
-            + "while the scope is open.");
-
     // ---- printing -------------------------------------------------------------------------------------------------------------
 
     /// <summary>The shape and an excerpt of the numbers; never throws.</summary>
     public override string ToString()
     {
         var heading = $"Tensor {Shape} on {Device}";
-        if (IsGone)
-        {
-            var cause = buffer.LastChange == BufferChange.Updated ? "the parameter was updated"
-                : again is not null && Tape is { IsDisposed: false } ? "only its tape's thread can compute them again" : "its scope has ended";
-            return $"{heading} (its numbers are gone: {cause})";
-        }
-        var text = new StringBuilder(heading);
         double[] values;
         try
         {
             values = ToDoubles();
         }
-        catch (InvalidOperationException e)   // what they would be computed from is gone, or was updated
+        catch (InvalidOperationException e)
         {
             return $"{heading} (its numbers are gone: {e.Message})";
         }
+        var text = new StringBuilder(heading);
         if (Shape.Rank == 0) return text.Append(": ").Append(Format(values[0])).ToString();
         if (Count == 0) return text.Append(": empty").ToString();
         text.AppendLine();

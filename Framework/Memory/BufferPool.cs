@@ -116,12 +116,12 @@ public sealed class BufferPool
     private Buffer? CutFromRegions(int length)
     {
         Region? best = null;
-        var shortest = int.MaxValue;
+        var (run, shortest) = (-1, int.MaxValue);
         foreach (var region in regions)
-            if (region.ShortestRun(length) is var run && run < shortest) (best, shortest) = (region, run);
+            if (region.Find(length) is var found && found.Length < shortest) (best, run, shortest) = (region, found.Run, found.Length);
         if (best is null) return null;
         Reused++;
-        return best.Cut(length);
+        return best.Cut(length, run);
     }
 
     private Buffer CutFromNewRegion(int length)
@@ -130,7 +130,7 @@ public sealed class BufferPool
         var total = regions.Sum(region => (long)region.Length);
         var memory = create((int)Math.Max(Region.Occupied(length), Math.Clamp(total / 2, LeastRegion, 1 << 28)));
         regions.Add(new Region(memory, gate));
-        return regions[^1].Cut(length);
+        return regions[^1].Cut(length, run: 0);
     }
 
     private long CountBytes()

@@ -34,23 +34,21 @@ internal sealed class Region
     /// <summary>The elements that a buffer of this length takes up: whole lines, and one of slack for a kernel's last vector.</summary>
     public static int Occupied(int length) => checked((length + Line - 1) / Line * Line + Line);
 
-    /// <summary>The length of the shortest free run in which a buffer has room; int.MaxValue if there is none.</summary>
-    public int ShortestRun(int length)
+    /// <summary>The shortest free run in which a buffer has room: its number, and its length; -1 and int.MaxValue if there is none.</summary>
+    public (int Run, int Length) Find(int length)
     {
-        var (occupied, shortest) = (Occupied(length), int.MaxValue);
-        foreach (var run in free)
-            if (run.Length >= occupied && run.Length < shortest) shortest = run.Length;
-        return shortest;
+        var (occupied, shortest, found) = (Occupied(length), int.MaxValue, -1);
+        for (var run = 0; run < free.Count; run++)
+            if (free[run].Length >= occupied && free[run].Length < shortest) (found, shortest) = (run, free[run].Length);
+        return (found, shortest);
     }
 
-    /// <summary>Cuts a buffer from the start of that run.</summary>
-    public Buffer Cut(int length)
+    /// <summary>Cuts a buffer from the start of a run that has room for it.</summary>
+    public Buffer Cut(int length, int run)
     {
-        var (occupied, shortest, index) = (Occupied(length), ShortestRun(length), 0);
-        while (free[index].Length != shortest) index++;
-        var start = free[index].Start;
-        if (shortest == occupied) free.RemoveAt(index);
-        else free[index] = (start + occupied, shortest - occupied);
+        var (occupied, (start, whole)) = (Occupied(length), free[run]);
+        if (whole == occupied) free.RemoveAt(run);
+        else free[run] = (start + occupied, whole - occupied);
         lengthFree -= occupied;
         if (!idle.Remove((start, length), out var buffer))
         {

@@ -118,8 +118,8 @@ public static class NormalizeOperation
             var channels = gamma?.Shape ?? new Shape(x.Shape[-1]);
             var (dx, dgamma, dbeta) = (Like(x), Tensor.Create(channels, x.Device), Tensor.Create(channels, x.Device));
             var masked = geometry.Relu && residual is not null ? Like(x) : null;
-            kernels.NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer, masked is null ? null : y.Buffer, g.Buffer, dx.Buffer, dgamma.Buffer,
-                dbeta.Buffer, masked?.Buffer);
+            kernels.NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer, masked is null ? null : y.Buffer, g.Buffer,
+                dx.Buffer, dgamma.Buffer, dbeta.Buffer, masked?.Buffer);
             if (!geometry.IsGiven) return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, null, null);
             // y depends on the mean as on beta, and on the root of the variance as on gamma
             var inverse = numbers.Slice(0, 3, 1).Reshape(-1);
