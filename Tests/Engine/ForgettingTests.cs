@@ -19,6 +19,12 @@ public sealed class ForgettingTests : EngineTest
         return x + 1;
     });
 
+    // Memory of this size that was given back has other numbers from now on.
+    private static void OverwriteWhatIsFree()
+    {
+        for (var i = 0; i < 9; i++) Vector(7, 7);
+    }
+
     private static long BytesWaiting => Device.Reference.Pool.BytesWaiting;
 
     [Fact]
@@ -93,7 +99,7 @@ public sealed class ForgettingTests : EngineTest
         var constant = kept.Keep();
         var twice = Tape.Record("same", same, (same, (_, g) => g));
         foreach (var y in (Tensor[])[viewed, kept, same]) y.Square();
-        for (var i = 0; i < 9; i++) Vector(7, 7);
+        OverwriteWhatIsFree();
         foreach (var y in (Tensor[])[viewed, view, kept, constant, same, twice]) Near([2, 3], y);
         Assert.Equal(0, computed);
         tape.Dispose();
@@ -108,7 +114,7 @@ public sealed class ForgettingTests : EngineTest
         y.Square();
         var kept = y.Keep();
         tape.Dispose();
-        for (var i = 0; i < 9; i++) Vector(7, 7);
+        OverwriteWhatIsFree();
         Near([2, 3], kept);
     }
 
@@ -124,7 +130,7 @@ public sealed class ForgettingTests : EngineTest
         outer.Adopt(y);
         y.Power(3);
         tape.Dispose();
-        for (var i = 0; i < 9; i++) Vector(7, 7);
+        OverwriteWhatIsFree();
         Near([2, 3], y);
     }
 
@@ -160,7 +166,7 @@ public sealed class ForgettingTests : EngineTest
             Near([2, 3], y);
             z += y.Square();   // recorded: the tape takes y's numbers over
         }
-        for (var i = 0; i < 9; i++) Vector(7, 7);
+        OverwriteWhatIsFree();
         var before = computed;
         Near([2, 3], y);
         Assert.Equal(before, computed);
@@ -207,7 +213,7 @@ public sealed class ForgettingTests : EngineTest
         var y = PlusOne(x);
         var z = y.Square();
         using (new Scope()) y.StopGradient().Mean().ToDouble();
-        for (var i = 0; i < 9; i++) Vector(7, 7);
+        OverwriteWhatIsFree();
         Near([2, 3], y);
         Near([4, 6], tape.Gradients(z, [x])[0]);
         var other = PlusOne(x);
@@ -227,7 +233,7 @@ public sealed class ForgettingTests : EngineTest
         var y = PlusOne(x);
         var z = y.Square();
         Near([2, 4], tape.Gradients(first, release: true)[p]);
-        for (var i = 0; i < 9; i++) Vector(7, 7);
+        OverwriteWhatIsFree();
         Near([2, 3], y);
         Near([4, 9], z);
     }
