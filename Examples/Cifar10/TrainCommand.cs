@@ -39,6 +39,9 @@ internal static partial class TrainCommand
     private static readonly Option<double> Momentum = Options.Number("--momentum", "of sgd", 0.9, 0, 0.999999);
     private static readonly Option<double> WeightDecay =
         Options.Number("--weight-decay", "added to every gradient, times the parameter", 5e-4, 0, 1e6);
+    private static readonly Option<string> Decayed = Options.Choice("--decay",
+        "what decays: every parameter, or the weights of convolutions and linear layers", "all", name => name is "all" or "weights", "all|weights");
+    private static readonly Option<bool> ZeroGamma = Options.Flag("--zero-gamma", "begin with every residual block as its shortcut: its last gamma is 0");
     private static readonly Option<int> Accumulate = Options.Whole("--accumulate", "batches whose gradients make one step", 1);
     private static readonly Option<double> Average =
         Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999", 0, 0, 0.999999);
@@ -63,7 +66,7 @@ internal static partial class TrainCommand
         foreach (var holder in (Command[])[root, command])
         {
             foreach (var option in (Option[])[Data, Out, Overwrite, Download, Model, Norm, Epochs, Batch, OptimizerName, Rate, Schedule, Warmup, Momentum, WeightDecay,
-                Accumulate, Average, Smoothing, Cutout, MixupAlpha, Validation, Seed, Threads, TrainLimit, TestLimit]) holder.Add(option);
+                Decayed, ZeroGamma, Accumulate, Average, Smoothing, Cutout, MixupAlpha, Validation, Seed, Threads, TrainLimit, TestLimit]) holder.Add(option);
             holder.SetAction(Run);
         }
         root.Add(command);
@@ -88,16 +91,18 @@ internal static partial class TrainCommand
         var (batches, together) = (train.BatchesPerEpoch(batch), Get(Accumulate));
         if ((long)batches * epochs < together)
             throw new UserError($"--accumulate {together}: {epochs} epochs have only {(long)batches * epochs} batches, not one whole step.");
-        var model = Create(Get(Model), Get(Norm), train.Classes, seed);
+        var model = Create(Get(Model), Get(Norm), train.Classes, seed, Get(ZeroGamma));
         InputStatistics.Write(model, train);
         var rate = RateOf(Get(Schedule), Get(Rate), batches, together, epochs, Get(Warmup));
         var folder = new RunFolder(Get(Out), name, Get(Overwrite));
 
+        var groups = Get(Decayed) == "weights" ? ParameterGroup.DecayWeightsOnly(model.Parameters, Get(WeightDecay))
+            : [new(model.Parameters, Get(WeightDecay))];
         Optimizer optimizer = Get(OptimizerName) switch
         {
-            "sgd" => new Sgd(model.Parameters, Get(Momentum), Get(WeightDecay)),
-            "adam" => new Adam(model.Parameters, weightDecay: Get(WeightDecay)),
-            _ => new AdamW(model.Parameters, weightDecay: Get(WeightDecay)),
+            "sgd" => new Sgd(groups, Get(Momentum)),
+            "adam" => new Adam(groups),
+            _ => new AdamW(groups),
         };
         Console.WriteLine($"{Get(Model)} with {Get(Norm)} normalization,"
             + $" {model.Parameters.Sum(p => (long)p.Count).ToString("N0", CultureInfo.InvariantCulture)} parameters, "
@@ -159,11 +164,11 @@ internal static partial class TrainCommand
         return 0;
     }
 
-    public static Module Create(string architecture, string normalization, int classes, int seed)
+    public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false)
     {
         try
         {
-            return SavedModel.Create(architecture, normalization, classes, seed);
+            return SavedModel.Create(architecture, normalization, classes, seed, zeroGamma);
         }
         catch (ArgumentException e)   // for instance three groups for sixteen channels
         {

@@ -71,7 +71,7 @@ public sealed class TrainCommandTests : IDisposable
         }
         var first = Weights("plain", "");
         string[] options = ["--accumulate 2", "--average 0.9", "--label-smoothing 0.1", "--cutout 8", "--mixup 0.2", "--optimizer adamw --lr 0.001",
-            "--schedule one-cycle", "--validation 16"];
+            "--schedule one-cycle", "--validation 16", "--decay weights", "--zero-gamma"];
         var all = options.Select((option, i) => Weights($"run{i}", option)).Append(first).ToArray();
         Assert.Equal(all.Length, all.Select(Convert.ToHexString).Distinct().Count());
     }
@@ -124,6 +124,7 @@ public sealed class TrainCommandTests : IDisposable
     [InlineData("--norm grup:8", "--norm 'grup:8'")]
     [InlineData("--schedule multistep", "--schedule 'multistep'")]
     [InlineData("--optimizer rmsprop", "--optimizer 'rmsprop'")]
+    [InlineData("--decay gamma", "--decay 'gamma'")]
     [InlineData("--epochs", "--epochs")]
     [InlineData("--colour blue", "--colour")]
     public void Refuses_an_option_in_one_line_that_names_it(string option, string words)
