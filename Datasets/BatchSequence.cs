@@ -17,6 +17,9 @@ internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource
     /// <summary>The first epoch of the walk, from 1.</summary>
     public int FirstEpoch { get; init; } = 1;
 
+    /// <summary>How many batches of the first epoch are left out.</summary>
+    public int FirstBatch { get; init; }
+
     /// <summary>The number of epochs.</summary>
     public int Epochs { get; init; } = 1;
 
@@ -62,12 +65,13 @@ internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource
 
     private IEnumerable<Plan> Plans()
     {
-        var step = (FirstEpoch - 1) * dataset.BatchesPerEpoch(size, DropsLast);
+        var step = (FirstEpoch - 1) * dataset.BatchesPerEpoch(size, DropsLast) + FirstBatch;
         for (var epoch = FirstEpoch; epoch < FirstEpoch + Epochs; epoch++)
         {
             var number = epoch;   // the closure below keeps this one
             var order = Shuffles ? new Lazy<int[]>(() => orders.Split(number).Permutation(dataset.Count)) : null;
-            for (var start = 0; start < dataset.Count; start += size)
+            var first = epoch == FirstEpoch ? FirstBatch : 0;
+            for (var start = first * size; start < dataset.Count; start += size)
             {
                 var count = Math.Min(size, dataset.Count - start);
                 if (count == size || !DropsLast) yield return new Plan(step++, epoch, order, start, count);

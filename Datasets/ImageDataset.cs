@@ -136,15 +136,21 @@ public sealed class ImageDataset
     /// The number of the first epoch: a run that has k epochs behind it goes on with k + 1 as if it had not been interrupted.
     /// </param>
     /// <param name="dropLast">Leave out the images that do not fill a batch at the end of an epoch.</param>
+    /// <param name="firstBatch">
+    /// How many batches of the first epoch to leave out: a run that stopped after so many goes on as if it had not.
+    /// </param>
     /// <exception cref="ArgumentException">The size is not positive, or there would be no batch at all.</exception>
-    public IEnumerable<Batch> Batches(int size, int epochs, long seed, Augment? augment = null, int firstEpoch = 1, bool dropLast = true)
+    public IEnumerable<Batch> Batches(int size, int epochs, long seed, Augment? augment = null, int firstEpoch = 1, bool dropLast = true,
+        int firstBatch = 0)
     {
-        BatchesPerEpoch(size, dropLast);
+        var perEpoch = BatchesPerEpoch(size, dropLast);
         ArgumentOutOfRangeException.ThrowIfNegative(epochs);
         ArgumentOutOfRangeException.ThrowIfLessThan(firstEpoch, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(firstBatch);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, perEpoch);
         return new BatchSequence(this, size, new RandomSource(seed))
         {
-            FirstEpoch = firstEpoch, Epochs = epochs, Shuffles = true, DropsLast = dropLast, Augment = augment ?? Augment.None,
+            FirstEpoch = firstEpoch, FirstBatch = firstBatch, Epochs = epochs, Shuffles = true, DropsLast = dropLast, Augment = augment ?? Augment.None,
         }.Walk();
     }
 

@@ -15,7 +15,6 @@ public class Adam : Optimizer
 {
     private readonly double beta1, beta2, eps;
     private readonly bool decaysApart;
-    private readonly Dictionary<Parameter, int> ages = [];   // a parameter that joins late starts its own count
 
     /// <summary>Adapts all parameters alike.</summary>
     public Adam(IEnumerable<Parameter> parameters, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8,
@@ -38,11 +37,10 @@ public class Adam : Optimizer
         (Zeros(parameter, "mean"), Zeros(parameter, "mean_square"));
 
     /// <inheritdoc/>
-    protected override void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, Parameter? first,
+    protected override void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, long updates, Parameter? first,
         Parameter? second)
     {
-        var age = ages[parameter] = ages.GetValueOrDefault(parameter) + 1;
-        var (corrected, correction) = (rate / (1 - Math.Pow(beta1, age)), 1 / (1 - Math.Pow(beta2, age)));
+        var (corrected, correction) = (rate / (1 - Math.Pow(beta1, updates)), 1 / (1 - Math.Pow(beta2, updates)));
         var (inGradient, apart) = decaysApart ? (0.0, rate * group.WeightDecay) : (group.WeightDecay, 0.0);
         parameter.Update(new Adaptation(corrected, correction, beta1, beta2, eps, inGradient, 1 - apart), gradient, first, second);
     }

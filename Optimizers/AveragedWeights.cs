@@ -23,8 +23,11 @@ public sealed class AveragedWeights
         pairs = [.. values.Select(value => (value, new Parameter($"{value.Name}.average", value.Value * 1, trainable: false)))];
     }
 
-    /// <summary>How often the values were taken in.</summary>
-    public long Steps { get; private set; }
+    /// <summary>How often the values were taken in. With <see cref="State"/>, what the next averages depend on.</summary>
+    public long Steps { get; set; }
+
+    /// <summary>The averages, each called after its value: <c>conv1.weight.average</c>.</summary>
+    public IReadOnlyList<Parameter> State => [.. pairs.Select(pair => pair.Average)];
 
     /// <summary>Takes the values in, after an optimizer's step.</summary>
     public void Update()

@@ -3,22 +3,6 @@ using Tapegrad.Datasets;
 
 namespace Tapegrad.Optimizers;
 
-/// <summary>How far training has come, after a step. Loss and accuracy are means over the epoch until now.</summary>
-/// <param name="Epoch">From 1.</param>
-/// <param name="Step">Batches of the epoch until now, from 1.</param>
-/// <param name="Steps">Batches in an epoch.</param>
-/// <param name="Loss">What the optimizer makes small.</param>
-/// <param name="Accuracy">The share of the images that were classified right before the step that they led to.</param>
-/// <param name="ImagesPerSecond">Since the epoch began.</param>
-public sealed record TrainingProgress(int Epoch, int Step, int Steps, double Loss, double Accuracy, double ImagesPerSecond);
-
-/// <summary>What an epoch came to.</summary>
-/// <param name="Training">As after its last step.</param>
-/// <param name="Validation">On the images held apart; null without them.</param>
-/// <param name="LearningRate">Of its last step.</param>
-/// <param name="Seconds">Validation included.</param>
-public sealed record Epoch(TrainingProgress Training, Evaluation? Validation, double LearningRate, double Seconds);
-
 /// <summary>
 /// Training from the first batch to the last: for each batch a tape, a loss, its gradients, a step; after each epoch a look at images that were
 /// held apart.
@@ -33,6 +17,9 @@ public sealed record Epoch(TrainingProgress Training, Evaluation? Validation, do
 /// <param name="rate">The learning rate of each step of the optimizer.</param>
 public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, LearningRate rate)
 {
+    // Of the last step of the optimizer; batches whose gradients wait for the next one are done again after an interruption.
+    private (int Epoch, int Batch, double LossSum, int Correct) place = (1, 0, 0, 0);
+
     /// <summary>The share of a label that is spread over all classes.</summary>
     public double LabelSmoothing { get; init; }
 
@@ -51,33 +38,70 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     /// <summary>Called after every epoch; training ends early where it returns false.</summary>
     public Func<Epoch, bool>? AfterEpoch { get; init; }
 
+    /// <summary>What the steps to come depend on beside the model: the numbers that the optimizer remembers, and the averages.</summary>
+    public IReadOnlyList<Parameter> State => [.. optimizer.State, .. Average?.State ?? []];
+
+    /// <summary>
+    /// Where the run is: after the last step of the optimizer, which is what the model and <see cref="State"/> show. To be saved with them, in
+    /// <see cref="AfterStep"/> for instance.
+    /// </summary>
+    public Position Position => new(place.Epoch, place.Batch, place.LossSum, place.Correct, optimizer.Counters, Average?.Steps ?? 0);
+
     /// <summary>Trains. A cancelled run ends after the batch that is being worked on.</summary>
+    /// <param name="train">The images to learn from.</param>
+    /// <param name="validation">Images held apart, if there are any.</param>
+    /// <param name="epochs">In all, those before <paramref name="from"/> included.</param>
+    /// <param name="batchSize">Images in a batch.</param>
+    /// <param name="seed">Of the order of the images, their augmentation, and whatever is random in the model.</param>
+    /// <param name="augment">What is done to the images.</param>
+    /// <param name="cancellation">Ends the run.</param>
+    /// <param name="from">
+    /// Where another run was interrupted whose model and <see cref="State"/> have been put back: the rest of it happens here as it would have there,
+    /// bit for bit.
+    /// </param>
     /// <returns>Whether it came to its end, or <see cref="AfterEpoch"/> ended it.</returns>
     /// <exception cref="NonFiniteException">A loss, or a gradient, is not finite: the message says where. The step was not taken.</exception>
+    /// <exception cref="ArgumentException">The place to go on from is none in this run.</exception>
     public bool Run(ImageDataset train, ImageDataset? validation, int epochs, int batchSize, long seed, Augment? augment = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellation = default, Position? from = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Accumulate, 1);
         var steps = train.BatchesPerEpoch(batchSize);
+        GoTo(from, epochs, steps);
         Gradients? sum = null;
-        for (var number = 1; number <= epochs; number++)
+        for (var (number, done, lossSum, correct) = place; number <= epochs; (number, done, lossSum, correct) = (number + 1, 0, 0, 0))
         {
-            var (clock, lossSum, correct, seen) = (Stopwatch.StartNew(), 0.0, 0, 0);
-            var progress = new TrainingProgress(number, 0, steps, double.NaN, double.NaN, 0);
-            foreach (var batch in train.Batches(batchSize, epochs: 1, seed, augment, firstEpoch: number))
+            var (clock, before) = (Stopwatch.StartNew(), done);
+            var progress = Now(0);
+            foreach (var batch in train.Batches(batchSize, epochs: 1, seed, augment, firstEpoch: number, firstBatch: done))
             {
                 var (loss, hits) = Step(batch, ref sum);
-                (lossSum, correct, seen) = (lossSum + loss * batch.Count, correct + hits, seen + batch.Count);
-                progress = new(number, batch.Step % steps + 1, steps, lossSum / seen, (double)correct / seen, seen / clock.Elapsed.TotalSeconds);
+                (done, lossSum, correct) = (done + 1, lossSum + loss * batch.Count, correct + hits);
+                if (sum is null) place = (number, done, lossSum, correct);
+                progress = Now(batchSize * (done - before) / clock.Elapsed.TotalSeconds);
                 AfterStep?.Invoke(progress);
                 if (cancellation.IsCancellationRequested) return false;
             }
             Evaluation? result;
             using (Average?.Use()) result = validation?.Evaluate(model);
+            if (sum is null) place = (number + 1, 0, 0, 0);
             var epoch = new Epoch(progress, result, rate[Math.Max(0, number * steps / Accumulate - 1)], clock.Elapsed.TotalSeconds);
             if (AfterEpoch?.Invoke(epoch) == false) break;
+
+            TrainingProgress Now(double speed) =>
+                new(number, done, steps, lossSum / (done * batchSize), (double)correct / (done * batchSize), speed);
         }
         return true;
+    }
+
+    private void GoTo(Position? from, int epochs, int steps)
+    {
+        place = from is null ? (1, 0, 0, 0) : (from.Epoch, from.Batch, from.LossSum, from.Correct);
+        if (from is null) return;
+        if (from.Epoch < 1 || from.Epoch > epochs + 1 || from.Batch < 0 || from.Batch > (from.Epoch > epochs ? 0 : steps))
+            throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs of {steps} batches.", nameof(from));
+        optimizer.Counters = from.OptimizerCounters;
+        if (Average is not null) Average.Steps = from.AverageSteps;
     }
 
     // The loss before the step, and how many images were classified right.

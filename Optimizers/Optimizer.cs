@@ -34,7 +34,13 @@ public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double 
 /// <remarks>Parameters that the loss was not computed from stay as they are. Not thread-safe.</remarks>
 public abstract class Optimizer
 {
-    private readonly Dictionary<Parameter, (Parameter? First, Parameter? Second)> states = [];
+    private readonly Dictionary<Parameter, Memory> memories = [];
+
+    // What is remembered of a parameter, and how often it was updated.
+    private sealed record Memory(Parameter? First, Parameter? Second)
+    {
+        public long Updates { get; set; }
+    }
 
     /// <summary>An optimizer of groups that do not overlap.</summary>
     /// <exception cref="ArgumentException">There is no parameter, or one is in two groups.</exception>
@@ -42,7 +48,7 @@ public abstract class Optimizer
     {
         Groups = groups;
         var seen = new HashSet<Parameter>();
-        foreach (var parameter in groups.SelectMany(group => group.Parameters))
+        foreach (var parameter in AllParameters)
             if (!seen.Add(parameter))
                 throw new ArgumentException($"the parameter {parameter.Name} is given twice.", nameof(groups));
         if (seen.Count == 0) throw new ArgumentException("there is no parameter to optimize.", nameof(groups));
@@ -56,6 +62,31 @@ public abstract class Optimizer
 
     /// <summary>How many steps were taken.</summary>
     public long Steps { get; private set; }
+
+    /// <summary>
+    /// All numbers that are remembered between steps, in the order of the parameters, each called after its own: <c>conv1.weight.velocity</c>.
+    /// With the parameters and the <see cref="Counters"/> they determine every step to come.
+    /// </summary>
+    public IReadOnlyList<Parameter> State =>
+        [.. AllParameters.Select(MemoryOf).SelectMany(memory => (Parameter?[])[memory.First, memory.Second]).OfType<Parameter>()];
+
+    /// <summary>The steps that were taken, then how often each parameter was updated. Set them to go on where another optimizer of its kind stopped.</summary>
+    /// <exception cref="ArgumentException">They are those of other parameters, or below 0.</exception>
+    public IReadOnlyList<long> Counters
+    {
+        get => [Steps, .. AllParameters.Select(parameter => MemoryOf(parameter).Updates)];
+        set
+        {
+            var parameters = AllParameters.ToArray();
+            if (value.Count != parameters.Length + 1 || value.Any(count => count < 0))
+                throw new ArgumentException($"{value.Count} counters for {parameters.Length} parameters: there should be one more, none of them "
+                    + "below 0. They belong to another model or optimizer.", nameof(value));
+            Steps = value[0];
+            foreach (var (parameter, updates) in parameters.Zip(value.Skip(1))) MemoryOf(parameter).Updates = updates;
+        }
+    }
+
+    private IEnumerable<Parameter> AllParameters => Groups.SelectMany(group => group.Parameters);
 
     /// <summary>Updates every parameter that has a gradient, and commits the running statistics.</summary>
     /// <returns>False when something was not finite and <see cref="OnNonFinite"/> says to skip.</returns>
@@ -74,8 +105,8 @@ public abstract class Optimizer
             foreach (var parameter in group.Parameters)
             {
                 if (!parameter.IsTrainable || !gradients.TryGet(parameter, out var gradient)) continue;
-                if (!states.TryGetValue(parameter, out var state)) states[parameter] = state = CreateState(parameter);
-                Update(parameter, gradient, group, rate * group.RateFactor, state.First, state.Second);
+                var memory = MemoryOf(parameter);
+                Update(parameter, gradient, group, rate * group.RateFactor, ++memory.Updates, memory.First, memory.Second);
             }
         return true;
     }
@@ -84,8 +115,22 @@ public abstract class Optimizer
     protected abstract (Parameter? First, Parameter? Second) CreateState(Parameter parameter);
 
     /// <summary>Updates one parameter and its state.</summary>
-    protected abstract void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, Parameter? first,
+    /// <param name="parameter">What to update.</param>
+    /// <param name="gradient">Its gradient.</param>
+    /// <param name="group">How it is treated.</param>
+    /// <param name="rate">The learning rate, times the group's factor.</param>
+    /// <param name="updates">How often it was updated, this time included: a parameter may join later than others.</param>
+    /// <param name="first">The first of its states, if there is one.</param>
+    /// <param name="second">The second.</param>
+    protected abstract void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, long updates, Parameter? first,
         Parameter? second);
+
+    private Memory MemoryOf(Parameter parameter)
+    {
+        if (memories.TryGetValue(parameter, out var memory)) return memory;
+        var (first, second) = CreateState(parameter);
+        return memories[parameter] = new Memory(first, second);
+    }
 
     /// <summary>A state of zeros beside a parameter.</summary>
     protected static Parameter Zeros(Parameter parameter, string name)

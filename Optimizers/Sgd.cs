@@ -34,7 +34,7 @@ public sealed class Sgd : Optimizer
         (momentum > 0 ? Zeros(parameter, "velocity") : null, null);
 
     /// <inheritdoc/>
-    protected override void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, Parameter? first,
+    protected override void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, long updates, Parameter? first,
         Parameter? second) =>
         parameter.Update(new Descent(rate, momentum, group.WeightDecay, nesterov), gradient, first, second);
 

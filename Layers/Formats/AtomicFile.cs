@@ -1,34 +1,49 @@
 namespace Tapegrad.Layers.Formats;
 
 /// <summary>
-/// Writes a file so that a reader finds the old contents or the new ones, whole, whatever happens in between: into a sibling with
-/// a name of its own, flushed to the disk, then renamed. A write that fails leaves the old file as it was, and no sibling.
+/// Writes a file so that a reader finds the old contents or the new ones, whole, whatever happens in between, a loss of power included: into a
+/// sibling with a name of its own, flushed to the disk, then renamed, and the folder flushed. A write that fails leaves the old file as it was, and
+/// no sibling; a process that is killed may leave one, for <see cref="RemoveSiblings"/>.
 /// </summary>
 internal static class AtomicFile
 {
     /// <exception cref="IOException">The file cannot be written; the message says which and why.</exception>
-    public static void Write(string path, Action<Stream> write)
+    public static void Write(string path, Action<Stream> write, IDisk? disk = null)
     {
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path));
+        disk ??= Disk.Own;
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         if (Directory.Exists(path)) throw new IOException($"{path}: cannot be written: it is a folder. Give the name of a file in it.");
         if (!Directory.Exists(folder)) throw new IOException($"{path}: cannot be written: there is no folder {folder}. Create it first.");
         // On the same disk as the target: only there is a rename one step.
-        var sibling = Path.Combine(folder, $".{Path.GetFileName(path)}.{Path.GetRandomFileName()}");
+        var sibling = Path.Combine(folder, SiblingOf(Path.GetFileName(path)) + Path.GetRandomFileName());
         try
         {
-            using (var stream = new FileStream(sibling, FileMode.CreateNew, FileAccess.Write, FileShare.None))
+            using (var stream = disk.Create(sibling))
             {
                 write(stream);
-                stream.Flush(flushToDisk: true);
+                disk.Flush(stream);
             }
-            File.Move(sibling, path, overwrite: true);
+            disk.Move(sibling, path);
+            disk.FlushFolder(folder);
         }
         catch (Exception error)
         {
-            File.Delete(sibling);
+            disk.Delete(sibling);
             if (error is IOException or UnauthorizedAccessException)
                 throw new IOException($"{path}: cannot be written: {error.Message} Check the folder's permissions and the free space.", error);
             throw;
         }
     }
+
+    /// <summary>Removes what killed processes left beside files whose names begin so. Nobody may be writing one.</summary>
+    public static void RemoveSiblings(string folder, string beginning, IDisk? disk = null)
+    {
+        disk ??= Disk.Own;
+        foreach (var name in disk.List(folder).Where(name => name.StartsWith(SiblingBeginning + beginning, StringComparison.Ordinal)).ToArray())
+            disk.Delete(Path.Combine(folder, name));
+    }
+
+    private const string SiblingBeginning = ".";
+
+    private static string SiblingOf(string name) => $"{SiblingBeginning}{name}.";
 }

@@ -91,7 +91,10 @@ public sealed class SafetensorsFile : IDisposable
     /// <exception cref="ArgumentException">A name is empty, not text, reserved, or there twice; or the number of values is not
     /// the shape's.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static void Write(string path, IReadOnlyList<SafetensorsValue> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    public static void Write(string path, IReadOnlyList<SafetensorsValue> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        Write(path, tensors, metadata, Disk.Own);
+
+    internal static void Write(string path, IReadOnlyList<SafetensorsValue> tensors, IReadOnlyDictionary<string, string>? metadata, IDisk disk)
     {
         var header = SafetensorsHeader.Write(tensors, metadata ?? new Dictionary<string, string>());
         AtomicFile.Write(path, stream =>
@@ -101,7 +104,7 @@ public sealed class SafetensorsFile : IDisposable
             stream.Write(length);
             stream.Write(header);
             foreach (var tensor in tensors) Write(stream, tensor.Values);
-        });
+        }, disk);
     }
 
     /// <summary>Closes the file.</summary>

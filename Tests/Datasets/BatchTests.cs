@@ -78,6 +78,23 @@ public class BatchTests
         Assert.Equal(whole[12..], rest);
     }
 
+    // Not a multiple of the size, so that the images that are dropped at the end of an epoch count too.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_walk_that_was_left_anywhere_goes_on_as_if_it_had_not_been(bool dropLast)
+    {
+        var dataset = Shapes10.Load(29, 0).Train;
+        var perEpoch = dataset.BatchesPerEpoch(8, dropLast);
+        var whole = Contents(dataset.Batches(8, 3, seed: 3, Augment.CropAndFlip, dropLast: dropLast));
+        for (var done = 0; done <= 2 * perEpoch; done++)
+            foreach (var epoch in done % perEpoch == 0 && done > 0 ? new[] { done / perEpoch, done / perEpoch + 1 } : [done / perEpoch + 1])   // the end of an epoch is the beginning of the next
+                Assert.Equal(whole[done..], Contents(dataset.Batches(8, 4 - epoch, seed: 3, Augment.CropAndFlip, epoch, dropLast,
+                    firstBatch: done - (epoch - 1) * perEpoch)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => dataset.Batches(8, 1, seed: 3, dropLast: dropLast, firstBatch: perEpoch + 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => dataset.Batches(8, 1, seed: 3, dropLast: dropLast, firstBatch: -1));
+    }
+
     [Fact]
     public void Steps_count_from_0_over_all_epochs_and_epochs_from_1()
     {

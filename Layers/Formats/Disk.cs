@@ -1,0 +1,64 @@
+using System.Runtime.InteropServices;
+
+namespace Tapegrad.Layers.Formats;
+
+/// <summary>What <see cref="AtomicFile"/> asks of a disk. Tests put one in its place that loses power between any two of these.</summary>
+internal interface IDisk
+{
+    /// <summary>A new, empty file.</summary>
+    Stream Create(string path);
+
+    /// <summary>What was written to a file survives a loss of power from here on.</summary>
+    void Flush(Stream file);
+
+    /// <summary>Gives a file another name, in one step; a file of that name is replaced.</summary>
+    void Move(string from, string to);
+
+    /// <summary>The names in a folder survive a loss of power from here on.</summary>
+    void FlushFolder(string path);
+
+    /// <summary>The names of the files in a folder.</summary>
+    IEnumerable<string> List(string folder);
+
+    /// <summary>Removes a file, if it is there.</summary>
+    void Delete(string path);
+}
+
+/// <summary>The machine's own disk.</summary>
+internal sealed partial class Disk : IDisk
+{
+    public static readonly Disk Own = new();
+
+    public Stream Create(string path) => new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+
+    public void Flush(Stream file) => ((FileStream)file).Flush(flushToDisk: true);
+
+    public void Move(string from, string to) => File.Move(from, to, overwrite: true);
+
+    public IEnumerable<string> List(string folder) => Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path));
+
+    public void Delete(string path) => File.Delete(path);
+
+    // .NET does not open folders. Windows has no such call: its file systems keep a journal of names.
+    public void FlushFolder(string path)
+    {
+        if (OperatingSystem.IsWindows()) return;
+        var folder = Open(path, flags: 0);   // O_RDONLY
+        if (folder < 0) throw new IOException($"{path}: the folder cannot be opened: {Marshal.GetLastPInvokeErrorMessage()}.");
+        var failed = Synchronize(folder) != 0 && Marshal.GetLastPInvokeError() != NotForThisFile;
+        var why = Marshal.GetLastPInvokeErrorMessage();
+        _ = Close(folder);
+        if (failed) throw new IOException($"{path}: the folder cannot be flushed to the disk: {why}.");
+    }
+
+    private const int NotForThisFile = 22;   // EINVAL: some file systems, those over a network for instance, cannot flush a folder
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int Synchronize(int file);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int file);
+}
