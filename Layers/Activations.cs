@@ -26,11 +26,14 @@ public sealed class Tanh : Module
 /// <summary>x where x is above 0, else slope x.</summary>
 public sealed class LeakyRelu(double slope = 0.01) : Module
 {
-    /// <inheritdoc/>
-    public override string Settings => FormattableString.Invariant($"slope {slope}");
+    /// <summary>The derivative below 0.</summary>
+    public double Slope { get; } = slope;
 
     /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) => x.LeakyRelu(slope);
+    public override string Settings => FormattableString.Invariant($"slope {Slope}");
+
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x) => x.LeakyRelu(Slope);
 }
 
 /// <summary>x times the share of the normal distribution below x.</summary>

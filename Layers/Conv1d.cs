@@ -6,7 +6,7 @@ namespace Tapegrad.Layers;
 /// </summary>
 public sealed class Conv1d : Module
 {
-    private readonly int inputs, outputs, kernel, stride, padding, dilation, groups;
+    private readonly int inputs, outputs, kernel;
 
     /// <summary>A convolution of sequences.</summary>
     /// <param name="inputs">Channels of x.</param>
@@ -24,8 +24,8 @@ public sealed class Conv1d : Module
     {
         if (inputs < 1 || outputs < 1 || groups < 1 || inputs % groups != 0 || outputs % groups != 0)
             throw new ShapeException($"Conv1d: {groups} groups do not divide {inputs} input channels and {outputs} output channels.");
-        (this.inputs, this.outputs, this.groups) = (inputs, outputs, groups);
-        (this.kernel, this.stride, this.padding, this.dilation) = (kernel, stride, padding, dilation);
+        (this.inputs, this.outputs, this.kernel) = (inputs, outputs, kernel);
+        (Stride, Padding, Dilation, Groups) = (stride, padding, dilation, groups);
         Weight = Parameter("weight", (initializer ?? Initializers.HeNormalFanOut)(new Shape(kernel, inputs / groups, outputs), random), fileAxes: [2, 1, 0]);
         Bias = bias ? Parameter("bias", Tensor.Zeros(new Shape(outputs))) : null;
     }
@@ -36,11 +36,23 @@ public sealed class Conv1d : Module
     /// <summary>[O]; null when there is none.</summary>
     public Parameter? Bias { get; }
 
-    /// <inheritdoc/>
-    public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}"
-        + (stride == 1 ? "" : $", stride {stride}") + (padding == 0 ? "" : $", padding {padding}")
-        + (dilation == 1 ? "" : $", dilation {dilation}") + (groups == 1 ? "" : $", groups {groups}") + (Bias is null ? ", no bias" : "");
+    /// <summary>How far the window moves.</summary>
+    public int Stride { get; }
+
+    /// <summary>Zeros before and behind the sequence.</summary>
+    public int Padding { get; }
+
+    /// <summary>How far apart the window's elements lie.</summary>
+    public int Dilation { get; }
+
+    /// <summary>Blocks of channels with weights of their own.</summary>
+    public int Groups { get; }
 
     /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) => x.Conv1d(Weight, Bias is null ? null : Bias.Value, stride, padding, dilation, groups);
+    public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}"
+        + (Stride == 1 ? "" : $", stride {Stride}") + (Padding == 0 ? "" : $", padding {Padding}")
+        + (Dilation == 1 ? "" : $", dilation {Dilation}") + (Groups == 1 ? "" : $", groups {Groups}") + (Bias is null ? ", no bias" : "");
+
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x) => x.Conv1d(Weight, Bias is null ? null : Bias.Value, Stride, Padding, Dilation, Groups);
 }

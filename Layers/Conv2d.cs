@@ -8,8 +8,8 @@ namespace Tapegrad.Layers;
 /// </summary>
 public sealed class Conv2d : Module
 {
-    private readonly int inputs, outputs, groups;
-    private readonly Size2d kernel, stride, padding, dilation;
+    private readonly int inputs, outputs;
+    private readonly Size2d kernel;
 
     /// <summary>A convolution.</summary>
     /// <param name="inputs">Channels of x.</param>
@@ -28,8 +28,8 @@ public sealed class Conv2d : Module
     {
         if (inputs < 1 || outputs < 1 || groups < 1 || inputs % groups != 0 || outputs % groups != 0)
             throw new ShapeException($"Conv2d: {groups} groups do not divide {inputs} input channels and {outputs} output channels.");
-        (this.inputs, this.outputs, this.groups) = (inputs, outputs, groups);
-        (this.kernel, this.stride, this.padding, this.dilation) = (kernel, stride ?? 1, padding, dilation ?? 1);
+        (this.inputs, this.outputs, this.kernel) = (inputs, outputs, kernel);
+        (Stride, Padding, Dilation, Groups) = (stride ?? 1, padding, dilation ?? 1, groups);
         var shape = new Shape(kernel.Height, kernel.Width, inputs / groups, outputs);
         Weight = Parameter("weight", (initializer ?? Initializers.HeNormalFanOut)(shape, random), fileAxes: [3, 2, 0, 1]);
         Bias = bias ? Parameter("bias", Tensor.Zeros(new Shape(outputs))) : null;
@@ -41,11 +41,23 @@ public sealed class Conv2d : Module
     /// <summary>[O]; null when there is none.</summary>
     public Parameter? Bias { get; }
 
-    /// <inheritdoc/>
-    public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}"
-        + (stride == 1 ? "" : $", stride {stride}") + (padding == 0 ? "" : $", padding {padding}")
-        + (dilation == 1 ? "" : $", dilation {dilation}") + (groups == 1 ? "" : $", groups {groups}") + (Bias is null ? ", no bias" : "");
+    /// <summary>How far the window moves.</summary>
+    public Size2d Stride { get; }
+
+    /// <summary>Zeros around the image.</summary>
+    public Size2d Padding { get; }
+
+    /// <summary>How far apart the window's pixels lie.</summary>
+    public Size2d Dilation { get; }
+
+    /// <summary>Blocks of channels with weights of their own.</summary>
+    public int Groups { get; }
 
     /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) => x.Conv2d(Weight, Bias is null ? null : Bias.Value, stride, padding, dilation, groups);
+    public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}"
+        + (Stride == 1 ? "" : $", stride {Stride}") + (Padding == 0 ? "" : $", padding {Padding}")
+        + (Dilation == 1 ? "" : $", dilation {Dilation}") + (Groups == 1 ? "" : $", groups {Groups}") + (Bias is null ? ", no bias" : "");
+
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x) => x.Conv2d(Weight, Bias is null ? null : Bias.Value, Stride, Padding, Dilation, Groups);
 }

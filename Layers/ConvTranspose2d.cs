@@ -9,8 +9,8 @@ namespace Tapegrad.Layers;
 /// </summary>
 public sealed class ConvTranspose2d : Module
 {
-    private readonly int inputs, outputs, groups;
-    private readonly Size2d kernel, stride, padding, outputPadding, dilation;
+    private readonly int inputs, outputs;
+    private readonly Size2d kernel;
 
     /// <summary>A convolution's transpose.</summary>
     /// <param name="inputs">Channels of x.</param>
@@ -29,8 +29,8 @@ public sealed class ConvTranspose2d : Module
     {
         if (inputs < 1 || outputs < 1 || groups < 1 || inputs % groups != 0 || outputs % groups != 0)
             throw new ShapeException($"ConvTranspose2d: {groups} groups do not divide {inputs} input channels and {outputs} output channels.");
-        (this.inputs, this.outputs, this.groups) = (inputs, outputs, groups);
-        (this.kernel, this.stride, this.padding, this.outputPadding, this.dilation) = (kernel, stride ?? 1, padding, outputPadding, dilation ?? 1);
+        (this.inputs, this.outputs, this.kernel) = (inputs, outputs, kernel);
+        (Stride, Padding, OutputPadding, Dilation, Groups) = (stride ?? 1, padding, outputPadding, dilation ?? 1, groups);
         var shape = new Shape(kernel.Height, kernel.Width, outputs / groups, inputs);
         Weight = Parameter("weight", (initializer ?? Initializers.HeNormalFanOut)(shape, random), fileAxes: [3, 2, 0, 1]);
         Bias = bias ? Parameter("bias", Tensor.Zeros(new Shape(outputs))) : null;
@@ -42,12 +42,27 @@ public sealed class ConvTranspose2d : Module
     /// <summary>[O]; null when there is none.</summary>
     public Parameter? Bias { get; }
 
+    /// <summary>How far apart the windows of y lie.</summary>
+    public Size2d Stride { get; }
+
+    /// <summary>How much is cut off around y.</summary>
+    public Size2d Padding { get; }
+
+    /// <summary>Rows and columns added at the end.</summary>
+    public Size2d OutputPadding { get; }
+
+    /// <summary>How far apart a window's pixels lie.</summary>
+    public Size2d Dilation { get; }
+
+    /// <summary>Blocks of channels with weights of their own.</summary>
+    public int Groups { get; }
+
     /// <inheritdoc/>
-    public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}" + (stride == 1 ? "" : $", stride {stride}")
-        + (padding == 0 ? "" : $", padding {padding}") + (outputPadding == 0 ? "" : $", output padding {outputPadding}")
-        + (dilation == 1 ? "" : $", dilation {dilation}") + (groups == 1 ? "" : $", groups {groups}") + (Bias is null ? ", no bias" : "");
+    public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}" + (Stride == 1 ? "" : $", stride {Stride}")
+        + (Padding == 0 ? "" : $", padding {Padding}") + (OutputPadding == 0 ? "" : $", output padding {OutputPadding}")
+        + (Dilation == 1 ? "" : $", dilation {Dilation}") + (Groups == 1 ? "" : $", groups {Groups}") + (Bias is null ? ", no bias" : "");
 
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x) =>
-        x.ConvTranspose2d(Weight, Bias is null ? null : Bias.Value, stride, padding, outputPadding, dilation, groups);
+        x.ConvTranspose2d(Weight, Bias is null ? null : Bias.Value, Stride, Padding, OutputPadding, Dilation, Groups);
 }

@@ -9,11 +9,20 @@ namespace Tapegrad.Layers;
 /// </summary>
 public sealed class MaxPool2d(Size2d kernel, Size2d? stride = null, Size2d padding = default) : Module
 {
-    /// <inheritdoc/>
-    public override string Settings => $"kernel {kernel}, stride {stride ?? kernel}{(padding == 0 ? "" : $", padding {padding}")}";
+    /// <summary>Height and width of a window.</summary>
+    public Size2d Kernel { get; } = kernel;
+
+    /// <summary>How far the windows move.</summary>
+    public Size2d Stride { get; } = stride ?? kernel;
+
+    /// <summary>What frames the image and never wins.</summary>
+    public Size2d Padding { get; } = padding;
 
     /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) => x.MaxPool2d(kernel, stride, padding);
+    public override string Settings => $"kernel {Kernel}, stride {Stride}{(Padding == 0 ? "" : $", padding {Padding}")}";
+
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x) => x.MaxPool2d(Kernel, Stride, Padding);
 }
 
 /// <summary>
@@ -22,11 +31,20 @@ public sealed class MaxPool2d(Size2d kernel, Size2d? stride = null, Size2d paddi
 /// </summary>
 public sealed class AveragePool2d(Size2d kernel, Size2d? stride = null, Size2d padding = default) : Module
 {
-    /// <inheritdoc/>
-    public override string Settings => $"kernel {kernel}, stride {stride ?? kernel}{(padding == 0 ? "" : $", padding {padding}")}";
+    /// <summary>Height and width of a window.</summary>
+    public Size2d Kernel { get; } = kernel;
+
+    /// <summary>How far the windows move.</summary>
+    public Size2d Stride { get; } = stride ?? kernel;
+
+    /// <summary>Zeros around the image, which count.</summary>
+    public Size2d Padding { get; } = padding;
 
     /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) => x.AveragePool2d(kernel, stride, padding);
+    public override string Settings => $"kernel {Kernel}, stride {Stride}{(Padding == 0 ? "" : $", padding {Padding}")}";
+
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor x) => x.AveragePool2d(Kernel, Stride, Padding);
 }
 
 /// <summary>The mean over all positions: [N, .., C] -> [N, C].</summary>

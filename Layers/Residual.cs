@@ -7,10 +7,6 @@ namespace Tapegrad.Layers;
 /// </summary>
 public sealed class Residual : Module
 {
-    private readonly Module branch;
-    private readonly Module? shortcut;
-    private readonly bool relu;
-
     /// <summary>A residual block.</summary>
     /// <param name="branch">What is learned beside the shortcut.</param>
     /// <param name="shortcut">What x passes through where the branch changes its shape; null for nothing.</param>
@@ -18,20 +14,29 @@ public sealed class Residual : Module
     /// <param name="shortcutName">The shortcut's name in this block.</param>
     public Residual(Module branch, Module? shortcut = null, bool relu = false, string shortcutName = "shortcut")
     {
-        this.branch = Child("", branch);
-        this.shortcut = shortcut is null ? null : Child(shortcutName, shortcut);
-        this.relu = relu;
+        Branch = Child("", branch);
+        Shortcut = shortcut is null ? null : Child(shortcutName, shortcut);
+        EndsWithRelu = relu;
     }
 
+    /// <summary>What is learned beside the shortcut.</summary>
+    public Module Branch { get; }
+
+    /// <summary>What x passes through beside the branch; null for nothing.</summary>
+    public Module? Shortcut { get; }
+
+    /// <summary>Whether a ReLU follows the sum.</summary>
+    public bool EndsWithRelu { get; }
+
     /// <inheritdoc/>
-    public override string Settings => relu ? "relu after the sum" : "";
+    public override string Settings => EndsWithRelu ? "relu after the sum" : "";
 
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x)
     {
-        var kept = shortcut is null ? x : shortcut.Apply(x);
-        var following = new Following(kept, relu);
-        var y = branch.Apply(x, following);
+        var kept = Shortcut is null ? x : Shortcut.Apply(x);
+        var following = new Following(kept, EndsWithRelu);
+        var y = Branch.Apply(x, following);
         if (y.Shape != kept.Shape)
             throw new ShapeException($"residual: the branch gives {y.Shape}, but the shortcut {kept.Shape}; they are added, so they must be equal.");
         if (following.Residual is not null) y += kept;

@@ -98,17 +98,4 @@ public static class ResNet
         var projection = new Sequential(maker.Convolution("0", "1", inputs, outputs, stride: 2, kernel: 1));
         return new Residual(branch, projection, relu: true, "downsample");   // PyTorch's name
     }
-
-    // Option A of the paper.
-    private sealed class PaddedShortcut(int newChannels) : Module
-    {
-        public override string Settings => $"every second pixel, {newChannels} channels of zeros";
-
-        protected override Tensor Forward(Tensor x)
-        {
-            var (height, width, before) = (x.Shape[1], x.Shape[2], newChannels / 2);
-            return x.Slice([0, 0, 0, 0], [x.Shape[0], (height + 1) / 2, (width + 1) / 2, x.Shape[3]], [1, 2, 2, 1])
-                .Pad([0, 0, 0, before], [0, 0, 0, newChannels - before]);
-        }
-    }
 }
