@@ -38,7 +38,7 @@ public sealed class PackagesTests : IDisposable
         var (packages, project) = (Path.Combine(folder, "packages"), Directory.CreateDirectory(Path.Combine(folder, "mine")).FullName);
         var version = $"0.1.0-test.{Environment.ProcessId}";   // never one that a cache knows
         Run(Repository(), $"pack Framework.sln -c Release --no-build -o {packages} -p:Version={version} --nologo");
-        Assert.Equal(5, Directory.GetFiles(packages, "*.nupkg").Length);
+        Assert.Equal(6, Directory.GetFiles(packages, "*.nupkg").Length);
 
         Run(project, "new console --no-restore");
         Run(project, "new nugetconfig");

@@ -1,0 +1,187 @@
+using System.Buffers.Binary;
+using Google.Protobuf;
+using Tapegrad.Devices;
+using Tapegrad.Layers;
+using Tapegrad.Onnx.Schema;
+
+namespace Tapegrad.Onnx;
+
+/// <summary>A value in a graph: what a node gives, a constant, or the input.</summary>
+/// <param name="Name">Joins the node that gives it to those that take it.</param>
+/// <param name="Shape">As layers see it, with 0 for the number of samples: [0, H, W, C]. In the file it is [N, C, H, W].</param>
+public sealed record OnnxValue(string Name, Shape Shape)
+{
+    /// <summary>
+    /// The shape before a <see cref="Flatten"/> that waits: what is in the graph is not flat yet. Layers that do the same to every element pass it
+    /// by, and a linear layer takes it with its columns in the graph's order; so nothing has to be transposed.
+    /// </summary>
+    internal Shape? Unflattened { get; init; }
+}
+
+/// <summary>
+/// The graph while it is written: layers are applied to values, and each adds its nodes and constants. Everything is in ONNX's order of axes,
+/// [N, C, H, W]; only the shapes of values are in the order of this library, where the channels are last.
+/// </summary>
+public sealed class OnnxGraph
+{
+    private readonly OnnxExporter exporter;
+    private readonly HashSet<string> names = [];
+
+    internal OnnxGraph(OnnxExporter exporter, string name)
+    {
+        this.exporter = exporter;
+        Proto.Name = name;
+    }
+
+    internal GraphProto Proto { get; } = new();
+
+    /// <summary>The path of the layer that is being written; it begins the names of nodes and constants.</summary>
+    public string Path { get; private set; } = "";
+
+    /// <summary>Whether only operators that are in opset 13 may be used; see <see cref="OnnxExporter.Decompose"/>.</summary>
+    public bool Decompose => exporter.Decompose;
+
+    internal bool Fold => exporter.Fold;
+
+    // ---- layers --------------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>Writes a layer.</summary>
+    /// <returns>Its output, with the shape that the layer itself gives.</returns>
+    /// <exception cref="NotSupportedException">There is no <see cref="OnnxExporter.Define"/> for it.</exception>
+    /// <exception cref="ShapeException">The layer does not take a value of this shape.</exception>
+    public OnnxValue Apply(Module layer, OnnxValue x) => Settle(Append(layer, x, layer.Path));
+
+    /// <summary>Like <see cref="Apply"/>, under a path of one's own; a flatten may wait in the result.</summary>
+    internal OnnxValue Append(Module layer, OnnxValue x, string path)
+    {
+        var shape = OutputShape(layer, x.Shape);
+        var definition = exporter.DefinitionOf(layer);
+        if (!definition.TakesUnflattened) x = Settle(x);
+        var outer = Path;
+        Path = path;
+        using var _ = LayerContext.Enter(layer.Name);
+        var y = definition.Write(this, layer, x) with { Shape = shape };
+        if (y.Unflattened is null && y.Name != x.Name && Proto.ValueInfo.All(info => info.Name != y.Name)) Describe(Proto.ValueInfo, y);
+        Path = outer;
+        return y;
+    }
+
+    // Without samples a layer computes nothing, but checks and knows its shapes.
+    private static Shape OutputShape(Module layer, Shape x)
+    {
+        using var device = Device.Use(layer.State.FirstOrDefault()?.Device ?? Device.Current);
+        return layer.Apply(Tensor.Zeros(x)).Shape;
+    }
+
+    /// <summary>Flattens what waits for it, in this library's order: the channel is the fastest index.</summary>
+    internal OnnxValue Settle(OnnxValue x)
+    {
+        if (x.Unflattened is not { } image) return x;
+        var channelsLast = x with { Unflattened = null };
+        if (x.Shape[1] > image[-1]) channelsLast = ChannelsLast(channelsLast, image.Rank);   // more than one position
+        return Add("Flatten", [channelsLast], ("axis", 1));
+    }
+
+    internal OnnxValue ChannelsLast(OnnxValue x, int rank) => Add("Transpose", [x], ("perm", (int[])[0, .. Enumerable.Range(2, rank - 2), 1]));
+
+    internal OnnxValue ChannelsSecond(OnnxValue x, int rank) => Add("Transpose", [x], ("perm", (int[])[0, rank - 1, .. Enumerable.Range(1, rank - 2)]));
+
+    // ---- nodes and constants -------------------------------------------------------------------------------------------------------------
+
+    /// <summary>Adds a node of a standard operator.</summary>
+    /// <param name="operation">The operator's name, such as <c>Relu</c>.</param>
+    /// <param name="inputs">What it takes.</param>
+    /// <param name="attributes">Its settings by name: a whole number, several, or a number that is not whole (a double).</param>
+    /// <returns>Its output; the shape is that of the first input. Where the operator gives another one, say so before a layer is applied to the
+    /// result: <c>graph.Add(..) with { Shape = .. }</c>.</returns>
+    public OnnxValue Add(string operation, OnnxValue[] inputs, params (string Name, object Value)[] attributes)
+    {
+        var name = UniqueName(operation);
+        var node = new NodeProto { Name = name, OpType = operation, Input = { inputs.Select(input => input.Name) }, Output = { name } };
+        node.Attribute.AddRange(attributes.Select(attribute => Attribute(attribute.Name, attribute.Value)));
+        Proto.Node.Add(node);
+        return inputs[0] with { Name = name };
+    }
+
+    /// <summary>Adds a constant; a tensor's numbers are written as float, in the order of its axes.</summary>
+    public OnnxValue Constant(string name, Tensor value)
+    {
+        var bytes = new byte[sizeof(float) * value.Count];
+        var floats = value.ToFloats();
+        for (var i = 0; i < floats.Length; i++) BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(sizeof(float) * i), floats[i]);
+        return Constant(name, TensorProto.Types.DataType.Float, value.Shape, bytes);
+    }
+
+    /// <summary>Adds a constant list of whole numbers.</summary>
+    public OnnxValue Constant(string name, params int[] values)
+    {
+        var bytes = new byte[sizeof(long) * values.Length];
+        for (var i = 0; i < values.Length; i++) BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(sizeof(long) * i), values[i]);
+        return Constant(name, TensorProto.Types.DataType.Int64, new Shape(values.Length), bytes);
+    }
+
+    private OnnxValue Constant(string name, TensorProto.Types.DataType type, Shape shape, byte[] bytes)
+    {
+        name = UniqueName(name);
+        Proto.Initializer.Add(new TensorProto
+        {
+            Name = name,
+            DataType = (int)type,
+            Dims = { shape.Dimensions.ToArray().Select(length => (long)length) },
+            RawData = UnsafeByteOperations.UnsafeWrap(bytes),
+        });
+        return new OnnxValue(name, shape);
+    }
+
+    private string UniqueName(string name)
+    {
+        name = Path == "" ? name : $"{Path}.{name}";
+        var unique = name;
+        for (var i = 2; !names.Add(unique); i++) unique = $"{name}_{i}";
+        return unique;
+    }
+
+    private static AttributeProto Attribute(string name, object value) => value switch
+    {
+        int whole => new() { Name = name, Type = AttributeProto.Types.AttributeType.Int, I = whole },
+        double number => new() { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = (float)number },
+        int[] list => new() { Name = name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { list.Select(item => (long)item) } },
+        _ => throw new ArgumentException($"the attribute '{name}' is of type {value.GetType().Name}; it must be int, int[] or double."),
+    };
+
+    // ---- the border ----------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>The graph's input.</summary>
+    internal OnnxValue Input(string name, Shape shape)
+    {
+        var x = new OnnxValue(UniqueName(name), shape);
+        Describe(Proto.Input, x);
+        return x;
+    }
+
+    /// <summary>Makes a value the graph's output, under this name.</summary>
+    internal void Output(string name, OnnxValue y)
+    {
+        if (Proto.Node.FirstOrDefault(node => node.Output[0] == y.Name) is not { } last)   // the model gives its input back
+        {
+            y = Add("Identity", [y]);
+            last = Proto.Node[^1];
+        }
+        var output = y with { Name = UniqueName(name) };
+        last.Output[0] = output.Name;
+        foreach (var node in Proto.Node)
+            for (var i = 0; i < node.Input.Count; i++)
+                if (node.Input[i] == y.Name) node.Input[i] = output.Name;
+        if (Proto.ValueInfo.FirstOrDefault(info => info.Name == y.Name) is { } described) Proto.ValueInfo.Remove(described);
+        Describe(Proto.Output, output);
+    }
+
+    private static void Describe(ICollection<ValueInfoProto> list, OnnxValue value)
+    {
+        var type = new TypeProto.Types.Tensor { ElemType = (int)TensorProto.Types.DataType.Float, Shape = new TensorShapeProto() };
+        type.Shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimParam = "N" });
+        var lengths = value.Shape.Dimensions[1..];
+        foreach (var length in (int[])[lengths[^1], .. lengths[..^1]]) type.Shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimValue = length });
+        list.Add(new ValueInfoProto { Name = value.Name, Type = new TypeProto { TensorType = type } });
+    }
+}

@@ -1,0 +1,253 @@
+using Tapegrad.Layers;
+using Tapegrad.Layers.Formats;
+using Tapegrad.Onnx;
+using Tapegrad.Onnx.Schema;
+using Xunit;
+using static Tapegrad.Tests.Layers.Onnx.OnnxText;
+
+namespace Tapegrad.Tests.Layers.Onnx;
+
+/// <summary>Whole models as ONNX files: their weights, shapes, borders and versions, and what is refused.</summary>
+public sealed class OnnxExporterTests : IDisposable
+{
+    private static readonly RandomSource Random = new(2);
+    private static readonly Shape Image = new(32, 32, 3);
+
+    // Standard operators of opset 13, as far as they are used here.
+    private static readonly string[] Opset13 = ["Add", "BatchNormalization", "Conv", "Div", "Flatten", "Gemm", "GlobalAveragePool",
+        "InstanceNormalization", "Mul", "Pad", "ReduceMean", "Relu", "Reshape", "Slice", "Sqrt", "Sub"];
+
+    private readonly string folder = Directory.CreateTempSubdirectory("tapegrad-onnx").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private string PathOf(string name) => Path.Combine(folder, name);
+
+    private static Module Trained(string architecture, string normalization)
+    {
+        var model = SavedModel.Create(architecture, normalization, classes: 10, seed: 1);
+        foreach (var (i, parameter) in model.State.Index())
+            if (parameter.Shape.Rank == 1) parameter.Value = Tensor.Uniform(parameter.Shape, Random.Split(i)) + 0.5;
+        return model;
+    }
+
+    [Theory]
+    [InlineData("resnet20", "batch")]
+    [InlineData("resnet20", "group:8")]
+    [InlineData("resnet20", "layer")]
+    [InlineData("resnet20", "instance")]
+    [InlineData("resnet20", "layer:position")]
+    [InlineData("resnet20", "none")]
+    [InlineData("resnet18", "batch")]
+    public void A_file_holds_the_weights_under_the_names_and_in_the_order_of_the_saved_ones(string architecture, string normalization)
+    {
+        var model = Trained(architecture, normalization);
+        model.Save(PathOf("saved"));
+        new OnnxExporter().Write(PathOf("model.onnx"), model, Image);
+        using var stream = File.OpenRead(PathOf("model.onnx"));
+        var onnx = ModelProto.Parser.ParseFrom(stream);
+        AssertWellFormed(onnx);
+        using var saved = SafetensorsFile.Open(PathOf("saved"));
+        foreach (var entry in saved.Entries)
+        {
+            var constant = Constant(onnx, entry.Name);
+            Assert.Equal(entry.Shape.Dimensions.ToArray().Select(length => (long)length), constant.Dims);
+            Assert.True(saved.ReadFloats(entry).AsSpan().SequenceEqual(Floats(constant)), entry.Name);
+        }
+        Assert.Equal("[N, 3, 32, 32]", OnnxText.Shape(Assert.Single(onnx.Graph.Input)));
+        Assert.Equal("[N, 10]", OnnxText.Shape(Assert.Single(onnx.Graph.Output)));
+        Assert.Equal(("input", "output"), (onnx.Graph.Input[0].Name, onnx.Graph.Output[0].Name));
+        if (normalization != "layer:position") Assert.DoesNotContain("Transpose", Operators(onnx));
+    }
+
+    [Fact]
+    public void Each_layer_has_the_shape_that_it_gives()
+    {
+        var model = Trained("resnet20", "group:8");
+        var onnx = new OnnxExporter().Build(model, new Shape(20, 13, 3));
+        var shapes = new Dictionary<string, string>();
+        foreach (var layer in model.Modules.Where(layer => layer is Conv2d or GroupNorm or PaddedShortcut))
+            layer.AfterApply += (_, y) => shapes[layer.Path] = $"[N, {y.Shape[3]}, {y.Shape[1]}, {y.Shape[2]}]";
+        model.Apply(Tensor.Zeros(new Shape(2, 20, 13, 3)));
+        foreach (var (path, shape) in shapes)
+            Assert.Contains(onnx.Graph.ValueInfo, value => value.Name.StartsWith($"{path}.") && OnnxText.Shape(value) == shape);
+        Assert.Equal(40, shapes.Count);
+    }
+
+    [Fact]
+    public void Says_its_versions_its_producer_and_the_metadata()
+    {
+        var model = Trained("resnet8", "batch");
+        model.Metadata["b"] = "2";
+        model.Metadata["a"] = "ä, 1";
+        var onnx = new OnnxExporter().Build(model, Image);
+        Assert.Equal((10, 21), (onnx.IrVersion, Assert.Single(onnx.OpsetImport).Version));
+        Assert.Equal("", onnx.OpsetImport[0].Domain);
+        Assert.Equal(("tapegrad", "0.1.0"), (onnx.ProducerName, onnx.ProducerVersion));
+        Assert.Equal("resnet8", onnx.Graph.Name);
+        Assert.Equal(["a = ä, 1", "architecture = resnet8", "b = 2", "classes = 10", "format_version = 1", "normalization = batch"],
+            onnx.MetadataProps.Select(pair => $"{pair.Key} = {pair.Value}"));
+        onnx = new OnnxExporter { Decompose = true }.Build(model, Image);
+        Assert.Equal((7, 13), (onnx.IrVersion, onnx.OpsetImport[0].Version));
+    }
+
+    [Theory]
+    [InlineData("batch")]
+    [InlineData("group:8")]
+    [InlineData("layer")]
+    [InlineData("instance")]
+    [InlineData("layer:position")]
+    public void Decomposed_it_needs_no_operator_that_opset_13_lacks(string normalization)
+    {
+        var onnx = new OnnxExporter { Decompose = true }.Build(Trained("resnet8", normalization), Image);
+        AssertWellFormed(onnx);
+        Assert.Empty(Operators(onnx).Except(Opset13));
+    }
+
+    [Fact]
+    public void Folded_a_model_has_no_batch_normalization_and_as_many_convolutions_with_a_bias()
+    {
+        foreach (var (architecture, convolutions) in ((string, int)[])[("resnet20", 19), ("resnet18", 20)])
+        {
+            var onnx = new OnnxExporter { Fold = true }.Build(Trained(architecture, "batch"), Image);
+            AssertWellFormed(onnx);
+            Assert.DoesNotContain("BatchNormalization", Operators(onnx));
+            Assert.Equal(convolutions, onnx.Graph.Node.Count(node => node.OpType == "Conv" && node.Input.Count == 3));
+            Assert.DoesNotContain(onnx.Graph.Initializer, constant => constant.Name.Contains("running"));
+        }
+        var first = new BatchNorm(3);   // nothing linear stands before it
+        first.RunningMean.Value = Tensor.Ones(new Shape(3));
+        Assert.Equal(["BatchNormalization", "Conv"], Operators(new OnnxExporter { Fold = true }.Build(new Sequential(first, new Conv2d(3, 4, 1, Random)), Image)));
+    }
+
+    [Fact]
+    public void Folding_changes_the_file_and_not_the_model()
+    {
+        var model = Trained("resnet8", "batch");
+        var x = Tensor.Normal(new Shape(2, 32, 32, 3), Random);
+        var before = model.Apply(x).ToFloats();
+        Assert.DoesNotContain("BatchNormalization", Operators(new OnnxExporter { Fold = true }.Build(model, Image)));
+        Assert.Equal(before, model.Apply(x).ToFloats());
+    }
+
+    [Fact]
+    public void Equal_models_give_equal_bytes()
+    {
+        foreach (var name in (string[])["a", "b"]) new OnnxExporter().Write(PathOf(name), Trained("resnet8", "batch"), Image);
+        Assert.Equal(File.ReadAllBytes(PathOf("a")), File.ReadAllBytes(PathOf("b")));
+    }
+
+    [Fact]
+    public void Pixels_are_normalized_in_the_file_on_request()
+    {
+        var onnx = new OnnxExporter { Pixels = ([0.5, 0.25, 0.125], [1, 2, 4]) }.Build(new Relu(), new Shape(4, 5, 3));
+        AssertWellFormed(onnx);
+        Assert.Equal(["Sub(pixels, input_mean)", "Div(Sub, input_std)", "Relu(Div)"], Nodes(onnx));
+        Assert.Equal([0.5f, 0.25f, 0.125f], Floats(Constant(onnx, "input_mean")));
+        Assert.Equal([1f, 2, 4], Floats(Constant(onnx, "input_std")));
+        Assert.Equal([3, 1, 1], Constant(onnx, "input_std").Dims);
+        Assert.Throws<ArgumentException>(() => new OnnxExporter { Pixels = ([0, 0, 0], [1, 0, 1]) }.Build(new Relu(), new Shape(4, 5, 3)));
+        Assert.Throws<ArgumentException>(() => new OnnxExporter { Pixels = ([0], [1]) }.Build(new Relu(), new Shape(4, 5, 3)));
+    }
+
+    // ---- layers of one's own -------------------------------------------------------------------------------------------------------------
+
+    private sealed class Swish(double factor) : Module
+    {
+        public double Factor { get; } = factor;
+
+        protected override Tensor Forward(Tensor x) => x * (x * Factor).Sigmoid();
+    }
+
+    private sealed class Twice : Module
+    {
+        public Twice(Module inner) => Inner = Child("inner", inner);
+
+        public Module Inner { get; }
+
+        protected override Tensor Forward(Tensor x) => Inner.Apply(Inner.Apply(x));
+    }
+
+    [Fact]
+    public void A_layer_of_ones_own_is_refused_by_name_until_it_is_defined()
+    {
+        var model = new Sequential(("body", new Sequential(new Relu(), new Swish(2))), ("head", new Twice(new Conv2d(3, 3, 1, Random))));
+        var exporter = new OnnxExporter();
+        var error = Assert.Throws<NotSupportedException>(() => exporter.Write(PathOf("model.onnx"), model, Image));
+        Assert.Contains("body.1", error.Message);
+        Assert.Contains("Define<Swish>", error.Message);
+        Assert.Empty(Directory.GetFiles(folder));
+
+        exporter.Define<Swish>((graph, swish, x) =>
+            graph.Add("Mul", [x, graph.Add("Sigmoid", [graph.Add("Mul", [x, graph.Constant("factor", Tensor.Full(new Shape(1), swish.Factor))])])]));
+        exporter.Define<Twice>((graph, twice, x) => graph.Apply(twice.Inner, graph.Apply(twice.Inner, x)));
+        var onnx = exporter.Build(model, Image);
+        AssertWellFormed(onnx);   // the layer that is applied twice has its names twice
+        Assert.Equal(["Relu(input)", "Mul(body.0.Relu, body.1.factor)", "Sigmoid(body.1.Mul)", "Mul(body.0.Relu, body.1.Sigmoid)"], Nodes(onnx)[..4]);
+        Assert.Equal(["Conv", "Conv"], Operators(onnx)[4..]);
+        Assert.Equal([2], Floats(Constant(onnx, "body.1.factor")));
+    }
+
+    [Fact]
+    public void A_definition_may_be_replaced_and_sees_what_a_flatten_made_flat()
+    {
+        var exporter = new OnnxExporter();
+        exporter.Define<Tanh>((graph, _, x) => graph.Add("Sin", [x]));
+        var onnx = exporter.Build(new Sequential(new Flatten(), new Tanh()), new Shape(2, 3, 4));
+        Assert.Equal(["Transpose", "Flatten", "Sin"], Operators(onnx));
+    }
+
+    [Fact]
+    public void Attributes_are_whole_numbers_lists_of_them_or_doubles()
+    {
+        var exporter = new OnnxExporter();
+        exporter.Define<Tanh>((graph, _, x) => graph.Add("Elu", [x], ("alpha", "text")));
+        Assert.Contains("alpha", Assert.Throws<ArgumentException>(() => exporter.Build(new Tanh(), Image)).Message);
+    }
+
+    // ---- what is refused -----------------------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public void Refuses_samples_that_the_model_does_not_take()
+    {
+        var model = Trained("resnet8", "batch");
+        foreach (var sample in (Shape[])[Shape.Scalar, new(1, 2, 3, 4, 5), new(0, 32, 3)])
+            Assert.Contains("[H, W, C]", Assert.Throws<ShapeException>(() => new OnnxExporter().Build(model, sample)).Message);
+        Assert.Contains("conv1", Assert.Throws<ShapeException>(() => new OnnxExporter().Build(model, new Shape(32, 32, 4))).Message);
+    }
+
+    [Fact]
+    public void Refuses_a_batch_normalization_without_statistics_folded_too()
+    {
+        foreach (var fold in (bool[])[false, true])
+        {
+            var model = SavedModel.Create("resnet8", "batch", classes: 10, seed: 1);
+            var error = Assert.Throws<InvalidOperationException>(() => new OnnxExporter { Fold = fold }.Build(model, Image));
+            Assert.Contains("bn1", error.Message);
+            Assert.Contains("no running statistics", error.Message);
+        }
+    }
+
+    [Fact]
+    public void Refuses_to_export_while_a_tape_trains_and_records_nothing_on_another()
+    {
+        var model = Trained("resnet8", "batch");
+        using (Tape.Training(Random)) Assert.Throws<InvalidOperationException>(() => new OnnxExporter().Build(model, Image));
+        using var tape = Tape.Evaluating();
+        new OnnxExporter { Fold = true }.Build(model, Image);
+        Assert.Equal(0, tape.Count);
+    }
+
+    [Fact]
+    public void A_file_that_cannot_be_written_leaves_the_old_one()
+    {
+        var model = Trained("resnet8", "group:8");
+        Assert.Contains("no folder", Assert.Throws<IOException>(() => new OnnxExporter().Write(PathOf("nowhere/model.onnx"), model, Image)).Message);
+        File.WriteAllText(PathOf("old"), "old");
+        Assert.Throws<ShapeException>(() => new OnnxExporter().Write(PathOf("old"), model, new Shape(32, 32, 1)));
+        Assert.Equal("old", File.ReadAllText(PathOf("old")));
+        new OnnxExporter().Write(PathOf("old"), model, Image);
+        Assert.True(new FileInfo(PathOf("old")).Length > 300_000);
+        Assert.Single(Directory.GetFiles(folder));
+    }
+}
