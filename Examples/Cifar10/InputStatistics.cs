@@ -6,23 +6,49 @@ namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
 /// What a saved network must say beside its weights so that it can be used without the training data: the dataset's name, the
-/// classes' names, and each channel's mean and standard deviation that its inputs were normalized with.
+/// classes' names, the images' size, and each channel's mean and standard deviation that its inputs were normalized with.
 /// </summary>
 internal static class InputStatistics
 {
-    private const string Dataset = "dataset", ClassNames = "class_names", Mean = "input_mean", Std = "input_std";
+    private const string Dataset = "dataset", ClassNames = "class_names", Size = "input_size", Mean = "input_mean", Std = "input_std";
 
     /// <summary>Notes a dataset's in a model's metadata.</summary>
     public static void Write(Module model, ImageDataset dataset)
     {
         model.Metadata[Dataset] = dataset.Name;
         model.Metadata[ClassNames] = string.Join(',', dataset.ClassNames);
+        model.Metadata[Size] = $"{dataset.Height}x{dataset.Width}";
         model.Metadata[Mean] = Join(dataset.Mean);
         model.Metadata[Std] = Join(dataset.Std);
     }
 
     /// <summary>The dataset's name that a model was trained on; null when it does not say.</summary>
     public static string? DatasetOf(Module model) => model.Metadata.TryGetValue(Dataset, out var name) ? name : null;
+
+    /// <summary>The height and the width of the images that a model was trained on; null when it does not say.</summary>
+    public static (int Height, int Width)? SizeOf(Module model) => model.Metadata.TryGetValue(Size, out var text) ? ParseSize(text) : null;
+
+    /// <summary>"32x20" as height and width, "32" as both; null for another text, and for sizes that no image has.</summary>
+    public static (int Height, int Width)? ParseSize(string text)
+    {
+        var parts = Array.ConvertAll(text.Split('x'), part =>
+            int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var length) && length <= 1 << 14 ? length : 0);
+        return parts is [> 0 and var height] ? (height, height) : parts is [> 0 and var first, > 0 and var second] ? (first, second) : null;
+    }
+
+    /// <summary>Each channel's mean and standard deviation that a model's inputs were normalized with; null when it does not say.</summary>
+    public static (double[] Mean, double[] Std)? NormalizationOf(Module model)
+    {
+        return Numbers(Mean) is { } mean && Numbers(Std) is { } std ? (mean, std) : null;
+
+        double[]? Numbers(string key)
+        {
+            if (!model.Metadata.TryGetValue(key, out var text)) return null;
+            var numbers = Array.ConvertAll(text.Split(','), part =>
+                double.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : double.NaN);
+            return numbers.All(double.IsFinite) ? numbers : null;
+        }
+    }
 
     /// <summary>Refuses to evaluate a model on inputs that are normalized otherwise, or of other classes, than those it was
     /// trained on.</summary>

@@ -107,6 +107,7 @@ public sealed class TrainCommandTests : IDisposable
         Assert.Equal("10", model.Metadata["classes"]);
         Assert.Equal("Shapes10", model.Metadata["dataset"]);
         Assert.Equal("0.5,0.5,0.5", model.Metadata["input_mean"]);
+        Assert.Equal("32x32", model.Metadata["input_size"]);
     }
 
     [Theory]

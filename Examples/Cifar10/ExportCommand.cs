@@ -1,0 +1,60 @@
+using System.CommandLine;
+using Tapegrad.Layers;
+using Tapegrad.Onnx;
+
+namespace Tapegrad.Examples.Cifar10;
+
+/// <summary>The command 'export': saved weights as an ONNX file, for another runtime.</summary>
+internal static class ExportCommand
+{
+    private static readonly Option<string?> Weights = Options.Path("--weights", "a model.safetensors");
+    private static readonly Option<string?> Out = Options.Path("--out", "the file to write, such as model.onnx");
+    private static readonly Option<bool> Decompose = Options.Flag("--decompose", "write GroupNormalization, LayerNormalization and Gelu as simpler"
+        + " operators, for runtimes that know opset 13 but not 21");
+    private static readonly Option<bool> Fold = Options.Flag("--fold", "make each batch normalization a part of the convolution before it");
+    private static readonly Option<bool> Pixels = Options.Flag("--pixels", "the file takes pixels from 0 to 1, and normalizes them itself; without it, it"
+        + " takes what the network takes: (pixel - input_mean) / input_std, which are in the file's metadata");
+    private static readonly Option<string?> Size = new("--size")
+    {
+        Description = "height x width of an image, such as 32x32 [default: that of the images that it was trained on]",
+        HelpName = "size",
+    };
+
+    public static void AddTo(RootCommand root)
+    {
+        Weights.Required = Out.Required = true;
+        var command = new Command("export", "Writes saved weights as an ONNX file: float images [N, channels, height, width] to one score a class, for any N.")
+        {
+            Weights, Out, Decompose, Fold, Pixels, Size,
+        };
+        command.SetAction(options => Run(options.GetValue(Weights)!, options.GetValue(Out)!, options.GetValue(Size), options.GetValue(Pixels),
+            options.GetValue(Decompose), options.GetValue(Fold)));
+        root.Add(command);
+    }
+
+    private static int Run(string weights, string file, string? size, bool pixels, bool decompose, bool fold)
+    {
+        if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
+        var model = SavedModel.Rebuild(weights);
+        var (height, width) = size is null
+            ? InputStatistics.SizeOf(model) ?? throw new UserError($"--weights {weights}: it does not say the size of its images. Give it: --size 32x32.")
+            : InputStatistics.ParseSize(size) ?? throw new UserError($"--size '{size}': it must be height x width, such as 32x32.");
+        var normalization = InputStatistics.NormalizationOf(model);
+        if (pixels && normalization is null)
+            throw new UserError($"--pixels: {weights} does not say the input_mean and input_std of its images. Leave --pixels out, and normalize before.");
+        var first = model.Modules.OfType<Conv2d>().First();
+        var channels = first.Weight.Shape[2] * first.Groups;
+        var exporter = new OnnxExporter { Decompose = decompose, Fold = fold, Pixels = pixels ? normalization : null };
+        try
+        {
+            exporter.Write(file, model, new Shape(height, width, channels));
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)   // no statistics yet; images too small, other channels
+        {
+            throw new UserError($"--weights {weights}: {e.Message}");
+        }
+        var takes = pixels ? "pixels from 0 to 1" : "images normalized by input_mean and input_std";
+        Console.WriteLine($"{file}: takes {takes}, float [N, {channels}, {height}, {width}]");
+        return 0;
+    }
+}

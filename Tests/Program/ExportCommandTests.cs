@@ -1,0 +1,76 @@
+using Tapegrad.Layers;
+using Tapegrad.Onnx.Schema;
+using Tapegrad.Tests.Layers.Onnx;
+using Xunit;
+
+namespace Tapegrad.Tests.Program;
+
+public sealed class ExportCommandTests : IDisposable
+{
+    private readonly Cifar10Program program = new();
+
+    public void Dispose() => program.Dispose();
+
+    [Fact]
+    public void Writes_what_was_trained()
+    {
+        Assert.Equal(0, program.Run($"{Cifar10Program.Short} --norm batch --out run").ExitCode);
+        var (plain, outcome) = Export("--weights run/model.safetensors --out model.onnx");
+        Assert.StartsWith("model.onnx: takes images normalized by input_mean and input_std, float [N, 3, 32, 32]", outcome.Output);
+        Assert.Equal("[N, 3, 32, 32]", OnnxText.Shape(plain.Graph.Input.Single()));
+        Assert.Contains("BatchNormalization", OnnxText.Operators(plain));
+        Assert.Contains(plain.MetadataProps, pair => pair is { Key: "input_mean", Value: "0.5,0.5,0.5" });
+        Assert.Equal(21, plain.OpsetImport.Single().Version);
+
+        (var other, outcome) = Export("--weights run/model.safetensors --out model.onnx --fold --decompose --pixels --size 40x24");
+        Assert.StartsWith("model.onnx: takes pixels from 0 to 1, float [N, 3, 40, 24]", outcome.Output);
+        Assert.Equal("[N, 3, 40, 24]", OnnxText.Shape(other.Graph.Input.Single()));
+        Assert.DoesNotContain("BatchNormalization", OnnxText.Operators(other));
+        Assert.Equal(["Sub", "Div", "Conv"], OnnxText.Operators(other)[..3]);
+        Assert.Equal([0.5f, 0.5f, 0.5f], OnnxText.Floats(OnnxText.Constant(other, "input_mean")));
+        Assert.Equal(13, other.OpsetImport.Single().Version);
+
+        (ModelProto, Outcome) Export(string options)
+        {
+            var outcome = program.Run($"export {options}");
+            Assert.True(outcome.ExitCode == 0, outcome.Error);
+            return (ModelProto.Parser.ParseFrom(File.ReadAllBytes(program.PathOf("model.onnx"))), outcome);
+        }
+    }
+
+    [Fact]
+    public void Refuses_in_one_line()
+    {
+        var model = SavedModel.Create("resnet8", "group:8", classes: 10, seed: 1);
+        model.Save(program.PathOf("bare.safetensors"));
+        AssertRefused("--weights bare.safetensors", "--out");
+        AssertRefused("--weights nothing.safetensors --out a.onnx", "nothing.safetensors");
+        AssertRefused("--weights bare.safetensors --out a.onnx", "size", "--size 32x32");
+        AssertRefused("--weights bare.safetensors --out a.onnx --size 32x32 --pixels", "input_mean");
+        AssertRefused("--weights bare.safetensors --out nowhere/a.onnx --size 32x32", "nowhere", "folder");
+        foreach (var size in (string[])["0x32", "32x", "x", "32x32x3", "-1", "3.5", "99999999", "ten"])
+            AssertRefused($"--weights bare.safetensors --out a.onnx --size {size}", size, "height x width");
+        model.Metadata["input_mean"] = "0.5,half,0.5";
+        model.Metadata["input_std"] = "1,1,1";
+        model.Metadata["input_size"] = "huge";
+        model.Save(program.PathOf("odd.safetensors"));
+        AssertRefused("--weights odd.safetensors --out a.onnx", "--size");
+        AssertRefused("--weights odd.safetensors --out a.onnx --size 32 --pixels", "input_mean");
+        model.Metadata["input_mean"] = "0.5";
+        model.Save(program.PathOf("odd.safetensors"));
+        AssertRefused("--weights odd.safetensors --out a.onnx --size 32 --pixels", "odd.safetensors", "3 channels");
+        SavedModel.Create("resnet8", "batch", classes: 10, seed: 1).Save(program.PathOf("new.safetensors"));
+        AssertRefused("--weights new.safetensors --out a.onnx --size 32", "bn1", "no running statistics");
+        SavedModel.Create("vgg", "none", classes: 10, seed: 1).Save(program.PathOf("vgg.safetensors"));
+        AssertRefused("--weights vgg.safetensors --out a.onnx --size 16x32", "vgg.safetensors", "features");
+        Assert.False(File.Exists(program.PathOf("a.onnx")));
+    }
+
+    private void AssertRefused(string arguments, params string[] words)
+    {
+        var outcome = program.Run($"export {arguments}");
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Single(outcome.Error.Trim().Split('\n'));
+        foreach (var word in words) Assert.Contains(word, outcome.Error);
+    }
+}
