@@ -49,8 +49,7 @@ public sealed partial class Checkpoints
         var path = PathOf(step);
         using (new Scope())
         using (Tape.Current?.Pause())
-            SafetensorsFile.Write(path, [.. values.Select(parameter => new SafetensorsValue(parameter.Name, parameter.Shape, parameter.Value.ToFloats()))],
-                texts, disk);
+            SafetensorsWriter.Write(path, [.. values.Select(parameter => NamedArray.Of(parameter.Name, parameter.Value))], texts, disk);
         var others = Steps().ToLookup(other => other < step);
         // What is newer was damaged, or the run would not be here again.
         foreach (var old in others[true].Skip(keep - 1).Concat(others[false].Where(other => other > step))) disk.Delete(PathOf(old));

@@ -142,19 +142,16 @@ public abstract class Module
     // ---- files ---------------------------------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in float, with PyTorch's names and order of
-    /// axes. Equal models give equal bytes.
+    /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in the device's type (float; double on
+    /// <see cref="Device.Reference"/>), with PyTorch's names and order of axes. Equal models give equal bytes.
     /// </summary>
     /// <exception cref="IOException">The file cannot be written; an old one is as it was.</exception>
     public void Save(string path)
     {
         using var scope = new Scope();
         using var _ = Tape.Current?.Pause();
-        var values = AllRegistered.Select(entry =>
-        {
-            var value = entry.FileAxes is { } axes ? entry.Parameter.Value.Permute(axes) : entry.Parameter.Value;
-            return new SafetensorsValue(entry.Parameter.Name, value.Shape, value.ToFloats());
-        });
+        var values = AllRegistered.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.FileAxes is { } axes
+            ? entry.Parameter.Value.Permute(axes) : entry.Parameter.Value));
         SafetensorsFile.Write(path, [.. values], Metadata.AsReadOnly());
     }
 

@@ -1,14 +1,38 @@
-using System.Buffers.Binary;
-using System.Numerics;
+using System.Security.Cryptography;
 
 namespace Tapegrad.Layers.Formats;
 
-/// <summary>The type of a tensor's numbers in a file. The names are the format's own.</summary>
+/// <summary>
+/// The type of a tensor's numbers in a file; the names are the format's own. The 8-bit floats of newer versions of the format
+/// are refused by name.
+/// </summary>
 public enum SafetensorsType
 {
-    /// <summary>IEEE 754 single precision.</summary>
+    /// <summary>One byte, 0 or 1: <c>bool</c>.</summary>
+    BOOL,
+    /// <summary>Unsigned, 8 bits: <c>byte</c>.</summary>
+    U8,
+    /// <summary>Signed, 8 bits: <c>sbyte</c>.</summary>
+    I8,
+    /// <summary>Unsigned, 16 bits: <c>ushort</c>.</summary>
+    U16,
+    /// <summary>Signed, 16 bits: <c>short</c>.</summary>
+    I16,
+    /// <summary>Unsigned, 32 bits: <c>uint</c>.</summary>
+    U32,
+    /// <summary>Signed, 32 bits: <c>int</c>.</summary>
+    I32,
+    /// <summary>Unsigned, 64 bits: <c>ulong</c>.</summary>
+    U64,
+    /// <summary>Signed, 64 bits: <c>long</c>.</summary>
+    I64,
+    /// <summary>IEEE 754 half precision: <see cref="Half"/>.</summary>
+    F16,
+    /// <summary>The upper 16 bits of a single: read as <c>float</c>, which holds it exactly; not written.</summary>
+    BF16,
+    /// <summary>IEEE 754 single precision: <c>float</c>.</summary>
     F32,
-    /// <summary>IEEE 754 double precision.</summary>
+    /// <summary>IEEE 754 double precision: <c>double</c>.</summary>
     F64,
 }
 
@@ -18,10 +42,8 @@ public enum SafetensorsType
 /// <param name="Shape">Row-major, in the file's own order of axes.</param>
 /// <param name="Offset">The position of the first byte, from the start of the file.</param>
 /// <param name="Length">The number of bytes.</param>
-public sealed record SafetensorsEntry(string Name, SafetensorsType Type, Shape Shape, long Offset, long Length);
-
-/// <summary>A named array to be written.</summary>
-public sealed record SafetensorsValue(string Name, Shape Shape, float[] Values);
+/// <param name="Sha256">Their hash as the file states it, in hexadecimal; null when it states none.</param>
+public sealed record SafetensorsEntry(string Name, SafetensorsType Type, Shape Shape, long Offset, long Length, string? Sha256 = null);
 
 /// <summary>
 /// The safetensors format: named arrays and a few strings, nothing that can run.
@@ -33,13 +55,16 @@ public sealed record SafetensorsValue(string Name, Shape Shape, float[] Values);
 /// </code>
 /// Reading is strict, stricter than the format's own implementation: a key that is there twice, a field too many, a byte that
 /// belongs to no tensor or to two is refused before memory for a single number is taken. Writing is deterministic: the same
-/// content gives the same bytes. Source: https://github.com/huggingface/safetensors#format.
+/// content gives the same bytes. For each tensor it writes the SHA-256 of its bytes as the metadata's text
+/// <c>sha256:NAME</c>, in hexadecimal; reading verifies it where it is there. Source:
+/// https://github.com/huggingface/safetensors#format.
 /// </summary>
-/// <remarks>Holds the file open until disposed. Not thread-safe.</remarks>
+/// <remarks>
+/// Holds the file open until disposed; not thread-safe. The file is read, not mapped into memory: a file that shrinks while it is
+/// mapped kills the process that touches the lost part, and no check before can prevent it.
+/// </remarks>
 public sealed class SafetensorsFile : IDisposable
 {
-    private const int ChunkBytes = 1 << 16;   // a multiple of the size of every type
-
     private readonly string path;
     private readonly FileStream stream;
 
@@ -53,7 +78,7 @@ public sealed class SafetensorsFile : IDisposable
     /// <summary>The tensors, in the order of their bytes.</summary>
     public IReadOnlyList<SafetensorsEntry> Entries { get; }
 
-    /// <summary>The strings of <c>__metadata__</c>; empty when there is none.</summary>
+    /// <summary>The strings of <c>__metadata__</c> but the hashes; empty when there is none.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>Opens a file, and reads and checks all of it but the numbers.</summary>
@@ -79,68 +104,20 @@ public sealed class SafetensorsFile : IDisposable
         }
     }
 
-    /// <summary>The numbers of one tensor, as float; a double is rounded.</summary>
+    /// <summary>The numbers of one tensor in their own type, as <see cref="SafetensorsType"/> names it: a <c>float[]</c> for
+    /// F32.</summary>
+    /// <exception cref="InvalidDataException">The bytes are not those that were hashed, or a BOOL is neither 0 nor 1.</exception>
     /// <exception cref="IOException">The file cannot be read, or has been cut short since it was opened.</exception>
-    public float[] ReadFloats(SafetensorsEntry entry) => Read<float>(entry);
-
-    /// <summary>The numbers of one tensor, as double.</summary>
-    /// <exception cref="IOException">The file cannot be read, or has been cut short since it was opened.</exception>
-    public double[] ReadDoubles(SafetensorsEntry entry) => Read<double>(entry);
-
-    /// <summary>Writes tensors in the given order, as F32. The file is replaced in one step, or not at all.</summary>
-    /// <exception cref="ArgumentException">A name is empty, not text, reserved, or there twice; or the number of values is not
-    /// the shape's.</exception>
-    /// <exception cref="IOException">The file cannot be written.</exception>
-    public static void Write(string path, IReadOnlyList<SafetensorsValue> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
-        Write(path, tensors, metadata, Disk.Own);
-
-    internal static void Write(string path, IReadOnlyList<SafetensorsValue> tensors, IReadOnlyDictionary<string, string>? metadata, IDisk disk)
-    {
-        var header = SafetensorsHeader.Write(tensors, metadata ?? new Dictionary<string, string>());
-        AtomicFile.Write(path, stream =>
-        {
-            Span<byte> length = stackalloc byte[8];
-            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
-            stream.Write(length);
-            stream.Write(header);
-            foreach (var tensor in tensors) Write(stream, tensor.Values);
-        }, disk);
-    }
-
-    /// <summary>Closes the file.</summary>
-    public void Dispose() => stream.Dispose();
-
-    /// <summary>The number of bytes of one number.</summary>
-    internal static int SizeOf(SafetensorsType type) => type switch
-    {
-        SafetensorsType.F32 => sizeof(float),
-        SafetensorsType.F64 => sizeof(double),
-        _ => throw new ArgumentOutOfRangeException(nameof(type)),
-    };
-
-    // A further type needs its name above, its size, and its line in the switch below.
-    private T[] Read<T>(SafetensorsEntry entry) where T : INumberBase<T>
+    public Array Read(SafetensorsEntry entry)
     {
         if (!Entries.Contains(entry)) throw new ArgumentException($"{path}: the tensor '{entry.Name}' is not an entry of this file.", nameof(entry));
-        var result = new T[entry.Shape.Count];
-        var size = SizeOf(entry.Type);
-        var chunk = new byte[ChunkBytes];
-        var done = 0;
+        var values = NewArray(entry.Type, entry.Shape.Count);
+        using var hash = entry.Sha256 is null ? null : IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        int wrong;
         try
         {
             stream.Position = entry.Offset;
-            while (done < result.Length)
-            {
-                var count = Math.Min(chunk.Length / size, result.Length - done);
-                stream.ReadExactly(chunk, 0, count * size);
-                for (var i = 0; i < count; i++)
-                {
-                    var bytes = chunk.AsSpan(i * size);
-                    result[done++] = entry.Type == SafetensorsType.F32
-                        ? T.CreateTruncating(BinaryPrimitives.ReadSingleLittleEndian(bytes))
-                        : T.CreateTruncating(BinaryPrimitives.ReadDoubleLittleEndian(bytes));
-                }
-            }
+            wrong = Numbers.Read(values, stream, seen: bytes => hash?.AppendData(bytes));
         }
         catch (EndOfStreamException error)
         {
@@ -152,19 +129,50 @@ public sealed class SafetensorsFile : IDisposable
         {
             throw Unreadable(path, error);
         }
-        return result;
+        if (wrong >= 0)
+            throw new InvalidDataException($"{path}: at byte {entry.Offset + wrong}: the tensor '{entry.Name}' of type BOOL holds a byte that is "
+                + "neither 0 nor 1. The file is damaged: fetch it again, or save it again with the program that made it.");
+        if (hash is not null && Convert.ToHexStringLower(hash.GetHashAndReset()) != entry.Sha256)
+            throw new InvalidDataException($"{path}: at byte {entry.Offset}: the tensor '{entry.Name}' has not the hash that was written with it: "
+                + "its bytes were changed since. Fetch the file again, or save it again with the program that made it.");
+        return entry.Type == SafetensorsType.BF16 ? Array.ConvertAll((ushort[])values, bits => BitConverter.Int32BitsToSingle(bits << 16)) : values;
     }
 
-    private static void Write(Stream stream, float[] values)
+    /// <summary>The numbers of one tensor, as float; rounded where they do not fit, true is 1.</summary>
+    /// <inheritdoc cref="Read"/>
+    public float[] ReadFloats(SafetensorsEntry entry) => Numbers.Convert<float>(Read(entry));
+
+    /// <summary>The numbers of one tensor, as double; true is 1.</summary>
+    /// <inheritdoc cref="Read"/>
+    public double[] ReadDoubles(SafetensorsEntry entry) => Numbers.Convert<double>(Read(entry));
+
+    /// <summary>Writes tensors in the given order. The file is replaced in one step, or not at all.</summary>
+    /// <exception cref="ArgumentException">A name is empty, not text, reserved, or there twice; or the values are not the shape's
+    /// in number or of a type that the format does not have.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void Write(string path, IReadOnlyList<NamedArray> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        SafetensorsWriter.Write(path, tensors, metadata ?? new Dictionary<string, string>(), Disk.Own);
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => stream.Dispose();
+
+    // A further type needs its name above, a line here, and its size in Numbers.
+    private static readonly Dictionary<SafetensorsType, Type> Types = new()
     {
-        var chunk = new byte[ChunkBytes];
-        for (var done = 0; done < values.Length; done += chunk.Length / sizeof(float))
-        {
-            var count = Math.Min(chunk.Length / sizeof(float), values.Length - done);
-            for (var i = 0; i < count; i++) BinaryPrimitives.WriteSingleLittleEndian(chunk.AsSpan(sizeof(float) * i), values[done + i]);
-            stream.Write(chunk, 0, sizeof(float) * count);
-        }
-    }
+        [SafetensorsType.BOOL] = typeof(bool), [SafetensorsType.U8] = typeof(byte), [SafetensorsType.I8] = typeof(sbyte),
+        [SafetensorsType.U16] = typeof(ushort), [SafetensorsType.I16] = typeof(short), [SafetensorsType.U32] = typeof(uint),
+        [SafetensorsType.I32] = typeof(int), [SafetensorsType.U64] = typeof(ulong), [SafetensorsType.I64] = typeof(long),
+        [SafetensorsType.F16] = typeof(Half), [SafetensorsType.F32] = typeof(float), [SafetensorsType.F64] = typeof(double),
+    };
+
+    // Of BF16 its bits: .NET has no such type.
+    private static Array NewArray(SafetensorsType type, int count) => Array.CreateInstance(Types.GetValueOrDefault(type, typeof(ushort)), count);
+
+    /// <summary>The number of bytes of one number.</summary>
+    internal static int SizeOf(SafetensorsType type) => Numbers.SizeOf(NewArray(type, 0));
+
+    /// <summary>What an array is written as.</summary>
+    internal static SafetensorsType TypeOf(Array values) => Types.Single(known => known.Value == values.GetType().GetElementType()).Key;
 
     private static IOException Unreadable(string path, Exception error) =>
         new($"{path}: cannot be read: {error.Message} Check that the disk is there and that you may read the file.", error);

@@ -6,14 +6,16 @@ using System.Text.Json;
 namespace Tapegrad.Layers.Formats;
 
 /// <summary>
-/// The header of a safetensors file: read strictly, written deterministically. See <see cref="SafetensorsFile"/> for the layout.
+/// The header of a safetensors file, read strictly. See <see cref="SafetensorsFile"/> for the layout.
 /// </summary>
 /// <remarks>
 /// A number's place is checked against its shape, the neighbours and the file's end before anybody asks for memory to hold it.
 /// </remarks>
 internal ref struct SafetensorsHeader
 {
-    private const string MetadataKey = "__metadata__";
+    /// <summary>The key of the texts, and the beginning of those of them that hold a tensor's hash.</summary>
+    public const string MetadataKey = "__metadata__", HashKey = "sha256:";
+
     private const int LengthBytes = 8;
     private const long MaximumLength = 100_000_000;   // the format's own limit
     private const string Damaged =
@@ -34,8 +36,6 @@ internal ref struct SafetensorsHeader
     }
 
     private readonly long Here => LengthBytes + json.TokenStartIndex;
-
-    // ---- reading -------------------------------------------------------------------------------------------------------------------------
 
     /// <summary>The entries in the order of their bytes, and the metadata.</summary>
     public static (SafetensorsEntry[] Entries, Dictionary<string, string> Metadata) Read(string path, Stream stream)
@@ -67,33 +67,39 @@ internal ref struct SafetensorsHeader
     {
         var entries = new List<SafetensorsEntry>();
         var metadata = new Dictionary<string, string>();
+        var hashes = new Dictionary<string, string>();
         var names = new HashSet<string>();
         Advance();
         while (NextKey(names, out var name))
         {
-            if (name == MetadataKey) ReadMetadata(metadata);
+            if (name == MetadataKey) ReadMetadata(metadata, hashes);
             else entries.Add(ReadEntry(name));
         }
         Advance(atEnd: true);
-        return (Arrange(entries), metadata);
+        foreach (var name in hashes.Keys)
+            if (name == MetadataKey || !names.Contains(name)) throw Broken(LengthBytes, $"the metadata hold a hash of '{NamedArray.Show(name)}', which is not there.");
+        return (Arrange(entries.ConvertAll(entry => entry with { Sha256 = hashes.GetValueOrDefault(entry.Name) })), metadata);
     }
 
-    private void ReadMetadata(Dictionary<string, string> metadata)
+    private void ReadMetadata(Dictionary<string, string> metadata, Dictionary<string, string> hashes)
     {
         Expect(JsonTokenType.StartObject, $"{MetadataKey} should be an object of strings.");
         var keys = new HashSet<string>();
         while (NextKey(keys, out var key))
         {
-            Expect(JsonTokenType.String, $"the metadata '{Show(key)}' should be a string.");
-            metadata[key] = Text();
+            Expect(JsonTokenType.String, $"the metadata '{NamedArray.Show(key)}' should be a string.");
+            var text = Text();
+            if (!key.StartsWith(HashKey, StringComparison.Ordinal)) metadata[key] = text;
+            else if (text.Length == 64 && text.All(char.IsAsciiHexDigitLower)) hashes[key[HashKey.Length..]] = text;
+            else throw Broken($"the metadata '{NamedArray.Show(key)}' should be a hash of 64 hexadecimal digits.");
         }
     }
 
     private SafetensorsEntry ReadEntry(string name)
     {
         var start = Here;
-        if (!IsName(name)) throw Broken(start, name == "" ? "a tensor's name is empty." : "a tensor's name holds control characters.");
-        var shown = Show(name);
+        if (!NamedArray.IsName(name)) throw Broken(start, name == "" ? "a tensor's name is empty." : "a tensor's name holds control characters.");
+        var shown = NamedArray.Show(name);
         Expect(JsonTokenType.StartObject, $"the tensor '{shown}' should be an object with dtype, shape and data_offsets.");
         SafetensorsType? type = null;
         Shape? shape = null;
@@ -114,7 +120,7 @@ internal ref struct SafetensorsHeader
                     if (offsets.Count != 2) throw Broken($"data_offsets of '{shown}' holds {offsets.Count} numbers, not 2: begin and end.");
                     break;
                 default:
-                    throw Broken($"the tensor '{shown}' has an unknown field '{Show(field)}'.");
+                    throw Broken($"the tensor '{shown}' has an unknown field '{NamedArray.Show(field)}'.");
             }
         }
         if (type is null || shape is null || offsets is null)
@@ -134,7 +140,7 @@ internal ref struct SafetensorsHeader
         var text = Text();
         foreach (var type in Enum.GetValues<SafetensorsType>())
             if (text == type.ToString()) return type;
-        throw Broken(Here, $"the tensor '{shown}' has the dtype '{Show(text)}'; known are {string.Join(" and ", Enum.GetNames<SafetensorsType>())}.",
+        throw Broken(Here, $"the tensor '{shown}' has the dtype '{NamedArray.Show(text)}'; known are {string.Join(", ", Enum.GetNames<SafetensorsType>())}.",
             "Convert the tensor in the program that made the file.");
     }
 
@@ -179,9 +185,9 @@ internal ref struct SafetensorsHeader
         for (var i = 0; i < sorted.Length; i++)
         {
             var entry = sorted[i];
-            if (entry.Offset < position) throw Broken(entry.Offset, $"the tensors '{Show(sorted[i - 1].Name)}' and '{Show(entry.Name)}' overlap.");
+            if (entry.Offset < position) throw Broken(entry.Offset, $"the tensors '{NamedArray.Show(sorted[i - 1].Name)}' and '{NamedArray.Show(entry.Name)}' overlap.");
             if (entry.Offset > position)
-                throw Broken(position, $"{entry.Offset - position} bytes before the tensor '{Show(entry.Name)}' belong to no tensor.");
+                throw Broken(position, $"{entry.Offset - position} bytes before the tensor '{NamedArray.Show(entry.Name)}' belong to no tensor.");
             position += entry.Length;
         }
         if (position < dataStart + dataLength) throw Broken(position, $"{dataStart + dataLength - position} bytes at the end belong to no tensor.");
@@ -195,7 +201,7 @@ internal ref struct SafetensorsHeader
         key = null;
         if (json.TokenType == JsonTokenType.EndObject) return false;
         key = Text();
-        if (!before.Add(key)) throw Broken($"the key '{Show(key)}' is there twice.");
+        if (!before.Add(key)) throw Broken($"the key '{NamedArray.Show(key)}' is there twice.");
         return true;
     }
 
@@ -235,66 +241,4 @@ internal ref struct SafetensorsHeader
 
     private static InvalidDataException Broken(string path, long offset, string what, string remedy = Damaged) =>
         new($"{path}: at byte {offset}: {what} {remedy}");
-
-    // ---- writing -------------------------------------------------------------------------------------------------------------------------
-
-    /// <summary>The header's bytes, padded with spaces so that the numbers start at a multiple of 8.</summary>
-    public static byte[] Write(IReadOnlyList<SafetensorsValue> tensors, IReadOnlyDictionary<string, string> metadata)
-    {
-        var parts = new List<string>();
-        if (metadata.Count > 0)
-        {
-            var pairs = metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{Quote(pair.Key)}:{Quote(pair.Value)}");
-            parts.Add($"{Quote(MetadataKey)}:{{{string.Join(',', pairs)}}}");
-        }
-        var names = new HashSet<string> { MetadataKey };
-        long begin = 0;
-        foreach (var (name, shape, values) in tensors)
-        {
-            if (!IsName(name))
-                throw new ArgumentException($"'{Show(name)}' cannot name a tensor in a file: a name is not empty and holds no control characters.");
-            if (!names.Add(name))
-                throw new ArgumentException($"the name '{Show(name)}' is {(name == MetadataKey ? "reserved" : "given to two tensors")}.");
-            if (values.Length != shape.Count)
-                throw new ArgumentException($"the tensor '{Show(name)}' has the shape {shape} and {values.Length} values.");
-            var end = begin + (long)values.Length * SafetensorsFile.SizeOf(SafetensorsType.F32);
-            var lengths = string.Join(',', shape.Dimensions.ToArray());
-            parts.Add($"{Quote(name)}:{{\"dtype\":\"F32\",\"shape\":[{lengths}],\"data_offsets\":[{begin},{end}]}}");
-            begin = end;
-        }
-        var header = StrictUtf8.GetBytes($"{{{string.Join(',', parts)}}}");
-        var padded = new byte[(header.Length + 7) / 8 * 8];
-        Array.Fill(padded, (byte)' ');
-        header.CopyTo(padded, 0);
-        return padded;
-    }
-
-    // Our own few lines instead of a library's escaping, so that equal content has equal bytes under every version of it.
-    private static string Quote(string text)
-    {
-        var quoted = new StringBuilder("\"");
-        foreach (var letter in text)
-            if (letter is '"' or '\\') quoted.Append('\\').Append(letter);
-            else if (letter < ' ') quoted.Append($"\\u{(int)letter:x4}");
-            else quoted.Append(letter);
-        try
-        {
-            StrictUtf8.GetByteCount(text);
-        }
-        catch (EncoderFallbackException)
-        {
-            throw new ArgumentException($"'{Show(text)}' holds half of a surrogate pair, which cannot be written to a file.");
-        }
-        return quoted.Append('"').ToString();
-    }
-
-    private static bool IsName(string name) => name.Length > 0 && !name.Any(char.IsControl);
-
-    // Text from a file, fit for one line of a message.
-    private static string Show(string text)
-    {
-        const int most = 80;
-        var line = string.Concat(text.Take(most).Select(letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? '?' : letter));
-        return text.Length > most ? line + "..." : line;
-    }
 }

@@ -22,6 +22,7 @@ namespace Tapegrad.Tests.Fuzzing;
 internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<byte[]> read)
 {
     private const int LongestMessage = 8192;
+    private const string Memory = "/dev/shm";   // where there is a folder in memory, thousands of files an hour do not reach the disk
     private static readonly object Report = new();
 
     private readonly Mutator[] common = Fuzzing.Mutators.Common(valid);
@@ -52,7 +53,7 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
     /// <summary>A reader of files as a reader of bytes: each input is written to a file of its own first.</summary>
     public static Action<byte[]> OnFile(Action<string> read) => input =>
     {
-        var path = Path.GetTempFileName();
+        var path = Path.Combine(Directory.Exists(Memory) ? Memory : Path.GetTempPath(), $"fuzz-{Guid.NewGuid()}");
         try
         {
             File.WriteAllBytes(path, input);

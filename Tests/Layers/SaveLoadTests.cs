@@ -92,6 +92,17 @@ public sealed class SaveLoadTests : IDisposable
     }
 
     [Fact]
+    public void ADoubleModelKeepsEveryDigit()
+    {
+        using var device = Device.Use(Device.Reference);
+        var (model, other) = (Model(1), Model(2));
+        model.Save(FilePath);
+        using (var file = SafetensorsFile.Open(FilePath)) Assert.All(file.Entries, entry => Assert.Equal(SafetensorsType.F64, entry.Type));
+        other.Load(FilePath);
+        Assert.Equal(Values(model), Values(other));
+    }
+
+    [Fact]
     public void AFileOfAnotherModelIsRefusedWithAllDifferencesAndChangesNothing()
     {
         var model = Model(1);

@@ -19,7 +19,7 @@ public sealed class SafetensorsTests : IDisposable
     // ---- the layout, by hand -------------------------------------------------------------------------------------------------------------
 
     // 137 bytes of JSON (the é has two) and seven spaces, so that the numbers start at 8 + 144; 1, -2 and 0.5 are 3F800000, C0000000 and 3F000000.
-    private static readonly byte[] ByHand =
+    internal static readonly byte[] ByHand =
     [
         144, 0, 0, 0, 0, 0, 0, 0,
         .. """{"__metadata__":{"k":"\"é"},"b":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"""u8,
@@ -41,9 +41,17 @@ public sealed class SafetensorsTests : IDisposable
     [Fact]
     public void WritesTheDocumentedLayout()
     {
-        SafetensorsFile.Write(FilePath, [new("b", new Shape(1, 2), [1, -2]), new("a", Shape.Scalar, [0.5f])],
+        SafetensorsFile.Write(FilePath, [new("b", new Shape(1, 2), new float[] { 1, -2 }), new("a", Shape.Scalar, new[] { 0.5f })],
             new Dictionary<string, string> { ["k"] = "\"é" });
-        Assert.Equal(ByHand, File.ReadAllBytes(FilePath));
+        // The text "k" is followed by the hashes, which sha256sum gives for the last 4 bytes and for the 8 before them.
+        const string hashes = ",\"sha256:a\":\"d99e58435243d9fef9c88273b8d553b4fba4d0baf8009d29eae74fa99e0d9f57\""
+            + ",\"sha256:b\":\"ee4ac73c2bd27756ab82780f27c73a7bc4d3f0bb6acb37e008bc27eccd7e588b\"}";
+        var header = Encoding.UTF8.GetString(ByHand.AsSpan(8, 144)).TrimEnd().Replace("é\"}", "é\"" + hashes);
+        while (Encoding.UTF8.GetByteCount(header) % 8 != 0) header += ' ';
+        Assert.Equal(Assemble(header, ByHand[^12..]), File.ReadAllBytes(FilePath));
+        using var file = SafetensorsFile.Open(FilePath);
+        Assert.Equal([KeyValuePair.Create("k", "\"é")], file.Metadata);
+        Assert.Equal("d99e58435243d9fef9c88273b8d553b4fba4d0baf8009d29eae74fa99e0d9f57", file.Entries[1].Sha256);
     }
 
     [Fact]
@@ -62,9 +70,13 @@ public sealed class SafetensorsTests : IDisposable
         Assert.Empty(file.Metadata);
     }
 
+    internal static byte[] Assemble(string header, byte[] data) => Assemble(Encoding.UTF8.GetBytes(header), data);
+
+    internal static byte[] Assemble(byte[] header, byte[] data) => [.. BitConverter.GetBytes((long)header.Length), .. header, .. data];
+
     // ---- round trips ---------------------------------------------------------------------------------------------------------------------
 
-    private sealed record Content(SafetensorsValue[] Tensors, Dictionary<string, string> Metadata)
+    private sealed record Content(NamedArray[] Tensors, Dictionary<string, string> Metadata)
     {
         public override string ToString() => string.Join("; ", Tensors.Select(tensor => $"'{tensor.Name}' {tensor.Shape}"))
             + " | " + string.Join("; ", Metadata.Select(pair => $"'{pair.Key}' = '{pair.Value}'"));
@@ -76,12 +88,13 @@ public sealed class SafetensorsTests : IDisposable
 
     private static readonly Gen<string> AnyText = Gen.OneOf(Words, Gen.Constant(""), Words.Select(word => word + "\n\t\u0001\u007f"));
 
-    private static readonly Gen<SafetensorsValue> Tensors =
+    private static readonly Gen<NamedArray> Tensors =
         from name in Words
         from rank in Gen.Choose(0, Shape.MaximumRank)
         from lengths in Gen.ListOf(Gen.Frequency((1, Gen.Constant(0)), (8, Gen.Constant(1)), (3, Gen.Elements(2, 3, 5))), rank)
-        from bits in Gen.ListOf(Gen.Choose(int.MinValue, int.MaxValue), new Shape([.. lengths]).Count)
-        select new SafetensorsValue(name, new Shape([.. lengths]), [.. bits.Select(BitConverter.Int32BitsToSingle)]);
+        from type in Gen.Elements(NumbersTests.Types)
+        from seed in Gen.Choose(0, int.MaxValue)
+        select new NamedArray(name, new Shape([.. lengths]), NumbersTests.AnyBits(type, new Shape([.. lengths]).Count, new Random(seed)));
 
     private static readonly Gen<KeyValuePair<string, string>> Pairs = AnyText.Two().Select(pair => KeyValuePair.Create(pair.Item1, pair.Item2));
 
@@ -106,8 +119,10 @@ public sealed class SafetensorsTests : IDisposable
         {
             var entry = file.Entries.Single(entry => entry.Name == tensor.Name);
             Assert.Equal(tensor.Shape, entry.Shape);
-            Assert.Equal(tensor.Values.Select(BitConverter.SingleToInt32Bits), file.ReadFloats(entry).Select(BitConverter.SingleToInt32Bits));
-            Assert.Equal(tensor.Values.Select(value => (double)value), file.ReadDoubles(entry));
+            Assert.Equal(tensor.Values.GetType(), file.Read(entry).GetType());
+            Assert.Equal(NumbersTests.Bytes(tensor.Values), NumbersTests.Bytes(file.Read(entry)));
+            Assert.Equal(tensor.ToDoubles(), file.ReadDoubles(entry));
+            Assert.Equal(tensor.ToFloats(), file.ReadFloats(entry));
         }
     }).QuickCheckThrowOnFailure();
 
@@ -134,7 +149,7 @@ public sealed class SafetensorsTests : IDisposable
     public void TensorsLongerThanOneChunkAreWhole()
     {
         var values = Enumerable.Range(0, 100_003).Select(i => i * 0.5f).ToArray();   // 400,012 bytes: six chunks of 2^16 and a rest
-        SafetensorsValue[] tensors = [new("first", new Shape(1), [7]), new("long", new Shape(values.Length), values), new("last", new Shape(1), [9])];
+        NamedArray[] tensors = [new("first", new Shape(1), new float[] { 7 }), new("long", new Shape(values.Length), values), new("last", new Shape(1), new float[] { 9 })];
         SafetensorsFile.Write(FilePath, tensors);
         using var file = SafetensorsFile.Open(FilePath);
         Assert.Equal(values, file.ReadFloats(file.Entries[1]));
@@ -143,190 +158,73 @@ public sealed class SafetensorsTests : IDisposable
         Assert.Equal([7f], file.ReadFloats(file.Entries[0]));
     }
 
+    // ---- types ---------------------------------------------------------------------------------------------------------------------------
+
+    // Each number's bytes by hand: 1.5 = 3E00 in half precision and 3FC0 in bfloat16, -2 = C000 in both.
+    [Theory]
+    [InlineData("BOOL", "0100", typeof(bool), 1, 0)]
+    [InlineData("U8", "01FF", typeof(byte), 1, 255)]
+    [InlineData("I8", "01FF", typeof(sbyte), 1, -1)]
+    [InlineData("U16", "0100FEFF", typeof(ushort), 1, 65534)]
+    [InlineData("I16", "0100FEFF", typeof(short), 1, -2)]
+    [InlineData("U32", "01000000FEFFFFFF", typeof(uint), 1, 4294967294)]
+    [InlineData("I32", "01000000FEFFFFFF", typeof(int), 1, -2)]
+    [InlineData("U64", "01000000000000000000000000000080", typeof(ulong), 1, 9223372036854775808)]
+    [InlineData("I64", "01000000000000000000000000000080", typeof(long), 1, -9223372036854775808.0)]
+    [InlineData("F16", "003E00C0", typeof(Half), 1.5, -2)]
+    [InlineData("BF16", "C03F00C0", typeof(float), 1.5, -2)]
+    [InlineData("F32", "0000C03F000000C0", typeof(float), 1.5, -2)]
+    [InlineData("F64", "000000000000F83F00000000000000C0", typeof(double), 1.5, -2)]
+    public void ReadsEveryType(string name, string bytes, Type type, double first, double second)
+    {
+        var data = Convert.FromHexString(bytes);
+        File.WriteAllBytes(FilePath, Assemble($$$"""{"a":{"dtype":"{{{name}}}","shape":[2],"data_offsets":[0,{{{data.Length}}}]}}""", data));
+        using var file = SafetensorsFile.Open(FilePath);
+        var entry = Assert.Single(file.Entries);
+        Assert.Equal(Enum.Parse<SafetensorsType>(name), entry.Type);
+        Assert.Equal(type, file.Read(entry).GetType().GetElementType());
+        Assert.Equal([first, second], file.ReadDoubles(entry));
+        Assert.Equal([(float)first, (float)second], file.ReadFloats(entry));
+    }
+
+    [Fact]
+    public void ABoolIsZeroOrOne()
+    {
+        var data = new byte[300_000];   // more than one piece
+        data[299_000] = 2;
+        var bytes = Assemble("""{"a":{"dtype":"BOOL","shape":[300000],"data_offsets":[0,300000]}}""", data);
+        File.WriteAllBytes(FilePath, bytes);
+        using var file = SafetensorsFile.Open(FilePath);
+        var error = Assert.Throws<InvalidDataException>(() => file.Read(file.Entries[0]));
+        Assert.Contains($"at byte {bytes.Length - 1000}: the tensor 'a' of type BOOL holds a byte that is neither 0 nor 1", error.Message);
+    }
+
+    // ---- hashes --------------------------------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public void AChangedNumberIsFoundByItsHash()
+    {
+        SafetensorsFile.Write(FilePath, [new("a", new Shape(3), new[] { 1, 2, 3 }), new("b", Shape.Scalar, new double[] { 4 })]);
+        var bytes = File.ReadAllBytes(FilePath);
+        for (var at = bytes.Length - 20; at < bytes.Length; at++)
+        {
+            var changed = (byte[])bytes.Clone();
+            changed[at] ^= 1;
+            File.WriteAllBytes(FilePath, changed);
+            using var file = SafetensorsFile.Open(FilePath);
+            var (broken, whole) = at < bytes.Length - 8 ? (file.Entries[0], file.Entries[1]) : (file.Entries[1], file.Entries[0]);
+            file.Read(whole);
+            var error = Assert.Throws<InvalidDataException>(() => file.ReadDoubles(broken));
+            Assert.StartsWith($"{FilePath}: at byte {broken.Offset}: the tensor '{broken.Name}' has not the hash that was written with it", error.Message);
+        }
+    }
+
     [Fact]
     public void AnEntryOfAnotherFileIsRefused()
     {
         File.WriteAllBytes(FilePath, ByHand);
         using var file = SafetensorsFile.Open(FilePath);
         Assert.Throws<ArgumentException>(() => file.ReadFloats(file.Entries[0] with { Offset = 156 }));
-    }
-
-    // ---- damage --------------------------------------------------------------------------------------------------------------------------
-
-    private static byte[] Assemble(string header, byte[] data) => Assemble(Encoding.UTF8.GetBytes(header), data);
-
-    private static byte[] Assemble(byte[] header, byte[] data) => [.. BitConverter.GetBytes((long)header.Length), .. header, .. data];
-
-    // One line that names the file and what is wrong, at the byte when it is known.
-    private string Refused(byte[] bytes, string what, long? offset = null)
-    {
-        File.WriteAllBytes(FilePath, bytes);
-        var error = Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(FilePath));
-        Assert.Contains(what, error.Message);
-        Assert.StartsWith($"{FilePath}: at byte {offset?.ToString() ?? ""}", error.Message);
-        if (offset is not null) Assert.StartsWith($"{FilePath}: at byte {offset}: ", error.Message);
-        Assert.DoesNotContain('\n', error.Message);
-        Assert.EndsWith(".", error.Message);
-        return error.Message;
-    }
-
-    [Fact]
-    public void AFileCutAnywhereIsRefused()
-    {
-        for (var length = 0; length < ByHand.Length; length++) Refused(ByHand[..length], length < 8 ? $"the file has {length} bytes" : "");
-        Refused([.. ByHand, 0], "1 bytes at the end belong to no tensor", ByHand.Length);
-    }
-
-    [Theory]
-    [InlineData(ulong.MaxValue, "at most 100000000 are allowed")]
-    [InlineData(1UL << 63, "at most 100000000 are allowed")]
-    [InlineData(100_000_001UL, "at most 100000000 are allowed")]
-    [InlineData(100_000_000UL, "only 2 follow")]
-    [InlineData(3UL, "only 2 follow")]
-    public void AHeaderLengthBeyondLimitOrFileIsRefused(ulong length, string what)
-    {
-        var bytes = new byte[10];
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes, length);
-        "{}"u8.CopyTo(bytes.AsSpan(8));
-        Assert.Contains($"{length} bytes", Refused(bytes, what, 0));
-    }
-
-    [Fact]
-    public void AHeaderWithinTheFileButBeyondTheLimitIsRefused()
-    {
-        using (var stream = File.Create(FilePath))
-        {
-            stream.Write(BitConverter.GetBytes(100_000_001L));
-            stream.SetLength(100_000_009);   // a hole: takes no room on the disk
-        }
-        Assert.Contains("at most 100000000", Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(FilePath)).Message);
-    }
-
-    [Theory]
-    // Not an object, not JSON, not text.
-    [InlineData("", "does not start with '{'", 8)]
-    [InlineData("[]", "does not start with '{'", 8)]
-    [InlineData("null", "does not start with '{'", 8)]
-    [InlineData(" {}", "does not start with '{'", 8)]
-    [InlineData("\ufeff{}", "does not start with '{'", 8)]
-    [InlineData("{", "not valid JSON", 9)]
-    [InlineData("{}x", "not valid JSON", 10)]
-    [InlineData("{}{}", "not valid JSON", 10)]
-    [InlineData("{,}", "not valid JSON", 9)]
-    [InlineData("{/**/}", "not valid JSON", 9)]
-    [InlineData("{'a':{}}", "not valid JSON", 9)]
-    [InlineData("{}\0\0", "not valid JSON", 10)]
-    [InlineData("""{"\ud83d":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "half of a surrogate pair", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[[1]],"data_offsets":[0,4]}}""", "depth", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1,],"data_offsets":[0,4]}}""", "not valid JSON", null)]
-    // Keys that are there twice, at every level, also when one of them is spelled with an escape.
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "'a' is there twice", 61)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"\u0061":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "'a' is there twice", 61)]
-    [InlineData("""{"a":{"dtype":"F32","dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "'dtype' is there twice", 28)]
-    [InlineData("""{"__metadata__":{"k":"1","k":"1"}}""", "'k' is there twice", 33)]
-    [InlineData("""{"__metadata__":{},"__metadata__":{}}""", "'__metadata__' is there twice", 27)]
-    // Fields and their types.
-    [InlineData("""{"a":1}""", "'a' should be an object", 13)]
-    [InlineData("""{"a":[]}""", "'a' should be an object", 13)]
-    [InlineData("""{"a":null}""", "'a' should be an object", 13)]
-    [InlineData("""{"a":{}}""", "'a' has no dtype", 9)]
-    [InlineData("""{"a":{"shape":[],"data_offsets":[0,4]}}""", "'a' has no dtype", 9)]
-    [InlineData("""{"a":{"dtype":"F32","data_offsets":[0,4]}}""", "'a' has no shape", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[]}}""", "'a' has no data_offsets", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}}""", "unknown field 'x'", 60)]
-    [InlineData("""{"a":{"Dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "unknown field 'Dtype'", 14)]
-    [InlineData("""{"a":{"dtype":"F16","shape":[],"data_offsets":[0,4]}}""", "dtype 'F16'; known are F32 and F64. Convert", 22)]
-    [InlineData("""{"a":{"dtype":"f32","shape":[],"data_offsets":[0,4]}}""", "dtype 'f32'", 22)]
-    [InlineData("""{"a":{"dtype":"0","shape":[],"data_offsets":[0,4]}}""", "dtype '0'", 22)]
-    [InlineData("""{"a":{"dtype":0,"shape":[],"data_offsets":[0,4]}}""", "dtype of 'a' should be a string", 22)]
-    [InlineData("""{"a":{"dtype":null,"shape":[],"data_offsets":[0,4]}}""", "dtype of 'a' should be a string", 22)]
-    [InlineData("""{"a":{"dtype":"F32","shape":1,"data_offsets":[0,4]}}""", "the shape of 'a' should be a list", 36)]
-    [InlineData("""{"a":{"dtype":"F32","shape":{},"data_offsets":[0,4]}}""", "the shape of 'a' should be a list", 36)]
-    [InlineData("""{"a":{"dtype":"F32","shape":["1"],"data_offsets":[0,4]}}""", "the shape of 'a' holds something that is not a number", 37)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", "the shape of 'a' holds a negative number", 37)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that is not whole", 37)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1e0],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that is not whole", 37)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[18446744073709551617],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that is too large", 37)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[4294967297],"data_offsets":[0,4]}}""", "length above 2147483647", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[65536,65536],"data_offsets":[0,4]}}""", "more than 2147483647 elements", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[2147483647,2147483647,4],"data_offsets":[0,4]}}""", "more than 2147483647 elements", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}}""", "more than 8 axes", 53)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[4]}}""", "holds 1 numbers, not 2", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4,4]}}""", "more than 2 numbers", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[-4,0]}}""", "data_offsets of 'a' holds a negative number", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4.0]}}""", "data_offsets of 'a' holds a number that is not whole", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":"0,4"}}""", "data_offsets of 'a' should be a list", null)]
-    // Offsets against shape and type, the end, and each other. Four bytes of numbers follow the header.
-    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""", "needs 8 bytes; its data_offsets are 0 and 4", 9)]
-    [InlineData("""{"a":{"dtype":"F64","shape":[],"data_offsets":[0,4]}}""", "needs 8 bytes; its data_offsets are 0 and 4", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,4]}}""", "needs 0 bytes", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[4,0]}}""", "needs 4 bytes; its data_offsets are 4 and 0", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "should end at byte 8 of the numbers, but only 4", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[5,5]}}""", "should end at byte 5", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[9223372036854775803,9223372036854775807]}}""", "should end at byte 9223372036854775807", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "'a' and 'b' overlap", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[0],"data_offsets":[2,2]}}""", "'a' and 'b' overlap", null)]
-    [InlineData("""{"b":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}""", "4 bytes before the tensor 'b' belong to no tensor", null)]
-    [InlineData("{}", "4 bytes at the end belong to no tensor", 10)]
-    // Names and metadata.
-    [InlineData("""{"":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "name is empty", 9)]
-    [InlineData("""{"a\nb":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "control characters", 9)]
-    [InlineData("""{"__metadata__":[]}""", "should be an object of strings", 24)]
-    [InlineData("""{"__metadata__":{"k":1}}""", "the metadata 'k' should be a string", 29)]
-    [InlineData("""{"__metadata__":{"k":null}}""", "the metadata 'k' should be a string", 29)]
-    [InlineData("""{"__metadata__":{"k\n":["1"]}}""", "the metadata 'k?' should be a string", 31)]
-    [InlineData("""{"__metadata__":{"k":"\udc00"}}""", "half of a surrogate pair", 29)]
-    public void AMalformedHeaderIsRefused(string header, string what, int? offset) => Refused(Assemble(header, new byte[4]), what, offset);
-
-    [Fact]
-    public void GapsBetweenTensorsAreRefused()
-    {
-        const string header = """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[6,10]}}""";
-        Refused(Assemble(header, new byte[10]), "2 bytes before the tensor 'b' belong to no tensor", 8 + header.Length + 4);
-        Refused(Assemble(header.Replace("[6,10]", "[2,6]"), new byte[6]), "'a' and 'b' overlap", 8 + header.Length - 1 + 2);
-        File.WriteAllBytes(FilePath, Assemble(header.Replace("[6,10]", "[4,8]"), new byte[8]));
-        SafetensorsFile.Open(FilePath).Dispose();
-    }
-
-    [Fact]
-    public void AHeaderThatIsNotTextIsRefused() =>
-        Refused(Assemble([.. "{\"a"u8, 0xC3, 0x28, .. "\":{}}"u8], []), "not valid UTF-8", 8 + 3);
-
-    [Fact]
-    public void NothingIsAllocatedForNumbersThatAreNotThere()
-    {
-        var bytes = Assemble("""{"a":{"dtype":"F32","shape":[536870911],"data_offsets":[0,2147483644]}}""", new byte[4]);
-        Refused(bytes, "should end at byte 2147483644");
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        Refused(bytes, "should end at byte 2147483644");
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
-    }
-
-    [Fact]
-    public void FlippedBytesLoadOrAreRefusedInWords()
-    {
-        var random = new Random(1);
-        var (loaded, refused) = (0, 0);
-        for (var round = 0; round < 1000; round++)
-        {
-            var bytes = ByHand.ToArray();
-            for (var flips = random.Next(1, 4); flips > 0; flips--) bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
-            File.WriteAllBytes(FilePath, bytes);
-            try
-            {
-                using var file = SafetensorsFile.Open(FilePath);
-                Assert.Equal(12, file.Entries.Sum(entry => 4 * file.ReadFloats(entry).Length));
-                loaded++;
-            }
-            catch (InvalidDataException error)
-            {
-                Assert.DoesNotContain('\n', error.Message);
-                refused++;
-            }
-        }
-        // 12 of 164 bytes are numbers and few others are free (a name, the metadata): most flips must be refused, and some must not.
-        Assert.InRange(loaded, 25, 250);
-        Assert.InRange(refused, 600, 1000);
     }
 
     // ---- files that cannot be read or written ----------------------------------------------------------------------------------------------
@@ -375,8 +273,8 @@ public sealed class SafetensorsTests : IDisposable
     public void AnOldFileSurvivesAFailedWrite()
     {
         File.WriteAllBytes(FilePath, ByHand);
-        SafetensorsValue one = new("a", Shape.Scalar, [1]);
-        void Fails(string what, SafetensorsValue[] tensors, Dictionary<string, string>? metadata = null) =>
+        NamedArray one = new("a", Shape.Scalar, new float[] { 1 });
+        void Fails(string what, NamedArray[] tensors, Dictionary<string, string>? metadata = null) =>
             Assert.Contains(what, Assert.Throws<ArgumentException>(() => SafetensorsFile.Write(FilePath, tensors, metadata)).Message);
         Fails("'a' is given to two tensors", [one, one]);
         Fails("'__metadata__' is reserved", [one with { Name = "__metadata__" }]);
@@ -385,6 +283,10 @@ public sealed class SafetensorsTests : IDisposable
         Fails("half of a surrogate pair", [one with { Name = "\ud83d" }]);
         Fails("half of a surrogate pair", [one], new() { ["k"] = "\udc00" });
         Fails("'a' has the shape [2] and 1 values", [one with { Shape = new Shape(2) }]);
+        Fails("'a' is of String[], which is none of the types", [one with { Values = new[] { "" } }]);
+        Fails("'a' is of Single[,], which is none of the types", [one with { Values = new float[1, 1] }]);
+        Fails("'a' is of Char[], which is none of the types", [one with { Values = new char[1] }]);
+        Fails("'sha256:a' is reserved", [one], new() { ["sha256:a"] = "" });
         var inTheMiddle = Assert.Throws<IOException>(() => AtomicFile.Write(FilePath, stream =>
         {
             stream.Write(new byte[100_000]);
