@@ -15,7 +15,7 @@ namespace Tapegrad.Examples.Cifar10;
 /// </summary>
 internal static partial class TrainCommand
 {
-    private const string Networks = "resnet20|resnet32|resnet44|resnet56|resnet110|...|resnet18|vgg";
+    private const string Networks = "resnet20|resnet32|resnet44|resnet56|resnet110|...|resnet18|wrn16-4|...|vgg";
     private static readonly string NormalizationNames = $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, none";
     private const string Schedules = "constant|multistep:E,E|cosine|one-cycle";
 

@@ -18,10 +18,20 @@ internal sealed class LayerMaker(Func<int, Module?>? normalization, int seed)
     /// bias.</summary>
     public (string, Module)[] Convolution(string name, string normalizationName, int inputs, int outputs, int stride = 1, int kernel = 3)
     {
+        var following = Normalization(normalizationName, outputs);
+        return [(name, Convolution(inputs, outputs, stride, kernel, bias: following.Length == 0)), .. following];
+    }
+
+    /// <summary>A convolution that keeps the size (at stride 1), alone.</summary>
+    public Conv2d Convolution(int inputs, int outputs, int stride, int kernel, bool bias) =>
+        new(inputs, outputs, kernel, NextRandom(), stride, padding: kernel / 2, bias: bias);
+
+    /// <summary>The normalization of so many channels; nothing where there is none.</summary>
+    public (string, Module)[] Normalization(string name, int channels)
+    {
         Module? normalizing;
-        using (LayerContext.Enter(normalizationName)) normalizing = normalization?.Invoke(outputs);   // a refusal names the layer
+        using (LayerContext.Enter(name)) normalizing = normalization?.Invoke(channels);   // a refusal names the layer
         NormalizationName = Normalizations.NameOf(normalizing);
-        var convolution = new Conv2d(inputs, outputs, kernel, NextRandom(), stride, padding: kernel / 2, bias: normalizing is null);
-        return normalizing is null ? [(name, convolution)] : [(name, convolution), (normalizationName, normalizing)];
+        return normalizing is null ? [] : [(name, normalizing)];
     }
 }

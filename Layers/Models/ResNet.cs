@@ -13,7 +13,7 @@ namespace Tapegrad.Layers;
 /// </summary>
 public static class ResNet
 {
-    /// <summary>A ResNet of depth 6n + 2 for images [N, H, W, 3].</summary>
+    /// <summary>A ResNet of depth 6n + 2 for images [N, H, W, inputs].</summary>
     /// <param name="depth">20, 32, 44, 56, 110, ...</param>
     /// <param name="normalization">From a number of channels to the layer that normalizes them; null, or a function that gives
     /// null, for none. Convolutions then have a bias.</param>
@@ -22,43 +22,47 @@ public static class ResNet
     /// <param name="zeroGamma">Whether the last gamma of each block starts at 0, so that every block starts as its shortcut
     /// (Goyal et al., 2017).</param>
     /// <param name="width">Channels of the first stage.</param>
-    public static Module Cifar(int depth, Func<int, Module?>? normalization, int classes, int seed, bool zeroGamma = false, int width = 16)
+    /// <param name="inputs">Channels of the images.</param>
+    public static Module Cifar(int depth, Func<int, Module?>? normalization, int classes, int seed, bool zeroGamma = false, int width = 16,
+        int inputs = 3)
     {
         if (!IsDepth(depth))
             throw new ArgumentOutOfRangeException(nameof(depth), depth, "the depth of a ResNet for small images is 6n + 2: 8, 14, 20, 32, 44, ...");
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
-        var model = Build($"resnet{depth}", [width, 2 * width, 4 * width], (depth - 2) / 6, project: false, normalization, classes, seed, zeroGamma);
+        var model = Build($"resnet{depth}", [width, 2 * width, 4 * width], (depth - 2) / 6, project: false, normalization, classes, seed, zeroGamma,
+            inputs);
         if (width != 16) model.Metadata["width"] = $"{width}";
         return model;
     }
 
-    /// <summary>ResNet-18 for images [N, H, W, 3] of about 32 pixels.</summary>
+    /// <summary>ResNet-18 for images [N, H, W, inputs] of about 32 pixels.</summary>
     /// <inheritdoc cref="Cifar"/>
-    public static Module Cifar18(Func<int, Module?>? normalization, int classes, int seed, bool zeroGamma = false) =>
-        Build("resnet18", Widths18, blocks: 2, project: true, normalization, classes, seed, zeroGamma);
+    public static Module Cifar18(Func<int, Module?>? normalization, int classes, int seed, bool zeroGamma = false, int inputs = 3) =>
+        Build("resnet18", Widths18, blocks: 2, project: true, normalization, classes, seed, zeroGamma, inputs);
 
     private static readonly int[] Widths18 = [64, 128, 256, 512];
 
     internal static bool IsDepth(int depth) => depth >= 8 && depth % 6 == 2;
 
     /// <summary>How many weights the convolutions hold: a file must hold as many before a network is built from it.</summary>
-    internal static double CountWeights(int depth, double width)
+    internal static double CountWeights(int depth, double width, double inputs = 3)
     {
         var perStage = (depth - 2) / 3.0;
-        return 9 * (3 * width + width * width * (perStage + (2 + 4 * (perStage - 1)) + (8 + 16 * (perStage - 1))));
+        return 9 * (inputs * width + width * width * (perStage + (2 + 4 * (perStage - 1)) + (8 + 16 * (perStage - 1))));
     }
 
-    /// <inheritdoc cref="CountWeights(int, double)"/>
+    /// <inheritdoc cref="CountWeights(int, double, double)"/>
     // A stage has 4 * 9 weights for each pair of its channels; where the first convolution and a 1x1 read half of them, 4.5 + 3 * 9 + 0.5.
-    internal static double CountWeights18() => 9 * 3 * 64 + 36 * 64 * 64 + Widths18[1..].Sum(width => 32.0 * width * width);
+    internal static double CountWeights18(double inputs = 3) => 9 * inputs * 64 + 36 * 64 * 64 + Widths18[1..].Sum(width => 32.0 * width * width);
 
     private static Sequential Build(string name, int[] widths, int blocks, bool project, Func<int, Module?>? normalization, int classes, int seed,
-        bool zeroGamma)
+        bool zeroGamma, int inputs)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         var maker = new LayerMaker(normalization, seed);
         var channels = widths[0];
-        List<(string, Module)> layers = [.. maker.Convolution("conv1", "bn1", 3, channels), ("relu", new Relu())];
+        List<(string, Module)> layers = [.. maker.Convolution("conv1", "bn1", inputs, channels), ("relu", new Relu())];
         foreach (var (index, width) in widths.Index())
         {
             using var _ = LayerContext.Enter($"layer{index + 1}");
@@ -74,7 +78,7 @@ public static class ResNet
         layers.Add(("pool", new GlobalAveragePool()));
         layers.Add(("fc", new Linear(channels, classes, maker.NextRandom())));
         var model = new Sequential(layers);
-        SavedModel.Describe(model, name, maker.NormalizationName, classes);
+        SavedModel.Describe(model, name, maker.NormalizationName, classes, inputs);
         if (zeroGamma) model.Metadata["zero_gamma"] = "true";
         return model;
     }

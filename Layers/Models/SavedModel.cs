@@ -8,32 +8,40 @@ namespace Tapegrad.Layers;
 /// <code>
 /// format_version  1               architecture  resnet20, vgg          normalization  group:8, batch, ..., none
 /// classes         10              zero_gamma    true, where it is      width          where it is not 16
+/// inputs          channels of the images, where they are not 3
 /// </code>
 /// A program adds what else it needs to evaluate, such as <c>input_mean</c>.
 /// </summary>
 public static class SavedModel
 {
     private const string FormatVersion = "1", Version = "format_version", Architecture = "architecture", Normalization = "normalization",
-        Classes = "classes", Width = "width", BuildIt = "Build the model that it was saved from, and call Load.";
+        Classes = "classes", Width = "width", Inputs = "inputs", BuildIt = "Build the model that it was saved from, and call Load.";
 
     /// <summary>
-    /// Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, <c>resnet18</c>, or <c>resnet</c> and a depth of 6n + 2.
+    /// Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, <c>resnet18</c>, <c>resnet</c> and a depth of 6n + 2, or
+    /// <c>wrn</c>, a depth of 6n + 4 and how much wider: <c>wrn16-4</c>.
     /// </summary>
-    public static bool IsKnown(string architecture) => architecture is "vgg" or "resnet18" || Depth(architecture) is not null;
+    public static bool IsKnown(string architecture) =>
+        architecture is "vgg" or "resnet18" || Depth(architecture) is not null || WideResNet.Parse(architecture) is not null;
 
     /// <summary>A new model by the names of its architecture and normalization.</summary>
     /// <exception cref="ArgumentException">A name is unknown.</exception>
-    public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false, int width = 16)
+    public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false, int width = 16,
+        int inputs = 3)
     {
-        if (Depth(architecture) is { } depth) return ResNet.Cifar(depth, Normalizations.Parse(normalization), classes, seed, zeroGamma, width);
+        var normalizing = Normalizations.Parse(normalization);
+        if (Depth(architecture) is { } depth) return ResNet.Cifar(depth, normalizing, classes, seed, zeroGamma, width, inputs);
+        if (WideResNet.Parse(architecture) is var (wideDepth, times))
+            return width == 16 && !zeroGamma ? WideResNet.Cifar(wideDepth, times, normalizing, classes, seed, inputs)
+                : throw new ArgumentException($"{architecture} has its width in its name, and no gamma behind its blocks that could start at 0.");
         return architecture switch
         {
-            "resnet18" when width == 16 => ResNet.Cifar18(Normalizations.Parse(normalization), classes, seed, zeroGamma),
-            "vgg" when width == 16 && !zeroGamma => Vgg.Cifar(Normalizations.Parse(normalization), classes, seed),
+            "resnet18" when width == 16 => ResNet.Cifar18(normalizing, classes, seed, zeroGamma, inputs),
+            "vgg" when width == 16 && !zeroGamma => Vgg.Cifar(normalizing, classes, seed, inputs),
             "resnet18" => throw new ArgumentException("resnet18 has one width: 64 channels in its first stage."),
             "vgg" => throw new ArgumentException("vgg has neither residual blocks, whose gamma could start at 0, nor another width."),
             _ => throw new ArgumentException($"there is no architecture '{architecture}'. Known are: vgg; resnet18; resnet and a depth of "
-                + "6n + 2, such as resnet20."),
+                + "6n + 2, such as resnet20; wrn, a depth of 6n + 4 and how much wider, such as wrn16-4."),
         };
     }
 
@@ -51,16 +59,18 @@ public static class SavedModel
                     + "or by something else.");
             var (architecture, normalization, classes) = (Text(Architecture), Text(Normalization), Number(Classes));
             var width = file.Metadata.ContainsKey(Width) ? Number(Width) : 16;
+            var inputs = file.Metadata.ContainsKey(Inputs) ? Number(Inputs) : 3;
             if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{architecture}' is unknown. {BuildIt}");
             if (!Normalizations.IsKnown(normalization)) throw Refused($"its {Normalization} '{normalization}' has no name here. {BuildIt}");
             var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for what the text promises
-            var weights = Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width)
-                : architecture == "resnet18" ? ResNet.CountWeights18() : Vgg.CountWeights();
+            var weights = Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width, inputs)
+                : WideResNet.Parse(architecture) is var (wideDepth, times) ? WideResNet.CountWeights(wideDepth, times, inputs)
+                : architecture == "resnet18" ? ResNet.CountWeights18(inputs) : Vgg.CountWeights(inputs);
             if (numbers < classes + weights)
                 throw Refused($"it holds {numbers} numbers, fewer than {architecture} of width {width} with {classes} classes has.");
             try
             {
-                model = Create(architecture, normalization, classes, seed: 0, width: width);
+                model = Create(architecture, normalization, classes, seed: 0, width: width, inputs: inputs);
             }
             catch (ArgumentException error)
             {
@@ -77,12 +87,13 @@ public static class SavedModel
         return model;
     }
 
-    internal static void Describe(Module model, string architecture, string normalization, int classes)
+    internal static void Describe(Module model, string architecture, string normalization, int classes, int inputs)
     {
         model.Metadata[Version] = FormatVersion;
         model.Metadata[Architecture] = architecture;
         model.Metadata[Normalization] = normalization;
         model.Metadata[Classes] = $"{classes}";
+        if (inputs != 3) model.Metadata[Inputs] = $"{inputs}";
     }
 
     private static int? Depth(string architecture) =>

@@ -10,38 +10,40 @@ public static class Vgg
 {
     private static readonly int[][] Blocks = [[64, 64], [128, 128], [256, 256, 256], [512, 512, 512], [512, 512, 512]];
 
-    /// <summary>The network for images [N, H, W, 3] of 32 pixels or more.</summary>
+    /// <summary>The network for images [N, H, W, inputs] of 32 pixels or more.</summary>
     /// <param name="normalization">From a number of channels to the layer that normalizes them; null, or a function that gives
     /// null, for none. Convolutions then have a bias.</param>
     /// <param name="classes">The number of outputs.</param>
     /// <param name="seed">Of the initial weights.</param>
-    public static Module Cifar(Func<int, Module?>? normalization, int classes, int seed)
+    /// <param name="inputs">Channels of the images.</param>
+    public static Module Cifar(Func<int, Module?>? normalization, int classes, int seed, int inputs = 3)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         var maker = new LayerMaker(normalization, seed);
         var features = new List<(string, Module)>();
-        var inputs = 3;
+        var channels = inputs;
         using (LayerContext.Enter("features"))
             foreach (var block in Blocks)
             {
                 foreach (var outputs in block)
                 {
-                    features.AddRange(maker.Convolution($"{features.Count}", $"{features.Count + 1}", inputs, outputs));
+                    features.AddRange(maker.Convolution($"{features.Count}", $"{features.Count + 1}", channels, outputs));
                     features.Add(($"{features.Count}", new Relu()));
-                    inputs = outputs;
+                    channels = outputs;
                 }
                 features.Add(($"{features.Count}", new MaxPool2d(2)));
             }
         var model = new Sequential(("features", new Sequential(features)), ("pool", new GlobalAveragePool()),
-            ("classifier", new Linear(inputs, classes, maker.NextRandom())));
-        SavedModel.Describe(model, "vgg", maker.NormalizationName, classes);
+            ("classifier", new Linear(channels, classes, maker.NextRandom())));
+        SavedModel.Describe(model, "vgg", maker.NormalizationName, classes, inputs);
         return model;
     }
 
     /// <summary>How many weights the convolutions hold: a file must hold as many before a network is built from it.</summary>
-    internal static double CountWeights()
+    internal static double CountWeights(int inputs = 3)
     {
-        int[] channels = [3, .. Blocks.SelectMany(block => block)];
-        return channels.Zip(channels[1..], (inputs, outputs) => 9.0 * inputs * outputs).Sum();
+        int[] channels = [inputs, .. Blocks.SelectMany(block => block)];
+        return channels.Zip(channels[1..], (from, to) => 9.0 * from * to).Sum();
     }
 }
