@@ -87,19 +87,15 @@ public sealed class SafetensorsFile : IDisposable
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static SafetensorsFile Open(string path)
     {
-        if (Directory.Exists(path)) throw new IOException($"{path}: cannot be read: it is a folder. Give the name of a file in it.");
-        FileStream? stream = null;
+        var stream = ReadableFile.Open(path);
         try
         {
-            stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
             return new SafetensorsFile(path, stream);
         }
         catch (Exception error)
         {
-            stream?.Dispose();
-            if (error is FileNotFoundException or DirectoryNotFoundException)
-                throw new FileNotFoundException($"{path}: there is no such file. Check the name.", path, error);
-            if (error is IOException or UnauthorizedAccessException) throw Unreadable(path, error);
+            stream.Dispose();
+            if (error is IOException) throw ReadableFile.Unreadable(path, error);
             throw;
         }
     }
@@ -121,13 +117,11 @@ public sealed class SafetensorsFile : IDisposable
         }
         catch (EndOfStreamException error)
         {
-            throw new IOException($"{path}: the file ends inside the tensor '{entry.Name}' (bytes {entry.Offset} to "
-                + $"{entry.Offset + entry.Length}): it was cut short after it was opened. Is another program writing it? "
-                + "Read it again when that has finished.", error);
+            throw ReadableFile.CutShort(path, $" inside the tensor '{entry.Name}' (bytes {entry.Offset} to {entry.Offset + entry.Length}),", error);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (IOException error)
         {
-            throw Unreadable(path, error);
+            throw ReadableFile.Unreadable(path, error);
         }
         if (wrong >= 0)
             throw new InvalidDataException($"{path}: at byte {entry.Offset + wrong}: the tensor '{entry.Name}' of type BOOL holds a byte that is "
@@ -173,7 +167,4 @@ public sealed class SafetensorsFile : IDisposable
 
     /// <summary>What an array is written as.</summary>
     internal static SafetensorsType TypeOf(Array values) => Types.Single(known => known.Value == values.GetType().GetElementType()).Key;
-
-    private static IOException Unreadable(string path, Exception error) =>
-        new($"{path}: cannot be read: {error.Message} Check that the disk is there and that you may read the file.", error);
 }

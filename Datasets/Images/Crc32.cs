@@ -13,29 +13,11 @@ internal static class Crc32
         return remainder;
     })];
 
-    public static uint Of(ReadOnlySpan<byte> data)
+    /// <summary>Of a message; or of one that begins with another, whose sum is <paramref name="before"/>.</summary>
+    public static uint Of(ReadOnlySpan<byte> data, uint before = 0)
     {
-        var crc = uint.MaxValue;
+        var crc = ~before;
         foreach (var value in data) crc = crc >> 8 ^ Remainders[(byte)(crc ^ value)];
         return ~crc;
     }
-}
-
-/// <summary>Adler-32 (RFC 1950): a = 1 + the sum of the bytes, b = the sum of all a, both modulo 65521; b 2^16 + a.</summary>
-internal struct Adler32()
-{
-    private uint a = 1, b;
-
-    public void Add(ReadOnlySpan<byte> data)
-    {
-        foreach (var value in data)
-        {
-            a += value;
-            if (a >= 65521) a -= 65521;
-            b += a;
-            if (b >= 65521) b -= 65521;
-        }
-    }
-
-    public readonly uint Value => b << 16 | a;
 }
