@@ -84,7 +84,7 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
             }
             Evaluation? result;
             using (Average?.Use()) result = validation?.Evaluate(model);
-            if (sum is null) place = (number + 1, 0, 0, 0);
+            if (sum is null || number == epochs) place = (number + 1, 0, 0, 0);
             var epoch = new Epoch(progress, result, rate[Math.Max(0, number * steps / Accumulate - 1)], clock.Elapsed.TotalSeconds);
             if (AfterEpoch?.Invoke(epoch) == false) break;
 

@@ -18,26 +18,29 @@ internal static class DataSource
     /// <param name="shapes">Whether Shapes10 is wanted, unless --data says otherwise.</param>
     /// <param name="trainLimit">The first so many training images.</param>
     /// <param name="testLimit">The first so many test images.</param>
-    public static (ImageDataset Train, ImageDataset Test) Find(string? data, bool download, bool shapes, int trainLimit, int testLimit)
+    /// <returns>The images, and the folder that they were found in; none for Shapes10.</returns>
+    public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download, bool shapes, int trainLimit, int testLimit)
     {
-        var (train, test) = FindCifar10(data, download, shapes) ?? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000));
-        return (train.Take(trainLimit), test.Take(testLimit));
+        var (folder, named) = Locate(data, download, shapes);
+        var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000)) : Dataset(folder, named);
+        return (train.Take(trainLimit), test.Take(testLimit), folder);
     }
 
-    private static (ImageDataset Train, ImageDataset Test)? FindCifar10(string? data, bool download, bool shapes)
+    // The folder, and what named it.
+    private static (string? Folder, string Named) Locate(string? data, bool download, bool shapes)
     {
-        if (shapes && data is null) return null;
-        if (data is not null) return Dataset(data, "--data");
-        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return Dataset(named, Variable);
+        if (shapes && data is null) return (null, "");
+        if (data is not null) return (data, "--data");
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return (named, Variable);
         var cached = Path.Combine(CacheFolder, FolderName);
-        if (Datasets.Cifar10.IsIn(cached)) return Datasets.Cifar10.Load(cached);
+        if (Datasets.Cifar10.IsIn(cached)) return (cached, CacheFolder);
         if (download || (IsTerminal && AnsiConsole.Confirm($"CIFAR-10 is not on this machine. Download it (162 MB) from its home"
             + $" page to {Markup.Escape(CacheFolder)}?", false)))
         {
             try
             {
                 Download(cached);
-                return Datasets.Cifar10.Load(cached);
+                return (cached, "--download");
             }
             catch (Exception e) when (e is IOException or InvalidDataException or UnauthorizedAccessException)
             {
@@ -51,7 +54,7 @@ internal static class DataSource
         }
         Console.WriteLine($"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (--download fetches it): training on"
             + $" Shapes10, shapes made by a formula.");
-        return null;
+        return (null, "");
     }
 
     // What a folder holds, or the usual folder in it.

@@ -13,6 +13,7 @@ internal sealed class Display(int epochs, string heldApart)
 {
     private ProgressContext? context;
     private ProgressTask? bar;
+    private int barEpoch;
 
     /// <summary>Runs the training with the display open.</summary>
     public bool Show(Func<bool> training)
@@ -30,7 +31,8 @@ internal sealed class Display(int epochs, string heldApart)
     public void AfterStep(TrainingProgress now)
     {
         if (context is null) return;
-        if (now.Step == 1) bar = context.AddTask($"epoch {now.Epoch}/{epochs}", maxValue: now.Steps);
+        if (barEpoch != now.Epoch) bar = context.AddTask($"epoch {now.Epoch}/{epochs}", maxValue: now.Steps);
+        barEpoch = now.Epoch;
         bar!.Value = now.Step;
         bar.Description = Invariant($"epoch {now.Epoch}/{epochs}  loss {now.Loss:F3}  right {now.Accuracy:P1}  {now.ImagesPerSecond:F0} images/s");
     }

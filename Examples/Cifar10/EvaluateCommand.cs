@@ -27,7 +27,7 @@ internal static class EvaluateCommand
     {
         if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
         var model = SavedModel.Rebuild(weights);
-        var (_, test) = DataSource.Find(data, download: false, shapes: InputStatistics.DatasetOf(model) == "Shapes10", trainLimit: 0, testLimit: limit);
+        var (_, test, _) = DataSource.Find(data, download: false, shapes: InputStatistics.DatasetOf(model) == "Shapes10", trainLimit: 0, testLimit: limit);
         InputStatistics.Check(model, test, weights);
         try
         {

@@ -19,7 +19,7 @@ internal static class ProfileCommand
     {
         var command = new Command("profile", "Shows where the time and the memory of a training step go, by layer and operation.")
         {
-            TrainCommand.Model, TrainCommand.Norm, TrainCommand.Batch, TrainCommand.Threads, Steps,
+            TrainOptions.Model, TrainOptions.Norm, TrainOptions.BatchSize, TrainOptions.Threads, Steps,
         };
         command.SetAction(Run);
         root.Add(command);
@@ -27,9 +27,9 @@ internal static class ProfileCommand
 
     private static int Run(ParseResult options)
     {
-        if (options.GetValue(TrainCommand.Threads) is { } threads) Workers.Threads = threads;
-        var (architecture, normalization) = (options.GetValue(TrainCommand.Model)!, options.GetValue(TrainCommand.Norm)!);
-        var (batch, steps) = (options.GetValue(TrainCommand.Batch), options.GetValue(Steps));
+        if (options.GetValue(TrainOptions.Threads) is { } threads) Workers.Threads = threads;
+        var (architecture, normalization) = (options.GetValue(TrainOptions.Model)!, options.GetValue(TrainOptions.Norm)!);
+        var (batch, steps) = (options.GetValue(TrainOptions.BatchSize), options.GetValue(Steps));
         var profile = StepProfile.Fastest(TrainCommand.Create(architecture, normalization, classes: 10, seed: 1), batch, steps);
         var ceiling = Ceiling.Measure(0.3);
 

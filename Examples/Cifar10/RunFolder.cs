@@ -5,39 +5,77 @@ using Tapegrad.Optimizers;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// The folder of a run: metrics.jsonl, one object per epoch, and model.safetensors, replaced as a whole after every epoch. What
-/// is there already is never overwritten unasked.
+/// The folder of a run: metrics.jsonl, one object per epoch; model.safetensors, replaced as a whole; and the checkpoints that it goes on from when it
+/// was interrupted. What is there already is never overwritten unasked, and while a program trains in it, no other can.
 /// </summary>
-internal sealed class RunFolder
+internal sealed class RunFolder : IDisposable
 {
-    private const string Metrics = "metrics.jsonl", Weights = "model.safetensors";
+    private const string MetricsName = "metrics.jsonl", WeightsName = "model.safetensors";
     private readonly string path;
+    private readonly FileStream inUse;
 
-    /// <summary>Makes the folder ready, before any work is done.</summary>
+    private RunFolder(string path, string option)
+    {
+        this.path = path;
+        try
+        {
+            // Shows that the folder can be written, and keeps others out: the system releases it with this process, however that ends.
+            inUse = new FileStream(Path.Combine(path, ".in-use"), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError($"{option}: the folder '{path}' cannot be written, or another program is training in it: {e.Message}");
+        }
+        Checkpoints = new Checkpoints(path);
+    }
+
+    /// <summary>Makes the folder of a new run ready, before any work is done.</summary>
     /// <param name="path">The folder; null for the first free 'runs/name-1', 'runs/name-2', ...</param>
     /// <param name="name">What a folder without a path is called.</param>
     /// <param name="overwrite">Whether a run that is there may be replaced.</param>
     /// <exception cref="UserError">It holds a run already, or it cannot be written.</exception>
-    public RunFolder(string? path, string name, bool overwrite)
+    public static RunFolder Create(string? path, string name, bool overwrite)
     {
-        this.path = path ?? Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine("runs", $"{name}-{i}")).First(p => !Directory.Exists(p));
-        string[] files = [Path.Combine(this.path, Metrics), Path.Combine(this.path, Weights)];
-        if (!overwrite && files.FirstOrDefault(File.Exists) is { } taken)
-            throw new UserError($"--out: {taken} exists already. Name another folder, or give --overwrite to replace that run.");
+        path ??= Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine("runs", $"{name}-{i}")).First(p => !Directory.Exists(p));
+        string[] files = [Path.Combine(path, MetricsName), Path.Combine(path, WeightsName)];
         try
         {
-            Directory.CreateDirectory(this.path);
-            using (File.Create(Path.Combine(this.path, $".write-test-{Environment.ProcessId}"), 1, FileOptions.DeleteOnClose)) { }
-            foreach (var file in files) File.Delete(file);
+            Directory.CreateDirectory(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserError($"--out: the folder '{this.path}' cannot be written: {e.Message}");
+            throw new UserError($"--out: the folder '{path}' cannot be written: {e.Message}");
         }
+        var taken = files.FirstOrDefault(File.Exists) ?? Directory.EnumerateFiles(path, "checkpoint-*.safetensors").FirstOrDefault();
+        if (!overwrite && taken is not null)
+            throw new UserError($"--out: {taken} exists already. Name another folder, go on with that run by --resume {path}, or give --overwrite to "
+                + "replace it.");
+        var folder = new RunFolder(path, "--out");
+        foreach (var file in files) File.Delete(file);
+        folder.Checkpoints.Clear();
+        return folder;
     }
 
+    /// <summary>The folder of a run that was interrupted.</summary>
+    /// <exception cref="UserError">There is none, or it cannot be written.</exception>
+    public static RunFolder Reopen(string path) => Directory.Exists(path) ? new RunFolder(path, "--resume")
+        : throw new UserError($"--resume: there is no folder '{path}'. Name the one that the run was given, or made: runs/...");
+
+    /// <summary>What a run goes on from.</summary>
+    public Checkpoints Checkpoints { get; }
+
+    /// <summary>As it was given, or made.</summary>
+    public string FolderPath => path;
+
     /// <summary>Where the weights are, relative to the current directory or as it was given.</summary>
-    public string WeightsPath => Path.Combine(path, Weights);
+    public string WeightsPath => Path.Combine(path, WeightsName);
+
+    /// <summary>What is in metrics.jsonl.</summary>
+    public string Metrics
+    {
+        get => File.Exists(MetricsPath) ? File.ReadAllText(MetricsPath) : "";
+        set => File.WriteAllText(MetricsPath, value);
+    }
 
     /// <summary>Appends an epoch to metrics.jsonl.</summary>
     /// <param name="epoch">What it came to.</param>
@@ -51,9 +89,13 @@ internal sealed class RunFolder
             [$"{heldApart}_loss"] = seen.Loss, [$"{heldApart}_accuracy"] = seen.Accuracy,
             ["learning_rate"] = epoch.LearningRate, ["images_per_second"] = trained.ImagesPerSecond, ["seconds"] = epoch.Seconds,
         };
-        File.AppendAllText(Path.Combine(path, Metrics), line.ToJsonString() + "\n");
+        File.AppendAllText(MetricsPath, line.ToJsonString() + "\n");
     }
 
     /// <summary>Writes the weights beside the old ones, then puts them in their place.</summary>
     public void Save(Module model) => model.Save(WeightsPath);
+
+    public void Dispose() => inUse.Dispose();
+
+    private string MetricsPath => Path.Combine(path, MetricsName);
 }

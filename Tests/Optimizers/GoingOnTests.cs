@@ -101,6 +101,8 @@ public sealed class GoingOnTests : IDisposable
         training.AfterStep = _ => places.Add(Place(training.Fit));
         training.Run();
         Assert.Equal([(1, 0), (1, 0), (1, 3), (1, 3), (1, 3), (2, 2), (2, 2), (2, 2), (3, 1), (3, 1), (3, 1), (3, 4)], places);
+        training.Fit.Run(Data.Train, Data.Test, epochs: 1, Size, seed: 1);   // the last batch makes no step, and never will
+        Assert.Equal((2, 0), Place(training.Fit));
 
         static (int, int) Place(Fit fit) => (fit.Position.Epoch, fit.Position.Batch);
     }

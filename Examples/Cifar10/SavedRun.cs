@@ -1,0 +1,49 @@
+using System.Security.Cryptography;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Tapegrad.Datasets;
+using Tapegrad.Layers;
+using Tapegrad.Optimizers;
+
+namespace Tapegrad.Examples.Cifar10;
+
+/// <summary>What a checkpoint says beside its numbers, so that a run goes on with no other option.</summary>
+/// <param name="Options">The recipe, as it would be typed.</param>
+/// <param name="Data">The folder of the images; null for Shapes10.</param>
+/// <param name="Images">A hash of all images and labels: on others it would be another run.</param>
+/// <param name="Place">How far it has come.</param>
+/// <param name="Best">The best accuracy of an epoch until now, on the images that choose the weights; null before the first.</param>
+/// <param name="Metrics">What metrics.jsonl holds of the epochs before.</param>
+internal sealed record SavedRun(string[] Options, string? Data, string Images, Position Place, double? Best, string Metrics)
+{
+    private const string Key = "run";
+
+    public IReadOnlyDictionary<string, string> ToTexts() => new Dictionary<string, string> { [Key] = JsonSerializer.Serialize(this) };
+
+    /// <exception cref="InvalidDataException">It was not written by this program.</exception>
+    public static SavedRun From(Checkpoint checkpoint, string folder)
+    {
+        try
+        {
+            if (checkpoint.Texts.TryGetValue(Key, out var text) && JsonSerializer.Deserialize<SavedRun>(text) is
+                { Options: not null, Images: not null, Metrics: not null, Place.OptimizerCounters: not null } run) return run;
+        }
+        catch (JsonException)
+        {
+        }
+        throw new InvalidDataException($"{folder}: checkpoint {checkpoint.Step} does not say what run it belongs to. Was it written by another program?");
+    }
+
+    /// <summary>The hash of all images and labels, in their order.</summary>
+    public static string HashOf(params IEnumerable<ImageDataset> datasets)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var dataset in datasets)
+        {
+            int[] numbers = [dataset.Count, dataset.Height, dataset.Width, dataset.Channels, .. dataset.Labels];
+            hash.AppendData(MemoryMarshal.AsBytes<int>(numbers));
+            for (var i = 0; i < dataset.Count; i++) hash.AppendData(dataset.Image(i));
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}

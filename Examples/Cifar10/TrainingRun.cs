@@ -1,0 +1,132 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Tapegrad.Datasets;
+using Tapegrad.Layers;
+using Tapegrad.Optimizers;
+using static Tapegrad.Examples.Cifar10.TrainOptions;
+
+namespace Tapegrad.Examples.Cifar10;
+
+/// <summary>One run of training, from its beginning or from a checkpoint to its end, with its files.</summary>
+internal sealed class TrainingRun
+{
+    private readonly ParseResult options;
+    private readonly Images images;
+    private readonly Module model;
+    private readonly RunFolder folder;
+    private readonly double secondsBetweenCheckpoints;
+
+    private readonly Fit fit;
+    private readonly Display display;
+    private readonly AveragedWeights? average;
+    private readonly string hash;
+    private readonly Stopwatch sinceCheckpoint = Stopwatch.StartNew();
+    private Snapshot? lastGood;
+    private double? best;   // accuracy on what chooses the weights; without images held apart for that, of the last epoch
+
+    public TrainingRun(ParseResult options, Images images, Module model, LearningRate rate, RunFolder folder, double secondsBetweenCheckpoints)
+    {
+        (this.options, this.images, this.model, this.folder, this.secondsBetweenCheckpoints) = (options, images, model, folder, secondsBetweenCheckpoints);
+        hash = images.Hash;
+        display = new Display(Get(Epochs), HeldApart);
+        average = Get(Average) > 0 ? new AveragedWeights(model.State, Get(Average)) : null;
+        var groups = Get(Decayed) == "weights" ? ParameterGroup.DecayWeightsOnly(model.Parameters, Get(WeightDecay))
+            : [new(model.Parameters, Get(WeightDecay))];
+        Optimizer optimizer = Get(OptimizerName) switch
+        {
+            "sgd" => new Sgd(groups, Get(Momentum)),
+            "adam" => new Adam(groups),
+            _ => new AdamW(groups),
+        };
+        fit = new Fit(model.Apply, optimizer, rate)
+        {
+            LabelSmoothing = Get(Smoothing),
+            Mixup = Get(MixupAlpha),
+            Accumulate = Get(Accumulate),
+            Average = average,
+            AfterStep = AfterStep,
+            AfterEpoch = AfterEpoch,
+        };
+    }
+
+    /// <summary>Trains to the end.</summary>
+    /// <param name="from">Where to go on; null to begin.</param>
+    /// <returns>What the program returns.</returns>
+    public int Run((Checkpoint Checkpoint, SavedRun Saved)? from)
+    {
+        if (from is { } at)
+        {
+            folder.Checkpoints.Load(at.Checkpoint, State);
+            (folder.Metrics, best) = (at.Saved.Metrics, at.Saved.Best);
+        }
+        else Save();   // so that there is something to go on from, however soon it ends
+        lastGood = new Snapshot(model);
+        using var interrupt = new Interrupt();
+        try
+        {
+            var augment = Augment.CropAndFlip with { Cutout = Get(Cutout) };
+            if (!display.Show(() => fit.Run(images.Train, images.Validation ?? images.Test, Get(Epochs), Get(BatchSize), Get(Seed), augment, interrupt.Token,
+                from?.Saved.Place)))
+            {
+                Save();
+                if (images.Validation is null || best is null) SaveWeights();
+                Console.WriteLine($"stopped; the weights are in {folder.WeightsPath}; to go on: train --resume {folder.FolderPath}");
+                return interrupt.ExitCode;
+            }
+        }
+        catch (NonFiniteException e)
+        {
+            lastGood.Restore();
+            folder.Save(model);
+            throw new UserError($"{e.Message.TrimEnd('.')}. The weights of the step before are kept. Try a lower --lr or a longer --warmup.");
+        }
+        Save();
+        if (images.Validation is not null)
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"validation accuracy: {best:F4}"));
+            model.Load(folder.WeightsPath);
+            best = images.Test.Accuracy(model.Apply);
+        }
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"test accuracy: {best:F4}"));
+        return 0;
+    }
+
+    private string HeldApart => images.Validation is null ? "test" : "validation";
+
+    private Parameter[] State => [.. model.State, .. fit.State];
+
+    private T Get<T>(Option<T> option) => options.GetValue(option)!;
+
+    private void AfterStep(TrainingProgress now)
+    {
+        lastGood!.Take();
+        display.AfterStep(now);
+        if (sinceCheckpoint.Elapsed.TotalSeconds >= secondsBetweenCheckpoints) Save();
+    }
+
+    private bool AfterEpoch(Epoch epoch)
+    {
+        display.AfterEpoch(epoch);
+        folder.Append(epoch, HeldApart);
+        var accuracy = epoch.Validation!.Accuracy;
+        if (images.Validation is not null && accuracy <= best) return true;
+        best = accuracy;
+        SaveWeights();
+        return true;
+    }
+
+    private void SaveWeights()
+    {
+        using (average?.Use()) folder.Save(model);
+    }
+
+    private void Save()
+    {
+        var place = fit.Position;
+        var metrics = folder.Metrics.Split('\n').Take(place.Epoch - 1);   // gradients may wait for a step beyond the end of an epoch
+        var saved = new SavedRun(RecipeOf(options), images.Folder, hash, place, best, string.Concat(metrics.Select(line => line + '\n')));
+        folder.Checkpoints.Save(place.OptimizerCounters[0], State, saved.ToTexts());
+        sinceCheckpoint.Restart();
+    }
+}

@@ -1,0 +1,175 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Tapegrad.Layers;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Tapegrad.Tests.Program;
+
+/// <summary>A run that is interrupted, in every way, and goes on: as its user would do it.</summary>
+public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
+{
+    // Two epochs' sums pass from one to the next (5 batches, 3 a step), and everything that a checkpoint must remember is there.
+    private const string Recipe = "--model resnet8 --norm batch --epochs 4 --batch 16 --train-limit 96 --test-limit 20 --validation 16 --accumulate 3 "
+        + "--average 0.9 --mixup 0.2 --cutout 6 --label-smoothing 0.1 --zero-gamma --decay weights --seed 7";
+
+    private readonly Cifar10Program program = new();
+
+    public void Dispose() => program.Dispose();
+
+    private byte[] Weights(string run) => File.ReadAllBytes(program.PathOf(run, "model.safetensors"));
+
+    // metrics.jsonl without what a clock says.
+    private string[] Metrics(string run) => [.. File.ReadLines(program.PathOf(run, "metrics.jsonl")).Select(line =>
+    {
+        var epoch = JsonNode.Parse(line)!.AsObject();
+        Assert.True(epoch.Remove("seconds") && epoch.Remove("images_per_second"));
+        return epoch.ToJsonString();
+    })];
+
+    private static void AssertGood(Outcome outcome) => Assert.True(outcome.ExitCode == 0, outcome.Error);
+
+    // The environment variable sets how often; a hundred times where there is time for it.
+    [Fact]
+    public async Task A_run_that_is_killed_again_and_again_ends_as_the_one_that_was_not()
+    {
+        var kills = int.Parse(Environment.GetEnvironmentVariable("TAPEGRAD_KILLS") ?? "8");
+        var seed = Random.Shared.Next();
+        output.WriteLine($"{kills} kills, seed {seed}");
+        var random = new Random(seed);
+        var whole = program.Run($"train {Recipe} --out whole --checkpoint-every 0");
+        AssertGood(whole);
+
+        var (killed, completed, begun) = (0, 0, 0);
+        while (killed < kills || completed == 0)
+        {
+            var threads = $"--threads {random.Next(1, 4)}";
+            var goesOn = Directory.Exists(program.PathOf("run")) && Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Any();
+            if (!goesOn) begun++;
+            using var process = program.Start(goesOn ? $"train --resume run {threads}" : $"train {Recipe} --out run --checkpoint-every 0 --overwrite {threads}");
+            var error = process.StandardError.ReadToEndAsync();
+            // From the moment that it knows what to do, or any time before.
+            if (random.Next(8) > 0)
+                while (await process.StandardOutput.ReadLineAsync() is { } line && !line.Contains(" threads")) { }
+            var dies = killed < kills && !process.WaitForExit(random.Next(random.Next(8) == 0 ? 1500 : 300));
+            if (dies) process.Kill();
+            var rest = await process.StandardOutput.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            if (dies && process.ExitCode != 0)
+            {
+                Assert.Equal(137, process.ExitCode);   // SIGKILL
+                killed++;
+                continue;
+            }
+            Assert.True(process.ExitCode == 0, await error);
+            Assert.Equal(whole.Lines[^1], rest.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1]);
+            Assert.Equal(Weights("whole"), Weights("run"));
+            Assert.Equal(Metrics("whole"), Metrics("run"));
+            Assert.Equal(2, Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Count());
+            Assert.Equal(4, Directory.EnumerateFiles(program.PathOf("run")).Count());   // and nothing that a killed process left behind
+            completed++;
+            Directory.Delete(program.PathOf("run"), recursive: true);
+        }
+        output.WriteLine($"{killed} kills survived, in {completed} whole runs; {begun} were killed before the first checkpoint, or began anew");
+    }
+
+    [Theory]
+    [InlineData("INT", 130)]
+    [InlineData("TERM", 143)]
+    public void A_request_to_end_saves_first(string signal, int exitCode)
+    {
+        if (OperatingSystem.IsWindows()) return;   // there is no way to send one process a signal there
+        AssertGood(program.Run($"train {Recipe} --out whole"));
+        using var process = program.Start($"train {Recipe} --out run");   // the next checkpoint would be written after a minute
+        while (process.StandardOutput.ReadLine() is { } line && !line.StartsWith("epoch 1/")) { }
+        Process.Start("kill", $"-{signal} {process.Id}").WaitForExit();
+        var outcome = Cifar10Program.Finish(process);
+        Assert.Equal((exitCode, ""), (outcome.ExitCode, outcome.Error));
+        Assert.EndsWith("--resume run", outcome.Lines[^1]);
+        SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+
+        var resumed = program.Run("--resume run");
+        AssertGood(resumed);
+        Assert.DoesNotContain("after 0 of", resumed.Output);
+        Assert.DoesNotContain(resumed.Lines, line => line.StartsWith("epoch 1/"));
+        Assert.Equal(Weights("whole"), Weights("run"));
+        Assert.Equal(Metrics("whole"), Metrics("run"));
+
+        var again = program.Run("--resume run");   // a run that is over says so, and what it came to
+        AssertGood(again);
+        Assert.Contains("at its end", again.Output);
+        Assert.Equal(resumed.Lines[^1], again.Lines[^1]);
+        Assert.Equal(Weights("whole"), Weights("run"));
+    }
+
+    // Optimizers with other memories than the recipe above.
+    [Theory]
+    [InlineData("--optimizer adam --lr 0.001")]
+    [InlineData("--optimizer adamw --lr 0.001 --schedule one-cycle --norm layer")]
+    [InlineData("--momentum 0 --schedule multistep:1")]
+    public void Every_recipe_goes_on(string recipe)
+    {
+        var options = $"{Cifar10Program.Small} --epochs 2 {recipe}";
+        AssertGood(program.Run($"{options} --out whole"));
+        AssertGood(program.Run($"{options} --out run --checkpoint-every 0"));
+        var newest = Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Order().Last();
+        File.Delete(newest);   // back by a step, to the middle of the last epoch
+        File.Delete(program.PathOf("run", "model.safetensors"));
+        AssertGood(program.Run("train --resume run"));
+        Assert.Equal(Weights("whole"), Weights("run"));
+        Assert.Equal(Metrics("whole"), Metrics("run"));
+    }
+
+    [Fact]
+    public void A_damaged_checkpoint_is_passed_over_and_without_a_whole_one_it_says_so()
+    {
+        AssertGood(program.Run($"{Cifar10Program.Short} --out run --checkpoint-every 0"));
+        var files = Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Order().ToArray();
+        var (weights, newest) = (Weights("run"), File.ReadAllBytes(files[1]));
+        File.WriteAllBytes(files[1], newest[..^1000]);
+        var outcome = program.Run("train --resume run");
+        AssertGood(outcome);
+        Assert.Contains(Path.GetFileName(files[1]), outcome.Error);
+        Assert.Equal(weights, Weights("run"));
+
+        foreach (var file in Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*")) File.WriteAllBytes(file, newest[..1000]);
+        var refused = program.Run("train --resume run");
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("checkpoint-", Assert.Single(refused.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.Equal(weights, Weights("run"));
+    }
+
+    [Fact]
+    public void What_cannot_go_on_is_refused_in_a_line()
+    {
+        AssertGood(program.Run($"{Cifar10Program.Short} --out run"));
+        Directory.CreateDirectory(program.PathOf("empty"));
+        foreach (var (options, words) in ((string, string)[])
+            [
+                ("--resume nowhere", "there is no folder 'nowhere'"), ("--resume empty", "no checkpoint"), ("--resume run --lr 0.1", "--lr: a run goes on"),
+                ("--resume run --out other", "--out: a run goes on"), ("--resume run --zero-gamma", "--zero-gamma: a run goes on"),
+                ($"--resume run --data {program.BlackCifar10()}", "not those that the run began with"), ("--resume run --checkpoint-every -1", "--checkpoint-every"),
+            ])
+        {
+            var outcome = program.Run($"train {options}");
+            Assert.Equal(1, outcome.ExitCode);
+            Assert.Contains(words, Assert.Single(outcome.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        }
+    }
+
+    [Fact]
+    public void Two_programs_do_not_train_in_one_folder()
+    {
+        using var process = program.Start("train --epochs 1000 --batch 32 --train-limit 64 --test-limit 10 --model resnet8 --out run");
+        while (process.StandardOutput.ReadLine() is { } line && !line.StartsWith("epoch 1/")) { }
+        foreach (var options in (string[])["--resume run", $"--out run --overwrite {Recipe}"])
+        {
+            var outcome = program.Run($"train {options}");
+            Assert.Equal(1, outcome.ExitCode);
+            Assert.Contains("another program", Assert.Single(outcome.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        }
+        process.Kill();
+        process.WaitForExit();
+        AssertGood(program.Run($"{Cifar10Program.Short} --out run --overwrite"));   // whoever is dead holds nothing
+    }
+}
