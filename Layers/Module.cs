@@ -16,12 +16,9 @@ namespace Tapegrad.Layers;
 public abstract class Module
 {
     private readonly List<Module> children = [];
-    private readonly List<Registered> registered = [];
+    private readonly List<StateEntry> registered = [];
     private Module? parent;
     private LayerContext? context;   // of the last time that it was applied
-
-    // FileAxes: axis i of the array in a file is axis FileAxes[i] of the parameter; null where both have the same order.
-    private sealed record Registered(string Name, Parameter Parameter, int[]? FileAxes);
 
     // ---- what a module computes ----------------------------------------------------------------------------------------------------------
 
@@ -77,7 +74,7 @@ public abstract class Module
     public IReadOnlyList<Parameter> Parameters => [.. State.Where(parameter => parameter.IsTrainable)];
 
     /// <summary>Everything that a file keeps: all parameters, frozen ones and running statistics too.</summary>
-    public IReadOnlyList<Parameter> State => [.. AllRegistered.Select(entry => entry.Parameter)];
+    public IReadOnlyList<Parameter> State => [.. StateEntries.Select(entry => entry.Parameter)];
 
     /// <summary>Texts that <see cref="Save"/> writes beside the numbers. Equal runs should have equal texts: no date, no
     /// path.</summary>
@@ -111,11 +108,12 @@ public abstract class Module
         if (name == "") throw new ArgumentException("a parameter has no name.");
         if (fileAxes is not null) _ = initial.Shape.Permute(fileAxes);   // throws here, not when saving
         var parameter = new Parameter(Join(Path, name), initial, trainable);
-        registered.Add(new Registered(name, parameter, fileAxes));
+        registered.Add(new StateEntry(name, parameter, fileAxes));
         return parameter;
     }
 
-    private IEnumerable<Registered> AllRegistered => Modules.SelectMany(module => module.registered);
+    /// <summary><see cref="State"/>, and how it stands in files.</summary>
+    internal IEnumerable<StateEntry> StateEntries => Modules.SelectMany(module => module.registered);
 
     private IEnumerable<Module> Ancestors => parent is null ? [] : parent.Ancestors.Prepend(parent);
 
@@ -150,9 +148,7 @@ public abstract class Module
     {
         using var scope = new Scope();
         using var _ = Tape.Current?.Pause();
-        var values = AllRegistered.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.FileAxes is { } axes
-            ? entry.Parameter.Value.Permute(axes) : entry.Parameter.Value));
-        SafetensorsFile.Write(path, [.. values], Metadata.AsReadOnly());
+        SafetensorsFile.Write(path, [.. StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.ToFile()))], Metadata.AsReadOnly());
     }
 
     /// <summary>
@@ -165,8 +161,8 @@ public abstract class Module
     public void Load(string path)
     {
         using var file = SafetensorsFile.Open(path);
-        var own = AllRegistered.ToArray();
-        ModuleFile.CheckFit(path, file, own.Select(entry => (entry.Parameter.Name, FileShape(entry))), Metadata);
+        var own = StateEntries.ToArray();
+        ModuleFile.CheckFit(path, file, own.Select(entry => (entry.Parameter.Name, entry.FileShape)), Metadata);
         var entries = file.Entries.ToDictionary(entry => entry.Name);
         var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Parameter.Name]));   // all of them, before anything changes
 
@@ -175,13 +171,8 @@ public abstract class Module
         foreach (var (entry, value) in own.Zip(values))
         {
             using var device = Device.Use(entry.Parameter.Device);
-            var tensor = Tensor.From(value, FileShape(entry));
-            entry.Parameter.Value = entry.FileAxes is { } axes ? tensor.Permute(Inverse(axes)) : tensor;
+            entry.FromFile(Tensor.From(value, entry.FileShape));
         }
         foreach (var (key, text) in file.Metadata) Metadata[key] = text;
     }
-
-    private static Shape FileShape(Registered entry) => entry.FileAxes is { } axes ? entry.Parameter.Shape.Permute(axes) : entry.Parameter.Shape;
-
-    private static int[] Inverse(int[] axes) => [.. Enumerable.Range(0, axes.Length).Select(axis => Array.IndexOf(axes, axis))];
 }

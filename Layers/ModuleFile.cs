@@ -25,10 +25,12 @@ internal static class ModuleFile
                 + "Build the model that the file was saved from. Shapes are in the file's order of axes.");
     }
 
-    private static string[] List(string what, IEnumerable<string> names)
+    /// <summary>The first few names, and how many there are beside.</summary>
+    public static string List(IReadOnlyCollection<string> names)
     {
         const int most = 5;
-        var all = names.ToArray();
-        return all.Length == 0 ? [] : [$"{what}: {string.Join(", ", all.Take(most))}{(all.Length > most ? $" and {all.Length - most} more" : "")}"];
+        return $"{string.Join(", ", names.Take(most))}{(names.Count > most ? $" and {names.Count - most} more" : "")}";
     }
+
+    private static string[] List(string what, IEnumerable<string> names) => names.ToArray() is { Length: > 0 } all ? [$"{what}: {List(all)}"] : [];
 }
