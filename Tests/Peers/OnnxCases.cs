@@ -42,7 +42,7 @@ internal static class OnnxCases
         void Add(string name, Module model, Shape sample, params OnnxExporter[] exporters)
         {
             var random = new RandomSource(name.Sum(letter => letter));
-            Randomize(model, random.Split(0));
+            Randomness.AsAfterTraining(model, random.Split(0));
             var x = Tensor.Normal(new Shape([Samples, .. sample.Dimensions]), random.Split(1));
             var (input, output) = ($"{name}.input", $"{name}.output");
             WriteFloats(input, ChannelsSecond(x));
@@ -82,15 +82,4 @@ internal static class OnnxCases
     }
 
     private static Tensor ChannelsSecond(Tensor x) => x.Shape.Rank == 2 ? x : x.Permute([0, x.Shape.Rank - 1, .. Enumerable.Range(1, x.Shape.Rank - 2)]);
-
-    // As after training: no gamma is 1, no beta 0, no statistic what it was at the start.
-    private static void Randomize(Module model, RandomSource random)
-    {
-        foreach (var (index, parameter) in model.State.Index())
-        {
-            var values = Tensor.Uniform(parameter.Shape, random.Split(index));
-            if (parameter.Name.EndsWith("running_var")) parameter.Value = values + 0.5;
-            else if (parameter.Shape.Rank == 1) parameter.Value = values + (parameter.Name.EndsWith("weight") ? 0.5 : -0.5);
-        }
-    }
 }
