@@ -59,7 +59,6 @@ public sealed class OnnxGraph
         if (!definition.TakesUnflattened) x = Settle(x);
         var outer = Path;
         Path = path;
-        using var _ = LayerContext.Enter(layer.Name);
         var y = definition.Write(this, layer, x) with { Shape = shape };
         if (y.Unflattened is null && y.Name != x.Name && Proto.ValueInfo.All(info => info.Name != y.Name)) Describe(Proto.ValueInfo, y);
         Path = outer;

@@ -30,9 +30,6 @@ internal static class SmallModels
         ("residual", [new Residual(new Sequential(new Conv2d(2, 2, 3, Random, padding: 1), new BatchNorm(2))), new Residual(new Flatten(), new Flatten())],
             new Shape(3, 4, 2)),
         ("nothing", [new Dropout(0.1)], new Shape(3, 4, 2)),
-        ("shared", Shared(), new Shape(4, 4, 3)),
+        ("sums", [new Residual(new Relu(), new Sequential(new Tanh(), new Relu()), relu: true)], new Shape(4, 4, 3)),
     ];
-
-    // The value that the model gives is read inside it too, and one name would be taken twice.
-    private static Module[] Shared() => [new Residual(new Relu(), new Sequential(new Relu(), new Relu()), relu: true)];
 }

@@ -1,3 +1,4 @@
+using Tapegrad.Devices;
 using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
 using Tapegrad.Onnx;
@@ -83,7 +84,7 @@ public sealed class OnnxExporterTests : IDisposable
         var onnx = new OnnxExporter().Build(model, Image);
         Assert.Equal((10, 21), (onnx.IrVersion, Assert.Single(onnx.OpsetImport).Version));
         Assert.Equal("", onnx.OpsetImport[0].Domain);
-        Assert.Equal(("tapegrad", "0.1.0"), (onnx.ProducerName, onnx.ProducerVersion));
+        Assert.Equal(("tapegrad", typeof(Tensor).Assembly.GetName().Version!.ToString(3)), (onnx.ProducerName, onnx.ProducerVersion));
         Assert.Equal("resnet8", onnx.Graph.Name);
         Assert.Equal(["a = ä, 1", "architecture = resnet8", "b = 2", "classes = 10", "format_version = 1", "normalization = batch"],
             onnx.MetadataProps.Select(pair => $"{pair.Key} = {pair.Value}"));
@@ -195,6 +196,29 @@ public sealed class OnnxExporterTests : IDisposable
         exporter.Define<Tanh>((graph, _, x) => graph.Add("Sin", [x]));
         var onnx = exporter.Build(new Sequential(new Flatten(), new Tanh()), new Shape(2, 3, 4));
         Assert.Equal(["Transpose", "Flatten", "Sin"], Operators(onnx));
+    }
+
+    [Fact]
+    public void What_a_definition_gives_may_be_read_by_other_nodes_too()
+    {
+        var exporter = new OnnxExporter();
+        exporter.Define<Tanh>((graph, _, x) =>
+        {
+            var y = graph.Add("Tanh", [x]);
+            graph.Add("Neg", [y]);
+            return y;
+        });
+        var onnx = exporter.Build(new Tanh(), Image);
+        AssertWellFormed(onnx);
+        Assert.Equal(["Tanh(input)", "Neg(output)"], Nodes(onnx));
+    }
+
+    [Fact]
+    public void A_model_may_live_on_another_device_than_the_current_one()
+    {
+        Module model;
+        using (Device.Use(Device.Reference)) model = Trained("resnet8", "batch");
+        Assert.Equal(new OnnxExporter().Build(Trained("resnet8", "batch"), Image).Graph.Node, new OnnxExporter().Build(model, Image).Graph.Node);
     }
 
     [Fact]
