@@ -45,7 +45,7 @@ internal static class NormalizationNodes
         var elements = positions.Aggregate(channels / norm.S.Groups, (product, length) => product * length);
         var sets = graph.Add("Reshape", [x, graph.Constant("sets", 0, norm.S.Groups, elements)]);   // 0: as many as there are
         var y = Standardize(graph, sets, axis: 2, norm.Eps);
-        return Scale(graph, norm, graph.Add("Reshape", [y, graph.Constant("shape", [0, channels, .. positions])]) with { Shape = x.Shape });
+        return Scale(graph, norm, graph.Add("Reshape", [y, graph.Constant("shape", [0, channels, .. positions])]));
     }
 
     private static OnnxValue PerPosition(OnnxGraph graph, LayerNorm norm, OnnxValue x)

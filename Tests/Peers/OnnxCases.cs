@@ -35,6 +35,11 @@ internal static class OnnxCases
         Add("vgg-batch", SavedModel.Create("vgg", "batch", 10, seed: 3), image, Folded);
         Add("vgg-group", SavedModel.Create("vgg", "group:32", 10, seed: 3), image, Plain);
         foreach (var (name, layers, sample) in SmallModels.All) Add(name, new Sequential(layers), sample);
+        for (var seed = 1; seed <= 40; seed++)
+        {
+            var (model, sample) = RandomModels.Create(seed);
+            Add($"random-{seed}", model, sample);
+        }
         AddPixels();
         WritePicture();
         File.WriteAllText(Path.Combine(folder, "cases.json"), JsonSerializer.Serialize(cases, JsonSerializerOptions.Web));

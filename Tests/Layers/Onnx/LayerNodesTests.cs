@@ -51,6 +51,11 @@ public sealed class LayerNodesTests
         AssertNodes(new MaxPool2d(2), Image, "[N, 4, 3, 2]", ["MaxPool(input) kernel_shape=[2,2] pads=[0,0,0,0] strides=[2,2]"]);
         AssertNodes(new AveragePool2d(new Size2d(3, 2), 1, new Size2d(0, 1)), Image, "[N, 4, 4, 6]",
             ["AveragePool(input) count_include_pad=1 kernel_shape=[3,2] pads=[0,1,0,1] strides=[1,1]"]);
+        AssertNodes(new AveragePool2d(new Size2d(3, 2), 1, new Size2d(1, 2)), Image, "[N, 4, 6, 8]",
+            ["Conv(input, weight) group=4 pads=[1,2,1,2] strides=[1,1]"]);
+        var weight = OnnxText.Constant(new OnnxExporter().Build(new AveragePool2d(new Size2d(1, 2), 1, 1), Image), "weight");
+        Assert.Equal([4, 1, 1, 2], weight.Dims);
+        Assert.All(OnnxText.Floats(weight), value => Assert.Equal(0.5f, value));
         AssertNodes(new GlobalAveragePool(), Image, "[N, 4]", ["GlobalAveragePool(input)", "Flatten(GlobalAveragePool) axis=1"]);
     }
 

@@ -3,6 +3,7 @@ using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
 using Tapegrad.Onnx;
 using Tapegrad.Onnx.Schema;
+using Tapegrad.Peers;
 using Xunit;
 using static Tapegrad.Tests.Layers.Onnx.OnnxText;
 
@@ -73,6 +74,23 @@ public sealed class OnnxExporterTests : IDisposable
         foreach (var (path, shape) in shapes)
             Assert.Contains(onnx.Graph.ValueInfo, value => value.Name.StartsWith($"{path}.") && OnnxText.Shape(value) == shape);
         Assert.Equal(40, shapes.Count);
+    }
+
+    [Fact]
+    public void Random_networks_are_well_formed_and_give_their_own_shape()
+    {
+        for (var seed = 1; seed <= 100; seed++)
+        {
+            var (model, sample) = RandomModels.Create(seed);
+            foreach (var norm in model.Modules.OfType<BatchNorm>()) norm.RunningMean.Value = Tensor.Ones(norm.RunningMean.Shape);
+            var y = model.Apply(Tensor.Normal(new Shape([2, .. sample.Dimensions]), Random)).Shape.Dimensions;
+            foreach (var options in (bool[][])[[false, false], [false, true], [true, false], [true, true]])
+            {
+                var onnx = new OnnxExporter { Decompose = options[0], Fold = options[1] }.Build(model, sample);
+                AssertWellFormed(onnx);
+                Assert.Equal($"[N, {string.Join(", ", (int[])[y[^1], .. y[1..^1]])}]", OnnxText.Shape(onnx.Graph.Output.Single()));
+            }
+        }
     }
 
     [Fact]
