@@ -96,12 +96,14 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
 
     private void GoTo(Position? from, int epochs, int steps)
     {
+        if (from is not null)
+        {
+            if (from.Epoch < 1 || from.Epoch > epochs + 1L || from.Batch < 0 || from.Batch > (from.Epoch > epochs ? 0 : steps) || from.AverageSteps < 0)
+                throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs of {steps} batches.", nameof(from));
+            optimizer.Counters = from.OptimizerCounters;
+            if (Average is not null) Average.Steps = from.AverageSteps;
+        }
         place = from is null ? (1, 0, 0, 0) : (from.Epoch, from.Batch, from.LossSum, from.Correct);
-        if (from is null) return;
-        if (from.Epoch < 1 || from.Epoch > epochs + 1 || from.Batch < 0 || from.Batch > (from.Epoch > epochs ? 0 : steps))
-            throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs of {steps} batches.", nameof(from));
-        optimizer.Counters = from.OptimizerCounters;
-        if (Average is not null) Average.Steps = from.AverageSteps;
     }
 
     // The loss before the step, and how many images were classified right.

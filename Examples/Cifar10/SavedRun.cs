@@ -26,7 +26,8 @@ internal sealed record SavedRun(string[] Options, string? Data, string Images, P
         try
         {
             if (checkpoint.Texts.TryGetValue(Key, out var text) && JsonSerializer.Deserialize<SavedRun>(text) is
-                { Options: not null, Images: not null, Metrics: not null, Place.OptimizerCounters: not null } run) return run;
+                { Options: not null, Images: not null, Metrics: not null, Place.OptimizerCounters: not null } run
+                && !run.Options.Contains(null!)) return run;
         }
         catch (JsonException)
         {

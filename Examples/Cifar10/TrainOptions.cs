@@ -82,7 +82,8 @@ internal static partial class TrainOptions
         if (All.Except(Anew).FirstOrDefault(option => IsGiven(given, option)) is { } other)
             throw new UserError($"{other.Name}: a run goes on with the options that it began with. With --resume, give only "
                 + $"{string.Join(", ", Anew.Skip(1).Select(option => option.Name))}, or nothing.");
-        var parsed = given.CommandResult.Command.Parse(recipe);
+        // A recipe comes from a file, perhaps from a stranger: '@name' in it must not read that file.
+        var parsed = given.CommandResult.Command.Parse(recipe, new ParserConfiguration { ResponseFileTokenReplacer = null });
         return parsed.Errors.Count == 0 ? parsed : throw new InvalidDataException($"the run's options '{string.Join(' ', recipe)}' are not understood: {parsed.Errors[0].Message}");
     }
 

@@ -75,6 +75,10 @@ internal sealed class TrainingRun
                 return interrupt.ExitCode;
             }
         }
+        catch (ArgumentException e) when (from is not null && e.ParamName is "from" or "value")   // a place, or counters, that are none here
+        {
+            throw new InvalidDataException($"{folder.FolderPath}: checkpoint {from!.Value.Checkpoint.Step}: {e.Message}");
+        }
         catch (NonFiniteException e)
         {
             lastGood.Restore();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Tapegrad.Layers;
+using Tapegrad.Layers.Formats;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -115,9 +116,30 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         var newest = Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Order().Last();
         File.Delete(newest);   // back by a step, to the middle of the last epoch
         File.Delete(program.PathOf("run", "model.safetensors"));
-        AssertGood(program.Run("train --resume run"));
+        var resumed = program.Run("train --resume run");
+        AssertGood(resumed);
+        Assert.StartsWith("run goes on in epoch 2 of 2, after 3 of 4 steps", resumed.Output);
         Assert.Equal(Weights("whole"), Weights("run"));
         Assert.Equal(Metrics("whole"), Metrics("run"));
+    }
+
+    [Fact]
+    public void Other_images_are_refused_and_a_folder_that_was_moved_is_not()
+    {
+        var black = program.BlackCifar10();
+        AssertGood(program.Run($"{Cifar10Program.Short} --out run --data {black}"));
+        var moved = program.PathOf("moved");
+        Directory.Move(black, moved);
+        Assert.Contains(black, program.Run("--resume run").Error);
+        AssertGood(program.Run($"--resume run --data {moved}"));
+        using (var file = File.OpenWrite(Path.Combine(moved, "data_batch_1.bin")))
+        {
+            file.Position = 100 * 3073 + 1000;   // one pixel of one of the images that are used
+            file.WriteByte(1);
+        }
+        var refused = program.Run($"--resume run --data {moved}");
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("not those that the run began with", refused.Error);
     }
 
     [Fact]
@@ -155,6 +177,31 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
             Assert.Equal(1, outcome.ExitCode);
             Assert.Contains(words, Assert.Single(outcome.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
         }
+    }
+
+    // Whole in every byte, but not of this run.
+    [Theory]
+    [InlineData("\"Epoch\":2", "\"Epoch\":9", "epoch 9 is no place in 1 epochs")]
+    [InlineData("\"Batch\":0", "\"Batch\":5", "batch 5 of epoch 2")]
+    [InlineData("\"OptimizerCounters\":[4,", "\"OptimizerCounters\":[4,4,", "counters")]
+    [InlineData("\"resnet8\"", "\"resnet14\"", "belongs to another model")]
+    public void A_checkpoint_that_contradicts_itself_is_refused_in_a_line(string old, string other, string why)
+    {
+        AssertGood(program.Run($"{Cifar10Program.Short} --out run"));
+        var (weights, path) = (Weights("run"), Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Order().Last());
+        NamedArray[] arrays;
+        string text;
+        using (var file = SafetensorsFile.Open(path))
+        {
+            arrays = [.. file.Entries.Select(entry => new NamedArray(entry.Name, entry.Shape, file.ReadFloats(entry)))];
+            text = file.Metadata["run"];
+        }
+        Assert.Contains(old, text);
+        SafetensorsFile.Write(path, arrays, new Dictionary<string, string> { ["run"] = text.Replace(old, other) });
+        var outcome = program.Run("train --resume run");
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Contains(why, Assert.Single(outcome.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.Equal(weights, Weights("run"));
     }
 
     [Fact]
