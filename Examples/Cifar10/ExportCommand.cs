@@ -12,8 +12,8 @@ internal static class ExportCommand
     private static readonly Option<bool> Decompose = Options.Flag("--decompose", "write GroupNormalization, LayerNormalization and Gelu as simpler"
         + " operators, for runtimes that know opset 13 but not 21");
     private static readonly Option<bool> Fold = Options.Flag("--fold", "make each batch normalization a part of the convolution before it");
-    private static readonly Option<bool> Pixels = Options.Flag("--pixels", "the file takes pixels from 0 to 1, and normalizes them itself; without it, it"
-        + " takes what the network takes: (pixel - input_mean) / input_std, which are in the file's metadata");
+    private static readonly Option<bool> Pixels = Options.Flag("--pixels", "the file takes pixels from 0 to 1, and normalizes them itself;"
+        + " without it, it takes what the network takes: (pixel - input_mean) / input_std, which are in the file's metadata");
     private static readonly Option<string?> Size = new("--size")
     {
         Description = "height x width of an image, such as 32x32 [default: that of the images that it was trained on]",
@@ -23,7 +23,8 @@ internal static class ExportCommand
     public static void AddTo(RootCommand root)
     {
         Weights.Required = Out.Required = true;
-        var command = new Command("export", "Writes saved weights as an ONNX file: float images [N, channels, height, width] to one score a class, for any N.")
+        var command = new Command("export", "Writes saved weights as an ONNX file: float images [N, channels, height, width] to one score"
+            + " a class, for any N.")
         {
             Weights, Out, Decompose, Fold, Pixels, Size,
         };
@@ -37,11 +38,13 @@ internal static class ExportCommand
         if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
         var model = SavedModel.Rebuild(weights);
         var (height, width) = size is null
-            ? InputStatistics.SizeOf(model) ?? throw new UserError($"--weights {weights}: it does not say the size of its images. Give it: --size 32x32.")
+            ? InputStatistics.SizeOf(model)
+                ?? throw new UserError($"--weights {weights}: it does not say the size of its images. Give it: --size 32x32.")
             : InputStatistics.ParseSize(size) ?? throw new UserError($"--size '{size}': it must be height x width, such as 32x32.");
         var normalization = InputStatistics.NormalizationOf(model);
         if (pixels && normalization is null)
-            throw new UserError($"--pixels: {weights} does not say the input_mean and input_std of its images. Leave --pixels out, and normalize before.");
+            throw new UserError($"--pixels: {weights} does not say the input_mean and input_std of its images. Leave --pixels out,"
+                + " and normalize before.");
         var first = model.Modules.OfType<Conv2d>().First();
         var channels = first.Weight.Shape[2] * first.Groups;
         var exporter = new OnnxExporter { Decompose = decompose, Fold = fold, Pixels = pixels ? normalization : null };

@@ -14,7 +14,8 @@ try {
     for (const name of images) {
         const image = name.match(/\.bin:\d+$/) ? readCifar(name) : readPpm(name);
         const wanted = metadata.input_size ?? `${image.height}x${image.width}`;
-        if (wanted !== `${image.height}x${image.width}`) fail(`${name}: the model takes images of ${wanted}: magick ${name} -resize '${wanted}!' small.ppm`);
+        if (wanted !== `${image.height}x${image.width}`)
+            fail(`${name}: the model takes images of ${wanted}: magick ${name} -resize '${wanted}!' small.ppm`);
         // 'pixels' from 0 to 1 are normalized by the model itself ('export --pixels'), an 'input' is what the network was trained on.
         const channels = key => input === 'input' && metadata[key] ? metadata[key].split(',').map(Number) : undefined;
         const x = toTensor(image, channels('input_mean') ?? [0, 0, 0], channels('input_std') ?? [1, 1, 1]);
@@ -49,7 +50,7 @@ function readPpm(name) {
     const header = bytes.toString('latin1', 0, 1000).match(/^P6(?:\s|#.*\n)+(\d+)(?:\s|#.*\n)+(\d+)(?:\s|#.*\n)+255\s/);
     if (!header) fail(`${name}: not a PPM file of one byte a channel (P6): magick ${name} -depth 8 image.ppm`);
     const [width, height] = [Number(header[1]), Number(header[2])], pixels = bytes.subarray(header[0].length);
-    if (pixels.length < 3 * width * height) fail(`${name}: it holds ${pixels.length} bytes of pixels, and ${width} x ${height} of them need ${3 * width * height}.`);
+    if (pixels.length < 3 * width * height) fail(`${name}: it ends before the last of its ${width} x ${height} pixels.`);
     return { width, height, planes: [0, 1, 2].map(c => Array.from({ length: width * height }, (_, i) => pixels[3 * i + c])) };
 }
 
@@ -61,8 +62,8 @@ function readCifar(name) {
 
 // onnxruntime for Node does not tell a model's metadata: the fields 14 of the file, each with a text 1 (key) and a text 2 (value).
 function readMetadata(file) {
-    const pairs = [...fields(file)].filter(([number]) => number === 14).map(([, bytes]) => [...fields(bytes)].map(([, text]) => text.toString('utf8')));
-    return Object.fromEntries(pairs);
+    const pairs = [...fields(file)].filter(([number]) => number === 14).map(([, bytes]) => [...fields(bytes)]);
+    return Object.fromEntries(pairs.map(([key, value]) => [key[1].toString('utf8'), value[1].toString('utf8')]));
 }
 
 // The texts, bytes and messages in a message of protocol buffers, by the numbers of their fields.

@@ -18,24 +18,25 @@ internal static class BatchNormFolding
         if (layer is not (Conv2d or Conv1d or ConvTranspose2d or Linear)) return null;
         NormalizationNodes.CheckStatistics(norm);
         using var device = Device.Use(Device.Reference);
-        var scale = (norm.Weight is { } gamma ? Double(gamma) : Tensor.Ones(new Shape(norm.Channels))) / (Double(norm.RunningVariance) + norm.Eps).Sqrt();
+        var scale = 1 / (Double(norm.RunningVariance) + norm.Eps).Sqrt();
+        if (norm.Weight is { } gamma) scale *= Double(gamma);
         var shift = -Double(norm.RunningMean) * scale;
         if (norm.Bias is { } beta) shift += Double(beta);
         return layer switch   // the outputs are the weight's last axis, except in a transposed convolution
         {
-            Conv2d conv => With(Double(conv.Weight) * scale, conv.Bias, (weight, shape) => new Conv2d(shape[2] * conv.Groups, shape[3],
-                new Size2d(shape[0], shape[1]), default, conv.Stride, conv.Padding, conv.Dilation, conv.Groups, initializer: weight), made => made.Bias!),
-            Conv1d conv => With(Double(conv.Weight) * scale, conv.Bias, (weight, shape) => new Conv1d(shape[1] * conv.Groups, shape[2],
-                shape[0], default, conv.Stride, conv.Padding, conv.Dilation, conv.Groups, initializer: weight), made => made.Bias!),
-            Linear linear => With(Double(linear.Weight) * scale, linear.Bias, (weight, shape) => new Linear(shape[0], shape[1], default, initializer: weight),
-                made => made.Bias!),
-            ConvTranspose2d conv => With(Double(conv.Weight) * OfTransposed(scale, conv), conv.Bias, (weight, shape) => new ConvTranspose2d(shape[3],
-                shape[2] * conv.Groups, new Size2d(shape[0], shape[1]), default, conv.Stride, conv.Padding, conv.OutputPadding, conv.Dilation, conv.Groups,
-                initializer: weight), made => made.Bias!),
+            Conv2d conv => With(Double(conv.Weight) * scale, conv.Bias, made => made.Bias!, (weight, shape) => new Conv2d(shape[2] * conv.Groups,
+                shape[3], new Size2d(shape[0], shape[1]), default, conv.Stride, conv.Padding, conv.Dilation, conv.Groups, initializer: weight)),
+            Conv1d conv => With(Double(conv.Weight) * scale, conv.Bias, made => made.Bias!, (weight, shape) => new Conv1d(shape[1] * conv.Groups,
+                shape[2], shape[0], default, conv.Stride, conv.Padding, conv.Dilation, conv.Groups, initializer: weight)),
+            Linear linear => With(Double(linear.Weight) * scale, linear.Bias, made => made.Bias!, (weight, shape) => new Linear(shape[0],
+                shape[1], default, initializer: weight)),
+            ConvTranspose2d conv => With(Double(conv.Weight) * OfTransposed(scale, conv), conv.Bias, made => made.Bias!, (weight, shape) =>
+                new ConvTranspose2d(shape[3], shape[2] * conv.Groups, new Size2d(shape[0], shape[1]), default, conv.Stride, conv.Padding,
+                    conv.OutputPadding, conv.Dilation, conv.Groups, initializer: weight)),
             _ => null,
         };
 
-        T With<T>(Tensor weight, Parameter? bias, Func<Initializer, Shape, T> make, Func<T, Parameter> biasOf) where T : Module
+        T With<T>(Tensor weight, Parameter? bias, Func<T, Parameter> biasOf, Func<Initializer, Shape, T> make) where T : Module
         {
             var made = make((_, _) => weight, weight.Shape);
             biasOf(made).Value = bias is null ? shift : Double(bias) * scale + shift;

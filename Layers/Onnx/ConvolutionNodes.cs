@@ -14,10 +14,12 @@ internal static class ConvolutionNodes
         exporter.Define<Conv2d>((graph, conv, x) => graph.Add("Conv", [x, .. Weights(graph, conv.Weight.Value.Permute(3, 2, 0, 1), conv.Bias)],
             [.. Windows(conv.Stride, conv.Padding), ("dilations", Pair(conv.Dilation)), ("group", conv.Groups)]));
         exporter.Define<Conv1d>((graph, conv, x) => graph.Add("Conv", [x, .. Weights(graph, conv.Weight.Value.Permute(2, 1, 0), conv.Bias)],
-            ("strides", (int[])[conv.Stride]), ("pads", (int[])[conv.Padding, conv.Padding]), ("dilations", (int[])[conv.Dilation]), ("group", conv.Groups)));
+            ("strides", (int[])[conv.Stride]), ("pads", (int[])[conv.Padding, conv.Padding]), ("dilations", (int[])[conv.Dilation]),
+            ("group", conv.Groups)));
         exporter.Define<ConvTranspose2d>((graph, conv, x) => graph.Add("ConvTranspose",
             [x, .. Weights(graph, conv.Weight.Value.Permute(3, 2, 0, 1), conv.Bias)],
-            [.. Windows(conv.Stride, conv.Padding), ("output_padding", Pair(conv.OutputPadding)), ("dilations", Pair(conv.Dilation)), ("group", conv.Groups)]));
+            [.. Windows(conv.Stride, conv.Padding), ("output_padding", Pair(conv.OutputPadding)), ("dilations", Pair(conv.Dilation)),
+                ("group", conv.Groups)]));
         exporter.Define<Linear>(Product, takesUnflattened: true);
     }
 
@@ -40,7 +42,10 @@ internal static class ConvolutionNodes
             x = graph.Add("Flatten", [x with { Unflattened = null }], ("axis", 1));
         }
         else if (x.Shape.Rank > 2)   // at every position: a convolution by windows of one
-            return graph.Add("Conv", [x, .. Weights(graph, weight.Reshape([outputs, inputs, .. Enumerable.Repeat(1, x.Shape.Rank - 2)]), linear.Bias)]);
+        {
+            weight = weight.Reshape([outputs, inputs, .. Enumerable.Repeat(1, x.Shape.Rank - 2)]);
+            return graph.Add("Conv", [x, .. Weights(graph, weight, linear.Bias)]);
+        }
         return graph.Add("Gemm", [x, .. Weights(graph, weight, linear.Bias)], ("transB", 1));
     }
 }

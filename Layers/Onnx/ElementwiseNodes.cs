@@ -16,7 +16,8 @@ internal static class ElementwiseNodes
         Define<Gelu>((graph, _, x) => graph.Decompose ? DecomposedGelu(graph, x) : graph.Add("Gelu", [x]));
         Define<Dropout>((_, _, x) => x);   // in evaluation it does nothing
 
-        void Define<TLayer>(Func<OnnxGraph, TLayer, OnnxValue, OnnxValue> write) where TLayer : Module => exporter.Define(write, takesUnflattened: true);
+        void Define<TLayer>(Func<OnnxGraph, TLayer, OnnxValue, OnnxValue> write) where TLayer : Module =>
+            exporter.Define(write, takesUnflattened: true);
     }
 
     // x (1 + erf(x / sqrt(2))) / 2; the operator is in opset 20.

@@ -4,8 +4,8 @@ using Tapegrad.Layers;
 namespace Tapegrad.Onnx;
 
 /// <summary>
-/// The normalizations, by who shares a mean. GroupNormalization has been given a scale and a bias per channel by opset 21 (in 18 they were per group);
-/// by simpler operators it is
+/// The normalizations, by who shares a mean. GroupNormalization has been given a scale and a bias per channel by opset 21 (in 18 they were
+/// per group); by simpler operators it is
 /// <code>
 /// s = x as [N, G, elements of a group];   d = s - mean(s);   y = d / sqrt(mean(d d) + eps) as x's shape, times scale plus bias
 /// </code>
@@ -16,7 +16,8 @@ internal static class NormalizationNodes
     public static void AddTo(OnnxExporter exporter)
     {
         exporter.Define<GroupNorm>(Groups);
-        exporter.Define<InstanceNorm>((graph, norm, x) => x.Shape.Rank > 2 ? graph.Add("InstanceNormalization", [x, .. Affine(graph, norm)], ("epsilon", norm.Eps))
+        exporter.Define<InstanceNorm>((graph, norm, x) => x.Shape.Rank > 2
+            ? graph.Add("InstanceNormalization", [x, .. Affine(graph, norm)], ("epsilon", norm.Eps))
             : Groups(graph, norm, x));   // the operator wants an axis of positions
         exporter.Define<LayerNorm>((graph, norm, x) => norm.S.Positions ? Groups(graph, norm, x) : PerPosition(graph, norm, x));
         exporter.Define<BatchNorm>((graph, norm, x) =>
@@ -61,7 +62,8 @@ internal static class NormalizationNodes
         OnnxValue Mean(OnnxValue of) => graph.Add("ReduceMean", [of], ("axes", (int[])[axis]), ("keepdims", 1));
         var deviation = graph.Add("Sub", [x, Mean(x)]);
         var variance = Mean(graph.Add("Mul", [deviation, deviation]));
-        return graph.Add("Div", [deviation, graph.Add("Sqrt", [graph.Add("Add", [variance, graph.Constant("epsilon", Tensor.Full(new Shape(1), eps))])])]);
+        var epsilon = graph.Constant("epsilon", Tensor.Full(new Shape(1), eps));
+        return graph.Add("Div", [deviation, graph.Add("Sqrt", [graph.Add("Add", [variance, epsilon])])]);
     }
 
     private static OnnxValue Scale(OnnxGraph graph, Normalization norm, OnnxValue x)

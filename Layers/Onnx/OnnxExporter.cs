@@ -1,4 +1,3 @@
-using System.Globalization;
 using Google.Protobuf;
 using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
@@ -51,8 +50,8 @@ public sealed class OnnxExporter
     public (IReadOnlyList<double> Mean, IReadOnlyList<double> Std)? Pixels { get; init; }
 
     /// <summary>Says how a kind of layer is written, for a layer of one's own, or otherwise than here. Subclasses are other kinds.</summary>
-    /// <param name="write">From the graph, the layer and its input to its output: <c>(graph, swish, x) =&gt; graph.Add("Mul", [x, graph.Add("Sigmoid",
-    /// [x])])</c>. Layers inside it are written by <see cref="OnnxGraph.Apply"/>.</param>
+    /// <param name="write">From the graph, the layer and its input to its output: <c>(graph, swish, x) =&gt; graph.Add("Mul", [x,
+    /// graph.Add("Sigmoid", [x])])</c>. Layers inside it are written by <see cref="OnnxGraph.Apply"/>.</param>
     public void Define<TLayer>(Func<OnnxGraph, TLayer, OnnxValue, OnnxValue> write) where TLayer : Module => Define(write, takesUnflattened: false);
 
     internal void Define<TLayer>(Func<OnnxGraph, TLayer, OnnxValue, OnnxValue> write, bool takesUnflattened) where TLayer : Module =>
@@ -61,8 +60,8 @@ public sealed class OnnxExporter
     internal bool Knows(Type layer) => definitions.ContainsKey(layer);
 
     internal Definition DefinitionOf(Module layer) => definitions.TryGetValue(layer.GetType(), out var definition) ? definition
-        : throw new NotSupportedException($"{(layer.Path == "" ? "the model" : $"the layer {layer.Path}")} is a {layer.GetType().Name}, of which it is not "
-            + $"known what it is in ONNX. Say so before writing: exporter.Define<{layer.GetType().Name}>((graph, layer, x) => ...).");
+        : throw new NotSupportedException($"{(layer.Path == "" ? "the model" : $"the layer {layer.Path}")} is a {layer.GetType().Name}, of which "
+            + $"it is not known what it is in ONNX. Say so before writing: exporter.Define<{layer.GetType().Name}>((graph, layer, x) => ...).");
 
     /// <summary>Writes a model. The file is replaced in one step, or not at all.</summary>
     /// <param name="path">The file.</param>
@@ -81,7 +80,8 @@ public sealed class OnnxExporter
     internal ModelProto Build(Module model, Shape sample)
     {
         if (Tape.Current is { IsTraining: true })
-            throw new InvalidOperationException("ONNX: a training tape is open, under which layers behave as in training. Export after disposing it.");
+            throw new InvalidOperationException("ONNX: a training tape is open, under which layers behave as in training. "
+                + "Export after disposing it.");
         if (sample.Rank is < 1 or > 4 || sample.Count == 0)
             throw new ShapeException($"ONNX: a sample of shape {sample}; it must be [H, W, C], [L, C] or [C], and not empty.");
         if (model.State.Sum(parameter => sizeof(float) * (long)parameter.Count) is var bytes and > 2_000_000_000)
@@ -100,7 +100,8 @@ public sealed class OnnxExporter
             Graph = graph.Proto,
             MetadataProps =
             {
-                model.Metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => new StringStringEntryProto { Key = pair.Key, Value = pair.Value }),
+                model.Metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal)
+                    .Select(pair => new StringStringEntryProto { Key = pair.Key, Value = pair.Value }),
             },
         };
     }
@@ -109,8 +110,8 @@ public sealed class OnnxExporter
     {
         var channels = x.Shape[-1];
         if (mean.Count != channels || std.Count != channels || !std.All(value => value > 0 && double.IsFinite(value)) || !mean.All(double.IsFinite))
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"ONNX: pixels of {channels} channels need as many means, and as many ")
-                + $"standard deviations above 0; given {mean.Count} and {std.Count}.");
+            throw new ArgumentException($"ONNX: pixels of {channels} channels need as many means, and as many standard deviations above 0; given "
+                + $"{mean.Count} and {std.Count}.");
         OnnxValue PerChannel(string name, IReadOnlyList<double> values) =>
             graph.Constant(name, NormalizationNodes.PerChannel(Tensor.From([.. values], new Shape(channels)), x.Shape.Rank));
         return graph.Add("Div", [graph.Add("Sub", [x, PerChannel("input_mean", mean)]), PerChannel("input_std", std)]);

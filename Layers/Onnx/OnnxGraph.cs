@@ -81,9 +81,11 @@ public sealed class OnnxGraph
         return Add("Flatten", [channelsLast], ("axis", 1));
     }
 
-    internal OnnxValue ChannelsLast(OnnxValue x, int rank) => Add("Transpose", [x], ("perm", (int[])[0, .. Enumerable.Range(2, rank - 2), 1]));
+    internal OnnxValue ChannelsLast(OnnxValue x, int rank) =>
+        Add("Transpose", [x], ("perm", (int[])[0, .. Enumerable.Range(2, rank - 2), 1]));
 
-    internal OnnxValue ChannelsSecond(OnnxValue x, int rank) => Add("Transpose", [x], ("perm", (int[])[0, rank - 1, .. Enumerable.Range(1, rank - 2)]));
+    internal OnnxValue ChannelsSecond(OnnxValue x, int rank) =>
+        Add("Transpose", [x], ("perm", (int[])[0, rank - 1, .. Enumerable.Range(1, rank - 2)]));
 
     // ---- nodes and constants -------------------------------------------------------------------------------------------------------------
 

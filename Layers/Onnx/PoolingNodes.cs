@@ -7,8 +7,8 @@ internal static class PoolingNodes
 {
     public static void AddTo(OnnxExporter exporter)
     {
-        exporter.Define<MaxPool2d>((graph, pool, x) =>
-            graph.Add("MaxPool", [x], [("kernel_shape", ConvolutionNodes.Pair(pool.Kernel)), .. ConvolutionNodes.Windows(pool.Stride, pool.Padding)]));
+        exporter.Define<MaxPool2d>((graph, pool, x) => graph.Add("MaxPool", [x],
+            [("kernel_shape", ConvolutionNodes.Pair(pool.Kernel)), .. ConvolutionNodes.Windows(pool.Stride, pool.Padding)]));
         exporter.Define<AveragePool2d>((graph, pool, x) =>
         {
             var (kernel, windows) = (pool.Kernel, ConvolutionNodes.Windows(pool.Stride, pool.Padding));

@@ -32,6 +32,7 @@ internal static class OnnxCases
             Add($"resnet20-{normalization.Replace(':', '-')}", SavedModel.Create("resnet20", normalization, 10, seed: 1), image);
         Add("resnet18-batch", SavedModel.Create("resnet18", "batch", 10, seed: 2), image, Plain, Folded);
         Add("resnet18-group", SavedModel.Create("resnet18", "size:16", 10, seed: 2), image, Plain);
+        Add("wrn10-2-batch", SavedModel.Create("wrn10-2", "batch", 10, seed: 4), image);
         Add("vgg-batch", SavedModel.Create("vgg", "batch", 10, seed: 3), image, Folded);
         Add("vgg-group", SavedModel.Create("vgg", "group:32", 10, seed: 3), image, Plain);
         foreach (var (name, layers, sample) in SmallModels.All) Add(name, new Sequential(layers), sample);
@@ -86,5 +87,6 @@ internal static class OnnxCases
             File.WriteAllBytes(Path.Combine(folder, file), MemoryMarshal.AsBytes<float>(x.ToFloats()).ToArray());
     }
 
-    private static Tensor ChannelsSecond(Tensor x) => x.Shape.Rank == 2 ? x : x.Permute([0, x.Shape.Rank - 1, .. Enumerable.Range(1, x.Shape.Rank - 2)]);
+    private static Tensor ChannelsSecond(Tensor x) =>
+        x.Shape.Rank == 2 ? x : x.Permute([0, x.Shape.Rank - 1, .. Enumerable.Range(1, x.Shape.Rank - 2)]);
 }

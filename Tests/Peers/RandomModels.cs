@@ -3,10 +3,13 @@ using Tapegrad.Layers;
 
 namespace Tapegrad.Peers;
 
-/// <summary>Small networks drawn at random: every kind of layer, in any order in which the shapes fit, on images of ones, primes and powers of two.</summary>
+/// <summary>
+/// Small networks drawn at random: every kind of layer, in any order in which the shapes fit, on images of ones, primes and powers of two.
+/// </summary>
 internal static class RandomModels
 {
-    /// <summary>A network and the shape of its samples; the same for the same seed. Its last layer is linear, so that its output is not all zeros.</summary>
+    /// <summary>A network and the shape of its samples; the same for the same seed. It ends with a linear layer, so it never gives only
+    /// zeros.</summary>
     public static (Sequential Model, Shape Sample) Create(int seed)
     {
         var draw = new Random(seed);
@@ -35,12 +38,14 @@ internal static class RandomModels
             var (groups, outputs) = (Divisor(channels), Any(1, 2, 3));
             return draw.Next(14) switch
             {
-                0 or 1 => new Conv2d(channels, groups * outputs, Size(1, 3), Stream(), Size(1, 2), Size(0, 1), Size(1, 2), groups, bias: Any(0, 1) == 1),
+                0 or 1 => new Conv2d(channels, groups * outputs, Size(1, 3), Stream(), Size(1, 2), Size(0, 1), Size(1, 2), groups,
+                    bias: Any(0, 1) == 1),
                 2 => new ConvTranspose2d(channels, groups * outputs, Size(1, 3), Stream(), Size(2, 3), Size(0, 1), Size(0, 1), Size(1, 2), groups,
                     bias: Any(0, 1) == 1),
                 3 => new MaxPool2d(Size(2, 3), Size(1, 2), Size(0, 1)),
                 4 => new AveragePool2d(Size(1, 3), Size(1, 2), Size(0, 1)),
-                5 => new Residual(new Sequential(new Conv2d(channels, channels, 3, Stream(), padding: 1), new BatchNorm(channels)), relu: Any(0, 1) == 1),
+                5 => new Residual(new Sequential(new Conv2d(channels, channels, 3, Stream(), padding: 1), new BatchNorm(channels)),
+                    relu: Any(0, 1) == 1),
                 6 => new PaddedShortcut(outputs),
                 7 => new Flatten(),
                 8 => new GlobalAveragePool(),

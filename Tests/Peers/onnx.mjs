@@ -21,7 +21,8 @@ for (const { name, file, shape, input, output } of cases) {
         if (!(largest > 0)) problem = 'the expected output is all zeros';
         for (const batch of [samples, 1]) {
             const part = x.subarray(0, x.length / samples * batch);
-            const result = (await session.run({ [session.inputNames[0]]: new ort.Tensor('float32', part, [batch, ...shape]) }))[session.outputNames[0]];
+            const outputs = await session.run({ [session.inputNames[0]]: new ort.Tensor('float32', part, [batch, ...shape]) });
+            const result = outputs[session.outputNames[0]];
             if (result.dims[0] !== batch || result.data.length !== expected.length / samples * batch)
                 problem = `the output of ${batch} samples is [${result.dims}]`;
             for (let i = 0; i < result.data.length; i++) {

@@ -20,11 +20,12 @@ public sealed class BatchNormFoldingTests
         foreach (var bias in (bool[])[false, true])
             foreach (var affine in (bool[])[false, true])
             {
-                Check(new Conv2d(4, 6, new Size2d(3, 2), random, new Size2d(2, 1), new Size2d(1, 2), new Size2d(1, 2), groups: 2, bias), 6, new(2, 7, 8, 4));
+                Check(new Conv2d(4, 6, new Size2d(3, 2), random, new Size2d(2, 1), new Size2d(1, 2), new Size2d(1, 2), groups: 2, bias), 6,
+                    new(2, 7, 8, 4));
                 Check(new Conv2d(3, 5, 1, random, bias: bias), 5, new(2, 4, 3, 3));
                 Check(new Conv1d(4, 6, 3, random, 2, 1, 2, groups: 2, bias), 6, new(2, 9, 4));
-                Check(new ConvTranspose2d(6, 9, new Size2d(3, 2), random, new Size2d(2, 3), new Size2d(1, 0), new Size2d(0, 2), new Size2d(1, 2), groups: 3, bias), 9,
-                    new(2, 3, 4, 6));
+                Check(new ConvTranspose2d(6, 9, new Size2d(3, 2), random, new Size2d(2, 3), new Size2d(1, 0), new Size2d(0, 2), new Size2d(1, 2),
+                    groups: 3, bias), 9, new(2, 3, 4, 6));
                 Check(new ConvTranspose2d(4, 3, 2, random, bias: bias), 3, new(1, 3, 2, 4));
                 Check(new Linear(5, 7, random, bias), 7, new(3, 5));
                 Check(new Linear(5, 7, random, bias), 7, new(3, 2, 2, 5));
@@ -53,8 +54,9 @@ public sealed class BatchNormFoldingTests
         norm.RunningVariance.Value = Tensor.From([2.0], new Shape(1));
         norm.RunningMean.Value = Tensor.From([0.5], new Shape(1));
         var folded = (Linear)BatchNormFolding.Fold(layer, norm)!;
-        Assert.Equal([1 / Math.Sqrt(2 + 1e-5), 3 / Math.Sqrt(2 + 1e-5)], folded.Weight.Value.ToDoubles().Select(value => value), (a, b) => Math.Abs(a - b) < 1e-15);
-        Assert.Equal(-0.5 / Math.Sqrt(2 + 1e-5), folded.Bias!.Value.ToDoubles()[0], 1e-15);
+        var deviation = Math.Sqrt(2 + 1e-5);
+        Assert.Equal([1 / deviation, 3 / deviation], folded.Weight.Value.ToDoubles(), (a, b) => Math.Abs(a - b) < 1e-15);
+        Assert.Equal(-0.5 / deviation, folded.Bias!.Value.ToDoubles()[0], 1e-15);
     }
 
     [Fact]

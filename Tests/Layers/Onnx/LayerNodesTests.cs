@@ -23,14 +23,14 @@ public sealed class LayerNodesTests
     [Fact]
     public void Convolutions_have_all_their_settings()
     {
-        AssertNodes(new Conv2d(4, 6, new Size2d(3, 2), Random, new Size2d(2, 1), new Size2d(1, 3), new Size2d(1, 2), groups: 2), Image, "[N, 6, 3, 9]",
-            ["Conv(input, weight, bias) dilations=[1,2] group=2 pads=[1,3,1,3] strides=[2,1]"]);
+        AssertNodes(new Conv2d(4, 6, new Size2d(3, 2), Random, new Size2d(2, 1), new Size2d(1, 3), new Size2d(1, 2), groups: 2), Image,
+            "[N, 6, 3, 9]", ["Conv(input, weight, bias) dilations=[1,2] group=2 pads=[1,3,1,3] strides=[2,1]"]);
         AssertNodes(new Conv2d(4, 6, 1, Random, bias: false), Image, "[N, 6, 6, 5]",
             ["Conv(input, weight) dilations=[1,1] group=1 pads=[0,0,0,0] strides=[1,1]"]);
         AssertNodes(new Conv1d(4, 6, 3, Random, stride: 2, padding: 1, dilation: 3, groups: 2), new Shape(11, 4), "[N, 6, 4]",
             ["Conv(input, weight, bias) dilations=[3] group=2 pads=[1,1] strides=[2]"]);
-        AssertNodes(new ConvTranspose2d(4, 6, new Size2d(3, 2), Random, new Size2d(2, 3), new Size2d(1, 0), new Size2d(0, 2), new Size2d(1, 2), groups: 2),
-            Image, "[N, 6, 11, 17]",
+        AssertNodes(new ConvTranspose2d(4, 6, new Size2d(3, 2), Random, new Size2d(2, 3), new Size2d(1, 0), new Size2d(0, 2), new Size2d(1, 2),
+            groups: 2), Image, "[N, 6, 11, 17]",
             ["ConvTranspose(input, weight, bias) dilations=[1,2] group=2 output_padding=[0,2] pads=[1,0,1,0] strides=[2,3]"]);
     }
 
@@ -70,7 +70,8 @@ public sealed class LayerNodesTests
         AssertNodes(new Silu(), Image, "[N, 4, 6, 5]", ["Sigmoid(input)", "Mul(input, Sigmoid)"]);
         AssertNodes(new Gelu(), Image, "[N, 4, 6, 5]", ["Gelu(input)"]);
         AssertNodes(new Dropout(0.5), Image, "[N, 4, 6, 5]", ["Identity(input)"]);
-        AssertNodes(new Gelu(), Image, "[N, 4, 6, 5]", ["Mul(input, root_half)", "Erf(Mul)", "Add(Erf, one)", "Mul(Add, half)", "Mul(input, Mul_2)"], decompose: true);
+        AssertNodes(new Gelu(), Image, "[N, 4, 6, 5]", ["Mul(input, root_half)", "Erf(Mul)", "Add(Erf, one)", "Mul(Add, half)", "Mul(input, Mul_2)"],
+            decompose: true);
         var gelu = new OnnxExporter { Decompose = true }.Build(new Gelu(), Image);
         Assert.Equal([(float)Math.Sqrt(0.5), 1, 0.5f],
             ((string[])["root_half", "one", "half"]).Select(name => OnnxText.Floats(OnnxText.Constant(gelu, name)).Single()));
@@ -80,13 +81,15 @@ public sealed class LayerNodesTests
     public void Normalizations_are_who_shares_a_mean()
     {
         const string same = "[N, 4, 6, 5]";
-        AssertNodes(new GroupNorm(4, GroupSpec.Count(2), eps: 0.25), Image, same, ["GroupNormalization(input, weight, bias) epsilon=0.25 num_groups=2"]);
+        AssertNodes(new GroupNorm(4, GroupSpec.Count(2), eps: 0.25), Image, same,
+            ["GroupNormalization(input, weight, bias) epsilon=0.25 num_groups=2"]);
         AssertNodes(new LayerNorm(4, eps: 0.25), Image, same, ["GroupNormalization(input, weight, bias) epsilon=0.25 num_groups=1"]);
         AssertNodes(new InstanceNorm(4, eps: 0.25), Image, same, ["InstanceNormalization(input, weight, bias) epsilon=0.25"]);
         AssertNodes(new InstanceNorm(4, eps: 0.25), new Shape(4), "[N, 4]", ["GroupNormalization(input, weight, bias) epsilon=0.25 num_groups=4"]);
         AssertNodes(new LayerNorm(4, perPosition: true, eps: 0.25), Image, same, ["Transpose(input) perm=[0,2,3,1]",
             "LayerNormalization(Transpose, weight, bias) axis=-1 epsilon=0.25", "Transpose(LayerNormalization) perm=[0,3,1,2]"]);
-        AssertNodes(new LayerNorm(4, perPosition: true, eps: 0.25), new Shape(4), "[N, 4]", ["LayerNormalization(input, weight, bias) axis=-1 epsilon=0.25"]);
+        AssertNodes(new LayerNorm(4, perPosition: true, eps: 0.25), new Shape(4), "[N, 4]",
+            ["LayerNormalization(input, weight, bias) axis=-1 epsilon=0.25"]);
         var batch = new BatchNorm(4, BatchNormConvention.PyTorch with { Eps = 0.25 });
         batch.RunningMean.Value = Tensor.Ones(new Shape(4));
         AssertNodes(batch, Image, same, ["BatchNormalization(input, weight, bias, running_mean, running_var) epsilon=0.25"]);
@@ -103,8 +106,8 @@ public sealed class LayerNodesTests
     [Fact]
     public void Decomposed_normalizations_subtract_the_mean_before_they_square()
     {
-        string[] standardize = ["Sub(Reshape, ReduceMean)", "Mul(Sub, Sub)", "ReduceMean(Mul) axes=[2] keepdims=1", "Add(ReduceMean_2, epsilon)", "Sqrt(Add)",
-            "Div(Sub, Sqrt)"];
+        string[] standardize = ["Sub(Reshape, ReduceMean)", "Mul(Sub, Sub)", "ReduceMean(Mul) axes=[2] keepdims=1", "Add(ReduceMean_2, epsilon)",
+            "Sqrt(Add)", "Div(Sub, Sqrt)"];
         var norm = new GroupNorm(4, GroupSpec.Count(2), eps: 0.25);
         AssertNodes(norm, Image, "[N, 4, 6, 5]", ["Reshape(input, sets)", "ReduceMean(Reshape) axes=[2] keepdims=1", .. standardize,
             "Reshape(Div, shape)", "Mul(Reshape_2, weight)", "Add(Mul_2, bias)"], decompose: true);
@@ -143,7 +146,8 @@ public sealed class LayerNodesTests
         var weight = OnnxText.Constant(new OnnxExporter().Build(model, new Shape(3, 5, 4)), "3.weight");
         Assert.Equal([7, 60], weight.Dims);
         // What the file says, by hand: images as [N, C, H, W], flattened, times the weight's transpose.
-        var byHand = x.Permute(0, 3, 1, 2).Relu().Reshape(2, 60).MatrixProduct(Tensor.From(OnnxText.Floats(weight), new Shape(7, 60)).Permute(1, 0)) + linear.Bias!;
+        var columns = Tensor.From(OnnxText.Floats(weight), new Shape(7, 60)).Permute(1, 0);
+        var byHand = x.Permute(0, 3, 1, 2).Relu().Reshape(2, 60).MatrixProduct(columns) + linear.Bias!;
         foreach (var (expected, actual) in model.Apply(x).ToDoubles().Zip(byHand.ToDoubles())) Assert.Equal(expected, actual, 1e-5);
     }
 

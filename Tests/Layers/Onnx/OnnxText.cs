@@ -39,7 +39,7 @@ internal static class OnnxText
         return values;
     }
 
-    /// <summary>Names are given once and before they are read, constants are as long as their shapes and all of use, and shapes are of values.</summary>
+    /// <summary>Names are given once and before they are read, constants are as long as their shapes and all of use, shapes are of values.</summary>
     public static void AssertWellFormed(ModelProto model)
     {
         var names = new HashSet<string>();
