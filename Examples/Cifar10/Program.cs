@@ -9,6 +9,7 @@ var root = new RootCommand("Trains a small convolutional network on CIFAR-10, or
 TrainCommand.AddTo(root);
 EvaluateCommand.AddTo(root);
 ExportCommand.AddTo(root);
+ConvertCommand.AddTo(root);
 ProfileCommand.AddTo(root);
 Notices.Raised += Console.Error.WriteLine;
 

@@ -29,7 +29,8 @@ internal static class AtomicFile
         catch (Exception error)
         {
             disk.Delete(sibling);
-            if (error is IOException or UnauthorizedAccessException)
+            // The last is what .NET throws where a file may not grow so long: a limit of the file system (4 GB on FAT), or of the user's.
+            if (error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
                 throw new IOException($"{path}: cannot be written: {error.Message} Check the folder's permissions and the free space.", error);
             throw;
         }

@@ -9,7 +9,10 @@ internal static class ReadableFile
         if (Directory.Exists(path)) throw new IOException($"{path}: cannot be read: it is a folder. Give the name of a file in it.");
         try
         {
-            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+            var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+            if (stream.CanSeek) return stream;
+            stream.Dispose();
+            throw new IOException("It is a pipe or a device, which has no length.");
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -32,7 +35,7 @@ internal static class ReadableFile
         }
         catch (EndOfStreamException error)
         {
-            throw CutShort(path, "", error);
+            throw CutShort(path, " too early", error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -48,6 +51,6 @@ internal static class ReadableFile
     /// <param name="where">Where it ends, such as " inside the tensor x".</param>
     /// <param name="error">What the disk said.</param>
     public static IOException CutShort(string path, string where, Exception error) =>
-        new($"{path}: the file ends{where} before its end: it was cut short after it was opened. Is another program writing it? Read it again when "
+        new($"{path}: the file ends{where}: it was cut short after it was opened. Is another program writing it? Read it again when "
             + "that has finished.", error);
 }

@@ -117,7 +117,7 @@ public sealed class SafetensorsFile : IDisposable
         }
         catch (EndOfStreamException error)
         {
-            throw ReadableFile.CutShort(path, $" inside the tensor '{entry.Name}' (bytes {entry.Offset} to {entry.Offset + entry.Length}),", error);
+            throw ReadableFile.CutShort(path, $" inside the tensor '{entry.Name}' (bytes {entry.Offset} to {entry.Offset + entry.Length})", error);
         }
         catch (IOException error)
         {

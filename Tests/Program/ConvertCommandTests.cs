@@ -1,0 +1,66 @@
+using Tapegrad.Layers;
+using Tapegrad.Layers.Formats;
+using Xunit;
+
+namespace Tapegrad.Tests.Program;
+
+public sealed class ConvertCommandTests : IDisposable
+{
+    private readonly Cifar10Program program = new();
+
+    public void Dispose() => program.Dispose();
+
+    private static Module Trained()
+    {
+        var model = SavedModel.Create("resnet8", "batch", classes: 7, seed: 1, inputs: 1);
+        foreach (var layer in model.Modules.OfType<BatchNorm>()) layer.RunningMean.Value = layer.RunningMean.Value + 1;
+        return model;
+    }
+
+    [Fact]
+    public void Makes_weights_from_PyTorch_a_model_that_can_be_rebuilt()
+    {
+        // As torch saves a data-parallel model: another beginning of the names, counters, no metadata.
+        var model = Trained();
+        StateDict.Save(model, program.PathOf("own.npz"));
+        var arrays = ArrayFile.Read(program.PathOf("own.npz")).Select(array => array with { Name = $"module.{array.Name}" });
+        SafetensorsFile.Write(program.PathOf("torch.safetensors"), [.. arrays, new("module.bn1.num_batches_tracked", Shape.Scalar, new long[] { 3 })]);
+        var outcome = program.Run("convert --from torch.safetensors --to model.safetensors --model resnet8 --norm batch --classes 7 --channels 1");
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        Assert.Contains("torch.safetensors, whose names all begin with 'module.'", outcome.Output);
+        Assert.Contains("ignored: 1 (module.bn1.num_batches_tracked)", outcome.Output);
+        var rebuilt = SavedModel.Rebuild(program.PathOf("model.safetensors"));
+        Assert.Equal(model.State.Select(parameter => parameter.Value.ToFloats()), rebuilt.State.Select(parameter => parameter.Value.ToFloats()));
+    }
+
+    [Fact]
+    public void Copies_arrays_between_formats()
+    {
+        NamedArray[] arrays = [new("a.b", new Shape(2, 1), new[] { 1.5, -2 }), new("c", Shape.Scalar, new[] { true })];
+        SafetensorsFile.Write(program.PathOf("a.safetensors"), arrays);
+        Assert.Contains("a.npz: 2 arrays, 3 numbers", program.Run("convert --from a.safetensors --to a.npz").Output);
+        Assert.Equal(0, program.Run("convert --from a.npz --to b.safetensors").ExitCode);
+        Assert.Equal(File.ReadAllBytes(program.PathOf("a.safetensors")), File.ReadAllBytes(program.PathOf("b.safetensors")));
+    }
+
+    [Fact]
+    public void Refuses_in_one_line()
+    {
+        Trained().Save(program.PathOf("model.safetensors"));
+        File.WriteAllBytes(program.PathOf("model.pth"), [0x80, 2]);
+        AssertRefused("convert --from nothing.npz --to a.npz", "--from", "nothing.npz");
+        AssertRefused("convert --from model.pth --to a.npz", "a pickle is a program");
+        AssertRefused("convert --from model.safetensors --to a.npy", "one array, and there are");
+        AssertRefused("convert --from model.safetensors --to a.npz --model resnet9", "no architecture 'resnet9'");
+        AssertRefused("convert --from model.safetensors --to a.npz --model resnet8 --norm batch --channels 1", "of another shape: 2 (fc.weight [7, 64] (here [10, 64])");
+        Assert.False(File.Exists(program.PathOf("a.npz")));
+
+        void AssertRefused(string arguments, params string[] words)
+        {
+            var outcome = program.Run(arguments);
+            Assert.Equal(1, outcome.ExitCode);
+            Assert.Single(outcome.Error.Trim().Split('\n'));
+            foreach (var word in words) Assert.Contains(word, outcome.Error);
+        }
+    }
+}
