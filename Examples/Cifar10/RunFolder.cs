@@ -77,7 +77,7 @@ internal sealed class RunFolder : IDisposable
         set => File.WriteAllText(MetricsPath, value);
     }
 
-    /// <summary>Appends an epoch to metrics.jsonl.</summary>
+    /// <summary>Appends an epoch to metrics.jsonl; a loss that is not finite is null there, since JSON has no such numbers.</summary>
     /// <param name="epoch">What it came to.</param>
     /// <param name="heldApart">What the images are called that it was measured by: the names are theirs, 'test_loss' or 'validation_loss'.</param>
     public void Append(Epoch epoch, string heldApart)
@@ -86,7 +86,7 @@ internal sealed class RunFolder : IDisposable
         var line = new JsonObject
         {
             ["epoch"] = trained.Epoch, ["train_loss"] = trained.Loss, ["train_accuracy"] = trained.Accuracy,
-            [$"{heldApart}_loss"] = seen.Loss, [$"{heldApart}_accuracy"] = seen.Accuracy,
+            [$"{heldApart}_loss"] = double.IsFinite(seen.Loss) ? seen.Loss : null, [$"{heldApart}_accuracy"] = seen.Accuracy,
             ["learning_rate"] = epoch.LearningRate, ["images_per_second"] = trained.ImagesPerSecond, ["seconds"] = epoch.Seconds,
         };
         File.AppendAllText(MetricsPath, line.ToJsonString() + "\n");

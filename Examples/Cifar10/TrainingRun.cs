@@ -23,6 +23,7 @@ internal sealed class TrainingRun
     private readonly string hash;
     private readonly Stopwatch sinceCheckpoint = Stopwatch.StartNew();
     private Snapshot? lastGood;
+    private bool isFinite = true;   // the loss of the last epoch on what is held apart
     private double? best;   // accuracy on what chooses the weights; without images held apart for that, of the last epoch
 
     public TrainingRun(ParseResult options, Images images, Module model, LearningRate rate, RunFolder folder, double secondsBetweenCheckpoints)
@@ -81,10 +82,9 @@ internal sealed class TrainingRun
         }
         catch (NonFiniteException e)
         {
-            lastGood.Restore();
-            folder.Save(model);
-            throw new UserError($"{e.Message.TrimEnd('.')}. The weights of the step before are kept. Try a lower --lr or a longer --warmup.");
+            throw Diverged(e.Message);
         }
+        if (!isFinite) throw Diverged($"after the last step the {HeldApart} loss is not finite.");
         Save();
         if (images.Validation is not null)
         {
@@ -113,11 +113,21 @@ internal sealed class TrainingRun
     {
         display.AfterEpoch(epoch);
         folder.Append(epoch, HeldApart);
-        var accuracy = epoch.Validation!.Accuracy;
-        if (images.Validation is not null && accuracy <= best) return true;
-        best = accuracy;
+        // Weights that give no numbers classify some images right as well. If there is another step, it says where they come from.
+        isFinite = double.IsFinite(epoch.Validation!.Loss);
+        if (!isFinite || (images.Validation is not null && epoch.Validation.Accuracy <= best)) return true;
+        best = epoch.Validation.Accuracy;
         SaveWeights();
         return true;
+    }
+
+    private UserError Diverged(string what)
+    {
+        var keepsBest = images.Validation is not null && best is not null;
+        lastGood!.Restore();
+        if (!keepsBest) folder.Save(model);
+        return new UserError($"{what.TrimEnd('.')}. The weights of {(keepsBest ? "the best epoch" : "the step before")} are kept. Try a lower --lr or a"
+            + " longer --warmup.");
     }
 
     private void SaveWeights()

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.Json;
 using Tapegrad.Layers;
 using Xunit;
@@ -236,6 +237,28 @@ public sealed class TrainCommandTests : IDisposable
     {
         var outcome = program.Run($"{Cifar10Program.Short} --norm none --lr 1e6 --schedule constant --warmup 0 --momentum 0 --out run");
         AssertRefused(outcome, "step 1", "in layer", "--lr");
+        AssertFiniteLogits();
+    }
+
+    // The rate rises from step to step, until a step in the fifth epoch makes weights whose logits are not numbers: they are not the best, although
+    // NaN is taken for the first class and the first class is there more often than the best epoch before is right.
+    [Fact]
+    public void The_best_weights_outlive_a_loss_that_is_not_finite()
+    {
+        const string rising = "train --model resnet8 --norm none --batch 16 --train-limit 80 --test-limit 10 --validation 16 --warmup 1 --momentum 0 --out run";
+        var outcome = program.Run($"{rising} --epochs 12 --lr 7 --seed 5");
+        AssertRefused(outcome, "epoch 6", "in layer", "best epoch");
+        var losses = File.ReadLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).ToArray();
+        Assert.Null(losses[^1]["validation_loss"]);
+        Assert.True(losses[^1]["validation_accuracy"]!.GetValue<double>() > losses[..^1].Max(epoch => epoch["validation_accuracy"]!.GetValue<double>()));
+        AssertFiniteLogits();
+
+        AssertRefused(program.Run($"{rising} --overwrite --epochs 1 --lr 2.5"), "the last step", "validation loss", "the step before");
+        AssertFiniteLogits();
+    }
+
+    private void AssertFiniteLogits()
+    {
         var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
         using var scope = new Scope();
         Assert.All(model.Apply(Tensor.Normal(new Shape(2, 32, 32, 3), new RandomSource(1))).ToDoubles(), logit => Assert.True(double.IsFinite(logit)));
