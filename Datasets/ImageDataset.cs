@@ -33,15 +33,17 @@ public sealed class ImageDataset
         Mean = mean ?? [.. measured.Select(channel => channel.Mean)];
         Std = std ?? [.. measured.Select(channel => channel.Std)];
         CheckNormalization();
-        levels = new float[256 * Channels];
-        for (var i = 0; i < levels.Length; i++) levels[i] = (float)((i % 256 / 255.0 - Mean[i / 256]) / Std[i / 256]);
+        levels = NewLevels();
     }
 
     // Some of the images of another one, which keeps them.
-    private ImageDataset(ImageDataset whole, IEnumerable<int> indices)
+    private ImageDataset(ImageDataset whole, IEnumerable<int> indices, IReadOnlyList<double> mean, IReadOnlyList<double> std)
     {
         (Name, Height, Width, Channels) = (whole.Name, whole.Height, whole.Width, whole.Channels);
-        (images, levels, ClassNames, Mean, Std) = (whole.images, whole.levels, whole.ClassNames, whole.Mean, whole.Std);
+        (images, ClassNames, Mean, Std) = (whole.images, whole.ClassNames, mean, std);
+        CheckNormalization();
+        levels = mean == whole.Mean && std == whole.Std ? whole.levels : NewLevels();
+        Augment = whole.Augment;
         int[] chosen = [.. indices];
         Labels = Array.ConvertAll(chosen, index => whole.Labels[index]);
         places = Array.ConvertAll(chosen, index => whole.places?[index] ?? index);
@@ -77,6 +79,9 @@ public sealed class ImageDataset
     /// <summary>Per channel, the standard deviation of value / 255 that normalization divides by.</summary>
     public IReadOnlyList<double> Std { get; }
 
+    /// <summary>How images of this kind are changed for training; crops and flips, unless the dataset knows better.</summary>
+    public Augment Augment { get; init; } = Augment.CropAndFlip;
+
     internal int PixelsPerImage => Height * Width * Channels;
 
     /// <summary>The normalized number of each byte, 256 a channel.</summary>
@@ -89,11 +94,18 @@ public sealed class ImageDataset
         return images.AsSpan((places?[index] ?? index) * PixelsPerImage, PixelsPerImage);
     }
 
+    /// <summary>The same images, shown to a network with another mean and deviation: those that it was trained with.</summary>
+    /// <exception cref="ArgumentException">There is not one of each for every channel, or a deviation is not positive.</exception>
+    public ImageDataset NormalizedBy(IReadOnlyList<double> mean, IReadOnlyList<double> std) => new(this, Enumerable.Range(0, Count), mean, std);
+
+    /// <summary>Some of the images, in an order of one's own.</summary>
+    internal ImageDataset Choose(IEnumerable<int> indices) => new(this, indices, Mean, Std);
+
     /// <summary>The first images, or all if there are fewer. Mean and deviation stay those of the whole.</summary>
     public ImageDataset Take(int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        return new ImageDataset(this, Enumerable.Range(0, Math.Min(count, Count)));
+        return Choose(Enumerable.Range(0, Math.Min(count, Count)));
     }
 
     /// <summary>
@@ -108,7 +120,7 @@ public sealed class ImageDataset
         int[] order = new RandomSource(seed).Permutation(Count), apart = order[..held], rest = order[held..];
         Array.Sort(apart);
         Array.Sort(rest);
-        return (new ImageDataset(this, rest), new ImageDataset(this, apart));
+        return (Choose(rest), Choose(apart));
     }
 
     /// <summary>How many steps an epoch has.</summary>
@@ -150,7 +162,8 @@ public sealed class ImageDataset
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, perEpoch);
         return new BatchSequence(this, size, new RandomSource(seed))
         {
-            FirstEpoch = firstEpoch, FirstBatch = firstBatch, Epochs = epochs, Shuffles = true, DropsLast = dropLast, Augment = augment ?? Augment.None,
+            FirstEpoch = firstEpoch, FirstBatch = firstBatch, Epochs = epochs, Shuffles = true, DropsLast = dropLast,
+                Augment = augment ?? Augment.None,
         }.Walk();
     }
 
@@ -176,6 +189,13 @@ public sealed class ImageDataset
             if ((uint)Labels[i] >= (uint)Classes)
                 throw new ArgumentException($"{Name}: image {i} has the label {Labels[i]}, but there are {Classes} classes: "
                     + $"labels are 0 to {Classes - 1}.");
+    }
+
+    private float[] NewLevels()
+    {
+        var numbers = new float[256 * Channels];
+        for (var i = 0; i < numbers.Length; i++) numbers[i] = (float)((i % 256 / 255.0 - Mean[i / 256]) / Std[i / 256]);
+        return numbers;
     }
 
     private void CheckNormalization()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Spectre.Console;
 using Tapegrad.Datasets;
 
@@ -12,17 +13,22 @@ internal static class DataSource
 {
     private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin", FolderName100 = "cifar-100-binary";
 
+    private const string Kinds = "data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), "
+        + "train-images-idx3-ubyte and the three files beside it (MNIST), or a folder of PNG or JPEG images for each class";
+
     /// <summary>The training and the test images: what --data holds, CIFAR-10 where it can be had, else Shapes10.</summary>
     /// <param name="data">The value of --data.</param>
     /// <param name="download">Whether to fetch what is missing without asking.</param>
     /// <param name="shapes">Whether Shapes10 is wanted, unless --data says otherwise.</param>
     /// <param name="trainLimit">The first so many training images.</param>
     /// <param name="testLimit">The first so many test images.</param>
+    /// <param name="side">The side that images of a folder get.</param>
     /// <returns>The images, and the folder that they were found in; none for Shapes10.</returns>
-    public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download, bool shapes, int trainLimit, int testLimit)
+    public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download, bool shapes, int trainLimit, int testLimit,
+        int side)
     {
         var (folder, named) = Locate(data, download, shapes);
-        var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000)) : Dataset(folder, named);
+        var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000)) : Dataset(folder, named, side);
         return (train.Take(trainLimit), test.Take(testLimit), folder);
     }
 
@@ -58,17 +64,22 @@ internal static class DataSource
     }
 
     // What a folder holds, or the usual folder in it.
-    private static (ImageDataset, ImageDataset) Dataset(string folder, string named)
+    private static (ImageDataset, ImageDataset) Dataset(string folder, string named, int side)
     {
         if (!Directory.Exists(folder))
-            throw new UserError($"{named}: there is no folder '{folder}'. Name the folder with data_batch_1.bin to data_batch_5.bin"
-                + $" and test_batch.bin of CIFAR-10, or with train.bin and test.bin of CIFAR-100.");
+            throw new UserError($"{named}: there is no folder '{folder}'. Name one that holds {Kinds}.");
         foreach (var place in (string[])[folder, Path.Combine(folder, FolderName), Path.Combine(folder, FolderName100)])
         {
             if (Datasets.Cifar10.IsIn(place)) return Datasets.Cifar10.Load(place);
             if (Cifar100.IsIn(place)) return Cifar100.Load(place);
         }
-        return Datasets.Cifar10.Load(folder);   // says what is missing
+        if (Idx.IsIn(folder)) return Idx.Load(folder);
+        if (!ImageFolder.IsIn(folder)) throw new UserError($"{named}: '{folder}' is no dataset that is known. Name a folder that holds {Kinds}.");
+        var (train, test) = ImageFolder.Load(folder, side, CacheFolder);
+        var bytes = (long)(train.Count + test.Count) * side * side * train.Channels;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{folder}: {train.Count} images to train on and {test.Count} to test on,"
+            + $" {train.Classes} classes, {side}x{side} pixels, {bytes / 1e6:F1} MB"));
+        return (train, test);
     }
 
     private static void Download(string folder)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Tapegrad.Datasets;
+using Tapegrad.Datasets.Images;
 using Tapegrad.Layers;
 
 namespace Tapegrad.Examples.Cifar10;
@@ -10,34 +11,57 @@ namespace Tapegrad.Examples.Cifar10;
 internal static class EvaluateCommand
 {
     private static readonly Option<string?> Weights = Options.Path("--weights", "a model.safetensors");
-    private static readonly Option<string?> Data = Options.Path("--data", "folder with the CIFAR-10 binary files");
+    private static readonly Option<string?> Data = Options.Path("--data", TrainOptions.Data.Description!);
     private static readonly Option<int?> TestLimit =
         Options.Limit("--test-limit", "use the first so many test images [default: all]");
+
+    private static readonly Option<string?> GalleryPath = Options.Path("--gallery", "a PNG file to draw the most confident mistakes to");
 
     public static void AddTo(RootCommand root)
     {
         Weights.Required = true;
         var command = new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table"
-            + " of saved weights.") { Weights, Data, TestLimit };
-        command.SetAction(options => Run(options.GetValue(Weights)!, options.GetValue(Data), options.GetValue(TestLimit) ?? int.MaxValue));
+            + " of saved weights.") { Weights, Data, TestLimit, GalleryPath };
+        command.SetAction(options => Run(options.GetValue(Weights)!, options.GetValue(Data), options.GetValue(TestLimit) ?? int.MaxValue,
+            options.GetValue(GalleryPath)));
         root.Add(command);
     }
 
-    private static int Run(string weights, string? data, int limit)
+    private static int Run(string weights, string? data, int limit, string? galleryPath)
     {
         if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
         var model = SavedModel.Rebuild(weights);
-        var (_, test, _) = DataSource.Find(data, download: false, shapes: InputStatistics.DatasetOf(model) == "Shapes10", trainLimit: 0, testLimit: limit);
-        InputStatistics.Check(model, test, weights);
+        var (_, test, _) = DataSource.Find(data, download: false, shapes: InputStatistics.DatasetOf(model) == "Shapes10", trainLimit: 0,
+            testLimit: limit, side: InputStatistics.SizeOf(model)?.Height ?? 32);
+        test = InputStatistics.Fit(model, test, weights);
         try
         {
-            Print(test.Evaluate(model.Apply), test.ClassNames);
+            var gallery = galleryPath is null ? null : new Gallery(test);
+            Print(test.Evaluate(images => gallery is null ? model.Apply(images) : gallery.Watch(model.Apply(images))), test.ClassNames);
+            if (gallery is not null) Write(gallery, galleryPath!);
         }
         catch (InvalidOperationException e)   // a BatchNorm that was saved before its first step
         {
             throw new UserError($"--weights {weights}: {e.Message}");
         }
         return 0;
+    }
+
+    private static void Write(Gallery gallery, string path)
+    {
+        if (gallery.Draw() is not { } picture)
+        {
+            Console.WriteLine($"{path}: not written: there is no mistake to show");
+            return;
+        }
+        try
+        {
+            File.WriteAllBytes(path, PngEncoder.Encode(picture));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserError($"--gallery: {path} cannot be written: {e.Message}");
+        }
     }
 
     private static void Print(Evaluation result, IReadOnlyList<string> names)

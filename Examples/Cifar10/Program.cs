@@ -8,6 +8,7 @@ var root = new RootCommand("Trains a small convolutional network on CIFAR-10, or
     + "a formula. Without a command: train with the defaults.");
 TrainCommand.AddTo(root);
 EvaluateCommand.AddTo(root);
+PredictCommand.AddTo(root);
 ExportCommand.AddTo(root);
 ConvertCommand.AddTo(root);
 ProfileCommand.AddTo(root);

@@ -66,16 +66,17 @@ internal static class TrainCommand
 
     private static Module Create(ParseResult options, ImageDataset train)
     {
-        var model = Create(options.GetValue(Model)!, options.GetValue(Norm)!, train.Classes, options.GetValue(Seed), options.GetValue(ZeroGamma));
+        var model = Create(options.GetValue(Model)!, options.GetValue(Norm)!, train.Classes, options.GetValue(Seed), options.GetValue(ZeroGamma),
+            train.Channels);
         InputStatistics.Write(model, train);
         return model;
     }
 
-    public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false)
+    public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false, int inputs = 3)
     {
         try
         {
-            return SavedModel.Create(architecture, normalization, classes, seed, zeroGamma);
+            return SavedModel.Create(architecture, normalization, classes, seed, zeroGamma, inputs: inputs);
         }
         catch (ArgumentException e)   // for instance three groups for sixteen channels
         {

@@ -16,7 +16,8 @@ internal static partial class TrainOptions
     private static readonly string NormalizationNames = $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, none";
     private const string Schedules = "constant|multistep:E,E|cosine|one-cycle";
 
-    public static readonly Option<string?> Data = Options.Path("--data", "folder with the binary files of CIFAR-10 or CIFAR-100");
+    public static readonly Option<string?> Data = Options.Path("--data",
+        "folder of CIFAR-10, CIFAR-100 or an IDX set (MNIST), or one with a folder of images for each class");
     public static readonly Option<string?> Out =
         Options.Path("--out", "folder for metrics.jsonl and model.safetensors [default: runs/..., a new one]");
     public static readonly Option<string?> Resume =
@@ -47,6 +48,8 @@ internal static partial class TrainOptions
     public static readonly Option<double> Average =
         Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999", 0, 0, 0.999999);
     public static readonly Option<double> Smoothing = Options.Number("--label-smoothing", "share of a label that all classes get", 0, 0, 1);
+    public static readonly Option<int> Size = Options.Whole("--size", "side that images of a folder get, in pixels", 32);
+    public static readonly Option<bool> NoFlip = Options.Flag("--no-flip", "do not mirror training images: where left and right mean something");
     public static readonly Option<int> Cutout = Options.Whole("--cutout", "side of a square painted over in every training image", 0, 0);
     public static readonly Option<double> MixupAlpha = Options.Number("--mixup", "mix training images, the more the larger: 0.2", 0, 0, 100);
     public static readonly Option<int> Validation =
@@ -61,8 +64,8 @@ internal static partial class TrainOptions
     [GeneratedRegex(@"^(constant|cosine|one-cycle|multistep:[0-9]{1,6}(,[0-9]{1,6})*)$")]
     private static partial Regex SchedulePattern();
 
-    private static readonly Option[] Recipe = [Model, Norm, Epochs, BatchSize, OptimizerName, Rate, Schedule, Warmup, Momentum, WeightDecay, Decayed, ZeroGamma,
-        Accumulate, Average, Smoothing, Cutout, MixupAlpha, Validation, Seed, TrainLimit, TestLimit];
+    private static readonly Option[] Recipe = [Size, Model, Norm, Epochs, BatchSize, OptimizerName, Rate, Schedule, Warmup, Momentum, WeightDecay, Decayed, ZeroGamma,
+        Accumulate, Average, Smoothing, NoFlip, Cutout, MixupAlpha, Validation, Seed, TrainLimit, TestLimit];
 
     // What a run may be given anew when it goes on.
     private static readonly Option[] Anew = [Resume, CheckpointEvery, Data, Threads];

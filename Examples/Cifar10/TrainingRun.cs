@@ -66,7 +66,8 @@ internal sealed class TrainingRun
         using var interrupt = new Interrupt();
         try
         {
-            var augment = Augment.CropAndFlip with { Cutout = Get(Cutout) };
+            var own = images.Train.Augment;
+            var augment = own with { Flips = own.Flips && !Get(NoFlip), Cutout = Get(Cutout) };
             if (!display.Show(() => fit.Run(images.Train, images.Validation ?? images.Test, Get(Epochs), Get(BatchSize), Get(Seed), augment, interrupt.Token,
                 from?.Saved.Place)))
             {
@@ -79,6 +80,10 @@ internal sealed class TrainingRun
         catch (ArgumentException e) when (from is not null && e.ParamName is "from" or "value")   // a place, or counters, that are none here
         {
             throw new InvalidDataException($"{folder.FolderPath}: checkpoint {from!.Value.Checkpoint.Step}: {e.Message}");
+        }
+        catch (ShapeException e)   // images too small for the network, for instance
+        {
+            throw new UserError($"--model {Get(TrainOptions.Model)}: images of {images.Train.Height}x{images.Train.Width}: {e.Message}");
         }
         catch (NonFiniteException e)
         {

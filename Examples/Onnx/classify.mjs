@@ -20,7 +20,7 @@ try {
         const channels = key => input === 'input' && metadata[key] ? metadata[key].split(',').map(Number) : undefined;
         const x = toTensor(image, channels('input_mean') ?? [0, 0, 0], channels('input_std') ?? [1, 1, 1]);
         const scores = Array.from((await session.run({ [input]: x }))[output].data);
-        const names = metadata.class_names?.split(',') ?? scores.map((_, k) => `class ${k}`);
+        const names = (metadata.class_names?.startsWith('[') ? JSON.parse(metadata.class_names) : metadata.class_names?.split(',')) ?? scores.map((_, k) => `class ${k}`);
         const best = softmax(scores).map((share, k) => [share, names[k]]).sort((a, b) => b[0] - a[0]).slice(0, 3);
         console.log(`${name}: ${best.map(([share, className]) => `${(100 * share).toFixed(1)} % ${className}`).join(', ')}`);
     }

@@ -1,0 +1,130 @@
+using System.Security.Cryptography;
+using System.Text;
+using Tapegrad.Datasets.Images;
+
+namespace Tapegrad.Datasets;
+
+/// <summary>
+/// One's own images: a folder with a folder for each class, which holds the class's images, in whatever sizes and in folders of its own if need be.
+/// <code>
+/// folder/cats/tom.jpg, folder/dogs/rex.png, ...                              a fifth of each class is held apart to test on
+/// folder/train/cats/tom.jpg, ..., folder/test/cats/kitty.jpg, ...            or val, valid, validation
+/// </code>
+/// </summary>
+/// <remarks>
+/// The classes are the folders' names in alphabetical order. An image becomes the square in its middle, of <c>side</c> x <c>side</c> pixels, each the
+/// mean of the area that it covers (<see cref="Picture.Square"/>), in colour; what is transparent is shown on white. Memory is side * side * 3 bytes
+/// an image, and while a file is decoded a few times its pixels, on each processor. A file that cannot be read is left out, and named in a notice.
+/// The images of a class are held apart by a hash of their names, so those of other files do not change sides when files are added.
+/// </remarks>
+public static class ImageFolder
+{
+    private const int Channels = DecodedImages.Channels, NamedAtMost = 5, TestedOneIn = 5;
+    private static readonly string[] TestNames = ["test", "val", "valid", "validation"];
+
+    // Files that begin with a dot are hidden everywhere.
+    private static readonly EnumerationOptions Below = new()
+    {
+        RecurseSubdirectories = true, MaxRecursionDepth = 8, AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
+            IgnoreInaccessible = false,
+    };
+
+    /// <summary>Whether a folder, or its folder 'train', has two folders or more with files in them that are called .png, .jpg or .jpeg.</summary>
+    public static bool IsIn(string folder) =>
+        Directory.Exists(folder) && Classes(TrainIn(folder)).Count(name => Files(Path.Combine(TrainIn(folder), name)).Any(IsCalledImage)) >= 2;
+
+    /// <summary>Reads all images, on all processors.</summary>
+    /// <param name="folder">With a folder for each class.</param>
+    /// <param name="side">Height and width that images get.</param>
+    /// <param name="cacheFolder">
+    /// Where to keep the images as they have become, so that they need not be read again as long as the files' names, lengths and times are the
+    /// same; null for nowhere.
+    /// </param>
+    /// <param name="decoders">What reads the files; <see cref="ImageFile.Decoders"/> when not given.</param>
+    /// <exception cref="InvalidDataException">There are no classes, or one has no readable image, or the images do not fit into memory.</exception>
+    /// <exception cref="IOException">A folder cannot be read.</exception>
+    public static (ImageDataset Train, ImageDataset Test) Load(string folder, int side = 32, string? cacheFolder = null,
+        IReadOnlyList<IImageDecoder>? decoders = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(side, 1);
+        if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"there is no folder {folder}.");
+        var classes = Classes(TrainIn(folder));
+        if (classes.Length < 2)
+            throw new InvalidDataException($"{TrainIn(folder)} has {classes.Length} folders with files in them; "
+                + "a folder for each of two or more classes is needed.");
+        Entry[] entries = [.. Find(folder, classes).OrderBy(entry => entry.IsTest)];
+        if ((long)entries.Length * side * side * Channels > Array.MaxLength)
+            throw new InvalidDataException($"{folder}: {entries.Length} images of {side}x{side} pixels are more than fit into memory. "
+                + "Use a smaller size.");
+        var images = new DecodedImages(side, [.. entries.Select(entry => entry.Path)], decoders ?? ImageFile.Decoders);
+        images.Read(cacheFolder is null ? null : new ImageCache(cacheFolder, folder));
+        Report(folder, images.Refusals);
+
+        Entry[] read = [.. entries.Where((_, i) => images.IsRead[i])];
+        foreach (var (label, name) in classes.Index())
+            if (!read.Any(entry => entry.Label == label && !entry.IsTest))
+                throw new InvalidDataException($"{folder}: class {name} has no readable image to train on. Add some, or take its folder away.");
+        var count = read.Count(entry => !entry.IsTest);
+        if (count == read.Length)
+            throw new InvalidDataException($"{folder}: there is no readable image to test on; a class needs two images or more.");
+        var pixels = images.Packed();
+        var statistics = PixelStatistics.Of(pixels.AsSpan(0, count * side * side * Channels), Channels);
+        var whole = new ImageDataset("ImageFolder", pixels, [.. read.Select(entry => entry.Label)], (side, side, Channels), classes,
+            [.. statistics.Select(channel => channel.Mean)], [.. statistics.Select(channel => channel.Std)])
+        {
+            Augment = Augment.CropAndFlip with { Padding = side / 8 },   // as wide, for its size, as the usual one
+        };
+        return (whole.Choose(Enumerable.Range(0, count)), whole.Choose(Enumerable.Range(count, read.Length - count)));
+    }
+
+    private sealed record Entry(string Path, int Label, bool IsTest);
+
+    private static string TrainIn(string folder) => Path.Combine(folder, "train") is var train && Directory.Exists(train)
+        && Classes(train).Length > 1 ? train : folder;
+
+    // The names of the folders with files in them.
+    private static string[] Classes(string folder) =>
+        [.. new DirectoryInfo(folder).GetDirectories().Where(directory => !directory.Attributes.HasFlag(FileAttributes.Hidden)
+            && Files(directory.FullName).Any())
+            .Select(directory => directory.Name).Order(StringComparer.Ordinal)];
+
+    private static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(folder, "*", Below);
+
+    private static bool IsCalledImage(string path) => Path.GetExtension(path).ToLowerInvariant() is ".png" or ".jpg" or ".jpeg";
+
+    private static List<Entry> Find(string folder, string[] classes)
+    {
+        var (train, found) = (TrainIn(folder), new List<Entry>());
+        var test = train == folder ? null : TestNames.Select(name => Path.Combine(folder, name)).FirstOrDefault(Directory.Exists);
+        foreach (var (label, name) in classes.Index())
+        {
+            string[] files = [.. Files(Path.Combine(train, name)).Order(StringComparer.Ordinal)];
+            var tested = test is null ? HoldApart(Path.Combine(train, name), files) : [];
+            found.AddRange(files.Select(path => new Entry(path, label, tested.Contains(path))));
+        }
+        if (test is null) return found;
+        foreach (var name in Classes(test))
+        {
+            var label = Array.IndexOf(classes, name);
+            if (label < 0)
+                throw new InvalidDataException($"{test} has a folder '{name}', but {train} has none: it would be a class that was never trained.");
+            found.AddRange(Files(Path.Combine(test, name)).Order(StringComparer.Ordinal).Select(path => new Entry(path, label, true)));
+        }
+        return found;
+    }
+
+    // A fifth of them, and one at least if there are two: those whose names have the smallest hashes.
+    private static HashSet<string> HoldApart(string folder, string[] files)
+    {
+        string Hash(string path) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetRelativePath(folder, path).Replace('\\',
+            '/'))));
+        var count = files.Length < 2 ? 0 : Math.Max(1, (files.Length + TestedOneIn / 2) / TestedOneIn);
+        return [.. files.OrderBy(Hash, StringComparer.Ordinal).Take(count)];
+    }
+
+    private static void Report(string folder, IReadOnlyList<string> refusals)
+    {
+        foreach (var refusal in refusals.Take(NamedAtMost)) Notices.Raise($"left out: {refusal}");
+        if (refusals.Count > NamedAtMost) Notices.Raise($"left out: {refusals.Count - NamedAtMost} more files in {folder} that cannot be read.");
+    }
+}

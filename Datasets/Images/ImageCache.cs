@@ -1,0 +1,76 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Tapegrad.Datasets.Images;
+
+/// <summary>
+/// A file with the decoded images of a folder, one for each folder: 32 bytes of SHA-256 of all that follows, 32 of what the images follow from
+/// (<see cref="DecodedImages.Key"/>), a byte for each image that says whether it could be read, and all pixels. It is written aside and renamed.
+/// </summary>
+/// <remarks>Whatever is wrong with it, the images are read from their own files, and it is written again.</remarks>
+internal sealed class ImageCache(string cacheFolder, string folder)
+{
+    private const int Sum = SHA256.HashSizeInBytes;
+
+    private readonly string path = Path.Combine(cacheFolder,
+        $"images-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(folder))))[..16]}.cache");
+
+    /// <summary>Takes the images from the file; false where it does not hold these.</summary>
+    public bool Read(DecodedImages images)
+    {
+        if (!File.Exists(path)) return false;
+        try
+        {
+            using var file = File.OpenRead(path);
+            var (sum, key, flags) = (new byte[Sum], new byte[Sum], new byte[images.IsRead.Length]);
+            file.ReadExactly(sum);
+            file.ReadExactly(key);
+            if (!key.AsSpan().SequenceEqual(KeyOf(images))) return false;   // another size, or other files
+            if (file.Length != 2L * Sum + flags.Length + images.Pixels.Length) throw new InvalidDataException("its length does not fit");
+            file.ReadExactly(flags);
+            file.ReadExactly(images.Pixels);
+            if (!sum.AsSpan().SequenceEqual(SumOf(key, flags, images.Pixels))) throw new InvalidDataException("its SHA-256 does not fit");
+            for (var i = 0; i < flags.Length; i++) images.IsRead[i] = flags[i] == 1;
+            return true;
+        }
+        catch (Exception error) when (error is IOException or InvalidDataException or UnauthorizedAccessException)
+        {
+            Array.Clear(images.Pixels);
+            Notices.Raise($"the cache {path} is damaged ({error.Message.TrimEnd('.')}); the images are read again.");
+            return false;
+        }
+    }
+
+    /// <summary>Writes the images; that it cannot be done is no more than a notice.</summary>
+    public void Write(DecodedImages images)
+    {
+        var aside = $"{path}.{Path.GetRandomFileName()}";
+        try
+        {
+            Directory.CreateDirectory(cacheFolder);
+            var (key, flags) = (KeyOf(images), Array.ConvertAll(images.IsRead, isRead => (byte)(isRead ? 1 : 0)));
+            using (var file = File.Create(aside))
+            {
+                file.Write(SumOf(key, flags, images.Pixels));
+                file.Write(key);
+                file.Write(flags);
+                file.Write(images.Pixels);
+            }
+            File.Move(aside, path, overwrite: true);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            if (File.Exists(aside)) File.Delete(aside);
+            Notices.Raise($"the images are not kept for the next time: {path} cannot be written: {error.Message}");
+        }
+    }
+
+    private static byte[] KeyOf(DecodedImages images) => SHA256.HashData(Encoding.UTF8.GetBytes(images.Key));
+
+    private static byte[] SumOf(params byte[][] parts)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var part in parts) hash.AppendData(part);
+        return hash.GetHashAndReset();
+    }
+}

@@ -1,0 +1,54 @@
+using Tapegrad.Datasets;
+using Tapegrad.Datasets.Images;
+using Tapegrad.Layers;
+
+namespace Tapegrad.Examples.Cifar10;
+
+/// <summary>A class, and how probable a network finds it.</summary>
+internal sealed record Guess(string Class, double Probability);
+
+/// <summary>A network from a file, with all that the file says of its inputs: takes image files to probabilities.</summary>
+internal sealed class Classifier
+{
+    private readonly Module model;
+    private readonly string weights;
+    private readonly string[] names;
+    private readonly int side, channels;
+    private readonly (double[] Mean, double[] Std) normalization;
+
+    /// <exception cref="UserError">There is no such file, or it does not say enough of its inputs.</exception>
+    public Classifier(string weights)
+    {
+        if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
+        this.weights = weights;
+        model = SavedModel.Rebuild(weights);
+        channels = InputStatistics.ChannelsOf(model);
+        (var height, side) = InputStatistics.SizeOf(model) ?? (32, 32);
+        names = InputStatistics.ClassNamesOf(model) ?? throw new UserError($"--weights {weights}: it does not say the names of its classes.");
+        normalization = InputStatistics.NormalizationOf(model) is var (mean, std) && mean.Length == channels && std.Length == channels
+            && std.All(deviation => deviation > 0) ? (mean, std)
+            : throw new UserError($"--weights {weights}: it does not say the mean and the deviation of its inputs.");
+        if (height != side || channels is not (1 or 3))
+            throw new UserError($"--weights {weights}: its images are {height}x{side} with {channels} channels; "
+                + "files become squares in grey or colour.");
+    }
+
+    /// <summary>Reads an image and classifies it.</summary>
+    /// <exception cref="InvalidDataException">The file is no image that is read.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public IEnumerable<Guess> Classify(string path)
+    {
+        var picture = ImageFile.Read(path).WithChannels(channels).Square(side);
+        var dataset = new ImageDataset(path, picture.Pixels, [0], (side, side, channels), names, normalization.Mean, normalization.Std);
+        using var scope = new Scope();
+        try
+        {
+            var logits = model.Apply(dataset.InOrder(1).Single().Images);
+            return names.Zip(logits.LogSoftmax().Exp().ToDoubles(), (name, probability) => new Guess(name, probability));
+        }
+        catch (InvalidOperationException e)   // a BatchNorm that was saved before its first step
+        {
+            throw new UserError($"--weights {weights}: {e.Message}");
+        }
+    }
+}

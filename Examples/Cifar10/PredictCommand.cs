@@ -1,0 +1,76 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using Tapegrad.Datasets.Images;
+using Tapegrad.Layers;
+using static System.FormattableString;
+
+namespace Tapegrad.Examples.Cifar10;
+
+/// <summary>
+/// The command 'predict': what a saved network takes images for. They are read and resized as the images of a folder are for training. A terminal
+/// gets bars; otherwise each image is one line, its parts separated by tabs: the file, then a class and its probability, the next class, ...
+/// </summary>
+internal static class PredictCommand
+{
+    private const int BarWidth = 30;
+
+    private static readonly Option<string?> Weights = Options.Path("--weights", "a model.safetensors");
+    private static readonly Argument<string[]> Images = new("image") { Description = "PNG or JPEG files", Arity = ArgumentArity.OneOrMore };
+    private static readonly Option<int> Top = Options.Whole("--top", "show so many classes", 3);
+    private static readonly Option<bool> Json = Options.Flag("--json", "print a JSON object for each image");
+
+    public static void AddTo(RootCommand root)
+    {
+        Weights.Required = true;
+        var command = new Command("predict", "Says what saved weights take images for.") { Weights, Images, Top, Json };
+        command.SetAction(options =>
+            Run(options.GetValue(Weights)!, options.GetValue(Images)!, options.GetValue(Top), options.GetValue(Json)));
+        root.Add(command);
+    }
+
+    private static int Run(string weights, string[] images, int top, bool json)
+    {
+        var classifier = new Classifier(weights);
+        var unreadable = 0;
+        foreach (var image in images)
+        {
+            try
+            {
+                var shown = classifier.Classify(image).OrderByDescending(guess => guess.Probability).Take(top).ToArray();
+                Console.WriteLine(json ? ToJson(image, shown) : Console.IsOutputRedirected ? ToLine(image, shown) : ToBars(image, shown));
+            }
+            catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
+            {
+                unreadable++;
+                if (json) Console.WriteLine(new JsonObject { ["image"] = image, ["error"] = e.Message }.ToJsonString());
+                Console.Error.WriteLine($"error: {(e.Message.Contains(image) ? "" : $"{image}: ")}{e.Message.ReplaceLineEndings(" ")}");
+            }
+        }
+        return unreadable == 0 ? 0 : 1;
+    }
+
+    private static string ToJson(string image, Guess[] shown) => new JsonObject
+    {
+        ["image"] = image,
+        ["predictions"] = new JsonArray([.. shown.Select(guess => new JsonObject { ["class"] = guess.Class, ["probability"] = guess.Probability })]),
+    }.ToJsonString();
+
+    private static string ToLine(string image, Guess[] shown) =>
+        string.Join('\t', shown.Select(guess => Invariant($"{guess.Class}\t{guess.Probability:F4}")).Prepend(image));
+
+    /// <summary>The file's name, and a line for each class with a bar.</summary>
+    internal static string ToBars(string image, Guess[] shown)
+    {
+        var width = shown.Max(guess => guess.Class.Length);
+        return string.Join('\n', shown.Select(guess =>
+            Invariant($"  {guess.Class.PadRight(width)}  {Bar(guess.Probability)} {100 * guess.Probability,5:F1} %"))
+            .Prepend(image));
+    }
+
+    // In eighths of a sign.
+    private static string Bar(double share)
+    {
+        var eighths = (int)Math.Round(8 * BarWidth * share);
+        return (new string('█', eighths / 8) + (eighths % 8 == 0 ? "" : (char)('█' + 8 - eighths % 8))).PadRight(BarWidth);
+    }
+}

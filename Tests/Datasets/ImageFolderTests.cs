@@ -1,0 +1,195 @@
+using Tapegrad.Datasets;
+using Tapegrad.Datasets.Images;
+using Xunit;
+
+namespace Tapegrad.Tests.Datasets;
+
+/// <summary>Folders of images: which are found, held apart and left out, and what the cache keeps.</summary>
+public sealed class ImageFolderTests : IDisposable
+{
+    private const int Side = 4;
+    private readonly string folder = Directory.CreateTempSubdirectory("tapegrad-folder").FullName;
+    private readonly List<string> notices = [];
+
+    public ImageFolderTests() => Notices.Raised += Note;
+
+    public void Dispose()
+    {
+        Notices.Raised -= Note;
+        Directory.Delete(folder, recursive: true);
+    }
+
+    // Those of this test: others run at the same time.
+    private void Note(string notice)
+    {
+        lock (notices)
+            if (notice.Contains(folder, StringComparison.Ordinal)) notices.Add(notice);
+    }
+
+    private string Images => Path.Combine(folder, "images");
+
+    private string Cache => Path.Combine(folder, "cache");
+
+    // A picture of one level all over, by which it is known again.
+    private void Write(string name, byte level, int height = Side, int width = Side, int channels = 3) =>
+        WriteBytes(name, PngEncoder.Encode(new Picture(height, width, channels, [.. Enumerable.Repeat(level, height * width * channels)])));
+
+    private void WriteBytes(string name, byte[] bytes)
+    {
+        var path = Path.Combine(Images, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllBytes(path, bytes);
+    }
+
+    private (ImageDataset Train, ImageDataset Test) Load(bool cached = false) => ImageFolder.Load(Images, Side, cached ? Cache : null);
+
+    private static IEnumerable<(byte Level, int Label)> Contents(ImageDataset dataset) =>
+        Enumerable.Range(0, dataset.Count).Select(i => (dataset.Image(i)[0], dataset.Labels[i]));
+
+    // Ten cats of levels 0 to 9, five dogs of levels 100 to 104.
+    private void WriteCatsAndDogs()
+    {
+        for (byte i = 0; i < 10; i++) Write($"cats/{(i % 2 == 0 ? "" : "more/")}{i}.png", i, height: 3 + i, width: 5, channels: 1 + i % 2 * 2);
+        for (byte i = 0; i < 5; i++) Write($"dogs/{i}.png", (byte)(100 + i), channels: 3);
+    }
+
+    [Fact]
+    public void Holds_a_fifth_of_each_class_apart()
+    {
+        WriteCatsAndDogs();
+        Assert.True(ImageFolder.IsIn(Images));
+        var (train, test) = Load();
+        Assert.Equal((12, 3), (train.Count, test.Count));
+        Assert.Equal(["cats", "dogs"], train.ClassNames);
+        Assert.Equal(("ImageFolder", Side, Side, 3), (train.Name, train.Height, train.Width, train.Channels));
+        Assert.Equal([0, 0, 1], test.Labels);
+        Assert.Equal(Enumerable.Range(0, 10).Concat(Enumerable.Range(100, 5)), Contents(train).Concat(Contents(test)).Select(image =>
+            (int)image.Level).Order());
+        Assert.All(Contents(train).Concat(Contents(test)), image => Assert.Equal(image.Level < 100 ? 0 : 1, image.Label));
+        Assert.Equal(Contents(train).Average(image => image.Level / 255.0), train.Mean[0], 1e-12);
+        Assert.Equal((train.Mean, train.Std), (test.Mean, test.Std));
+        Assert.Equal(Contents(test), Contents(Load().Test));
+        // Other files do not move them, beyond the one or two that a fifth is more of.
+        for (byte i = 0; i < 2; i++) Write($"cats/new{i}.png", (byte)(50 + i));
+        Assert.Equal(new Augment { Padding = 0, Flips = true }, train.Augment);
+        Assert.True(Contents(Load().Test).Intersect(Contents(test)).Count() >= 2);
+    }
+
+    [Theory]
+    [InlineData("test")]
+    [InlineData("val")]
+    [InlineData("valid")]
+    [InlineData("validation")]
+    public void Takes_folders_to_train_and_to_test_on_where_they_are(string name)
+    {
+        Write("train/a/1.png", 1);
+        Write("train/b/2.png", 2);
+        Write($"{name}/b/3.png", 3);
+        Assert.True(ImageFolder.IsIn(Images));
+        var (train, test) = Load();
+        Assert.Equal([(1, 0), (2, 1)], Contents(train));
+        Assert.Equal([(3, 1)], Contents(test));
+        Write($"{name}/c/4.png", 4);
+        Assert.Contains("has a folder 'c', but", Assert.Throws<InvalidDataException>(() => Load()).Message);
+    }
+
+    [Fact]
+    public void Files_that_cannot_be_read_are_left_out_and_named()
+    {
+        WriteCatsAndDogs();
+        for (var i = 0; i < 7; i++) WriteBytes($"cats/x{i}.png", [1, 2, 3]);
+        WriteBytes("cats/.hidden", [1]);
+        var (train, test) = Load();
+        Assert.Equal(15, train.Count + test.Count);
+        Assert.Equal(6, notices.Count);
+        Assert.All(notices.Take(5), notice => Assert.Contains(".png: the file begins with 010203", notice));
+        Assert.Equal(5, notices.Take(5).Distinct().Count());
+        Assert.Contains("2 more files", notices[5]);
+        Assert.All(Contents(train).Concat(Contents(test)), image => Assert.Equal(image.Level < 100 ? 0 : 1, image.Label));
+    }
+
+    [Fact]
+    public void What_cannot_be_a_dataset_is_refused()
+    {
+        Assert.Throws<DirectoryNotFoundException>(() => Load());
+        Assert.False(ImageFolder.IsIn(Images));
+        Write("a/1.png", 1);
+        Assert.False(ImageFolder.IsIn(Images));
+        Assert.Contains("has 1 folders with files", Assert.Throws<InvalidDataException>(() => Load()).Message);
+        WriteBytes("b/1.txt", [1]);
+        Assert.False(ImageFolder.IsIn(Images));
+        Assert.Contains("class b has no readable image", Assert.Throws<InvalidDataException>(() => Load()).Message);
+        Write("b/1.PNG", 1);
+        Assert.True(ImageFolder.IsIn(Images));
+        File.Delete(Path.Combine(Images, "b", "1.txt"));
+        Assert.Contains("no readable image to test on", Assert.Throws<InvalidDataException>(() => Load()).Message);
+        Write("a/2.png", 1);
+        Assert.Equal((2, 1), (Load().Train.Count, Load().Test.Count));
+        Assert.Throws<ArgumentOutOfRangeException>(() => ImageFolder.Load(Images, 0));
+        Assert.Contains("more than fit into memory", Assert.Throws<InvalidDataException>(() => ImageFolder.Load(Images, 30_000)).Message);
+    }
+
+    // ---- the cache -----------------------------------------------------------------------------------------------------------------------
+
+    private string CacheFile => Assert.Single(Directory.GetFiles(Cache));
+
+    [Fact]
+    public void The_cache_is_used_as_long_as_the_files_are_the_same()
+    {
+        WriteCatsAndDogs();
+        WriteBytes("cats/broken.png", [7]);
+        var expected = Contents(Load(cached: true).Train).ToList();
+        // What is in the cache is what is seen: another image of the same length and time is not.
+        var dog = Path.Combine(Images, "dogs", "0.png");
+        var (time, bytes) = (File.GetLastWriteTimeUtc(dog), File.ReadAllBytes(dog));
+        File.WriteAllBytes(dog, new byte[bytes.Length]);
+        File.SetLastWriteTimeUtc(dog, time);
+        notices.Clear();
+        Assert.Equal(expected, Contents(Load(cached: true).Train));
+        Assert.Contains("broken.png", Assert.Single(notices));   // still named
+        File.SetLastWriteTimeUtc(dog, time.AddSeconds(1));
+        notices.Clear();
+        Load(cached: true);
+        Assert.Equal(2, notices.Count);
+        File.WriteAllBytes(dog, bytes);
+        Assert.Equal(expected, Contents(Load(cached: true).Train));
+        // Another size is another cache.
+        Assert.Equal(2, ImageFolder.Load(Images, 2, Cache).Train.Height);
+        Assert.Equal(expected, Contents(Load(cached: true).Train));
+        _ = CacheFile;
+    }
+
+    [Fact]
+    public void A_damaged_cache_is_made_again()
+    {
+        Write("a/1.png", 1);
+        Write("a/2.png", 2);
+        Write("b/3.png", 3);
+        var expected = Contents(Load(cached: true).Train).ToList();
+        var whole = File.ReadAllBytes(CacheFile);
+        var random = new Random(1);
+        for (var i = 0; i < 60; i++)
+        {
+            var changed = i % 2 == 0 ? whole[..random.Next(whole.Length)] : [.. whole, .. new byte[i % 3]];
+            if (changed.Length >= whole.Length) changed[random.Next(whole.Length)] ^= 64;
+            File.WriteAllBytes(CacheFile, changed);
+            notices.Clear();
+            Assert.Equal(expected, Contents(Load(cached: true).Train));
+            Assert.Equal(whole, File.ReadAllBytes(CacheFile));
+            // Damage of the key looks like other files; all else is noticed.
+            if (changed.Length < 64 || changed.AsSpan(32, 32).SequenceEqual(whole.AsSpan(32, 32))) Assert.Contains("is damaged",
+                Assert.Single(notices));
+        }
+    }
+
+    [Fact]
+    public void A_cache_that_cannot_be_written_is_a_notice()
+    {
+        Write("a/1.png", 1);
+        Write("a/2.png", 2);
+        Write("b/3.png", 3);
+        File.WriteAllText(Cache, "a file where the folder should be");
+        Assert.Equal(2, Load(cached: true).Train.Count);
+        Assert.Contains("not kept", Assert.Single(notices));
+    }
+}

@@ -1,0 +1,189 @@
+using System.Text.Json;
+using Tapegrad.Datasets.Images;
+using Tapegrad.Examples.Cifar10;
+using Tapegrad.Layers;
+using Tapegrad.Tests.Datasets;
+using Xunit;
+
+namespace Tapegrad.Tests.Program;
+
+/// <summary>Images of one's own, end to end: trained on, evaluated, predicted.</summary>
+public sealed class OwnImagesTests : IDisposable
+{
+    private readonly Cifar10Program program = new();
+
+    public void Dispose() => program.Dispose();
+
+    private const string Training = "train --data pictures --model resnet8 --norm batch --epochs 6 --batch 16 --lr 0.02 --size 16 --out run";
+
+    // Bright and dark pictures of several sizes, the second class with a comma in its name.
+    private void WritePictures(int each = 30)
+    {
+        var random = new Random(1);
+        foreach (var (name, least) in ((string, int)[])[("dark", 0), ("light, bright", 150)])
+            for (var i = 0; i < each; i++)
+            {
+                var (height, width) = (10 + random.Next(30), 10 + random.Next(30));
+                byte[] pixels = [.. Enumerable.Range(0, height * width * 3).Select(_ => (byte)(least + random.Next(100)))];
+                WritePicture($"pictures/{name}/{i}.png", new Picture(height, width, 3, pixels));
+            }
+    }
+
+    private void WritePicture(string name, Picture picture)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(program.PathOf(name))!);
+        File.WriteAllBytes(program.PathOf(name), PngEncoder.Encode(picture));
+    }
+
+    private Outcome Succeed(string arguments)
+    {
+        var outcome = program.Run(arguments);
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        return outcome;
+    }
+
+    [Fact]
+    public void A_folder_of_images_is_trained_on_evaluated_and_predicted()
+    {
+        WritePictures();
+        File.WriteAllBytes(program.PathOf("pictures", "dark", "broken.png"), [1, 2, 3]);
+        var trained = Succeed(Training);
+        Assert.Contains("48 images to train on and 12 to test on, 2 classes, 16x16 pixels, 0.0 MB", trained.Lines[0]);
+        Assert.Contains("broken.png", Assert.Single(trained.Error.Trim().Split('\n')));
+        Assert.Equal("test accuracy: 1.0000", trained.Lines[^1]);
+        Assert.Single(Directory.GetFiles(program.PathOf("cache", "tapegrad"), "images-*.cache"));
+        var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        Assert.Equal("""["dark","light, bright"]""", model.Metadata["class_names"]);
+        Assert.Equal("16x16", model.Metadata["input_size"]);
+
+        var evaluated = Succeed("evaluate --weights run/model.safetensors --data pictures --gallery mistakes.png");
+        Assert.Contains("mistakes.png: not written: there is no mistake to show", evaluated.Output);
+        Assert.Contains("test accuracy: 1.0000", evaluated.Output);
+
+        const string images = "\"pictures/light, bright/3.png\" broken.png pictures/dark/broken.png pictures/dark/4.png";
+        var predicted = program.Run($"predict --weights run/model.safetensors {images}");
+        Assert.Equal(1, predicted.ExitCode);
+        Assert.Equal(2, predicted.Error.Trim().Split('\n').Length);
+        Assert.All(predicted.Error.Trim().Split('\n'), line => Assert.Contains("broken.png", line));
+        var lines = predicted.Lines.Select(line => line.Split('\t')).ToArray();
+        Assert.Equal(["pictures/light, bright/3.png", "pictures/dark/4.png"], lines.Select(line => line[0]));
+        Assert.Equal(["light, bright", "dark"], lines.Select(line => line[1]));
+        Assert.All(lines, line => Assert.Equal(1, double.Parse(line[2]) + double.Parse(line[4]), 1e-4));
+        Assert.All(lines, line => Assert.InRange(double.Parse(line[2]), 0.5, 1));
+
+        var json = program.Run("predict --json --top 1 --weights run/model.safetensors pictures/dark/4.png pictures/dark/broken.png");
+        Assert.Equal(1, json.ExitCode);
+        var objects = json.Lines.Select(line => JsonDocument.Parse(line).RootElement).ToArray();
+        var guess = Assert.Single(objects[0].GetProperty("predictions").EnumerateArray());
+        Assert.Equal(("pictures/dark/4.png", "dark"), (objects[0].GetProperty("image").GetString(), guess.GetProperty("class").GetString()));
+        Assert.Equal(double.Parse(lines[1][2]), guess.GetProperty("probability").GetDouble(), 1e-4);
+        Assert.Contains("broken.png", objects[1].GetProperty("error").GetString());
+    }
+
+    [Fact]
+    public void Images_are_mirrored_unless_told_otherwise()
+    {
+        WritePictures(8);
+        string Weights(string options)
+        {
+            Succeed($"{Training.Replace("--epochs 6", "--epochs 1").Replace("--batch 16", "--batch 8")} --overwrite {options}");
+            return Convert.ToHexString(File.ReadAllBytes(program.PathOf("run", "model.safetensors")));
+        }
+        Assert.NotEqual(Weights(""), Weights("--no-flip"));
+    }
+
+    [Fact]
+    public void Grey_digits_are_trained_on_and_predicted()
+    {
+        void Write(string part, int count)
+        {
+            byte[] labels = [.. Enumerable.Range(0, count).Select(i => (byte)(i % 2))];
+            File.WriteAllBytes(program.PathOf("digits", $"{part}-labels-idx1-ubyte"), IdxTests.Encode(0x801, [count], labels));
+            File.WriteAllBytes(program.PathOf("digits", $"{part}-images-idx3-ubyte"),
+                IdxTests.Encode(0x803, [count, 12, 12], [.. labels.SelectMany((label, i) => Enumerable.Range(0, 144).Select(p =>
+                    (byte)(150 * label + (p * 7 + i) % 50)))]));
+        }
+        Directory.CreateDirectory(program.PathOf("digits"));
+        Write("train", 40);
+        Write("t10k", 10);
+        Assert.Equal("test accuracy: 1.0000",
+            Succeed("train --data digits --model resnet8 --norm batch --epochs 6 --batch 8 --lr 0.02 --out run").Lines[^1]);
+        Assert.Equal("1", SavedModel.Rebuild(program.PathOf("run", "model.safetensors")).Metadata["inputs"]);
+        Assert.Equal("test accuracy: 1.0000", Succeed("evaluate --data digits --weights run/model.safetensors").Lines[^1]);
+        WritePicture("light.png", new Picture(30, 40, 4, [.. Enumerable.Repeat<byte[]>([175, 175, 175, 255], 1200).SelectMany(pixel => pixel)]));
+        Assert.StartsWith("light.png\t1\t", Succeed("predict --weights run/model.safetensors light.png").Lines[0]);
+        // Colours are not what it was trained on, and 12 pixels are too few for this network.
+        WritePictures(8);
+        AssertRefused("evaluate --data pictures --weights run/model.safetensors", "dataset", "IDX", "ImageFolder");
+        AssertRefused("train --data digits --model vgg --norm layer --epochs 1 --batch 8", "--model vgg", "12x12");
+    }
+
+    [Fact]
+    public void A_gallery_shows_the_most_confident_mistakes()
+    {
+        Succeed("train --model resnet8 --epochs 1 --batch 32 --train-limit 64 --test-limit 20 --out run");
+        Succeed("evaluate --weights run/model.safetensors --test-limit 100 --gallery mistakes.png");
+        var picture = ImageFile.Read(program.PathOf("mistakes.png"));
+        Assert.Equal(18 + 6 * (192 + 18), picture.Width);
+        // After a step or two nearly all is wrong, so four rows are full; a pixel of Shapes10 is six of the picture's.
+        Assert.Equal(18 + 20 + 4 * (192 + 9 + 40 + 18) + 18, picture.Height);
+        foreach (var (top, left) in ((int, int)[])[(56, 18), (56, 228), (56 + 259, 18)])
+            for (var i = 0; i < 192 * 192; i += 7)
+                Assert.Equal(At(top + i / 192, left + i % 192), At(top + i / 192 / 6 * 6, left + i % 192 / 6 * 6));
+        // Red words stand under the image, dark ones under these.
+        Assert.Contains(Enumerable.Range(18, 192), x => At(56 + 192 + 9 + 6, x) == (178, 34, 34));
+        Assert.Contains(Enumerable.Range(18, 192), x => At(56 + 192 + 9 + 20 + 6, x) == (70, 70, 70));
+        AssertRefused("evaluate --weights run/model.safetensors --test-limit 20 --gallery nowhere/mistakes.png", "--gallery", "nowhere");
+
+        (byte, byte, byte) At(int y, int x) => (picture.Pixels[3 * (y * picture.Width + x)], picture.Pixels[3 * (y * picture.Width + x) + 1],
+            picture.Pixels[3 * (y * picture.Width + x) + 2]);
+    }
+
+    [Fact]
+    public void Bars_are_as_long_as_a_class_is_probable()
+    {
+        var lines = PredictCommand.ToBars("a.png", [new Guess("cat", 0.5), new Guess("tabby", 0.25), new Guess("dog", 0)]).Split('\n');
+        Assert.Equal(["a.png", $"  cat    {new string('█', 15)}{new string(' ', 15)}  50.0 %",
+            $"  tabby  {new string('█', 7)}▌{new string(' ', 22)}  25.0 %",
+            $"  dog    {new string(' ', 30)}   0.0 %"], lines);
+        Assert.Contains(new string('█', 30) + " 100.0 %", PredictCommand.ToBars("a", [new Guess("x", 1)]));
+    }
+
+    [Fact]
+    public void Weights_that_do_not_say_enough_are_refused()
+    {
+        var model = SavedModel.Create("resnet8", "layer", classes: 2, seed: 1);
+        void AssertMissing(params string[] words)
+        {
+            model.Save(program.PathOf("bare.safetensors"));
+            AssertRefused("predict --weights bare.safetensors a.png", words);
+        }
+        AssertMissing("names of its classes");
+        model.Metadata["class_names"] = "one,two,three";
+        AssertMissing("names of its classes");
+        model.Metadata["class_names"] = "[1";
+        AssertMissing("names of its classes");
+        model.Metadata["class_names"] = "one,two";
+        AssertMissing("mean and the deviation");
+        (model.Metadata["input_mean"], model.Metadata["input_std"]) = ("0.5", "0.5");
+        AssertMissing("mean and the deviation");
+        (model.Metadata["input_mean"], model.Metadata["input_std"]) = ("0.5,0.5,0.5", "0.5,0.5,0");
+        AssertMissing("mean and the deviation");
+        (model.Metadata["input_std"], model.Metadata["input_size"]) = ("0.5,0.5,0.5", "8x9");
+        AssertMissing("8x9 with 3 channels");
+        model.Metadata["input_size"] = "8";
+        AssertMissing("a.png");
+        WritePicture("a.png", new Picture(5, 5, 1, new byte[25]));
+        Assert.StartsWith("a.png\t", Succeed("predict --weights bare.safetensors a.png").Lines[0]);
+        AssertRefused("predict --weights nothing.safetensors a.png", "--weights", "nothing.safetensors");
+        AssertRefused("predict --weights bare.safetensors", "Required");
+    }
+
+    private void AssertRefused(string arguments, params string[] words)
+    {
+        var outcome = program.Run(arguments);
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.Single(outcome.Error.Trim().Split('\n'));
+        foreach (var word in words) Assert.Contains(word, outcome.Error);
+    }
+}
