@@ -13,6 +13,11 @@ LEAST = 0.95
 READERS = {                      # a format, and the classes that read it
     "safetensors": ["SafetensorsFile", "SafetensorsHeader", "Numbers", "ReadableFile"],
     "npy, npz": ["NumpyFile", "NumpyHeader", "NumpyText", "ArrayFile"],
+    "PNG": ["PngDecoder", "PngHeader", "PngRows", "PngPixels"],
+    "JPEG": ["JpegDecoder", "JpegFrame", "JpegScan", "JpegBits", "JpegHuffmanTable", "JpegColour", "JpegTransform", "ExifOrientation"],
+    "images of a folder": ["ImageFile", "ImageFolder", "DecodedImages", "ImageCache"],
+    "IDX": ["Idx"],
+    "CIFAR": ["CifarFiles"],
 }
 
 taken = {}
