@@ -150,6 +150,8 @@ public sealed class StateDictTests : IDisposable
         Assert.Contains("5 channels do not divide them", Assert.Throws<ArgumentException>(() => StateDict.Load(model, FilePath, inputChannels: 5)).Message);
         StateDict.Load(model, FilePath, inputChannels: 3);
         Assert.Equal([0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11], model.State[0].Value.ToDoubles());
+        StateDict.Load(model, FilePath, inputChannels: 6);
+        Assert.Equal([0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11], model.State[0].Value.ToDoubles());
         StateDict.Load(model, FilePath, inputChannels: 12);
         Assert.Equal(Enumerable.Range(0, 12).Select(i => (double)i), model.State[0].Value.ToDoubles());
     }
