@@ -39,7 +39,7 @@ public sealed class PngDecoder : IImageDecoder
             using var unfolding = new ZLibStream(new MemoryStream(stream), CompressionMode.Decompress);
             return rows.Read(unfolding, BinaryPrimitives.ReadUInt32BigEndian(stream.AsSpan(stream.Length - 4)));
         }
-        catch (InvalidDataException error)
+        catch (Exception error) when (error is InvalidDataException or IOException)   // the latter for a dictionary, which PNG has not
         {
             throw new InvalidDataException($"PNG: in the compressed data from byte {at} on: {error.Message}", error);
         }

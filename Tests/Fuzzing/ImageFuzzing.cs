@@ -85,7 +85,7 @@ public sealed class ImageFuzzing(ITestOutputHelper output)
                     unfolding.CopyTo(all);
                     rows = all.ToArray();
                 }
-                catch (InvalidDataException)
+                catch (Exception error) when (error is InvalidDataException or IOException)
                 {
                     return input;
                 }

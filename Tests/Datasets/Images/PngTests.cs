@@ -142,6 +142,8 @@ public sealed class PngTests
         Assert.Contains("something stands behind it", Refusal((Small with { ChangeStream = stream => [.. stream, 0] }).Encode(SmallSamples)));
         Assert.Contains("from byte 33 on", Refusal((Small with { ChangeStream = stream =>
             [.. stream[..^1], (byte)~stream[^1]] }).Encode(SmallSamples)));
+        byte[] withDictionary = [0x78, 0x20, 3, 4, 5, 6, 7, 8];
+        Assert.Contains("from byte 33 on", Refusal((Small with { ChangeStream = _ => withDictionary }).Encode(SmallSamples)));
         Assert.Contains("from byte 33 on", Refusal((Small with { ChangeStream = _ => [1, 2, 3, 4, 5, 6] }).Encode(SmallSamples)));
     }
 
