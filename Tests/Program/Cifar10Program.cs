@@ -34,7 +34,10 @@ internal sealed class Cifar10Program : IDisposable
     /// <summary>Starts, for those who interrupt.</summary>
     public Process Start(string arguments, params (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo("dotnet", $"\"{Path.Combine(AppContext.BaseDirectory, "cifar10.dll")}\" {arguments}")
+        var command = $"\"{Path.Combine(AppContext.BaseDirectory, "cifar10.dll")}\" {arguments}";
+        // A shell that runs the tests in the background has them, and all that they start, ignore Ctrl-C.
+        var (file, before) = IgnoresInterrupts ? ("env", "--default-signal=INT dotnet ") : ("dotnet", "");
+        var start = new ProcessStartInfo(file, before + command)
         {
             WorkingDirectory = Folder,
             RedirectStandardInput = true,
@@ -50,6 +53,12 @@ internal sealed class Cifar10Program : IDisposable
         process.StandardInput.Close();
         return process;
     }
+
+    private static bool IgnoresInterrupts => OperatingSystem.IsLinux()
+        && File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:")) is var line
+        && (Convert.ToUInt64(line[7..].Trim(), 16) >> (SIGINT - 1) & 1) != 0;
+
+    private const int SIGINT = 2;
 
     public static Outcome Finish(Process process)
     {
