@@ -16,7 +16,8 @@ internal static class ConvertCommand
         Description = "the network that the weights are of, in PyTorch's names: then the result is one that 'evaluate' and 'export' take",
         HelpName = "network",
     };
-    private static readonly Option<string> Norm = Options.Choice("--norm", "its normalization, as of 'train'", "batch", Normalizations.IsKnown, "normalization");
+    private static readonly Option<string> Norm =
+        Options.Choice("--norm", "its normalization, as of 'train'", "batch", Normalizations.IsKnown, "normalization");
     private static readonly Option<int> Classes = Options.Whole("--classes", "its outputs", 10);
     private static readonly Option<int> Channels = Options.Whole("--channels", "those of its images", 3);
 

@@ -85,7 +85,9 @@ internal static class DataSource
     private static void Download(string folder)
     {
         using var interrupt = new Interrupt();
-        AnsiConsole.Progress().Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new DownloadedColumn(), new TransferSpeedColumn(), new RemainingTimeColumn()).Start(progress =>
+        ProgressColumn[] columns = [new TaskDescriptionColumn(), new ProgressBarColumn(), new DownloadedColumn(), new TransferSpeedColumn(),
+            new RemainingTimeColumn()];
+        AnsiConsole.Progress().Columns(columns).Start(progress =>
         {
             var bar = progress.AddTask("CIFAR-10");
             Datasets.Cifar10.DownloadAsync(folder, (done, total) =>

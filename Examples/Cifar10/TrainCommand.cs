@@ -56,7 +56,8 @@ internal static class TrainCommand
         var options = GoingOn(given, run.Options);
         var images = Images.Find(options, given.GetValue(Data) ?? run.Data, shapes: true);
         if (images.Hash != run.Images)
-            throw new UserError($"--resume {path}: the images in {images.Folder ?? "Shapes10"} are not those that the run began with. Give their folder with --data.");
+            throw new UserError($"--resume {path}: the images in {images.Folder ?? "Shapes10"} are not those that the run began with. Give their folder"
+                + " with --data.");
         var model = Create(options, images.Train);
         var (epochs, steps) = (options.GetValue(Epochs), images.Train.BatchesPerEpoch(options.GetValue(BatchSize)));
         Console.WriteLine(run.Place.Epoch > epochs ? $"{path} is at its end already, after {epochs} epochs"

@@ -43,7 +43,8 @@ internal static partial class TrainOptions
         Options.Number("--weight-decay", "added to every gradient, times the parameter", 5e-4, 0, 1e6);
     public static readonly Option<string> Decayed = Options.Choice("--decay",
         "what decays: every parameter, or the weights of convolutions and linear layers", "all", name => name is "all" or "weights", "all|weights");
-    public static readonly Option<bool> ZeroGamma = Options.Flag("--zero-gamma", "begin with every residual block as its shortcut: its last gamma is 0");
+    public static readonly Option<bool> ZeroGamma =
+        Options.Flag("--zero-gamma", "begin with every residual block as its shortcut: its last gamma is 0");
     public static readonly Option<int> Accumulate = Options.Whole("--accumulate", "batches whose gradients make one step", 1);
     public static readonly Option<double> Average =
         Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999", 0, 0, 0.999999);
@@ -64,8 +65,8 @@ internal static partial class TrainOptions
     [GeneratedRegex(@"^(constant|cosine|one-cycle|multistep:[0-9]{1,6}(,[0-9]{1,6})*)$")]
     private static partial Regex SchedulePattern();
 
-    private static readonly Option[] Recipe = [Size, Model, Norm, Epochs, BatchSize, OptimizerName, Rate, Schedule, Warmup, Momentum, WeightDecay, Decayed, ZeroGamma,
-        Accumulate, Average, Smoothing, NoFlip, Cutout, MixupAlpha, Validation, Seed, TrainLimit, TestLimit];
+    private static readonly Option[] Recipe = [Size, Model, Norm, Epochs, BatchSize, OptimizerName, Rate, Schedule, Warmup, Momentum, WeightDecay,
+        Decayed, ZeroGamma, Accumulate, Average, Smoothing, NoFlip, Cutout, MixupAlpha, Validation, Seed, TrainLimit, TestLimit];
 
     // What a run may be given anew when it goes on.
     private static readonly Option[] Anew = [Resume, CheckpointEvery, Data, Threads];
@@ -75,7 +76,7 @@ internal static partial class TrainOptions
 
     /// <summary>The recipe as it would be typed, defaults too: later versions may have others.</summary>
     public static string[] RecipeOf(ParseResult options) =>
-        [.. Recipe.Select(option => (option.Name, Text: Text(options, option))).Where(pair => pair.Text is not null).SelectMany(pair => (string[])[pair.Name, pair.Text!])];
+        [.. Recipe.SelectMany(option => Text(options, option) is { } text ? (string[])[option.Name, text] : [])];
 
     /// <summary>Options with which a run begins again as it began, but for what is given anew.</summary>
     /// <exception cref="UserError">Something was given that cannot change.</exception>
@@ -87,7 +88,8 @@ internal static partial class TrainOptions
                 + $"{string.Join(", ", Anew.Skip(1).Select(option => option.Name))}, or nothing.");
         // A recipe comes from a file, perhaps from a stranger: '@name' in it must not read that file.
         var parsed = given.CommandResult.Command.Parse(recipe, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        return parsed.Errors.Count == 0 ? parsed : throw new InvalidDataException($"the run's options '{string.Join(' ', recipe)}' are not understood: {parsed.Errors[0].Message}");
+        return parsed.Errors.Count == 0 ? parsed
+            : throw new InvalidDataException($"the run's options '{string.Join(' ', recipe)}' are not understood: {parsed.Errors[0].Message}");
     }
 
     public static bool IsGiven(ParseResult options, Option option) => options.GetResult(option) is { Implicit: false };

@@ -141,5 +141,6 @@ public static class Conv2dOperation
 
     private static Shape OutputShape(ConvolutionGeometry g) => new(g.Windows.Batch, g.Windows.OutputHeight, g.Windows.OutputWidth, g.OutputChannels);
 
-    private static Shape WeightShape(ConvolutionGeometry g) => new(g.Windows.Kernel.Height, g.Windows.Kernel.Width, g.Windows.Channels / g.Groups, g.OutputChannels);
+    private static Shape WeightShape(ConvolutionGeometry g) =>
+        new(g.Windows.Kernel.Height, g.Windows.Kernel.Width, g.Windows.Channels / g.Groups, g.OutputChannels);
 }

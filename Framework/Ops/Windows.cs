@@ -39,7 +39,9 @@ public static class WindowsOperation
     {
         if (x.Rank != 4) throw new ShapeException($"{operation}: the input {x} must be images [N, H, W, C].");
         var geometry = new WindowGeometry(x[0], x[1], x[2], x[3], kernel, stride ?? 1, padding, dilation ?? 1);
-        foreach (var (size, name, least) in ((Size2d, string, int)[])[(kernel, "kernel", 1), (geometry.Stride, "stride", 1), (padding, "padding", 0), (geometry.Dilation, "dilation", 1)])
+        (Size2d, string, int)[] sizes =
+            [(kernel, "kernel", 1), (geometry.Stride, "stride", 1), (padding, "padding", 0), (geometry.Dilation, "dilation", 1)];
+        foreach (var (size, name, least) in sizes)
             if (size.Height < least || size.Width < least)
                 throw new ShapeException($"{operation}: the {name} {size} must be at least {least}.");
         if (geometry.OutputHeight < 1 || geometry.OutputWidth < 1)

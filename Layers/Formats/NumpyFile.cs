@@ -63,7 +63,8 @@ public static class NumpyFile
             var sum = 0u;
             var array = Read($"{path}, {NamedArray.Show(entry.FullName)}", name, content, entry.Length, bytes => sum = Crc32.Of(bytes, sum));
             if (content.ReadByte() >= 0) throw Refused($"the entry '{NamedArray.Show(name)}' is longer than it says.");
-            if (sum != entry.Crc32) throw Refused($"the entry '{NamedArray.Show(name)}' has not the CRC that was written with it: its bytes were changed since.");
+            if (sum != entry.Crc32)
+                throw Refused($"the entry '{NamedArray.Show(name)}' has not the CRC that was written with it: its bytes were changed since.");
             return array;
         }
 

@@ -77,7 +77,8 @@ internal ref struct SafetensorsHeader
         }
         Advance(atEnd: true);
         foreach (var name in hashes.Keys)
-            if (name == MetadataKey || !names.Contains(name)) throw Broken(LengthBytes, $"the metadata hold a hash of '{NamedArray.Show(name)}', which is not there.");
+            if (name == MetadataKey || !names.Contains(name))
+                throw Broken(LengthBytes, $"the metadata hold a hash of '{NamedArray.Show(name)}', which is not there.");
         return (Arrange(entries.ConvertAll(entry => entry with { Sha256 = hashes.GetValueOrDefault(entry.Name) })), metadata);
     }
 
@@ -185,7 +186,8 @@ internal ref struct SafetensorsHeader
         for (var i = 0; i < sorted.Length; i++)
         {
             var entry = sorted[i];
-            if (entry.Offset < position) throw Broken(entry.Offset, $"the tensors '{NamedArray.Show(sorted[i - 1].Name)}' and '{NamedArray.Show(entry.Name)}' overlap.");
+            if (entry.Offset < position)
+                throw Broken(entry.Offset, $"the tensors '{NamedArray.Show(sorted[i - 1].Name)}' and '{NamedArray.Show(entry.Name)}' overlap.");
             if (entry.Offset > position)
                 throw Broken(position, $"{entry.Offset - position} bytes before the tensor '{NamedArray.Show(entry.Name)}' belong to no tensor.");
             position += entry.Length;

@@ -4,8 +4,9 @@ using static Tapegrad.Devices.NormalizationRows;
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// One normalization, forwards, forwards once more from the statistics that are there, or backwards. x^ = ((x - pivot) - remainder) * inverse, where the set's mean is kept as two numbers: its first
-/// element, and the mean of what is left when that one is subtracted. So a constant set gives exactly 0, and a large mean costs no digits.
+/// One normalization, forwards, forwards once more from the statistics that are there, or backwards. x^ = ((x - pivot) - remainder) * inverse,
+/// where the set's mean is kept as two numbers: its first element, and the mean of what is left when that one is subtracted. So a constant set
+/// gives exactly 0, and a large mean costs no digits.
 /// </summary>
 /// <remarks>
 /// Both directions go over a slab twice: for the sums, and once more, from the end, which the cache still holds, to write. What follows x^ happens in
