@@ -10,6 +10,7 @@ public sealed class Conv2d : Module
 {
     private readonly int inputs, outputs;
     private readonly Size2d kernel;
+    private bool isStandardized;
 
     /// <summary>A convolution.</summary>
     /// <param name="inputs">Channels of x.</param>
@@ -53,11 +54,24 @@ public sealed class Conv2d : Module
     /// <summary>Blocks of channels with weights of their own.</summary>
     public int Groups { get; }
 
+    /// <summary>Whether <see cref="WeightStandardization"/> is done to the weight before it is used.</summary>
+    /// <exception cref="ArgumentException">Each output has one weight alone, which minus its mean is 0.</exception>
+    public bool IsStandardized
+    {
+        get => isStandardized;
+        internal set => isStandardized = !value || Weight.Shape.Count > outputs ? value
+            : throw new ArgumentException($"{Path}: its weight {Weight.Shape} has one number for each output; standardized, all would be 0.");
+    }
+
+    /// <summary>The weight that x meets, [KH, KW, C / groups, O].</summary>
+    public Tensor UsedWeight => IsStandardized ? Weight.Value.Standardize() : Weight;
+
     /// <inheritdoc/>
     public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}"
         + (Stride == 1 ? "" : $", stride {Stride}") + (Padding == 0 ? "" : $", padding {Padding}")
-        + (Dilation == 1 ? "" : $", dilation {Dilation}") + (Groups == 1 ? "" : $", groups {Groups}") + (Bias is null ? ", no bias" : "");
+        + (Dilation == 1 ? "" : $", dilation {Dilation}") + (Groups == 1 ? "" : $", groups {Groups}")
+        + (Bias is null ? ", no bias" : "") + (IsStandardized ? ", standardized" : "");
 
     /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) => x.Conv2d(Weight, Bias is null ? null : Bias.Value, Stride, Padding, Dilation, Groups);
+    protected override Tensor Forward(Tensor x) => x.Conv2d(UsedWeight, Bias is null ? null : Bias.Value, Stride, Padding, Dilation, Groups);
 }

@@ -17,7 +17,7 @@ internal static class ConvertCommand
         HelpName = "network",
     };
     private static readonly Option<string> Norm =
-        Options.Choice("--norm", "its normalization, as of 'train'", "batch", Normalizations.IsKnown, "normalization");
+        Options.Choice("--norm", "its normalization, as of 'train'", "batch", SavedModel.IsKnownNormalization, "normalization");
     private static readonly Option<int> Classes = Options.Whole("--classes", "its outputs", 10);
     private static readonly Option<int> Channels = Options.Whole("--channels", "those of its images", 3);
 

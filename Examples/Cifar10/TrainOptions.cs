@@ -13,7 +13,7 @@ namespace Tapegrad.Examples.Cifar10;
 internal static partial class TrainOptions
 {
     private const string Networks = "resnet20|resnet32|resnet44|resnet56|resnet110|...|resnet18|wrn16-4|...|vgg";
-    private static readonly string NormalizationNames = $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, none";
+    private static readonly string NormalizationNames = $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, none, each with {WeightStandardization.Suffix}";
     private const string Schedules = "constant|multistep:E,E|cosine|one-cycle";
 
     public static readonly Option<string?> Data = Options.Path("--data",
@@ -28,7 +28,7 @@ internal static partial class TrainOptions
     public static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 where it is missing, without asking");
     public static readonly Option<string> Model = Options.Choice("--model", "network", "resnet20", SavedModel.IsKnown, Networks);
     public static readonly Option<string> Norm = Options.Choice("--norm",
-        "normalization: so many groups, so many channels a group, or a name", "group:8", Normalizations.IsKnown, NormalizationNames);
+        "normalization: so many groups, so many channels a group, or a name", "group:8", SavedModel.IsKnownNormalization, NormalizationNames);
     public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", 3);
     public static readonly Option<int> BatchSize = Options.Whole("--batch", "images a step", 128);
     public static readonly Option<string> OptimizerName =

@@ -6,7 +6,7 @@ namespace Tapegrad.Layers;
 /// <summary>
 /// Models by name, and models from files: the metadata of a saved model say what it is, so that its file alone rebuilds it.
 /// <code>
-/// format_version  1               architecture  resnet20, vgg          normalization  group:8, batch, ..., none
+/// format_version  1               architecture  resnet20, vgg          normalization  group:8, batch, group:8+ws, ..., none
 /// classes         10              zero_gamma    true, where it is      width          where it is not 16
 /// inputs          channels of the images, where they are not 3
 /// </code>
@@ -14,8 +14,10 @@ namespace Tapegrad.Layers;
 /// </summary>
 public static class SavedModel
 {
-    private const string FormatVersion = "1", Version = "format_version", Architecture = "architecture", Normalization = "normalization",
-        Classes = "classes", Width = "width", Inputs = "inputs", BuildIt = "Build the model that it was saved from, and call Load.";
+    internal const string Normalization = "normalization";
+
+    private const string FormatVersion = "1", Version = "format_version", Architecture = "architecture", Classes = "classes",
+        Width = "width", Inputs = "inputs", BuildIt = "Build the model that it was saved from, and call Load.";
 
     /// <summary>
     /// Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, <c>resnet18</c>, <c>resnet</c> and a depth of 6n + 2, or
@@ -24,12 +26,27 @@ public static class SavedModel
     public static bool IsKnown(string architecture) =>
         architecture is "vgg" or "resnet18" || Depth(architecture) is not null || WideResNet.Parse(architecture) is not null;
 
+    /// <summary>
+    /// Whether <see cref="Create"/> knows a normalization: one of <see cref="Normalizations"/>, alone or, as in <c>group:8+ws</c>, with
+    /// <see cref="WeightStandardization"/> of the convolutions before it.
+    /// </summary>
+    public static bool IsKnownNormalization(string name) =>
+        WeightStandardization.Split(name) is var (layer, isStandardized) && Normalizations.IsKnown(layer) && !(isStandardized && layer == "none");
+
     /// <summary>A new model by the names of its architecture and normalization.</summary>
-    /// <exception cref="ArgumentException">A name is unknown.</exception>
+    /// <exception cref="ArgumentException">A name is unknown, or does not fit the other.</exception>
     public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false, int width = 16,
         int inputs = 3)
     {
-        var normalizing = Normalizations.Parse(normalization);
+        var (layer, isStandardized) = WeightStandardization.Split(normalization);
+        if (isStandardized && layer == "none") throw new ArgumentException("weights are standardized for a normalization behind them, not for none.");
+        var model = Create(architecture, Normalizations.Parse(layer), classes, seed, zeroGamma, width, inputs);
+        if (isStandardized) model.StandardizeWeights();
+        return model;
+    }
+
+    private static Module Create(string architecture, Func<int, Module?> normalizing, int classes, int seed, bool zeroGamma, int width, int inputs)
+    {
         if (Depth(architecture) is { } depth) return ResNet.Cifar(depth, normalizing, classes, seed, zeroGamma, width, inputs);
         if (WideResNet.Parse(architecture) is var (wideDepth, times))
             return width == 16 && !zeroGamma ? WideResNet.Cifar(wideDepth, times, normalizing, classes, seed, inputs)
@@ -61,7 +78,7 @@ public static class SavedModel
             var width = file.Metadata.ContainsKey(Width) ? Number(Width) : 16;
             var inputs = file.Metadata.ContainsKey(Inputs) ? Number(Inputs) : 3;
             if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{architecture}' is unknown. {BuildIt}");
-            if (!Normalizations.IsKnown(normalization)) throw Refused($"its {Normalization} '{normalization}' has no name here. {BuildIt}");
+            if (!IsKnownNormalization(normalization)) throw Refused($"its {Normalization} '{normalization}' has no name here. {BuildIt}");
             var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for what the text promises
             var weights = Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width, inputs)
                 : WideResNet.Parse(architecture) is var (wideDepth, times) ? WideResNet.CountWeights(wideDepth, times, inputs)

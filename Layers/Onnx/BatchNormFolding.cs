@@ -24,7 +24,7 @@ internal static class BatchNormFolding
         if (norm.Bias is { } beta) shift += Double(beta);
         return layer switch   // the outputs are the weight's last axis, except in a transposed convolution
         {
-            Conv2d conv => With(Double(conv.Weight) * scale, conv.Bias, made => made.Bias!, (weight, shape) => new Conv2d(shape[2] * conv.Groups,
+            Conv2d conv => With(Double(conv.UsedWeight) * scale, conv.Bias, made => made.Bias!, (weight, shape) => new Conv2d(shape[2] * conv.Groups,
                 shape[3], new Size2d(shape[0], shape[1]), default, conv.Stride, conv.Padding, conv.Dilation, conv.Groups, initializer: weight)),
             Conv1d conv => With(Double(conv.Weight) * scale, conv.Bias, made => made.Bias!, (weight, shape) => new Conv1d(shape[1] * conv.Groups,
                 shape[2], shape[0], default, conv.Stride, conv.Padding, conv.Dilation, conv.Groups, initializer: weight)),
@@ -44,7 +44,7 @@ internal static class BatchNormFolding
         }
     }
 
-    private static Tensor Double(Parameter parameter) => Tensor.From(parameter.Value.ToDoubles(), parameter.Shape);
+    private static Tensor Double(Tensor tensor) => Tensor.From(tensor.ToDoubles(), tensor.Shape);
 
     // The weight is [KH, KW, O / groups, C]: input channel c, of group g, makes the outputs g O / groups and on; so the scale is [O / groups, C].
     private static Tensor OfTransposed(Tensor scale, ConvTranspose2d conv)

@@ -11,7 +11,7 @@ internal static class ConvolutionNodes
 {
     public static void AddTo(OnnxExporter exporter)
     {
-        exporter.Define<Conv2d>((graph, conv, x) => graph.Add("Conv", [x, .. Weights(graph, conv.Weight.Value.Permute(3, 2, 0, 1), conv.Bias)],
+        exporter.Define<Conv2d>((graph, conv, x) => graph.Add("Conv", [x, .. Weights(graph, conv.UsedWeight.Permute(3, 2, 0, 1), conv.Bias)],
             [.. Windows(conv.Stride, conv.Padding), ("dilations", Pair(conv.Dilation)), ("group", conv.Groups)]));
         exporter.Define<Conv1d>((graph, conv, x) => graph.Add("Conv", [x, .. Weights(graph, conv.Weight.Value.Permute(2, 1, 0), conv.Bias)],
             ("strides", (int[])[conv.Stride]), ("pads", (int[])[conv.Padding, conv.Padding]), ("dilations", (int[])[conv.Dilation]),

@@ -28,7 +28,7 @@ internal static class OnnxCases
         Directory.CreateDirectory(folder);
         var cases = new List<Case>();
         var image = new Shape(32, 32, 3);
-        foreach (var normalization in (string[])["batch", "group:8", "layer", "instance", "layer:position", "none"])
+        foreach (var normalization in (string[])["batch", "group:8", "layer", "instance", "layer:position", "none", "group:8+ws", "batch+ws"])
             Add($"resnet20-{normalization.Replace(':', '-')}", SavedModel.Create("resnet20", normalization, 10, seed: 1), image);
         Add("resnet18-batch", SavedModel.Create("resnet18", "batch", 10, seed: 2), image, Plain, Folded);
         Add("resnet18-group", SavedModel.Create("resnet18", "size:16", 10, seed: 2), image, Plain);

@@ -255,6 +255,8 @@ public sealed class ModelsTests : IDisposable
 
     [Theory]
     [InlineData("group:8", false, 16)]
+    [InlineData("group:8+ws", true, 16)]
+    [InlineData("batch+ws", false, 8)]
     [InlineData("size:4", true, 16)]
     [InlineData("batch", true, 16)]
     [InlineData("batch:keras", false, 8)]

@@ -23,6 +23,9 @@ public sealed class BatchNormFoldingTests
                 Check(new Conv2d(4, 6, new Size2d(3, 2), random, new Size2d(2, 1), new Size2d(1, 2), new Size2d(1, 2), groups: 2, bias), 6,
                     new(2, 7, 8, 4));
                 Check(new Conv2d(3, 5, 1, random, bias: bias), 5, new(2, 4, 3, 3));
+                var standardized = new Conv2d(3, 5, 2, random, bias: bias);
+                standardized.StandardizeWeights();
+                Check(standardized, 5, new(2, 4, 3, 3));
                 Check(new Conv1d(4, 6, 3, random, 2, 1, 2, groups: 2, bias), 6, new(2, 9, 4));
                 Check(new ConvTranspose2d(6, 9, new Size2d(3, 2), random, new Size2d(2, 3), new Size2d(1, 0), new Size2d(0, 2), new Size2d(1, 2),
                     groups: 3, bias), 9, new(2, 3, 4, 6));

@@ -63,6 +63,16 @@ public sealed class OnnxExporterTests : IDisposable
     }
 
     [Fact]
+    public void Standardized_weights_are_written_as_they_are_used()
+    {
+        var model = Trained("resnet8", "group:8+ws");
+        var onnx = new OnnxExporter().Build(model, Image);
+        foreach (var layer in model.Modules.OfType<Conv2d>())
+            Assert.Equal(layer.Weight.Value.Standardize().Permute(3, 2, 0, 1).ToDoubles(),
+                Floats(Constant(onnx, $"{layer.Path}.weight")).ToArray().Select(value => (double)value));
+    }
+
+    [Fact]
     public void Each_layer_has_the_shape_that_it_gives()
     {
         var model = Trained("resnet20", "group:8");
