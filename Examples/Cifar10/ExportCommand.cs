@@ -36,6 +36,7 @@ internal static class ExportCommand
     private static int Run(string weights, string file, string? size, bool pixels, bool decompose, bool fold)
     {
         if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
+        OutputFile.Check("--out", file, [".onnx"], weights);
         var model = SavedModel.Rebuild(weights);
         var (height, width) = size is null
             ? InputStatistics.SizeOf(model)
@@ -45,6 +46,7 @@ internal static class ExportCommand
         if (pixels && normalization is null)
             throw new UserError($"--pixels: {weights} does not say the input_mean and input_std of its images. Leave --pixels out,"
                 + " and normalize before.");
+        model.Metadata[InputStatistics.Size] = $"{height}x{width}";   // what the file takes, whatever it was trained on
         var first = model.Modules.OfType<Conv2d>().First();
         var channels = first.Weight.Shape[2] * first.Groups;
         var exporter = new OnnxExporter { Decompose = decompose, Fold = fold, Pixels = pixels ? normalization : null };
@@ -56,7 +58,8 @@ internal static class ExportCommand
         {
             throw new UserError($"--weights {weights}: {e.Message}");
         }
-        var takes = pixels ? "pixels from 0 to 1" : "images normalized by input_mean and input_std";
+        var takes = pixels ? "pixels from 0 to 1" : normalization is not null ? "images normalized by input_mean and input_std"
+            : "images normalized as in training; the file does not say how, as the weights do not";
         Console.WriteLine($"{file}: takes {takes}, float [N, {channels}, {height}, {width}]");
         return 0;
     }

@@ -11,8 +11,10 @@ namespace Tapegrad.Examples.Cifar10;
 /// </summary>
 internal static class InputStatistics
 {
-    private const string Dataset = "dataset", ClassNames = "class_names", Size = "input_size", Mean = "input_mean", Std = "input_std",
-        Channels = "inputs";
+    /// <summary>The metadata's key of the images' size, height x width.</summary>
+    public const string Size = "input_size";
+
+    private const string Dataset = "dataset", ClassNames = "class_names", Mean = "input_mean", Std = "input_std", Channels = "inputs";
 
     /// <summary>Notes a dataset's in a model's metadata.</summary>
     public static void Write(Module model, ImageDataset dataset)

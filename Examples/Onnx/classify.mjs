@@ -16,9 +16,11 @@ try {
         const wanted = metadata.input_size ?? `${image.height}x${image.width}`;
         if (wanted !== `${image.height}x${image.width}`)
             fail(`${name}: the model takes images of ${wanted}: magick ${name} -resize '${wanted}!' small.ppm`);
+        if (input === 'input' && !(metadata.input_mean && metadata.input_std))
+            fail(`${file}: it does not say how images are to be normalized: export a network that was trained here, with --pixels.`);
         // 'pixels' from 0 to 1 are normalized by the model itself ('export --pixels'), an 'input' is what the network was trained on.
-        const channels = key => input === 'input' && metadata[key] ? metadata[key].split(',').map(Number) : undefined;
-        const x = toTensor(image, channels('input_mean') ?? [0, 0, 0], channels('input_std') ?? [1, 1, 1]);
+        const channels = (key, otherwise) => input === 'input' ? metadata[key].split(',').map(Number) : otherwise;
+        const x = toTensor(image, channels('input_mean', [0, 0, 0]), channels('input_std', [1, 1, 1]));
         const scores = Array.from((await session.run({ [input]: x }))[output].data);
         const names = (metadata.class_names?.startsWith('[') ? JSON.parse(metadata.class_names) : metadata.class_names?.split(',')) ?? scores.map((_, k) => `class ${k}`);
         const best = softmax(scores).map((share, k) => [share, names[k]]).sort((a, b) => b[0] - a[0]).slice(0, 3);

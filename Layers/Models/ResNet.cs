@@ -14,7 +14,7 @@ namespace Tapegrad.Layers;
 public static class ResNet
 {
     /// <summary>A ResNet of depth 6n + 2 for images [N, H, W, inputs].</summary>
-    /// <param name="depth">20, 32, 44, 56, 110, ...</param>
+    /// <param name="depth">20, 32, 44, 56, 110, ..., 1202.</param>
     /// <param name="normalization">From a number of channels to the layer that normalizes them; null, or a function that gives
     /// null, for none. Convolutions then have a bias.</param>
     /// <param name="classes">The number of outputs.</param>
@@ -27,7 +27,7 @@ public static class ResNet
         int inputs = 3)
     {
         if (!IsDepth(depth))
-            throw new ArgumentOutOfRangeException(nameof(depth), depth, "the depth of a ResNet for small images is 6n + 2: 8, 14, 20, 32, 44, ...");
+            throw new ArgumentOutOfRangeException(nameof(depth), depth, "the depth of a ResNet for small images is 6n + 2: 8, 14, 20, 32, 44, ..., 1202");
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         var model = Build($"resnet{depth}", [width, 2 * width, 4 * width], (depth - 2) / 6, project: false, normalization, classes, seed, zeroGamma,
             inputs);
@@ -42,7 +42,8 @@ public static class ResNet
 
     private static readonly int[] Widths18 = [64, 128, 256, 512];
 
-    internal static bool IsDepth(int depth) => depth >= 8 && depth % 6 == 2;
+    // The paper's deepest has 1202 layers.
+    internal static bool IsDepth(int depth) => depth is >= 8 and <= 1202 && depth % 6 == 2;
 
     /// <summary>How many weights the convolutions hold: a file must hold as many before a network is built from it.</summary>
     internal static double CountWeights(int depth, double width, double inputs = 3)

@@ -14,7 +14,7 @@ namespace Tapegrad.Layers;
 public static class WideResNet
 {
     /// <summary>A WRN-depth-times for images [N, H, W, inputs].</summary>
-    /// <param name="depth">6n + 4: 10, 16, 22, 28, 40, ...</param>
+    /// <param name="depth">6n + 4: 10, 16, 22, 28, 40, ..., 1000.</param>
     /// <param name="times">How many times as wide as the narrowest one, of 16, 32 and 64 channels: the paper's k.</param>
     /// <param name="normalization">From a number of channels to the layer that normalizes them; null, or a function that gives
     /// null, for none. Convolutions then have a bias.</param>
@@ -24,7 +24,7 @@ public static class WideResNet
     public static Module Cifar(int depth, int times, Func<int, Module?>? normalization, int classes, int seed, int inputs = 3)
     {
         if (!IsDepth(depth))
-            throw new ArgumentOutOfRangeException(nameof(depth), depth, "the depth of a wide ResNet is 6n + 4: 10, 16, 22, 28, 40, ...");
+            throw new ArgumentOutOfRangeException(nameof(depth), depth, "the depth of a wide ResNet is 6n + 4: 10, 16, 22, 28, 40, ..., 1000");
         ArgumentOutOfRangeException.ThrowIfLessThan(times, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
@@ -67,7 +67,7 @@ public static class WideResNet
         architecture.Split('-') is [var depth, var times] && Normalizations.Number(depth, "wrn") is { } d && IsDepth(d)
             && Normalizations.Number(times, "") is { } k and <= int.MaxValue / 64 ? (d, k) : null;
 
-    private static bool IsDepth(int depth) => depth >= 10 && depth % 6 == 4;
+    private static bool IsDepth(int depth) => depth is >= 10 and <= 1000 && depth % 6 == 4;
 
     /// <summary>How many weights the convolutions hold: a file must hold as many before a network is built from it.</summary>
     internal static double CountWeights(int depth, double times, double inputs = 3)

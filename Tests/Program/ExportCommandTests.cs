@@ -29,6 +29,8 @@ public sealed class ExportCommandTests : IDisposable
         Assert.Equal(["Sub", "Div", "Conv"], OnnxText.Operators(other)[..3]);
         Assert.Equal([0.5f, 0.5f, 0.5f], OnnxText.Floats(OnnxText.Constant(other, "input_mean")));
         Assert.Equal(13, other.OpsetImport.Single().Version);
+        Assert.Contains(other.MetadataProps, pair => pair is { Key: "input_size", Value: "40x24" });
+        Assert.Contains(plain.MetadataProps, pair => pair is { Key: "input_size", Value: "32x32" });
 
         (ModelProto, Outcome) Export(string options)
         {
@@ -36,6 +38,15 @@ public sealed class ExportCommandTests : IDisposable
             Assert.True(outcome.ExitCode == 0, outcome.Error);
             return (ModelProto.Parser.ParseFrom(File.ReadAllBytes(program.PathOf("model.onnx"))), outcome);
         }
+    }
+
+    [Fact]
+    public void Weights_that_do_not_say_how_images_are_normalized_are_exported_with_a_word_about_it()
+    {
+        SavedModel.Create("resnet8", "group:8", classes: 10, seed: 1).Save(program.PathOf("bare.safetensors"));
+        var outcome = program.Run("export --weights bare.safetensors --out a.ONNX --size 24");
+        Assert.Equal(0, outcome.ExitCode);
+        Assert.Contains("the file does not say how, as the weights do not, float [N, 3, 24, 24]", outcome.Output);
     }
 
     [Fact]
@@ -48,6 +59,19 @@ public sealed class ExportCommandTests : IDisposable
         AssertRefused("--weights bare.safetensors --out a.onnx", "size", "--size 32x32");
         AssertRefused("--weights bare.safetensors --out a.onnx --size 32x32 --pixels", "input_mean");
         AssertRefused("--weights bare.safetensors --out nowhere/a.onnx --size 32x32", "nowhere", "folder");
+        Directory.CreateDirectory(program.PathOf("folder.onnx"));
+        AssertRefused("--weights bare.safetensors --out folder.onnx --size 32x32", "folder.onnx", "a folder");
+        var weights = File.ReadAllBytes(program.PathOf("bare.safetensors"));
+        AssertRefused("--weights bare.safetensors --out bare.safetensors --size 32x32", "bare.safetensors", ".onnx");
+        model.Save(program.PathOf("bare.onnx"));   // safetensors under another name
+        File.CreateSymbolicLink(program.PathOf("link.onnx"), program.PathOf("bare.onnx"));
+        File.CreateSymbolicLink(program.PathOf("here"), program.PathOf("."));
+        foreach (var same in (string[])["bare.onnx", "./bare.onnx", "link.onnx", "here/bare.onnx"])
+        {
+            AssertRefused($"--weights bare.onnx --out {same} --size 32x32", same, "read");
+            AssertRefused($"--weights {same} --out bare.onnx --size 32x32", "bare.onnx", "read");
+        }
+        Assert.Equal(weights, File.ReadAllBytes(program.PathOf("bare.onnx")));
         foreach (var size in (string[])["0x32", "32x", "x", "32x32x3", "-1", "3.5", "99999999", "ten"])
             AssertRefused($"--weights bare.safetensors --out a.onnx --size {size}", size, "height x width");
         model.Metadata["input_mean"] = "0.5,half,0.5";

@@ -305,7 +305,8 @@ public sealed class ModelsTests : IDisposable
     [InlineData("format_version", "2", "format_version is '2', and only 1 is known")]
     [InlineData("architecture", null, "does not say its architecture")]
     [InlineData("architecture", "resnet21", "architecture 'resnet21' is unknown")]
-    [InlineData("architecture", "resnet2147483642", "fewer than resnet2147483642")]
+    [InlineData("architecture", "resnet2147483642", "architecture 'resnet2147483642' is unknown")]
+    [InlineData("architecture", "resnet1202", "fewer than resnet1202")]
     [InlineData("architecture", "vgg", "fewer than vgg")]
     [InlineData("architecture", "resnet18", "fewer than resnet18")]
     [InlineData("architecture", "resnet14", "fewer than resnet14")]
@@ -350,8 +351,8 @@ public sealed class ModelsTests : IDisposable
     [Fact]
     public void ArchitecturesAreKnownByName()
     {
-        Assert.All((string[])["vgg", "resnet8", "resnet18", "resnet20", "resnet32", "resnet110"], name => Assert.True(SavedModel.IsKnown(name)));
-        string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet21", "resnet-20", "resnet 20", "resnet20 ", "alexnet"];
+        Assert.All((string[])["vgg", "resnet8", "resnet18", "resnet20", "resnet32", "resnet110", "resnet1202"], name => Assert.True(SavedModel.IsKnown(name)));
+        string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet21", "resnet-20", "resnet 20", "resnet20 ", "resnet1208", "alexnet"];
         Assert.All(unknown, name => Assert.False(SavedModel.IsKnown(name)));
         Assert.Contains("no architecture 'alexnet'", Assert.Throws<ArgumentException>(() => SavedModel.Create("alexnet", "none", 10, 1)).Message);
         Assert.Contains("vgg has neither", Assert.Throws<ArgumentException>(() => SavedModel.Create("vgg", "none", 10, 1, zeroGamma: true)).Message);

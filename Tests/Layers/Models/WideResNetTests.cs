@@ -113,7 +113,7 @@ public sealed class WideResNetTests : IDisposable
         var error = Assert.Throws<ShapeException>(() => WideResNet.Cifar(10, 1, channels => new GroupNorm(channels, GroupSpec.Count(channels == 32
             ? 5 : 4)), 10, 1));
         Assert.EndsWith("(in layer block2.layer.0.bn2)", error.Message);
-        Assert.All((string[])["wrn10-1", "wrn16-4", "wrn28-10", "wrn40-2"], name => Assert.True(SavedModel.IsKnown(name)));
+        Assert.All((string[])["wrn10-1", "wrn16-4", "wrn28-10", "wrn40-2", "wrn1000-1"], name => Assert.True(SavedModel.IsKnown(name)));
         Assert.All((string[])["wrn", "wrn16", "wrn16-", "wrn17-4", "wrn16-0", "wrn16-4-1", "WRN16-4", "wrn16--4", "wrn4-4", "wrn16-33554432"],
             name => Assert.False(SavedModel.IsKnown(name)));
     }
