@@ -1,50 +1,81 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// What stands behind a <see cref="Flatten"/>, and how many channels were flattened there. The channels are those of the last
-/// layer before it that has any, in the order of registration; of a layer of somebody else's nothing is assumed.
+/// Which parameters a <see cref="Flatten"/> gives another order in files. It makes one axis of positions and channels, in which here the channel is
+/// the faster index and in PyTorch the position:
+/// <code>
+/// feature  position * channels + channel  here        channel * positions + position  in PyTorch
+/// </code>
+/// The layers are walked in the order of registration, with what is known of the value that the next one takes: how many channels it has, if any
+/// layer said so, and whether it has been flattened. Of a layer of somebody else's nothing is assumed.
 /// </summary>
-internal static class FlattenedChannels
+internal sealed class FlattenedChannels
 {
+    private readonly Dictionary<Parameter, int> found = [];
+    private int? channels;
+    private bool isFlat;
+
+    private FlattenedChannels(int? inputChannels) => channels = inputChannels;
+
     /// <summary>The number of channels, for each parameter whose last axis in a file runs over the channels of several
     /// positions.</summary>
-    /// <exception cref="ArgumentException">It cannot be known.</exception>
+    /// <exception cref="ArgumentException">It cannot be known; or a normalization's groups would be of other features in PyTorch.</exception>
     public static IReadOnlyDictionary<Parameter, int> Of(Module module, int? inputChannels)
     {
-        var found = new Dictionary<Parameter, int>();
-        var (channels, flat) = (inputChannels, false);
-        foreach (var layer in module.Modules.Where(layer => layer.Children.Count == 0))
-        {
-            if (layer is Flatten) flat = true;
-            else if (flat && Features(layer) is { } features)
-            {
-                if (channels is not { } count || features % count != 0) throw new ArgumentException($"{layer.Path}: its {features} inputs "
-                    + $"stand behind a flatten, and {(channels is null ? "nothing before it says" : $"{channels} channels do not divide them;")} how many "
-                    + "channels were flattened. Give inputChannels, where it is the module's input that is flattened.");
-                if (features > count)
-                    foreach (var entry in layer.StateEntries.Where(entry => entry.FileShape.Rank > 0 && entry.FileShape[-1] == features
-                        && (layer is not Linear || entry.FileShape.Rank == 2))) found[entry.Parameter] = count;
-            }
-            else if (layer is Normalization normalization) channels = normalization.Channels;
-            if (Outputs(layer) is { } outputs) (channels, flat) = (outputs, false);
-            else if (layer.GetType().Assembly != typeof(Module).Assembly) (channels, flat) = (null, false);
-        }
-        return found;
+        var walk = new FlattenedChannels(inputChannels);
+        foreach (var layer in module.Modules.Where(layer => layer.Children.Count == 0)) walk.Pass(layer);
+        return walk.found;
     }
 
-    // How many features a layer takes that knows nothing of positions.
-    private static int? Features(Module layer) => layer switch
+    private void Pass(Module layer)
     {
-        Linear linear => linear.Weight.Shape[0],
-        Normalization normalization => normalization.Channels,
-        _ => null,
-    };
+        switch (layer)
+        {
+            case Flatten:
+                isFlat = true;
+                break;
+            case Linear linear:
+                if (isFlat && TakesPositions(linear, linear.Weight.Shape[0])) found[linear.Weight] = channels!.Value;   // the bias is of its outputs
+                Gives(linear.Weight.Shape[1]);
+                break;
+            case Normalization norm when isFlat:   // and they stay flattened
+                if (TakesPositions(norm, norm.Channels)) Reorder(norm);
+                break;
+            case Normalization norm:
+                channels = norm.Channels;
+                break;
+            case Conv2d conv:
+                Gives(conv.Weight.Shape[3]);
+                break;
+            case Conv1d conv:
+                Gives(conv.Weight.Shape[2]);
+                break;
+            case ConvTranspose2d conv:
+                Gives(conv.Weight.Shape[2] * conv.Groups);
+                break;
+            default:
+                if (layer.GetType().Assembly != typeof(Module).Assembly) Gives(null);
+                break;
+        }
+    }
 
-    // How many channels a layer gives; null where as many as it takes. A normalization of flattened features leaves them flattened.
-    private static int? Outputs(Module layer) => layer switch
+    private void Gives(int? outputs) => (channels, isFlat) = (outputs, false);
+
+    // Whether the features of a flattened value are more than the channels of one position.
+    private bool TakesPositions(Module layer, int features)
     {
-        Conv2d or Conv1d or Linear => layer.StateEntries.First().Parameter.Shape[-1],
-        ConvTranspose2d transpose => transpose.Weight.Shape[2] * transpose.Groups,
-        _ => null,
-    };
+        if (channels is not { } count || features % count != 0)
+            throw new ArgumentException($"{layer.Path}: its {features} inputs stand behind a flatten, and "
+                + $"{(channels is null ? "nothing before it says" : $"{channels} channels do not divide them;")} how many channels were flattened. Give "
+                + "inputChannels, where it is the module's input that is flattened.");
+        return features > count;
+    }
+
+    private void Reorder(Normalization norm)
+    {
+        if (channels > 1 && norm.S.Groups > 1 && norm.S.Groups < norm.Channels)
+            throw new ArgumentException($"{norm.Path}: its {norm.S.Groups} groups stand behind a flatten, where the neighbours that share a mean are other "
+                + "features here than in PyTorch: no order of its weights makes both compute the same.");
+        foreach (var entry in norm.StateEntries.Where(entry => entry.FileShape == new Shape(norm.Channels))) found[entry.Parameter] = channels!.Value;
+    }
 }

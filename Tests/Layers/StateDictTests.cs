@@ -140,6 +140,53 @@ public sealed class StateDictTests : IDisposable
         Assert.Equal(Enumerable.Range(0, 24).Select(i => (double)(4 * (i % 6) + i / 6)), model.State[1].Value.ToDoubles());
     }
 
+    // A convolution of [N, C, positions, 1], PyTorch's flatten, a normalization and a linear layer with the weights in the file, computed in PyTorch's
+    // order of axes: the same, or refused because the sets of features would be others.
+    [Fact]
+    public void WhatStandsBehindAFlattenComputesInPyTorchWhatItDoesHere()
+    {
+        foreach (var channels in (int[])[1, 2, 3, 4])
+            foreach (var positions in (int[])[1, 2, 3])
+                foreach (var groups in Enumerable.Range(1, channels * positions).Where(groups => channels * positions % groups == 0))
+                    foreach (var shared in (bool[])[false, true])
+                        Check(channels, positions, groups, shared);
+
+        void Check(int channels, int positions, int groups, bool batch)
+        {
+            var (random, features) = (new RandomSource(1), channels * positions);
+            Tensor Any(params int[] shape) => Tensor.Normal(new Shape(shape), random = random.Split(1));
+            Tapegrad.Layers.Normalization norm = batch && groups == features ? new BatchNorm(features) : new GroupNorm(features, GroupSpec.Count(groups));
+            foreach (var parameter in norm.State) parameter.Value = Any(features).Square();
+            var model = new Sequential(("conv", new Conv2d(2, channels, 1, random)), ("flatten", new Flatten()), ("norm", norm), ("relu", new Relu()),
+                ("fc", new Linear(features, 3, random)));
+            if (groups > 1 && groups < features && positions > 1 && channels > 1)
+            {
+                Assert.Contains($"norm: its {groups} groups", Assert.Throws<ArgumentException>(() => StateDict.Save(model, FilePath)).Message);
+                return;
+            }
+            StateDict.Save(model, FilePath);
+            var read = ArrayFile.Read(FilePath).ToDictionary(array => array.Name, array => Tensor.From(array.ToDoubles(), array.Shape));
+            var x = Any(4, positions, 1, 2);
+            var flat = model.Children[0].Apply(x).Permute(0, 3, 1, 2).Reshape(4, features);
+            foreach (var parameter in norm.State) parameter.Value = read[parameter.Name];   // of these features: [N, C] has one order
+            var there = norm.Apply(flat).Relu().MatrixProduct(read["fc.weight"].Permute(1, 0)) + read["fc.bias"];
+            foreach (var parameter in model.State) parameter.Value = parameter.Value * 0;
+            StateDict.Load(model, FilePath);
+            Assert.All(model.Apply(x).ToDoubles().Zip(there.ToDoubles()), pair => Assert.Equal(pair.Second, pair.First, 1e-4));
+        }
+    }
+
+    // It keeps its input's shape, whoever wrote it.
+    private sealed class OwnNorm(int channels) : Tapegrad.Layers.Normalization(channels, new Sharing(Batch: false, Positions: true, Groups: 1));
+
+    [Fact]
+    public void BehindAFlattenANormalizationOfSomebodyElsesIsTurnedToo()
+    {
+        Module model = new Sequential(new Conv2d(3, 2, 1, new RandomSource(1)), new Flatten(), new OwnNorm(12), new Linear(12, 1, new RandomSource(1)));
+        StateDict.Save(model, FilePath);
+        Assert.Equal(["2.weight", "2.bias", "3.weight"], StateDict.Load(model, FilePath).Turned);
+    }
+
     [Fact]
     public void AFlattenedInputNeedsItsChannels()
     {
