@@ -39,6 +39,20 @@ internal sealed partial class Disk : IDisk
 
     public void Delete(string path) => File.Delete(path);
 
+    /// <summary>
+    /// Whether something is there that is no file: a pipe or a device, which a rename would replace as if it were one. .NET does not tell, but only
+    /// files can be flushed; opened so, a pipe does not wait for its other end.
+    /// </summary>
+    public static bool IsSpecial(string path)
+    {
+        if (OperatingSystem.IsWindows()) return false;   // there they have names of their own, in no folder
+        var file = Open(path, OperatingSystem.IsLinux() ? 0x800 : 4);   // O_RDONLY | O_NONBLOCK
+        if (file < 0) return false;   // nothing is there, or nothing that may be read
+        var isSpecial = Synchronize(file) != 0 && Marshal.GetLastPInvokeError() == NotForThisFile;
+        _ = Close(file);
+        return isSpecial;
+    }
+
     // .NET does not open folders. Windows has no such call: its file systems keep a journal of names.
     public void FlushFolder(string path)
     {
@@ -51,7 +65,7 @@ internal sealed partial class Disk : IDisk
         if (failed) throw new IOException($"{path}: the folder cannot be flushed to the disk: {why}.");
     }
 
-    private const int NotForThisFile = 22;   // EINVAL: some file systems, those over a network for instance, cannot flush a folder
+    private const int NotForThisFile = 22;   // EINVAL: pipes and devices, and on some file systems, over a network for instance, folders
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);

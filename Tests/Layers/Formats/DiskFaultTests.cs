@@ -89,6 +89,103 @@ public sealed class DiskFaultTests : IDisposable
         if (disk is null) File.SetUnixFileMode(place, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
+    // The machine's disk, but for what fails on it.
+    private sealed class FailingDisk(Exception? atFlush = null, Exception? atFolder = null, Exception? atDelete = null) : IDisk
+    {
+        public Stream Create(string path) => Disk.Own.Create(path);
+
+        public void Flush(Stream file) => Do(atFlush, () => Disk.Own.Flush(file));
+
+        public void Move(string from, string to) => Disk.Own.Move(from, to);
+
+        public void FlushFolder(string path) => Do(atFolder, () => Disk.Own.FlushFolder(path));
+
+        public IEnumerable<string> List(string folder) => Disk.Own.List(folder);
+
+        public void Delete(string path) => Do(atDelete, () => Disk.Own.Delete(path));
+
+        private static void Do(Exception? error, Action action)
+        {
+            if (error is not null) throw error;
+            action();
+        }
+    }
+
+    [Fact]
+    public void TheFirstErrorIsTheOneThatIsTold()
+    {
+        var path = Path.Combine(folder, "file");
+        var disk = new FailingDisk(atFlush: new IOException("No space left."), atDelete: new UnauthorizedAccessException("Denied."));
+        var error = Assert.Throws<IOException>(() => AtomicFile.Write(path, stream => stream.WriteByte(1), disk));
+        Assert.StartsWith($"{path}: cannot be written: No space left.", error.Message);
+        Assert.False(File.Exists(path));
+    }
+
+    [Fact]
+    public void AFileIsSaidToBeWrittenWhereItIs()
+    {
+        var path = Path.Combine(folder, "file");
+        File.WriteAllText(path, "old");
+        var error = Assert.Throws<IOException>(() => AtomicFile.Write(path, stream => stream.WriteByte(1), new FailingDisk(atFolder: new IOException("Gone."))));
+        Assert.StartsWith($"{path}: is written, but may be lost with the power: Gone.", error.Message);
+        Assert.Equal([1], File.ReadAllBytes(path));
+        Assert.Equal([path], Directory.GetFileSystemEntries(folder));
+    }
+
+    [Fact]
+    public void WhatIsNoFileIsNotReplaced()
+    {
+        if (OperatingSystem.IsWindows()) return;   // there such things have names of their own
+        var (pipe, link, file) = (Path.Combine(folder, "pipe"), Path.Combine(folder, "link"), Path.Combine(folder, "empty"));
+        using (var made = Process.Start("mkfifo", pipe)) made.WaitForExit();
+        File.CreateSymbolicLink(link, "/dev/null");
+        foreach (var path in (string[])[pipe, link])
+        {
+            var error = Assert.Throws<IOException>(() => AtomicFile.Write(path, stream => stream.WriteByte(1)));
+            Assert.StartsWith($"{path}: cannot be written: it is a pipe or a device", error.Message);
+        }
+        Assert.Equal([link, pipe], Directory.GetFileSystemEntries(folder).Order());
+        Assert.Equal("/dev/null", new FileInfo(link).LinkTarget);
+        File.WriteAllBytes(file, []);
+        AtomicFile.Write(file, stream => stream.WriteByte(1));
+        Assert.Equal([1], File.ReadAllBytes(file));
+    }
+
+    // Linux counts the bytes that a thread removed before they came to the disk: none where they were flushed to it.
+    [Fact]
+    public void WhatIsFlushedIsOnTheDisk()
+    {
+        if (!OperatingSystem.IsLinux()) return;
+        if (Lost(flushed: false) < 1_000_000) return;   // a disk in memory, or one that was faster
+        Assert.Equal(0, Lost(flushed: true));
+
+        long Lost(bool flushed)
+        {
+            var path = Path.Combine(folder, "file");
+            using (var stream = Disk.Own.Create(path))
+            {
+                stream.Write(new byte[1_000_000]);
+                stream.Flush();
+                if (flushed) Disk.Own.Flush(stream);
+            }
+            var before = Cancelled();
+            File.Delete(path);
+            return Cancelled() - before;
+        }
+
+        static long Cancelled() => long.Parse(File.ReadLines("/proc/thread-self/io").Single(line => line.StartsWith("cancelled")).Split(' ')[1]);
+    }
+
+    // That a folder's names come to the disk nothing tells but a loss of power; that the system was asked, its refusal does.
+    [Fact]
+    public void AFolderThatCannotBeFlushedIsNamed()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        var missing = Path.Combine(folder, "missing");
+        Assert.StartsWith($"{missing}: the folder cannot be opened: ", Assert.Throws<IOException>(() => Disk.Own.FlushFolder(missing)).Message);
+        Disk.Own.FlushFolder(folder);
+    }
+
     [Fact]
     public void AFileThatShrinksWhileItIsReadIsRefused()
     {
