@@ -35,7 +35,7 @@ public sealed partial class Checkpoints
         (this.folder, this.keep, this.disk) = (folder, keep, disk);
     }
 
-    [GeneratedRegex("^checkpoint-([0-9]{9,18})[.]safetensors$")]
+    [GeneratedRegex("^checkpoint-([0-9]{9}|[1-9][0-9]{9,17})[.]safetensors$")]
     private static partial Regex NamePattern();
 
     /// <summary>Writes a checkpoint, and removes those that are too old.</summary>

@@ -35,7 +35,7 @@ public sealed record NamedArray(string Name, Shape Shape, Array Values)
             if (!IsName(name))
                 throw new ArgumentException($"'{shown}' cannot name a tensor in a file: a name is not empty and holds no control characters.");
             if (!names.Add(name)) throw new ArgumentException($"the name '{shown}' is given to two tensors.");
-            if (values.Rank != 1 || Numbers.SizeOf(values) == 0)
+            if (Numbers.SizeOf(values) == 0)
                 throw new ArgumentException($"the tensor '{shown}' is of {values.GetType().Name}, which is none of the types that files hold.");
             if (values.Length != shape.Count)
                 throw new ArgumentException($"the tensor '{shown}' has the shape {shape} and {values.Length} values.");

@@ -10,14 +10,15 @@ internal static class Numbers
     private const int PieceBytes = 1 << 18;   // a multiple of the size of every type
 
     /// <summary>The number of bytes of one element; 0 for an array that no file holds.</summary>
-    public static int SizeOf(Array values) => values switch
+    public static int SizeOf(Array values) => Sizes.GetValueOrDefault(values.GetType());
+
+    // By exact type: to a pattern an array of an enumeration is one of its numbers.
+    private static readonly Dictionary<Type, int> Sizes = new()
     {
-        // Patterns match the signed and the unsigned array of a size alike, which is no harm here.
-        bool[] or byte[] or sbyte[] => 1,
-        ushort[] or short[] or Half[] => 2,
-        uint[] or int[] or float[] => 4,
-        ulong[] or long[] or double[] => 8,
-        _ => 0,
+        [typeof(bool[])] = 1, [typeof(byte[])] = 1, [typeof(sbyte[])] = 1,
+        [typeof(ushort[])] = 2, [typeof(short[])] = 2, [typeof(Half[])] = 2,
+        [typeof(uint[])] = 4, [typeof(int[])] = 4, [typeof(float[])] = 4,
+        [typeof(ulong[])] = 8, [typeof(long[])] = 8, [typeof(double[])] = 8,
     };
 
     /// <summary>Fills an array from a stream.</summary>
@@ -35,7 +36,7 @@ internal static class Numbers
             var piece = Piece(values, start, size);
             stream.ReadExactly(piece);
             seen?.Invoke(piece);
-            if (littleEndian != BitConverter.IsLittleEndian) Turn(piece, size);
+            if (littleEndian != BitConverter.IsLittleEndian) ReverseBytes(piece, size);
             if (values is not bool[] || piece.IndexOfAnyExcept<byte>(0, 1) is not (>= 0 and var at)) continue;
             piece.Clear();   // no other bit pattern is a bool
             return start + at;
@@ -47,15 +48,15 @@ internal static class Numbers
     public static void Write(Array values, Action<ReadOnlySpan<byte>> target)
     {
         var size = SizeOf(values);
-        var turned = BitConverter.IsLittleEndian ? [] : new byte[PieceBytes];
+        var reversed = BitConverter.IsLittleEndian ? [] : new byte[PieceBytes];
         for (var start = 0; start < values.Length; start += PieceBytes / size)
         {
             var piece = Piece(values, start, size);
             if (!BitConverter.IsLittleEndian)
             {
-                piece.CopyTo(turned);
-                piece = turned.AsSpan(0, piece.Length);
-                Turn(piece, size);
+                piece.CopyTo(reversed);
+                piece = reversed.AsSpan(0, piece.Length);
+                ReverseBytes(piece, size);
             }
             target(piece);
         }
@@ -91,7 +92,7 @@ internal static class Numbers
         return MemoryMarshal.CreateSpan(ref Unsafe.AddByteOffset(ref MemoryMarshal.GetArrayDataReference(values), (nint)start * size), count * size);
     }
 
-    private static void Turn(Span<byte> bytes, int size)
+    private static void ReverseBytes(Span<byte> bytes, int size)
     {
         for (; !bytes.IsEmpty; bytes = bytes[size..]) bytes[..size].Reverse();
     }

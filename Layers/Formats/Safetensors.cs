@@ -67,12 +67,14 @@ public sealed class SafetensorsFile : IDisposable
 {
     private readonly string path;
     private readonly FileStream stream;
+    private readonly HashSet<SafetensorsEntry> own;
 
     private SafetensorsFile(string path, FileStream stream)
     {
         this.path = path;
         this.stream = stream;
         (Entries, Metadata) = SafetensorsHeader.Read(path, stream);
+        own = [.. Entries];
     }
 
     /// <summary>The tensors, in the order of their bytes.</summary>
@@ -106,7 +108,7 @@ public sealed class SafetensorsFile : IDisposable
     /// <exception cref="IOException">The file cannot be read, or has been cut short since it was opened.</exception>
     public Array Read(SafetensorsEntry entry)
     {
-        if (!Entries.Contains(entry)) throw new ArgumentException($"{path}: the tensor '{entry.Name}' is not an entry of this file.", nameof(entry));
+        if (!own.Contains(entry)) throw new ArgumentException($"{path}: the tensor '{entry.Name}' is not an entry of this file.", nameof(entry));
         var values = NewArray(entry.Type, entry.Shape.Count);
         using var hash = entry.Sha256 is null ? null : IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         int wrong;

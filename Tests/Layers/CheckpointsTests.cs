@@ -61,6 +61,19 @@ public sealed class CheckpointsTests : IDisposable
         Assert.Empty(Files);
     }
 
+    [Fact]
+    public void A_name_tells_its_step_however_long_it_is()
+    {
+        var checkpoints = new Checkpoints(folder, keep: 1);
+        for (var step = 1L; step < 1_000_000_000_000_000_000; step *= 10)
+            foreach (var near in (long[])[step - 1, step])
+            {
+                checkpoints.Save(near, Values, new Dictionary<string, string>());
+                Assert.Equal(near, checkpoints.Newest()!.Step);
+                Assert.Single(Files);
+            }
+    }
+
     // At every step that a disk makes, for one checkpoint kept and for more.
     [Theory]
     [InlineData(1)]
@@ -146,7 +159,7 @@ public sealed class CheckpointsTests : IDisposable
     [Fact]
     public void Other_files_are_left_alone()
     {
-        string[] others = ["model.safetensors", "checkpoint-1.safetensors", "checkpoint-000000001.safetensors.old", ".hidden", "my-checkpoint-000000001.safetensors"];
+        string[] others = ["model.safetensors", "checkpoint-1.safetensors", "checkpoint-000000000007.safetensors", "checkpoint-000000001.safetensors.old", ".hidden", "my-checkpoint-000000001.safetensors"];
         foreach (var name in others) File.WriteAllText(Path.Combine(folder, name), "not mine");
         var checkpoints = new Checkpoints(folder, keep: 1);
         Assert.Null(Load(checkpoints));

@@ -158,6 +158,16 @@ public sealed class SafetensorsTests : IDisposable
         Assert.Equal([7f], file.ReadFloats(file.Entries[0]));
     }
 
+    // Where each tensor is looked for among all of them, this takes a minute.
+    [Fact]
+    public void ManyTensorsAreReadAsFastAsTheyAreWritten()
+    {
+        SafetensorsFile.Write(FilePath, [.. Enumerable.Range(0, 100_000).Select(i => new NamedArray($"{i}", new Shape(0), Array.Empty<float>()))]);
+        using var file = SafetensorsFile.Open(FilePath);
+        Assert.Equal(100_000, file.Entries.Count);
+        Assert.All(file.Entries, entry => Assert.Empty(file.Read(entry)));
+    }
+
     // ---- types ---------------------------------------------------------------------------------------------------------------------------
 
     // Each number's bytes by hand: 1.5 = 3E00 in half precision and 3FC0 in bfloat16, -2 = C000 in both.
@@ -286,6 +296,8 @@ public sealed class SafetensorsTests : IDisposable
         Fails("'a' is of String[], which is none of the types", [one with { Values = new[] { "" } }]);
         Fails("'a' is of Single[,], which is none of the types", [one with { Values = new float[1, 1] }]);
         Fails("'a' is of Char[], which is none of the types", [one with { Values = new char[1] }]);
+        Fails("'a' is of DayOfWeek[], which is none of the types", [one with { Values = new DayOfWeek[1] }]);   // an int[], to a pattern
+        Fails("'a' is of ConsoleModifiers[,], which is none of the types", [one with { Values = new ConsoleModifiers[1, 1] }]);
         Fails("'sha256:a' is reserved", [one], new() { ["sha256:a"] = "" });
         var inTheMiddle = Assert.Throws<IOException>(() => AtomicFile.Write(FilePath, stream =>
         {
