@@ -47,6 +47,8 @@ internal static class ConvertCommand
 
     private static void Import(ParseResult options, string name, string from, string to)
     {
+        if (to.EndsWith(".npy", StringComparison.OrdinalIgnoreCase))
+            throw new UserError($"--to {to}: a .npy file holds one array, and a network has many. Name a .safetensors or a .npz file.");
         var model = SavedModel.Create(name, options.GetValue(Norm)!, options.GetValue(Classes), seed: 0, inputs: options.GetValue(Channels));
         Console.WriteLine(StateDict.Load(model, from));
         if (to.EndsWith(".npz", StringComparison.OrdinalIgnoreCase)) StateDict.Save(model, to);

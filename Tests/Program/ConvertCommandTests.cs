@@ -53,7 +53,9 @@ public sealed class ConvertCommandTests : IDisposable
         AssertRefused("convert --from model.safetensors --to a.npy", "one array, and there are");
         AssertRefused("convert --from model.safetensors --to a.npz --model resnet9", "no architecture 'resnet9'");
         AssertRefused("convert --from model.safetensors --to a.npz --model resnet8 --norm batch --channels 1", "of another shape: 2 (fc.weight [7, 64] (here [10, 64])");
-        Assert.False(File.Exists(program.PathOf("a.npz")));
+        StateDict.Save(Trained(), program.PathOf("own.npz"));
+        AssertRefused("convert --from own.npz --to a.NPY --model resnet8 --norm batch --classes 7 --channels 1", "--to a.NPY", "one array");
+        Assert.False(File.Exists(program.PathOf("a.npz")) || File.Exists(program.PathOf("a.NPY")));
 
         void AssertRefused(string arguments, params string[] words)
         {
