@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Tapegrad.Layers;
+using Tapegrad.Layers.Formats;
 using Tapegrad.Optimizers;
 
 namespace Tapegrad.Examples.Cifar10;
@@ -27,6 +28,7 @@ internal sealed class RunFolder : IDisposable
             throw new UserError($"{option}: the folder '{path}' cannot be written, or another program is training in it: {e.Message}");
         }
         Checkpoints = new Checkpoints(path);
+        AtomicFile.RemoveSiblings(path, WeightsName);   // whoever wrote them is dead, or this folder would be in use
     }
 
     /// <summary>Makes the folder of a new run ready, before any work is done.</summary>
