@@ -38,7 +38,7 @@ public sealed class LearningRate
         double warmup = 0) =>
         WarmUp(rate, steps, warmup, (step, _) => rate * Math.Pow(factor, milestones.Count(m => m <= step)));
 
-    /// <summary>Half a cosine from the rate down to 0 at the last step (Loshchilov and Hutter, 2017).</summary>
+    /// <summary>Half a cosine from the rate down to 0, which it would reach one step after the last (Loshchilov and Hutter, 2017).</summary>
     /// <param name="rate">The highest rate.</param>
     /// <param name="steps">All steps of the run.</param>
     /// <param name="warmup">The share of the steps, from 0 to 1, in which the rate rises.</param>

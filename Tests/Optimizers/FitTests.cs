@@ -79,6 +79,26 @@ public sealed class FitTests
     }
 
     [Fact]
+    public void An_epochs_learning_rate_is_that_of_its_last_step()
+    {
+        for (var together = 1; together <= 5; together++)
+        {
+            var (model, epochs) = (Model(), 0);
+            var sgd = Sgd(model);
+            new Fit(model.Apply, sgd, Rate)
+            {
+                Accumulate = together,
+                AfterEpoch = epoch =>
+                {
+                    Assert.Equal(Rate[Math.Max(0, (int)sgd.Counters[0] - 1)], epoch.LearningRate);   // of the first one, where none was taken yet
+                    return ++epochs < 4;
+                },
+            }.Run(Data.Train, null, epochs: 4, batchSize: 16, seed: 3);   // 3 batches an epoch
+            Assert.Equal(4, epochs);
+        }
+    }
+
+    [Fact]
     public void Batches_that_do_not_make_a_step_change_nothing()
     {
         var model = Model();
