@@ -15,6 +15,9 @@ internal sealed class Display(int epochs, string heldApart)
     private ProgressTask? bar;
     private int barEpoch;
 
+    /// <summary>How many there are of something: "1 thread", "2 threads".</summary>
+    public static string Count(int number, string what) => Invariant($"{number} {what}{(number == 1 ? "" : "s")}");
+
     /// <summary>Runs the training with the display open.</summary>
     public bool Show(Func<bool> training)
     {

@@ -33,7 +33,8 @@ internal static class ProfileCommand
         var profile = StepProfile.Fastest(TrainCommand.Create(architecture, normalization, classes: 10, seed: 1), batch, steps);
         var ceiling = Ceiling.Measure(0.3);
 
-        Console.WriteLine($"{architecture} with {normalization} normalization, {batch} images of 32x32, {Workers.Threads} threads");
+        Console.WriteLine($"{architecture} with {normalization} normalization, {Display.Count(batch, "image")} of 32x32,"
+            + $" {Display.Count(Workers.Threads, "thread")}");
         Console.WriteLine(Invariant($"the fastest of {steps} steps: {Milliseconds(profile.Seconds)} ms, {batch / profile.Seconds:F0} images/s"));
         Console.WriteLine(Invariant($"memory: at most {profile.PeakBytes / 1e6:F0} MB beside the parameters"));
         Console.WriteLine(Invariant($"the machine: {ceiling.GigaflopsPerSecond:F0} GF/s of fused multiply-adds, ")

@@ -12,9 +12,12 @@ namespace Tapegrad.Examples.Cifar10;
 /// <param name="Data">The folder of the images; null for Shapes10.</param>
 /// <param name="Images">A hash of all images and labels: on others it would be another run.</param>
 /// <param name="Place">How far it has come.</param>
-/// <param name="Best">The best accuracy of an epoch until now, on the images that choose the weights; null before the first.</param>
+/// <param name="BestValidation">The best accuracy of an epoch until now, on the images that choose the weights; null before the first, and
+/// without such images.</param>
+/// <param name="TestAccuracy">Without such images, that of the last epoch on the test images.</param>
 /// <param name="Metrics">What metrics.jsonl holds of the epochs before.</param>
-internal sealed record SavedRun(string[] Options, string? Data, string Images, Position Place, double? Best, string Metrics)
+internal sealed record SavedRun(string[] Options, string? Data, string Images, Position Place, double? BestValidation, double? TestAccuracy,
+    string Metrics)
 {
     private const string Key = "run";
 

@@ -1,10 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using Tapegrad.Datasets;
 using Tapegrad.Devices;
 using Tapegrad.Layers;
-using Tapegrad.Optimizers;
 using static Tapegrad.Examples.Cifar10.TrainOptions;
 
 namespace Tapegrad.Examples.Cifar10;
@@ -37,14 +35,15 @@ internal static class TrainCommand
     {
         T Get<T>(Option<T> option) => options.GetValue(option)!;
         var images = Images.Find(options, Get(Data), shapes: false);
-        var model = Create(options, images.Train);
-        var rate = RateOf(options, images.Train);
+        Recipe.RefuseIdle(options, images.Train);
+        var recipe = new Recipe(options, images.Train);
+        var model = recipe.CreateModel();
         using var folder = RunFolder.Create(Get(Out), $"{Get(Model)}-{Get(Norm).Replace(':', '-')}", Get(Overwrite));
         Console.WriteLine($"{Get(Model)} with {Get(Norm)} normalization,"
             + $" {model.Parameters.Sum(p => (long)p.Count).ToString("N0", CultureInfo.InvariantCulture)} parameters, "
-            + $"on {images.Train.Count} images of {images.Train.Name}: {Get(Epochs)} epochs of {images.Train.BatchesPerEpoch(Get(BatchSize))} steps,"
-            + $" {Workers.Threads} threads, weights to {folder.WeightsPath}");
-        return new TrainingRun(options, images, model, rate, folder, Get(CheckpointEvery)).Run(from: null);
+            + $"on {images.Train.Count} images of {images.Train.Name}: {Display.Count(recipe.Epochs, "epoch")} of"
+            + $" {Display.Count(images.Train.BatchesPerEpoch(recipe.BatchSize), "step")}, {Display.Count(Workers.Threads, "thread")}, weights to {folder.WeightsPath}");
+        return new TrainingRun(recipe, images, model, folder, Get(CheckpointEvery)).Run(from: null);
     }
 
     private static int GoOn(ParseResult given, string path)
@@ -58,19 +57,12 @@ internal static class TrainCommand
         if (images.Hash != run.Images)
             throw new UserError($"--resume {path}: the images in {images.Folder ?? "Shapes10"} are not those that the run began with. Give their folder"
                 + " with --data.");
-        var model = Create(options, images.Train);
-        var (epochs, steps) = (options.GetValue(Epochs), images.Train.BatchesPerEpoch(options.GetValue(BatchSize)));
-        Console.WriteLine(run.Place.Epoch > epochs ? $"{path} is at its end already, after {epochs} epochs"
-            : $"{path} goes on in epoch {run.Place.Epoch} of {epochs}, after {run.Place.Batch} of {steps} steps, {Workers.Threads} threads");
-        return new TrainingRun(options, images, model, RateOf(options, images.Train), folder, given.GetValue(CheckpointEvery)).Run((checkpoint, run));
-    }
-
-    private static Module Create(ParseResult options, ImageDataset train)
-    {
-        var model = Create(options.GetValue(Model)!, options.GetValue(Norm)!, train.Classes, options.GetValue(Seed), options.GetValue(ZeroGamma),
-            train.Channels);
-        InputStatistics.Write(model, train);
-        return model;
+        var recipe = new Recipe(options, images.Train);
+        var model = recipe.CreateModel();
+        var (epochs, steps) = (recipe.Epochs, images.Train.BatchesPerEpoch(recipe.BatchSize));
+        Console.WriteLine(run.Place.Epoch > epochs ? $"{path} is at its end already, after {Display.Count(epochs, "epoch")}"
+            : $"{path} goes on in epoch {run.Place.Epoch} of {epochs}, after {run.Place.Batch} of {steps} steps, {Display.Count(Workers.Threads, "thread")}");
+        return new TrainingRun(recipe, images, model, folder, given.GetValue(CheckpointEvery)).Run((checkpoint, run));
     }
 
     public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false, int inputs = 3)
@@ -83,24 +75,5 @@ internal static class TrainCommand
         {
             throw new UserError($"--model {architecture} --norm {normalization}: {e.Message}");
         }
-    }
-
-    private static LearningRate RateOf(ParseResult options, ImageDataset train)
-    {
-        T Get<T>(Option<T> option) => options.GetValue(option)!;
-        var (schedule, rate, batches, together, epochs, warmup) =
-            (Get(Schedule), Get(Rate), train.BatchesPerEpoch(Get(BatchSize)), Get(Accumulate), Get(Epochs), Get(Warmup));
-        if ((long)batches * epochs < together)
-            throw new UserError($"--accumulate {together}: {epochs} epochs have only {(long)batches * epochs} batches, not one whole step.");
-        if ((long)batches * epochs > int.MaxValue)
-            throw new UserError($"--epochs {epochs}: so many epochs of {batches} steps are more steps than can be counted.");
-        var steps = batches * epochs / together;
-        if (schedule == "constant") return LearningRate.Constant(rate, steps, warmup);
-        if (schedule == "cosine") return LearningRate.Cosine(rate, steps, warmup);
-        if (schedule == "one-cycle") return LearningRate.OneCycle(rate, steps);
-        int[] milestones = [.. schedule["multistep:".Length..].Split(',').Select(epoch => int.Parse(epoch, CultureInfo.InvariantCulture))];
-        if (milestones.Zip(milestones[1..]).Any(pair => pair.First >= pair.Second) || milestones[^1] >= epochs)
-            throw new UserError($"--schedule {schedule}: the epochs must rise and lie before the last one, {epochs}.");
-        return LearningRate.MultiStep(rate, [.. milestones.Select(epoch => epoch * batches / together)], steps: steps, warmup: warmup);
     }
 }

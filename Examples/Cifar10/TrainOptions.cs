@@ -40,7 +40,7 @@ internal static partial class TrainOptions
         Options.Number("--warmup", "share of the steps in which the rate rises", 0.05, 0, 1);
     public static readonly Option<double> Momentum = Options.Number("--momentum", "of sgd", 0.9, 0, 0.999999);
     public static readonly Option<double> WeightDecay =
-        Options.Number("--weight-decay", "added to every gradient, times the parameter", 5e-4, 0, 1e6);
+        Options.Number("--weight-decay", "share of a parameter that is added to its gradient; adamw takes it, times the rate, from the parameter", 5e-4, 0, 1e6);
     public static readonly Option<string> Decayed = Options.Choice("--decay",
         "what decays: every parameter, or the weights of convolutions and linear layers", "all", name => name is "all" or "weights", "all|weights");
     public static readonly Option<bool> ZeroGamma =

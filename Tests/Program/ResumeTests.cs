@@ -52,7 +52,7 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
             // From the moment that it knows what to do, or any time before.
             var last = "";
             if (random.Next(8) > 0)
-                while (!last.Contains(" threads") && await process.StandardOutput.ReadLineAsync() is { } line) last = line;
+                while (!last.Contains(" thread") && await process.StandardOutput.ReadLineAsync() is { } line) last = line;
             var dies = killed < kills && !process.WaitForExit(random.Next(random.Next(8) == 0 ? 1500 : 300));
             if (dies) process.Kill();
             last = last + "\n" + await process.StandardOutput.ReadToEndAsync();
@@ -133,14 +133,35 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         Directory.Move(black, moved);
         Assert.Contains(black, program.Run("--resume run").Error);
         AssertGood(program.Run($"--resume run --data {moved}"));
-        using (var file = File.OpenWrite(Path.Combine(moved, "data_batch_1.bin")))
+        foreach (var at in (int[])[0, 1000])   // the label, and a pixel, of one of the images that are used
         {
-            file.Position = 100 * 3073 + 1000;   // one pixel of one of the images that are used
-            file.WriteByte(1);
+            Write(1);
+            var refused = program.Run($"--resume run --data {moved}");
+            Assert.Equal(1, refused.ExitCode);
+            Assert.Contains("not those that the run began with", refused.Error);
+            Write(0);
+            AssertGood(program.Run($"--resume run --data {moved}"));
+
+            void Write(byte value)
+            {
+                using var file = File.OpenWrite(Path.Combine(moved, "data_batch_1.bin"));
+                file.Position = 100 * 3073 + at;
+                file.WriteByte(value);
+            }
         }
-        var refused = program.Run($"--resume run --data {moved}");
-        Assert.Equal(1, refused.ExitCode);
-        Assert.Contains("not those that the run began with", refused.Error);
+    }
+
+    [Theory]
+    [InlineData("--resume run")]
+    [InlineData($"{Cifar10Program.Short} --out run --overwrite")]
+    public void What_a_killed_process_left_behind_is_removed(string options)
+    {
+        AssertGood(program.Run($"{Cifar10Program.Short} --out run"));
+        var files = Directory.EnumerateFiles(program.PathOf("run")).Select(Path.GetFileName).ToHashSet();
+        foreach (var name in (string[])[".model.safetensors.abcdefgh.ijk", ".checkpoint-000000002.safetensors.abcdefgh.ijk", ".another"])
+            File.WriteAllText(program.PathOf("run", name), "half");
+        AssertGood(program.Run(options));
+        Assert.Equal([.. files, ".another"], Directory.EnumerateFiles(program.PathOf("run")).Select(Path.GetFileName).ToHashSet());
     }
 
     [Fact]

@@ -1,0 +1,177 @@
+using System.CommandLine;
+using Tapegrad.Datasets;
+using Tapegrad.Datasets.Images;
+using Tapegrad.Examples.Cifar10;
+using Tapegrad.Layers;
+using Tapegrad.Optimizers;
+using Xunit;
+
+namespace Tapegrad.Tests.Program;
+
+/// <summary>What 'train' computes, against the same run written out from the parts of the library: the same weights, bit for bit.</summary>
+public sealed class RecipeTests : IDisposable
+{
+    private readonly Cifar10Program program = new();
+
+    public void Dispose() => program.Dispose();
+
+    // Every option, so that what a recipe below leaves out is no default. On 80 images an epoch has 5 batches.
+    private static readonly Dictionary<string, string> Plain = new()
+    {
+        ["--model"] = "resnet8", ["--norm"] = "batch", ["--epochs"] = "2", ["--batch"] = "16", ["--train-limit"] = "80", ["--test-limit"] = "30",
+        ["--seed"] = "1", ["--optimizer"] = "sgd", ["--lr"] = "0.05", ["--schedule"] = "constant", ["--warmup"] = "0", ["--momentum"] = "0",
+        ["--weight-decay"] = "0", ["--zero-gamma"] = "false", ["--accumulate"] = "1", ["--average"] = "0", ["--label-smoothing"] = "0",
+        ["--no-flip"] = "false", ["--cutout"] = "0", ["--mixup"] = "0", ["--validation"] = "0",
+    };
+
+    // What differs from it; null where an option has no meaning.
+    private static readonly Dictionary<string, string?> Steps = new()
+    {
+        ["--epochs"] = "4", ["--schedule"] = "multistep:1,3", ["--warmup"] = "0.3", ["--momentum"] = "0.8", ["--weight-decay"] = "0.01",
+        ["--decay"] = "all", ["--accumulate"] = "2", ["--label-smoothing"] = "0.1", ["--no-flip"] = "true", ["--seed"] = "3",
+    };
+
+    private static readonly Dictionary<string, string?> Cycle = new()
+    {
+        ["--model"] = "resnet14", ["--norm"] = "group:4", ["--optimizer"] = "adamw", ["--lr"] = "0.002", ["--schedule"] = "one-cycle",
+        ["--warmup"] = null, ["--momentum"] = null, ["--weight-decay"] = "0.1", ["--decay"] = "weights", ["--average"] = "0.9", ["--mixup"] = "0.2",
+        ["--zero-gamma"] = "true", ["--cutout"] = "8", ["--test-limit"] = "50",
+    };
+
+    private static readonly Dictionary<string, string?> Held = new()
+    {
+        ["--norm"] = "layer", ["--epochs"] = "4", ["--optimizer"] = "adam", ["--lr"] = "0.003", ["--schedule"] = "cosine", ["--warmup"] = "0.5",
+        ["--momentum"] = null, ["--weight-decay"] = "0.01", ["--decay"] = "all", ["--validation"] = "30", ["--train-limit"] = "96", ["--batch"] = "22",
+    };
+
+    private static readonly Dictionary<string, string?> Own = new()
+    {
+        ["--data"] = "pictures", ["--size"] = "12", ["--warmup"] = "0.5", ["--batch"] = "8", ["--train-limit"] = null, ["--test-limit"] = null,
+    };
+
+    [Fact]
+    public void Every_option_is_in_one_of_the_recipes()
+    {
+        var root = new RootCommand();
+        TrainCommand.AddTo(root);
+        var all = TrainOptions.RecipeOf(root.Parse("train --train-limit 1 --test-limit 1")).Where((_, i) => i % 2 == 0);
+        var tried = ((Dictionary<string, string?>[])[Steps, Cycle, Held, Own]).SelectMany(recipe => recipe).Where(option => option.Value is not null)
+            .Select(option => option.Key).Distinct();
+        Assert.Equal(all.Order(), tried.Except(["--data"]).Order());
+    }
+
+    [Fact]
+    public void Sgd_by_milestones_with_gradients_of_two_batches()
+    {
+        var (train, test) = Shapes10.Load(80, 30);
+        var model = ResNet.Cifar(8, channels => new BatchNorm(channels), classes: 10, seed: 3);
+        Compare(Steps, new Written(train, test, model, new Sgd(model.Parameters, momentum: 0.8, weightDecay: 0.01),
+            LearningRate.MultiStep(0.05, [2, 7], steps: 10, warmup: 0.3), train.Augment with { Flips = false })
+        {
+            Epochs = 4, Together = 2, Seed = 3, Smoothing = 0.1,
+        });
+    }
+
+    [Fact]
+    public void AdamW_in_one_cycle_on_mixed_images_with_averages()
+    {
+        var (train, test) = Shapes10.Load(80, 50);
+        var model = ResNet.Cifar(14, channels => new GroupNorm(channels, GroupSpec.Count(4)), classes: 10, seed: 1, zeroGamma: true);
+        ParameterGroup[] groups =
+        [
+            new([.. model.Parameters.Where(parameter => parameter.Shape.Rank > 1)], WeightDecay: 0.1),
+            new([.. model.Parameters.Where(parameter => parameter.Shape.Rank == 1)]),
+        ];
+        Compare(Cycle, new Written(train, test, model, new AdamW(groups), LearningRate.OneCycle(0.002, 10), train.Augment with { Cutout = 8 })
+        {
+            Average = 0.9, Mixup = 0.2,
+        });
+    }
+
+    [Fact]
+    public void Adam_along_a_cosine_with_images_held_apart()
+    {
+        var (all, test) = Shapes10.Load(96, 30);
+        var (train, held) = all.Split(30);
+        var model = ResNet.Cifar(8, channels => new LayerNorm(channels), classes: 10, seed: 1);
+        Compare(Held, new Written(train, test, model, new Adam(model.Parameters, weightDecay: 0.01), LearningRate.Cosine(0.003, 12, warmup: 0.5),
+            train.Augment) { Epochs = 4, Batch = 22, Validation = held });
+    }
+
+    [Fact]
+    public void A_folder_of_images_of_a_size()
+    {
+        var random = new Random(1);
+        for (var i = 0; i < 40; i++)
+        {
+            var folder = Directory.CreateDirectory(program.PathOf("pictures", i % 2 == 0 ? "dark" : "light")).FullName;
+            var pixels = new byte[20 * 15 * 3];
+            foreach (ref var pixel in pixels.AsSpan()) pixel = (byte)(i % 2 * 60 + random.Next(150));
+            File.WriteAllBytes(Path.Combine(folder, $"{i}.png"), PngEncoder.Encode(new Picture(20, 15, 3, pixels)));
+        }
+        var (train, test) = ImageFolder.Load(program.PathOf("pictures"), side: 12);
+        Assert.Equal(32, train.Count);
+        var model = ResNet.Cifar(8, channels => new BatchNorm(channels), classes: 2, seed: 1);
+        Compare(Own, new Written(train, test, model, new Sgd(model.Parameters), LearningRate.Constant(0.05, 8, warmup: 0.5), train.Augment) { Batch = 8 });
+    }
+
+    private void Compare(Dictionary<string, string?> recipe, Written written)
+    {
+        var options = new Dictionary<string, string?>(Plain.Select(option => KeyValuePair.Create(option.Key, (string?)option.Value)));
+        foreach (var (name, value) in recipe) options[name] = value;
+        var outcome = program.Run($"train --out run {string.Join(' ', options.Where(option => option.Value is not null).Select(option => $"{option.Key} {option.Value}"))}");
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        var (weights, accuracy) = written.Run();
+        Assert.Equal(weights, SavedModel.Rebuild(program.PathOf("run", "model.safetensors")).State.Select(parameter => parameter.Value.ToFloats()));
+        Assert.Equal(FormattableString.Invariant($"test accuracy: {accuracy:F4}"), outcome.Lines[^1]);
+    }
+
+    // A training loop as one would write it.
+    private sealed record Written(ImageDataset Train, ImageDataset Test, Module Model, Optimizer Optimizer, LearningRate Rate, Augment Augment)
+    {
+        public int Epochs { get; init; } = 2;
+
+        public int Batch { get; init; } = 16;
+
+        public int Seed { get; init; } = 1;
+
+        public int Together { get; init; } = 1;
+
+        public double Smoothing { get; init; }
+
+        public double Mixup { get; init; }
+
+        public double Average { get; init; }
+
+        public ImageDataset? Validation { get; init; }
+
+        public (float[][] Weights, double Accuracy) Run()
+        {
+            var average = Average > 0 ? new AveragedWeights(Model.State, Average) : null;
+            var (batches, steps, best, chosen) = (0, 0, -1.0, Copy());
+            Gradients? sum = null;
+            for (var epoch = 1; epoch <= Epochs; epoch++)
+            {
+                foreach (var batch in Train.Batches(Batch, epochs: 1, Seed, Augment, firstEpoch: epoch))
+                {
+                    using var tape = Tape.Training(batch.Random);
+                    var mixed = Tapegrad.Optimizers.Mixup.Draw(batch, Mixup);
+                    var logits = Model.Apply(mixed.Images);
+                    var gradients = tape.Gradients(mixed.Loss(labels => logits.CrossEntropy(labels, Smoothing)));
+                    sum = (sum is null ? gradients : sum + gradients).Keep();
+                    if (++batches % Together != 0) continue;
+                    Optimizer.Step(sum * (1.0 / Together), Rate[steps++]);
+                    average?.Update();
+                    sum = null;
+                }
+                if (Validation?.Accuracy(Model.Apply) is not { } accuracy || accuracy <= best) continue;
+                (best, chosen) = (accuracy, Copy());
+            }
+            if (Validation is not null)
+                foreach (var (parameter, values) in Model.State.Zip(chosen)) parameter.Value = Tensor.From(values, parameter.Shape);
+            using (average?.Use()) return (Copy(), Test.Accuracy(Model.Apply));
+        }
+
+        private float[][] Copy() => [.. Model.State.Select(parameter => parameter.Value.ToFloats())];
+    }
+}
