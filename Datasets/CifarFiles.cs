@@ -46,7 +46,7 @@ internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, I
     {
         var path = Path.Combine(folder, NamesFile);
         if (!File.Exists(path)) return UsualNames;
-        string[] names = [.. File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0)];
+        var names = RegularFile.ReadLines(path);
         return names.Length == UsualNames.Count ? names
             : throw new InvalidDataException($"{Dataset}: {path} has {names.Length} class names, not {UsualNames.Count}. "
                 + "Without this file the usual names are used.");
@@ -59,7 +59,7 @@ internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, I
         var record = new byte[RecordLength];
         for (var index = 0; index < labels.Length; index += records)
         {
-            using var stream = File.OpenRead(Path.Combine(folder, files[index / records]));
+            using var stream = RegularFile.Open(Path.Combine(folder, files[index / records]));
             for (var i = 0; i < records; i++)
             {
                 stream.ReadExactly(record);

@@ -21,7 +21,7 @@ public static class Idx
 {
     private const string NamesFile = "class_names.txt";
     private const int Images = 3, Labels = 1;   // axes
-    private const long MostUnfolding = 1032;   // deflate's longest match is 258 bytes, its shortest code for one 2 bits
+    private const long MostExpansion = 1032;   // deflate's longest match is 258 bytes, its shortest code for one 2 bits
 
     /// <summary>Whether a folder holds the four files. What is in them is checked by <see cref="Load"/>.</summary>
     public static bool IsIn(string folder) =>
@@ -69,14 +69,14 @@ public static class Idx
     /// <summary>A file of bytes with so many axes: their lengths, and the bytes.</summary>
     internal static (int[] Lengths, byte[] Bytes) Read(string path, int rank)
     {
-        using var file = File.OpenRead(path);
-        var isFolded = path.EndsWith(".gz", StringComparison.Ordinal);
-        using Stream stream = isFolded ? new GZipStream(file, CompressionMode.Decompress) : file;
+        using var file = RegularFile.Open(path);
+        var isCompressed = path.EndsWith(".gz", StringComparison.Ordinal);
+        using Stream stream = isCompressed ? new GZipStream(file, CompressionMode.Decompress) : file;
         try
         {
             var header = new byte[4 + 4 * rank];
-            if (stream.ReadAtLeast(header, header.Length,
-                throwOnEndOfStream: false) < header.Length) throw Refusal($"it ends in its header of {header.Length} bytes");
+            if (stream.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length)
+                throw Refusal($"it ends in its header of {header.Length} bytes");
             var magic = BinaryPrimitives.ReadInt32BigEndian(header);
             if (magic != (8 << 8 | rank)) throw Refusal($"it begins with {magic:X8}, not {8 << 8 | rank:X8}");
             long count = 1;
@@ -89,14 +89,14 @@ public static class Idx
                 count *= lengths[axis];
             }
             // Compressed or not, before memory is taken.
-            if (isFolded ? count > MostUnfolding * file.Length : count != file.Length - header.Length)
+            if (isCompressed ? count > MostExpansion * file.Length : count != file.Length - header.Length)
                 throw Refusal($"its header says {count} bytes behind it, but the file has {file.Length} in all"
-                    + $"{(isFolded ? ", compressed, which cannot hold so many" : "")}");
+                    + $"{(isCompressed ? ", compressed, which cannot hold so many" : "")}");
             var bytes = new byte[count];
             var read = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
             if (read < count) throw Refusal($"it ends at byte {header.Length + read}; {count - read} bytes are missing");
             if (stream.ReadByte() >= 0) throw Refusal($"it goes on behind byte {header.Length + count}");
-            if (isFolded) CheckSum(file, Crc32.Of(bytes, Crc32.Of(header)));
+            if (isCompressed) CheckSum(file, Crc32.Of(bytes, Crc32.Of(header)));
             return (lengths, bytes);
         }
         catch (InvalidDataException error) when (!error.Message.StartsWith("IDX", StringComparison.Ordinal))
@@ -120,7 +120,7 @@ public static class Idx
     {
         var path = System.IO.Path.Combine(folder, NamesFile);
         if (!File.Exists(path)) return [.. Enumerable.Range(0, classes).Select(label => $"{label}")];
-        string[] names = [.. File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0)];
+        var names = RegularFile.ReadLines(path);
         return names.Length >= classes ? names
             : throw new InvalidDataException($"IDX: {path} has {names.Length} class names, but there are labels up to {classes - 1}. "
                 + "Without this file classes are called by their numbers.");

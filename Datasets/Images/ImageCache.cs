@@ -21,7 +21,7 @@ internal sealed class ImageCache(string cacheFolder, string folder)
         if (!File.Exists(path)) return false;
         try
         {
-            using var file = File.OpenRead(path);
+            using var file = RegularFile.Open(path);
             var (sum, key, flags) = (new byte[Sum], new byte[Sum], new byte[images.IsRead.Length]);
             file.ReadExactly(sum);
             file.ReadExactly(key);

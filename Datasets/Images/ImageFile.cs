@@ -19,13 +19,12 @@ public static class ImageFile
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public static Picture Read(string path, IReadOnlyList<IImageDecoder>? decoders = null, long mostPixels = MostPixels)
     {
-        using (var stream = File.OpenRead(path))
-        {
-            // No decoder needs more than 8 bytes a pixel and a little text beside them.
-            if (stream.Length > 8 * mostPixels + (1 << 20))
-                throw new InvalidDataException($"{path} has {stream.Length} bytes: too many for an image of at most {mostPixels} pixels.");
-        }
-        var file = File.ReadAllBytes(path);
+        using var stream = RegularFile.Open(path);
+        // No decoder needs more than 8 bytes a pixel and a little text beside them.
+        if (stream.Length > 8 * mostPixels + (1 << 20))
+            throw new InvalidDataException($"{path} has {stream.Length} bytes: too many for an image of at most {mostPixels} pixels.");
+        var file = new byte[stream.Length];
+        stream.ReadExactly(file);
         try
         {
             return Decode(file, decoders, mostPixels);

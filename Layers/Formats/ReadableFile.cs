@@ -1,18 +1,18 @@
+using Tapegrad.Datasets;
+
 namespace Tapegrad.Layers.Formats;
 
 /// <summary>Opens files for readers, and words what stands in the way.</summary>
 internal static class ReadableFile
 {
+    /// <exception cref="InvalidDataException">It is empty, or a pipe or a device, which has no length.</exception>
     /// <exception cref="IOException">There is no such file, or it cannot be read; the message says which and why.</exception>
     public static FileStream Open(string path)
     {
         if (Directory.Exists(path)) throw new IOException($"{path}: cannot be read: it is a folder. Give the name of a file in it.");
         try
         {
-            var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
-            if (stream.CanSeek) return stream;
-            stream.Dispose();
-            throw new IOException("It is a pipe or a device, which has no length.");
+            return RegularFile.Open(path, FileShare.Read | FileShare.Delete);
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -155,4 +155,16 @@ public sealed class Cifar10Tests : IDisposable
         var message = Assert.Throws<InvalidDataException>(() => Cifar10.Load(folder)).Message;
         Assert.Contains("record 9762, which begins at byte 29998626, is cut off", message);
     }
+
+    [Fact]
+    public async Task Names_of_classes_that_have_no_length_are_refused()
+    {
+        WriteAll();
+        foreach (var path in SpecialFiles.In(folder))
+        {
+            var names = File.CreateSymbolicLink(Path.Combine(folder, "batches.meta.txt"), path);
+            Assert.Contains("batches.meta.txt: the file is empty, or it is a pipe or a device", await SpecialFiles.RefusalBy(() => Load()));
+            names.Delete();
+        }
+    }
 }

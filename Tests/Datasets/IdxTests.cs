@@ -133,7 +133,7 @@ public sealed class IdxTests : IDisposable
         Write([1, 2, 3, 4]);
         Assert.Contains("its compressed data are damaged", Refusal());
         Write([]);
-        Assert.Contains("ends in its header", Refusal());
+        Assert.Contains("the file is empty", Refusal());
     }
 
     [Fact]
@@ -144,5 +144,24 @@ public sealed class IdxTests : IDisposable
         var before = GC.GetAllocatedBytesForCurrentThread();
         Assert.Throws<InvalidDataException>(() => Idx.Read(path, 3));
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100_000);
+    }
+
+    [Fact]
+    public async Task Refuses_what_has_no_length_without_opening_it()
+    {
+        foreach (var path in SpecialFiles.In(folder))
+        {
+            WriteAll(name => name, bytes => bytes);
+            foreach (var name in (string[])["train-labels-idx1-ubyte", "class_names.txt"])
+            {
+                File.Delete(PathOf(name));
+                File.CreateSymbolicLink(PathOf(name), path);
+                Assert.Contains($"{name}: the file is empty, or it is a pipe or a device", await SpecialFiles.RefusalBy(() => Idx.Load(folder)));
+                File.Delete(PathOf(name));
+                WriteAll(other => other, bytes => bytes);
+            }
+        }
+        using (var file = File.Create(PathOf("class_names.txt"))) file.SetLength(10L << 30);   // a hole
+        Assert.Contains("class_names.txt has 10737418240 bytes", Refusal());
     }
 }

@@ -71,4 +71,19 @@ public sealed class ImageFileTests : IDisposable
         using (var file = File.Create(path)) file.SetLength(10L << 30);
         Assert.Contains("too many for an image", Assert.Throws<InvalidDataException>(() => ImageFile.Read(path)).Message);
     }
+
+    [Fact]
+    public async Task Refuses_what_has_no_length_without_opening_it()
+    {
+        foreach (var path in SpecialFiles.In(folder))
+            Assert.StartsWith($"{path}: the file is empty, or it is a pipe or a device", await SpecialFiles.RefusalBy(() => ImageFile.Read(path)));
+    }
+
+    [Fact]
+    public void Follows_links_to_files()
+    {
+        if (OperatingSystem.IsWindows()) return;   // links take a right there
+        File.CreateSymbolicLink(Path.Combine(folder, "link"), Written("a.png", Png));
+        Assert.Equal([1, 2, 3, 4, 5, 6], ImageFile.Read(Path.Combine(folder, "link")).Pixels);
+    }
 }

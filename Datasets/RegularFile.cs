@@ -1,0 +1,37 @@
+namespace Tapegrad.Datasets;
+
+/// <summary>
+/// Opens files for readers: those that have a length. A pipe has none, and whoever opens one waits until somebody writes to it, perhaps for ever; a
+/// device may never end. .NET tells neither from a file, so what has no length is not opened; a file that is empty is refused along with them.
+/// </summary>
+internal static class RegularFile
+{
+    private const long MostText = 1 << 20;   // bytes; the names of classes have a few thousand
+
+    /// <exception cref="InvalidDataException">It has no length.</exception>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
+    public static FileStream Open(string path, FileShare share = FileShare.Read)
+    {
+        var file = new FileInfo(path);
+        if (file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo { Exists: true } target) file = target;
+        if (file.Exists && file.Length == 0) throw Refusal(path);
+        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, share, bufferSize: 0);
+        if (stream.CanSeek) return stream;
+        stream.Dispose();   // a pipe of this process, which has a name that is a link to none
+        throw Refusal(path);
+    }
+
+    /// <summary>The lines of a small text that have something in them, without the blanks around it.</summary>
+    /// <inheritdoc cref="Open"/>
+    public static string[] ReadLines(string path)
+    {
+        using var stream = Open(path);
+        if (stream.Length > MostText) throw new InvalidDataException($"{path} has {stream.Length} bytes: too many for a list of names.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd().Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    private static InvalidDataException Refusal(string path) =>
+        new($"{path}: the file is empty, or it is a pipe or a device, which has no length. Copy what it holds into a file, and give that one.");
+}
