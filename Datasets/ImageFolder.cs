@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using Tapegrad.Datasets.Images;
@@ -7,7 +8,7 @@ namespace Tapegrad.Datasets;
 /// <summary>
 /// One's own images: a folder with a folder for each class, which holds the class's images, in whatever sizes and in folders of its own if need be.
 /// <code>
-/// folder/cats/tom.jpg, folder/dogs/rex.png, ...                              a fifth of each class is held apart to test on
+/// folder/cats/tom.jpg, folder/dogs/rex.png, ...                              about a fifth of each class is held apart to test on
 /// folder/train/cats/tom.jpg, ..., folder/test/cats/kitty.jpg, ...            or val, valid, validation
 /// </code>
 /// </summary>
@@ -15,7 +16,9 @@ namespace Tapegrad.Datasets;
 /// The classes are the folders' names in alphabetical order. An image becomes the square in its middle, of <c>side</c> x <c>side</c> pixels, each the
 /// mean of the area that it covers (<see cref="Picture.Square"/>), in colour; what is transparent is shown on white. Memory is side * side * 3 bytes
 /// an image, and while a file is decoded a few times its pixels, on each processor. A file that cannot be read is left out, and named in a notice.
-/// The images of a class are held apart by a hash of their names, so those of other files do not change sides when files are added.
+/// Where there are no folders to test on, an image is held apart if the SHA-256 of its name lies in the lowest fifth of all numbers: it does not change
+/// sides when others come or go. Only where that leaves one side of a class without any does the image with the nearest hash change over. The classes
+/// take turns, so that the first images are of all of them.
 /// </remarks>
 public static class ImageFolder
 {
@@ -26,7 +29,7 @@ public static class ImageFolder
     private static readonly EnumerationOptions Below = new()
     {
         RecurseSubdirectories = true, MaxRecursionDepth = 8, AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
-            IgnoreInaccessible = false,
+        IgnoreInaccessible = false,
     };
 
     /// <summary>Whether a folder, or its folder 'train', has two folders or more with files in them that are called .png, .jpg or .jpeg.</summary>
@@ -37,12 +40,13 @@ public static class ImageFolder
     /// <param name="folder">With a folder for each class.</param>
     /// <param name="side">Height and width that images get.</param>
     /// <param name="cacheFolder">
-    /// Where to keep the images as they have become, so that they need not be read again as long as the files' names, lengths and times are the
-    /// same; null for nowhere.
+    /// Where to keep the images as they have become, so that they need not be read again as long as the files' names, lengths and times and the
+    /// decoders' types are the same; null for nowhere.
     /// </param>
     /// <param name="decoders">What reads the files; <see cref="ImageFile.Decoders"/> when not given.</param>
     /// <exception cref="InvalidDataException">There are no classes, or one has no readable image, or the images do not fit into memory.</exception>
     /// <exception cref="IOException">A folder cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">A folder may not be read.</exception>
     public static (ImageDataset Train, ImageDataset Test) Load(string folder, int side = 32, string? cacheFolder = null,
         IReadOnlyList<IImageDecoder>? decoders = null)
     {
@@ -52,8 +56,8 @@ public static class ImageFolder
         if (classes.Length < 2)
             throw new InvalidDataException($"{TrainIn(folder)} has {classes.Length} folders with files in them; "
                 + "a folder for each of two or more classes is needed.");
-        Entry[] entries = [.. Find(folder, classes).OrderBy(entry => entry.IsTest)];
-        if ((long)entries.Length * side * side * Channels > Array.MaxLength)
+        Entry[] entries = [.. Find(folder, classes).OrderBy(entry => entry.IsTest).ThenBy(entry => entry.Turn).ThenBy(entry => entry.Label)];
+        if ((double)side * side * Channels * entries.Length > Array.MaxLength)
             throw new InvalidDataException($"{folder}: {entries.Length} images of {side}x{side} pixels are more than fit into memory. "
                 + "Use a smaller size.");
         var images = new DecodedImages(side, [.. entries.Select(entry => entry.Path)], decoders ?? ImageFile.Decoders);
@@ -77,7 +81,8 @@ public static class ImageFolder
         return (whole.Choose(Enumerable.Range(0, count)), whole.Choose(Enumerable.Range(count, read.Length - count)));
     }
 
-    private sealed record Entry(string Path, int Label, bool IsTest);
+    // Its turn: how many of its class and of its side stand before it.
+    private sealed record Entry(string Path, int Label, bool IsTest, int Turn);
 
     private static string TrainIn(string folder) => Path.Combine(folder, "train") is var train && Directory.Exists(train)
         && Classes(train).Length > 1 ? train : folder;
@@ -98,9 +103,10 @@ public static class ImageFolder
         var test = train == folder ? null : TestNames.Select(name => Path.Combine(folder, name)).FirstOrDefault(Directory.Exists);
         foreach (var (label, name) in classes.Index())
         {
-            string[] files = [.. Files(Path.Combine(train, name)).Order(StringComparer.Ordinal)];
-            var tested = test is null ? HoldApart(Path.Combine(train, name), files) : [];
-            found.AddRange(files.Select(path => new Entry(path, label, tested.Contains(path))));
+            var names = NamesIn(Path.Combine(train, name));
+            var heldApart = test is null ? HeldApart(names) : [];
+            Add(Path.Combine(train, name), names.Where(file => !heldApart.Contains(file)), label, isTest: false);
+            Add(Path.Combine(train, name), names.Where(heldApart.Contains), label, isTest: true);
         }
         if (test is null) return found;
         foreach (var name in Classes(test))
@@ -108,18 +114,27 @@ public static class ImageFolder
             var label = Array.IndexOf(classes, name);
             if (label < 0)
                 throw new InvalidDataException($"{test} has a folder '{name}', but {train} has none: it would be a class that was never trained.");
-            found.AddRange(Files(Path.Combine(test, name)).Order(StringComparer.Ordinal).Select(path => new Entry(path, label, true)));
+            Add(Path.Combine(test, name), NamesIn(Path.Combine(test, name)), label, isTest: true);
         }
         return found;
+
+        void Add(string parent, IEnumerable<string> names, int label, bool isTest) =>
+            found.AddRange(names.Select((name, turn) => new Entry(Path.Combine(parent, name), label, isTest, turn)));
     }
 
-    // A fifth of them, and one at least if there are two: those whose names have the smallest hashes.
-    private static HashSet<string> HoldApart(string folder, string[] files)
+    // Relative to the folder, and on every system with the same separator, in the same order.
+    private static string[] NamesIn(string folder) =>
+        [.. Files(folder).Select(path => Path.GetRelativePath(folder, path).Replace('\\', '/')).Order(StringComparer.Ordinal)];
+
+    /// <summary>Those of a class's files that are held apart; with two names or more, at least one, and not all.</summary>
+    internal static HashSet<string> HeldApart(string[] names)
     {
-        string Hash(string path) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetRelativePath(folder, path).Replace('\\',
-            '/'))));
-        var count = files.Length < 2 ? 0 : Math.Max(1, (files.Length + TestedOneIn / 2) / TestedOneIn);
-        return [.. files.OrderBy(Hash, StringComparer.Ordinal).Take(count)];
+        if (names.Length < 2) return [];
+        var hashed = names.Select(name => (Name: name, Hash: Hash(name))).OrderBy(file => file.Hash).ToArray();
+        var count = hashed.Count(file => file.Hash < ulong.MaxValue / TestedOneIn);
+        return [.. hashed.Take(Math.Clamp(count, 1, names.Length - 1)).Select(file => file.Name)];
+
+        static ulong Hash(string name) => BinaryPrimitives.ReadUInt64BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
     }
 
     private static void Report(string folder, IReadOnlyList<string> refusals)

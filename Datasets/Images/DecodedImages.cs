@@ -17,9 +17,12 @@ internal sealed class DecodedImages(int side, string[] paths, IReadOnlyList<IIma
     /// <summary>Why the others could not, in the order of the files.</summary>
     public IReadOnlyList<string> Refusals => [.. refusals.OfType<string>()];
 
-    /// <summary>What the images follow from: names, lengths and times of the files, and the size.</summary>
-    public string Key => $"{side}\n" + string.Join('\n', paths.Select(path =>
-        new FileInfo(path) is { Exists: true } file ? $"{path}\t{file.Length}\t{file.LastWriteTimeUtc.Ticks}" : path));
+    /// <summary>
+    /// What the images follow from: the size, the decoders, and the files' names, lengths and times. Of before the first one is read: a file that
+    /// changes meanwhile will not fit it the next time.
+    /// </summary>
+    public string Key { get; } = string.Join('\n', [$"{side}", .. decoders.Select(decoder => $"{decoder.GetType()}"), .. paths.Select(path =>
+        new FileInfo(path) is { Exists: true } file ? $"{path}\t{file.Length}\t{file.LastWriteTimeUtc.Ticks}" : path)]);
 
     /// <summary>Fills <see cref="Pixels"/>. Files that could not be read are tried again where the cache has the others.</summary>
     public void Read(ImageCache? cache)

@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Security.Cryptography;
+using System.Text;
 using Tapegrad.Datasets;
 using Tapegrad.Datasets.Images;
 using Xunit;
@@ -59,20 +62,70 @@ public sealed class ImageFolderTests : IDisposable
         WriteCatsAndDogs();
         Assert.True(ImageFolder.IsIn(Images));
         var (train, test) = Load();
-        Assert.Equal((12, 3), (train.Count, test.Count));
+        Assert.Equal((10, 5), (train.Count, test.Count));
         Assert.Equal(["cats", "dogs"], train.ClassNames);
         Assert.Equal(("ImageFolder", Side, Side, 3), (train.Name, train.Height, train.Width, train.Channels));
-        Assert.Equal([0, 0, 1], test.Labels);
         Assert.Equal(Enumerable.Range(0, 10).Concat(Enumerable.Range(100, 5)), Contents(train).Concat(Contents(test)).Select(image =>
             (int)image.Level).Order());
         Assert.All(Contents(train).Concat(Contents(test)), image => Assert.Equal(image.Level < 100 ? 0 : 1, image.Label));
         Assert.Equal(Contents(train).Average(image => image.Level / 255.0), train.Mean[0], 1e-12);
         Assert.Equal((train.Mean, train.Std), (test.Mean, test.Std));
         Assert.Equal(Contents(test), Contents(Load().Test));
-        // Other files do not move them, beyond the one or two that a fifth is more of.
-        for (byte i = 0; i < 2; i++) Write($"cats/new{i}.png", (byte)(50 + i));
         Assert.Equal(new Augment { Padding = 0, Flips = true }, train.Augment);
-        Assert.True(Contents(Load().Test).Intersect(Contents(test)).Count() >= 2);
+        // Other files do not move them.
+        for (byte i = 0; i < 30; i++) Write($"cats/new{i}.png", (byte)(50 + i));
+        Assert.Empty(Contents(test).Except(Contents(Load().Test)));
+        Assert.Empty(Contents(train).Except(Contents(Load().Train)));
+    }
+
+    // SHA-256 as a number from 0 to 1, by other arithmetic than the library's.
+    private static bool IsInLowestFifth(string name) =>
+        5 * new BigInteger(SHA256.HashData(Encoding.UTF8.GetBytes(name)), isUnsigned: true, isBigEndian: true) < BigInteger.One << 256;
+
+    [Fact]
+    public void An_image_is_tested_on_by_the_hash_of_its_name_and_each_side_has_one()
+    {
+        var random = new Random(1);
+        for (var i = 0; i < 300; i++)
+        {
+            string[] names = [.. Enumerable.Range(0, random.Next(20)).Select(_ => $"{(random.Next(2) == 0 ? "" : "more/")}{random.Next(10_000)}.png").Distinct()];
+            var (apart, expected) = (ImageFolder.HeldApart(names), names.Where(IsInLowestFifth).ToArray());
+            if (expected.Length > 0 && expected.Length < names.Length) Assert.Equal(expected.Order(), apart.Order());
+            else Assert.Equal(names.Length < 2 ? 0 : expected.Length == 0 ? 1 : names.Length - 1, apart.Count);
+            Assert.Empty(apart.Except(names));
+        }
+        string[] many = [.. Enumerable.Range(0, 2000).Select(i => $"{i}.jpg")];
+        Assert.InRange(ImageFolder.HeldApart(many).Count, 310, 490);   // 400, with a deviation of 18
+    }
+
+    // So that a limit takes some of each: the third image of any class comes after the second of every class that has two.
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("train/", "test/")]
+    public void The_classes_take_turns(string train, string test)
+    {
+        foreach (var part in new[] { train, test }.Distinct())
+            foreach (var (name, count) in ((string, int)[])[("ants", 12), ("bees", 5), ("cats", 9)])
+                for (byte i = 0; i < count; i++) Write($"{part}{name}/{i}.png", i);
+        var (trained, tested) = Load();
+        foreach (var labels in new[] { trained.Labels, tested.Labels })
+        {
+            var turns = labels.Select((label, i) => (Turn: labels.Take(i).Count(other => other == label), label)).ToArray();
+            Assert.Equal(turns.Order(), turns);
+            Assert.Equal([0, 1, 2], labels.Take(3));
+        }
+    }
+
+    [Fact]
+    public async Task What_is_no_regular_file_is_left_out_and_named()
+    {
+        WriteCatsAndDogs();
+        var special = SpecialFiles.In(folder);
+        foreach (var (i, path) in special.Index())
+            File.CreateSymbolicLink(Path.Combine(Images, "cats", $"special{i}.png"), path);
+        await Task.Run(() => Load()).WaitAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal(special.Length, notices.Count);
+        Assert.All(notices, notice => Assert.Contains("a pipe or a device", notice));
     }
 
     [Theory]
@@ -126,7 +179,8 @@ public sealed class ImageFolderTests : IDisposable
         Write("a/2.png", 1);
         Assert.Equal((2, 1), (Load().Train.Count, Load().Test.Count));
         Assert.Throws<ArgumentOutOfRangeException>(() => ImageFolder.Load(Images, 0));
-        Assert.Contains("more than fit into memory", Assert.Throws<InvalidDataException>(() => ImageFolder.Load(Images, 30_000)).Message);
+        foreach (var side in (int[])[30_000, 2_000_000_000, int.MaxValue])
+            Assert.Contains("more than fit into memory", Assert.Throws<InvalidDataException>(() => ImageFolder.Load(Images, side)).Message);
     }
 
     // ---- the cache -----------------------------------------------------------------------------------------------------------------------
@@ -157,6 +211,46 @@ public sealed class ImageFolderTests : IDisposable
         Assert.Equal(2, ImageFolder.Load(Images, 2, Cache).Train.Height);
         Assert.Equal(expected, Contents(Load(cached: true).Train));
         _ = CacheFile;
+    }
+
+    // Takes a file of one byte for a grey pixel, brighter by so much; does something before.
+    private class OneByte(int more = 0, Action<byte>? before = null) : IImageDecoder
+    {
+        public bool Recognizes(ReadOnlySpan<byte> beginning) => beginning.Length == 1;
+
+        public Picture Decode(ReadOnlyMemory<byte> file, long mostPixels)
+        {
+            before?.Invoke(file.Span[0]);
+            return new(1, 1, 1, [(byte)(file.Span[0] + more)]);
+        }
+    }
+
+    private sealed class Brighter() : OneByte(more: 100);
+
+    private IEnumerable<int> Levels(IImageDecoder decoder) => ImageFolder.Load(Images, Side, Cache, [decoder]) is var (train, test)
+        ? Contents(train).Concat(Contents(test)).Select(image => (int)image.Level).Order() : [];
+
+    [Fact]
+    public void A_file_that_changes_while_the_images_are_read_is_read_again_the_next_time()
+    {
+        string[] names = ["a/1.png", "a/2.png", "b/1.png", "b/2.png"];
+        foreach (var (i, name) in names.Index()) WriteBytes(name, [(byte)i]);
+        Assert.Equal([0, 1, 2, 3], Levels(new OneByte(before: level =>
+        {
+            if (level != 0) return;
+            WriteBytes(names[0], [77]);
+            File.SetLastWriteTimeUtc(Path.Combine(Images, names[0]), new DateTime(2020, 2, 2, 0, 0, 0, DateTimeKind.Utc));
+        })));
+        Assert.Equal([1, 2, 3, 77], Levels(new OneByte()));
+    }
+
+    [Fact]
+    public void The_cache_is_of_the_decoders_that_read_the_files()
+    {
+        foreach (var (i, name) in ((string[])["a/1.png", "a/2.png", "b/1.png", "b/2.png"]).Index()) WriteBytes(name, [(byte)i]);
+        Assert.Equal([0, 1, 2, 3], Levels(new OneByte()));
+        Assert.Equal([100, 101, 102, 103], Levels(new Brighter()));
+        Assert.Equal([0, 1, 2, 3], Levels(new OneByte()));
     }
 
     [Fact]
