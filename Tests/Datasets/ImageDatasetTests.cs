@@ -170,4 +170,15 @@ public class ImageDatasetTests
         Assert.Throws<ArgumentOutOfRangeException>(() => whole.Split(81));
         Assert.Throws<ArgumentOutOfRangeException>(() => whole.Split(-1));
     }
+
+    [Fact]
+    public void Both_parts_of_a_split_keep_the_order()
+    {
+        var (kept, held) = TestImages.Numbered(300).Split(120);
+        foreach (var part in new[] { kept, held })
+        {
+            var indices = part.InOrder(part.Count).SelectMany(TestImages.Indices).ToArray();
+            Assert.Equal(indices.Order(), indices);
+        }
+    }
 }
