@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Tapegrad.Devices;
 using Tapegrad.Layers.Formats;
 
 namespace Tapegrad.Layers;
@@ -93,13 +92,7 @@ public sealed partial class Checkpoints
         ModuleFile.CheckFit(path, file, own.Select(parameter => (parameter.Name, parameter.Shape)), new Dictionary<string, string>());
         var entries = file.Entries.ToDictionary(entry => entry.Name);
         var numbers = Array.ConvertAll(own, parameter => file.ReadDoubles(entries[parameter.Name]));   // all of them, before anything changes
-        using var scope = new Scope();
-        using var _ = Tape.Current?.Pause();
-        foreach (var (parameter, read) in own.Zip(numbers))
-        {
-            using var device = Device.Use(parameter.Device);
-            parameter.Value = Tensor.From(read, parameter.Shape);
-        }
+        foreach (var (parameter, read) in own.Zip(numbers)) new StateEntry(parameter.Name, parameter, FileAxes: null).Restore(read);
     }
 
     /// <summary>Removes them all.</summary>

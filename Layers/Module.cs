@@ -165,14 +165,7 @@ public abstract class Module
         ModuleFile.CheckFit(path, file, own.Select(entry => (entry.Parameter.Name, entry.FileShape)), Metadata);
         var entries = file.Entries.ToDictionary(entry => entry.Name);
         var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Parameter.Name]));   // all of them, before anything changes
-
-        using var scope = new Scope();
-        using var _ = Tape.Current?.Pause();
-        foreach (var (entry, value) in own.Zip(values))
-        {
-            using var device = Device.Use(entry.Parameter.Device);
-            entry.FromFile(Tensor.From(value, entry.FileShape));
-        }
+        foreach (var (entry, value) in own.Zip(values)) entry.Restore(value);
         foreach (var (key, text) in file.Metadata) Metadata[key] = text;
     }
 }

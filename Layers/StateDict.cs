@@ -1,4 +1,3 @@
-using Tapegrad.Devices;
 using Tapegrad.Layers.Formats;
 
 namespace Tapegrad.Layers;
@@ -50,15 +49,9 @@ public static class StateDict
         };
         if (!partial && !report.IsComplete) throw new InvalidDataException($"{report.Differences} Nothing was changed.");
 
-        using var scope = new Scope();
-        using var _ = Tape.Current?.Pause();
         foreach (var name in report.Loaded)
-        {
-            var entry = own[name];
-            using var device = Device.Use(entry.Parameter.Device);
-            var value = Tensor.From(inFile[name].ToDoubles(), entry.FileShape);
-            entry.FromFile(flattened.TryGetValue(entry.Parameter, out var channels) ? Turn(value, channels, fromPyTorch: true) : value);
-        }
+            own[name].Restore(inFile[name].ToDoubles(),
+                flattened.TryGetValue(own[name].Parameter, out var channels) ? value => Turn(value, channels, fromPyTorch: true) : null);
         return report;
     }
 

@@ -1,3 +1,5 @@
+using Tapegrad.Devices;
+
 namespace Tapegrad.Layers;
 
 /// <summary>A parameter of a module, and how it stands in a file: in PyTorch's order of axes.</summary>
@@ -11,6 +13,16 @@ internal sealed record StateEntry(string Name, Parameter Parameter, int[]? FileA
 
     public Tensor ToFile() => FileAxes is null ? Parameter.Value : Parameter.Value.Permute(FileAxes);
 
-    public void FromFile(Tensor value) => Parameter.Value = FileAxes is null ? value
-        : value.Permute([.. Enumerable.Range(0, FileAxes.Length).Select(axis => Array.IndexOf(FileAxes, axis))]);
+    /// <summary>Puts the numbers of a file back, as values of the parameter's device.</summary>
+    /// <param name="numbers">As many as it has, in the file's order.</param>
+    /// <param name="reorder">What is done first to an array whose order is another one still.</param>
+    public void Restore(double[] numbers, Func<Tensor, Tensor>? reorder = null)
+    {
+        using var scope = new Scope();
+        using var pause = Tape.Current?.Pause();
+        using var device = Device.Use(Parameter.Device);
+        var value = Tensor.From(numbers, FileShape);
+        if (reorder is not null) value = reorder(value);
+        Parameter.Value = FileAxes is null ? value : value.Permute([.. Enumerable.Range(0, FileAxes.Length).Select(axis => Array.IndexOf(FileAxes, axis))]);
+    }
 }
