@@ -18,7 +18,9 @@ namespace Tapegrad.Optimizers;
 public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, LearningRate rate)
 {
     // Of the last step of the optimizer; batches whose gradients wait for the next one are done again after an interruption.
-    private (int Epoch, int Batch, double LossSum, int Correct) place = (1, 0, 0, 0);
+    private Position place = Start;
+
+    private static readonly Position Start = new(Epoch: 1, Batch: 0, LossSum: 0, Correct: 0, OptimizerCounters: [], AverageSteps: 0);
 
     /// <summary>The share of a label that is spread over all classes.</summary>
     public double LabelSmoothing { get; init; }
@@ -45,7 +47,7 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     /// Where the run is: after the last step of the optimizer, which is what the model and <see cref="State"/> show. To be saved with them, in
     /// <see cref="AfterStep"/> for instance.
     /// </summary>
-    public Position Position => new(place.Epoch, place.Batch, place.LossSum, place.Correct, optimizer.Counters, Average?.Steps ?? 0);
+    public Position Position => place with { OptimizerCounters = optimizer.Counters, AverageSteps = Average?.Steps ?? 0 };
 
     /// <summary>Trains. A cancelled run ends after the batch that is being worked on.</summary>
     /// <param name="train">The images to learn from.</param>
@@ -69,27 +71,27 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
         var steps = train.BatchesPerEpoch(batchSize);
         GoTo(from, epochs, steps);
         Gradients? sum = null;
-        for (var (number, done, lossSum, correct) = place; number <= epochs; (number, done, lossSum, correct) = (number + 1, 0, 0, 0))
+        for (var now = place; now.Epoch <= epochs; now = Start with { Epoch = now.Epoch + 1 })
         {
-            var (clock, before) = (Stopwatch.StartNew(), done);
-            var progress = Now(0);
-            foreach (var batch in train.Batches(batchSize, epochs: 1, seed, augment, firstEpoch: number, firstBatch: done))
+            var (clock, before) = (Stopwatch.StartNew(), now.Batch);
+            var progress = Progress(0);
+            foreach (var batch in train.Batches(batchSize, epochs: 1, seed, augment, firstEpoch: now.Epoch, firstBatch: now.Batch))
             {
                 var (loss, hits) = Step(batch, ref sum);
-                (done, lossSum, correct) = (done + 1, lossSum + loss * batch.Count, correct + hits);
-                if (sum is null) place = (number, done, lossSum, correct);
-                progress = Now(batchSize * (done - before) / clock.Elapsed.TotalSeconds);
+                now = now with { Batch = now.Batch + 1, LossSum = now.LossSum + loss * batch.Count, Correct = now.Correct + hits };
+                if (sum is null) place = now;
+                progress = Progress(batchSize * (now.Batch - before) / clock.Elapsed.TotalSeconds);
                 AfterStep?.Invoke(progress);
                 if (cancellation.IsCancellationRequested) return false;
             }
             Evaluation? result;
             using (Average?.Use()) result = validation?.Evaluate(model);
-            if (sum is null || number == epochs) place = (number + 1, 0, 0, 0);
-            var epoch = new Epoch(progress, result, rate[Math.Max(0, number * steps / Accumulate - 1)], clock.Elapsed.TotalSeconds);
+            if (sum is null || now.Epoch == epochs) place = Start with { Epoch = now.Epoch + 1 };
+            var epoch = new Epoch(progress, result, rate[Math.Max(0, now.Epoch * steps / Accumulate - 1)], clock.Elapsed.TotalSeconds);
             if (AfterEpoch?.Invoke(epoch) == false) break;
 
-            TrainingProgress Now(double speed) =>
-                new(number, done, steps, lossSum / (done * batchSize), (double)correct / (done * batchSize), speed);
+            TrainingProgress Progress(double speed) =>
+                new(now.Epoch, now.Batch, steps, now.LossSum / (now.Batch * batchSize), (double)now.Correct / (now.Batch * batchSize), speed);
         }
         return true;
     }
@@ -103,14 +105,14 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
             optimizer.Counters = from.OptimizerCounters;
             if (Average is not null) Average.Steps = from.AverageSteps;
         }
-        place = from is null ? (1, 0, 0, 0) : (from.Epoch, from.Batch, from.LossSum, from.Correct);
+        place = from ?? Start;
     }
 
     // The loss before the step, and how many images were classified right.
     private (double Loss, int Correct) Step(Batch batch, ref Gradients? sum)
     {
         using var tape = Tape.Training(batch.Random);
-        var (logits, loss) = Look(batch);
+        var (logits, loss) = Forward(batch);
         var value = loss.ToDouble();
         if (!double.IsFinite(value)) throw Diverged(batch, tape, value);
         var correct = Evaluation.CountCorrect(logits, batch.Labels);
@@ -126,14 +128,14 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
         return (value, correct);
     }
 
-    private (Tensor Logits, Tensor Loss) Look(Batch batch)
+    private (Tensor Logits, Tensor Loss) Forward(Batch batch)
     {
         var mixed = Optimizers.Mixup.Draw(batch, Mixup);
         var logits = model(mixed.Images);
         return (logits, mixed.Loss(labels => logits.CrossEntropy(labels, LabelSmoothing)));
     }
 
-    // Finds where it began by looking at the same batch again with every value checked.
+    // Finds where it began by another forward pass with every value checked.
     private NonFiniteException Diverged(Batch batch, Tape tape, double loss)
     {
         tape.Dispose();
@@ -141,7 +143,7 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
         try
         {
             using var checking = Tape.Training(batch.Random, stopAtNonFinite: true);
-            Look(batch);
+            Forward(batch);
         }
         catch (NonFiniteException e)
         {
