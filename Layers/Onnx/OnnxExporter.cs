@@ -88,16 +88,17 @@ public sealed class OnnxExporter
             throw new NotSupportedException($"ONNX: the model holds {bytes} bytes of numbers; a file can hold 2 GB.");
         using var scope = new Scope();
         using var _ = Tape.Current?.Pause();
-        var graph = new OnnxGraph(this, model.Metadata.TryGetValue("architecture", out var name) ? name : model.GetType().Name);
-        var x = graph.Input(Pixels is null ? "input" : "pixels", new Shape([0, .. sample.Dimensions]));
-        graph.Output("output", graph.Apply(model, Pixels is null ? x : Normalize(graph, x, Pixels.Value.Mean, Pixels.Value.Std)));
+        var builder = new OnnxGraphBuilder(model.Metadata.TryGetValue("architecture", out var name) ? name : model.GetType().Name);
+        var graph = new OnnxGraph(this, builder);
+        var x = builder.Input(Pixels is null ? "input" : "pixels", new Shape([0, .. sample.Dimensions]));
+        builder.Output("output", graph.Apply(model, Pixels is null ? x : Normalize(graph, x, Pixels.Value.Mean, Pixels.Value.Std)));
         return new ModelProto
         {
             IrVersion = Decompose ? 7 : 10,
             OpsetImport = { new OperatorSetIdProto { Domain = "", Version = Decompose ? 13 : 21 } },
             ProducerName = "tapegrad",
             ProducerVersion = typeof(OnnxExporter).Assembly.GetName().Version!.ToString(3),
-            Graph = graph.Proto,
+            Graph = builder.Proto,
             MetadataProps =
             {
                 model.Metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal)

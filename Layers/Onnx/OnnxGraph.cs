@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using Google.Protobuf;
 using Tapegrad.Devices;
 using Tapegrad.Layers;
 using Tapegrad.Onnx.Schema;
@@ -19,24 +17,22 @@ public sealed record OnnxValue(string Name, Shape Shape)
 }
 
 /// <summary>
-/// The graph while it is written: layers are applied to values, and each adds its nodes and constants. Everything is in ONNX's order of axes,
-/// [N, C, H, W]; only the shapes of values are in the order of this library, where the channels are last.
+/// The walk over a model's layers: they are applied to values, and each adds its nodes and constants to the graph. Everything in it is in ONNX's order
+/// of axes, [N, C, H, W]; only the shapes of values are in the order of this library, where the channels are last.
 /// </summary>
 public sealed class OnnxGraph
 {
     private readonly OnnxExporter exporter;
-    private readonly HashSet<string> names = [];
+    private readonly OnnxGraphBuilder builder;
 
-    internal OnnxGraph(OnnxExporter exporter, string name)
-    {
-        this.exporter = exporter;
-        Proto.Name = name;
-    }
-
-    internal GraphProto Proto { get; } = new();
+    internal OnnxGraph(OnnxExporter exporter, OnnxGraphBuilder builder) => (this.exporter, this.builder) = (exporter, builder);
 
     /// <summary>The path of the layer that is being written; it begins the names of nodes and constants.</summary>
-    public string Path { get; private set; } = "";
+    public string Path
+    {
+        get => builder.Path;
+        private set => builder.Path = value;
+    }
 
     /// <summary>Whether only operators that are in opset 13 may be used; see <see cref="OnnxExporter.Decompose"/>.</summary>
     public bool Decompose => exporter.Decompose;
@@ -60,7 +56,7 @@ public sealed class OnnxGraph
         var outer = Path;
         Path = path;
         var y = definition.Write(this, layer, x) with { Shape = shape };
-        if (y.Unflattened is null && y.Name != x.Name && Proto.ValueInfo.All(info => info.Name != y.Name)) Describe(Proto.ValueInfo, y);
+        if (y.Unflattened is null && y.Name != x.Name) builder.Describe(y);
         Path = outer;
         return y;
     }
@@ -95,94 +91,11 @@ public sealed class OnnxGraph
     /// <param name="attributes">Its settings by name: a whole number, several, or a number that is not whole (a double).</param>
     /// <returns>Its output; the shape is that of the first input. Where the operator gives another one, say so before a layer is applied to the
     /// result: <c>graph.Add(..) with { Shape = .. }</c>.</returns>
-    public OnnxValue Add(string operation, OnnxValue[] inputs, params (string Name, object Value)[] attributes)
-    {
-        var name = UniqueName(operation);
-        var node = new NodeProto { Name = name, OpType = operation, Input = { inputs.Select(input => input.Name) }, Output = { name } };
-        node.Attribute.AddRange(attributes.Select(attribute => Attribute(attribute.Name, attribute.Value)));
-        Proto.Node.Add(node);
-        return inputs[0] with { Name = name };
-    }
+    public OnnxValue Add(string operation, OnnxValue[] inputs, params (string Name, object Value)[] attributes) => builder.Add(operation, inputs, attributes);
 
     /// <summary>Adds a constant; a tensor's numbers are written as float, in the order of its axes.</summary>
-    public OnnxValue Constant(string name, Tensor value)
-    {
-        var bytes = new byte[sizeof(float) * value.Count];
-        var floats = value.ToFloats();
-        for (var i = 0; i < floats.Length; i++) BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(sizeof(float) * i), floats[i]);
-        return Constant(name, TensorProto.Types.DataType.Float, value.Shape, bytes);
-    }
+    public OnnxValue Constant(string name, Tensor value) => builder.Constant(name, value);
 
     /// <summary>Adds a constant list of whole numbers.</summary>
-    public OnnxValue Constant(string name, params int[] values)
-    {
-        var bytes = new byte[sizeof(long) * values.Length];
-        for (var i = 0; i < values.Length; i++) BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(sizeof(long) * i), values[i]);
-        return Constant(name, TensorProto.Types.DataType.Int64, new Shape(values.Length), bytes);
-    }
-
-    private OnnxValue Constant(string name, TensorProto.Types.DataType type, Shape shape, byte[] bytes)
-    {
-        name = UniqueName(name);
-        Proto.Initializer.Add(new TensorProto
-        {
-            Name = name,
-            DataType = (int)type,
-            Dims = { shape.Dimensions.ToArray().Select(length => (long)length) },
-            RawData = UnsafeByteOperations.UnsafeWrap(bytes),
-        });
-        return new OnnxValue(name, shape);
-    }
-
-    private string UniqueName(string name)
-    {
-        name = Path == "" ? name : $"{Path}.{name}";
-        var unique = name;
-        for (var i = 2; !names.Add(unique); i++) unique = $"{name}_{i}";
-        return unique;
-    }
-
-    private static AttributeProto Attribute(string name, object value) => value switch
-    {
-        int whole => new() { Name = name, Type = AttributeProto.Types.AttributeType.Int, I = whole },
-        double number => new() { Name = name, Type = AttributeProto.Types.AttributeType.Float, F = (float)number },
-        int[] list => new() { Name = name, Type = AttributeProto.Types.AttributeType.Ints, Ints = { list.Select(item => (long)item) } },
-        _ => throw new ArgumentException($"the attribute '{name}' is of type {value.GetType().Name}; it must be int, int[] or double."),
-    };
-
-    // ---- the border ----------------------------------------------------------------------------------------------------------------------
-
-    /// <summary>The graph's input.</summary>
-    internal OnnxValue Input(string name, Shape shape)
-    {
-        var x = new OnnxValue(UniqueName(name), shape);
-        Describe(Proto.Input, x);
-        return x;
-    }
-
-    /// <summary>Makes a value the graph's output, under this name.</summary>
-    internal void Output(string name, OnnxValue y)
-    {
-        if (Proto.Node.FirstOrDefault(node => node.Output[0] == y.Name) is not { } last)   // the model gives its input back
-        {
-            y = Add("Identity", [y]);
-            last = Proto.Node[^1];
-        }
-        var output = y with { Name = UniqueName(name) };
-        last.Output[0] = output.Name;
-        foreach (var node in Proto.Node)
-            for (var i = 0; i < node.Input.Count; i++)
-                if (node.Input[i] == y.Name) node.Input[i] = output.Name;
-        if (Proto.ValueInfo.FirstOrDefault(info => info.Name == y.Name) is { } described) Proto.ValueInfo.Remove(described);
-        Describe(Proto.Output, output);
-    }
-
-    private static void Describe(ICollection<ValueInfoProto> list, OnnxValue value)
-    {
-        var type = new TypeProto.Types.Tensor { ElemType = (int)TensorProto.Types.DataType.Float, Shape = new TensorShapeProto() };
-        type.Shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimParam = "N" });
-        var lengths = value.Shape.Dimensions[1..];
-        foreach (var length in (int[])[lengths[^1], .. lengths[..^1]]) type.Shape.Dim.Add(new TensorShapeProto.Types.Dimension { DimValue = length });
-        list.Add(new ValueInfoProto { Name = value.Name, Type = new TypeProto { TensorType = type } });
-    }
+    public OnnxValue Constant(string name, params int[] values) => builder.Constant(name, values);
 }
