@@ -21,7 +21,6 @@ public static class Idx
 {
     private const string NamesFile = "class_names.txt";
     private const int Images = 3, Labels = 1;   // axes
-    private const long MostExpansion = 1032;   // deflate's longest match is 258 bytes, its shortest code for one 2 bits
 
     /// <summary>Whether a folder holds the four files. What is in them is checked by <see cref="Load"/>.</summary>
     public static bool IsIn(string folder) =>
@@ -89,7 +88,7 @@ public static class Idx
                 count *= lengths[axis];
             }
             // Compressed or not, before memory is taken.
-            if (isCompressed ? count > MostExpansion * file.Length : count != file.Length - header.Length)
+            if (isCompressed ? count > Deflate.MostExpansion * file.Length : count != file.Length - header.Length)
                 throw Refusal($"its header says {count} bytes behind it, but the file has {file.Length} in all"
                     + $"{(isCompressed ? ", compressed, which cannot hold so many" : "")}");
             var bytes = new byte[count];

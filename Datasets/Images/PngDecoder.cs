@@ -20,9 +20,6 @@ public sealed class PngDecoder : IImageDecoder
 {
     internal static ReadOnlySpan<byte> Signature => [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0D, 0x0A, 0x1A, 0x0A];
 
-    // A zlib stream cannot unfold to more than this many times its length: deflate's longest match is 258 bytes, its shortest code for one 2 bits.
-    private const long MostUnfolding = 1032;
-
     /// <inheritdoc/>
     public bool Recognizes(ReadOnlySpan<byte> beginning) => beginning.StartsWith(Signature);
 
@@ -31,7 +28,7 @@ public sealed class PngDecoder : IImageDecoder
     {
         var (header, stream, at) = ReadChunks(file.Span, mostPixels);
         var rows = new PngRows(header);
-        if (rows.Length > MostUnfolding * stream.Length)
+        if (rows.Length > Deflate.MostExpansion * stream.Length)
             throw new InvalidDataException($"PNG: {header.Width}x{header.Height} pixels need {rows.Length} bytes, and the {stream.Length} "
                 + $"compressed bytes from byte {at} on cannot hold so many: the image is cut off.");
         try

@@ -1,5 +1,5 @@
 using System.IO.Compression;
-using Tapegrad.Datasets.Images;   // Crc32, whose file belongs to both assemblies
+using Tapegrad.Datasets.Images;   // Crc32 and Deflate, whose files belong to both assemblies
 
 namespace Tapegrad.Layers.Formats;
 
@@ -11,8 +11,6 @@ namespace Tapegrad.Layers.Formats;
 /// </summary>
 public static class NumpyFile
 {
-    // One byte of Deflate (RFC 1951) can stand for two matches of 258 bytes with one bit each, four pairs in all: 1032 bytes.
-    private const long MostExpansion = 1032;
     private const string Extension = ".npy";
 
     /// <summary>Reads a .npy file.</summary>
@@ -51,7 +49,7 @@ public static class NumpyFile
             if (!NamedArray.IsName(name)) throw Refused($"the name '{shown}' is empty or holds control characters.");
             if (!names.Add(name)) throw Refused($"the name '{shown}' is there twice.");
             if (entry.IsEncrypted) throw Refused($"the entry '{shown}' is encrypted.");
-            if (entry.Length / MostExpansion > entry.CompressedLength)
+            if (entry.Length / Deflate.MostExpansion > entry.CompressedLength)
                 throw Refused($"the entry '{shown}' of {entry.CompressedLength} bytes is said to hold {entry.Length}, more than it can.");
             arrays.Add(Guard(() => ReadEntry(entry, name)));
         }
