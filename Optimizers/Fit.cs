@@ -35,10 +35,10 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     public AveragedWeights? Average { get; init; }
 
     /// <summary>Called after every batch.</summary>
-    public Action<TrainingProgress>? AfterStep { get; init; }
+    public Action<TrainingProgress>? AfterStep { get; set; }
 
     /// <summary>Called after every epoch; training ends early where it returns false.</summary>
-    public Func<Epoch, bool>? AfterEpoch { get; init; }
+    public Func<Epoch, bool>? AfterEpoch { get; set; }
 
     /// <summary>What the steps to come depend on beside the model: the numbers that the optimizer remembers, and the averages.</summary>
     public IReadOnlyList<Parameter> State => [.. optimizer.State, .. Average?.State ?? []];
