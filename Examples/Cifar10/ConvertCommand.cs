@@ -33,10 +33,11 @@ internal static class ConvertCommand
     private static int Run(ParseResult options, string from, string to)
     {
         if (!File.Exists(from)) throw new UserError($"--from: there is no file '{from}'.");
+        OutputFile.Check("--to", to, [".safetensors", ".npz", ".npy"], from);
         try
         {
             if (options.GetValue(Model) is { } name) Import(options, name, from, to);
-            else Copy(from, to);
+            else Copy(options, from, to);
         }
         catch (ArgumentException e)   // no such network, or what the format cannot hold
         {
@@ -56,10 +57,15 @@ internal static class ConvertCommand
         Console.WriteLine($"{to}: {name} with {model.Metadata["normalization"]}, {model.State.Sum(parameter => (long)parameter.Shape.Count)} numbers");
     }
 
-    private static void Copy(string from, string to)
+    private static void Copy(ParseResult options, string from, string to)
     {
+        if (((Option[])[Norm, Classes, Channels]).FirstOrDefault(option => TrainOptions.IsGiven(options, option)) is { } idle)
+            throw new UserError($"{idle.Name}: it says more of the network that --model names. Give --model, or leave it out.");
+        if (Path.GetExtension(from).Equals(Path.GetExtension(to), StringComparison.OrdinalIgnoreCase))
+            throw new UserError($"--to {to}: {from} is in this format already. To make a network of it, name it with --model.");
         var arrays = ArrayFile.Read(from);
         ArrayFile.Write(to, arrays);
-        Console.WriteLine($"{to}: {arrays.Count} arrays, {arrays.Sum(array => (long)array.Shape.Count)} numbers");
+        Console.WriteLine($"{to}: {arrays.Count} arrays, {arrays.Sum(array => (long)array.Shape.Count)} numbers; the names and the numbers, without what"
+            + " else a file may say of its network");
     }
 }

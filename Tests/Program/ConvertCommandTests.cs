@@ -51,6 +51,10 @@ public sealed class ConvertCommandTests : IDisposable
         AssertRefused("convert --from nothing.npz --to a.npz", "--from", "nothing.npz");
         AssertRefused("convert --from model.pth --to a.npz", "a pickle is a program");
         AssertRefused("convert --from model.safetensors --to a.npy", "one array, and there are");
+        AssertRefused("convert --from model.safetensors --to a.txt", "a.txt", ".safetensors or .npz or .npy");
+        AssertRefused("convert --from model.safetensors --to model.safetensors --model resnet8", "model.safetensors", "read");
+        AssertRefused("convert --from model.safetensors --to a.SAFETENSORS", "format already", "--model");
+        AssertRefused("convert --from model.safetensors --to a.npz --norm batch", "--norm", "--model");
         AssertRefused("convert --from model.safetensors --to a.npz --model resnet9", "no architecture 'resnet9'");
         AssertRefused("convert --from model.safetensors --to a.npz --model resnet8 --norm batch --channels 1", "of another shape: 2 (fc.weight [7, 64] (here [10, 64])");
         StateDict.Save(Trained(), program.PathOf("own.npz"));
