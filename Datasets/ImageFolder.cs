@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Enumeration;
 using System.Security.Cryptography;
 using System.Text;
 using Tapegrad.Datasets.Images;
@@ -6,7 +7,8 @@ using Tapegrad.Datasets.Images;
 namespace Tapegrad.Datasets;
 
 /// <summary>
-/// One's own images: a folder with a folder for each class, which holds the class's images, in whatever sizes and in folders of its own if need be.
+/// One's own images: a folder with a folder for each class, which holds the class's images, in whatever sizes and in folders of its own if need be
+/// (no links to folders).
 /// <code>
 /// folder/cats/tom.jpg, folder/dogs/rex.png, ...                              about a fifth of each class is held apart to test on
 /// folder/train/cats/tom.jpg, ..., folder/test/cats/kitty.jpg, ...            or val, valid, validation
@@ -22,7 +24,7 @@ namespace Tapegrad.Datasets;
 /// </remarks>
 public static class ImageFolder
 {
-    private const int Channels = DecodedImages.Channels, NamedAtMost = 5, TestedOneIn = 5;
+    private const int Channels = DecodedImages.Channels, NamedAtMost = 100, TestedOneIn = 5;
     private static readonly string[] TestNames = ["test", "val", "valid", "validation"];
 
     // Files that begin with a dot are hidden everywhere.
@@ -93,7 +95,13 @@ public static class ImageFolder
             && Files(directory.FullName).Any())
             .Select(directory => directory.Name).Order(StringComparer.Ordinal)];
 
-    private static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(folder, "*", Below);
+    // A link to a folder is not entered: it could lead to another class, or round in a circle.
+    private static IEnumerable<string> Files(string folder) =>
+        new FileSystemEnumerable<string>(folder, (ref FileSystemEntry entry) => entry.ToSpecifiedFullPath(), Below)
+        {
+            ShouldIncludePredicate = (ref FileSystemEntry entry) => !entry.IsDirectory,
+            ShouldRecursePredicate = (ref FileSystemEntry entry) => !entry.Attributes.HasFlag(FileAttributes.ReparsePoint),
+        };
 
     private static bool IsCalledImage(string path) => Path.GetExtension(path).ToLowerInvariant() is ".png" or ".jpg" or ".jpeg";
 

@@ -14,7 +14,7 @@ internal static class DataSource
     private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin", FolderName100 = "cifar-100-binary";
 
     private const string Kinds = "data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), "
-        + "train-images-idx3-ubyte and the three files beside it (MNIST), or a folder of PNG or JPEG images for each class";
+        + "train-images-idx3-ubyte and the three files beside it (MNIST), or a folder of PNG or JPEG images for each of two or more classes";
 
     /// <summary>The training and the test images: what --data holds, CIFAR-10 where it can be had, else Shapes10.</summary>
     /// <param name="data">The value of --data.</param>
@@ -58,8 +58,8 @@ internal static class DataSource
                 throw new UserError("the download was stopped; nothing was left behind.");
             }
         }
-        Console.WriteLine($"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (--download fetches it): training on"
-            + $" Shapes10, shapes made by a formula.");
+        Console.WriteLine($"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (train --download fetches it):"
+            + $" Shapes10 takes its place, shapes made by a formula.");
         return (null, "");
     }
 

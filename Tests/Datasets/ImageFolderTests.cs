@@ -150,15 +150,30 @@ public sealed class ImageFolderTests : IDisposable
     public void Files_that_cannot_be_read_are_left_out_and_named()
     {
         WriteCatsAndDogs();
-        for (var i = 0; i < 7; i++) WriteBytes($"cats/x{i}.png", [1, 2, 3]);
+        for (var i = 0; i < 102; i++) WriteBytes($"cats/x{i}.png", [1, 2, 3]);
         WriteBytes("cats/.hidden", [1]);
         var (train, test) = Load();
         Assert.Equal(15, train.Count + test.Count);
-        Assert.Equal(6, notices.Count);
-        Assert.All(notices.Take(5), notice => Assert.Contains(".png: the file begins with 010203", notice));
-        Assert.Equal(5, notices.Take(5).Distinct().Count());
-        Assert.Contains("2 more files", notices[5]);
+        Assert.Equal(101, notices.Count);
+        Assert.All(notices.Take(100), notice => Assert.Contains(".png: the file begins with 010203", notice));
+        Assert.Equal(100, notices.Take(100).Distinct().Count());
+        Assert.Contains("2 more files", notices[100]);
         Assert.All(Contents(train).Concat(Contents(test)), image => Assert.Equal(image.Level < 100 ? 0 : 1, image.Label));
+    }
+
+    [Fact]
+    public void Links_to_files_and_to_a_class_are_followed_and_links_to_folders_inside_a_class_are_not()
+    {
+        Write("elsewhere/1.png", 1);
+        Directory.Move(Path.Combine(Images, "elsewhere"), Path.Combine(folder, "elsewhere"));
+        Write("b/2.png", 2);
+        Write("b/deeper/3.png", 3);
+        Directory.CreateSymbolicLink(Path.Combine(Images, "a"), Path.Combine(folder, "elsewhere"));
+        File.CreateSymbolicLink(Path.Combine(folder, "elsewhere", "4.png"), Path.Combine(Images, "b", "2.png"));
+        Directory.CreateSymbolicLink(Path.Combine(Images, "b", "self"), ".");
+        Directory.CreateSymbolicLink(Path.Combine(Images, "b", "other"), Path.Combine(folder, "elsewhere"));
+        var (train, test) = Load();
+        Assert.Equal(((byte, int)[])[(1, 0), (2, 0), (2, 1), (3, 1)], Contents(train).Concat(Contents(test)).Order().ToArray());
     }
 
     [Fact]
