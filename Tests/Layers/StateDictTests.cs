@@ -146,7 +146,7 @@ public sealed class StateDictTests : IDisposable
     public void WhatStandsBehindAFlattenComputesInPyTorchWhatItDoesHere()
     {
         foreach (var channels in (int[])[1, 2, 3, 4])
-            foreach (var positions in (int[])[1, 2, 3])
+            foreach (var positions in (int[])[1, 2, 3, 4])
                 foreach (var groups in Enumerable.Range(1, channels * positions).Where(groups => channels * positions % groups == 0))
                     foreach (var shared in (bool[])[false, true])
                         Check(channels, positions, groups, shared);
