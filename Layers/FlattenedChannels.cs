@@ -66,16 +66,16 @@ internal sealed class FlattenedChannels
     {
         if (channels is not { } count || features % count != 0)
             throw new ArgumentException($"{layer.Path}: its {features} inputs stand behind a flatten, and "
-                + $"{(channels is null ? "nothing before it says" : $"{channels} channels do not divide them;")} how many channels were flattened. Give "
-                + "inputChannels, where it is the module's input that is flattened.");
+                + $"{(channels is null ? "nothing before it says" : $"{channels} channels do not divide them;")} how many channels were flattened. "
+                + "Give inputChannels, where it is the module's input that is flattened.");
         return features > count;
     }
 
     private void Reorder(Normalization norm)
     {
         if (channels > 1 && norm.S.Groups > 1 && norm.S.Groups < norm.Channels)
-            throw new ArgumentException($"{norm.Path}: its {norm.S.Groups} groups stand behind a flatten, where the neighbours that share a mean are other "
-                + "features here than in PyTorch: no order of its weights makes both compute the same.");
+            throw new ArgumentException($"{norm.Path}: its {norm.S.Groups} groups stand behind a flatten, where the neighbours that share a mean are "
+                + "other features here than in PyTorch: no order of its weights makes both compute the same.");
         foreach (var entry in norm.StateEntries.Where(entry => entry.FileShape == new Shape(norm.Channels))) found[entry.Parameter] = channels!.Value;
     }
 }

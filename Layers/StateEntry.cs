@@ -23,6 +23,7 @@ internal sealed record StateEntry(string Name, Parameter Parameter, int[]? FileA
         using var device = Device.Use(Parameter.Device);
         var value = Tensor.From(numbers, FileShape);
         if (reorder is not null) value = reorder(value);
-        Parameter.Value = FileAxes is null ? value : value.Permute([.. Enumerable.Range(0, FileAxes.Length).Select(axis => Array.IndexOf(FileAxes, axis))]);
+        Parameter.Value = FileAxes is null ? value
+            : value.Permute([.. Enumerable.Range(0, FileAxes.Length).Select(axis => Array.IndexOf(FileAxes, axis))]);
     }
 }

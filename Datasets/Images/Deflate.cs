@@ -4,8 +4,8 @@ namespace Tapegrad.Datasets.Images;
 internal static class Deflate
 {
     /// <summary>
-    /// How many bytes one byte can stand for: a match of 258 bytes, the longest, takes a code for its length and one for its distance, of one bit each
-    /// at least; so one byte holds four.
+    /// How many bytes one byte can stand for: a match of 258 bytes, the longest, takes a code for its length and one for its distance, each of one
+    /// bit at least; so one byte holds four.
     /// </summary>
     public const long MostExpansion = 4 * 258;
 }

@@ -57,15 +57,16 @@ internal sealed class Recipe
     }
 
     /// <summary>The network's training.</summary>
-    public Fit CreateFit(Module model, Action<TrainingProgress> afterStep, Func<Epoch, bool> afterEpoch) => new(model.Apply, CreateOptimizer(model), rate)
-    {
-        LabelSmoothing = Get(Smoothing),
-        Mixup = Get(MixupAlpha),
-        Accumulate = Get(Accumulate),
-        Average = Get(Average) > 0 ? new AveragedWeights(model.State, Get(Average)) : null,
-        AfterStep = afterStep,
-        AfterEpoch = afterEpoch,
-    };
+    public Fit CreateFit(Module model, Action<TrainingProgress> afterStep, Func<Epoch, bool> afterEpoch) =>
+        new(model.Apply, CreateOptimizer(model), rate)
+        {
+            LabelSmoothing = Get(Smoothing),
+            Mixup = Get(MixupAlpha),
+            Accumulate = Get(Accumulate),
+            Average = Get(Average) > 0 ? new AveragedWeights(model.State, Get(Average)) : null,
+            AfterStep = afterStep,
+            AfterEpoch = afterEpoch,
+        };
 
     private Optimizer CreateOptimizer(Module model)
     {

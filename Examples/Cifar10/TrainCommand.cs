@@ -42,7 +42,8 @@ internal static class TrainCommand
         Console.WriteLine($"{Get(Model)} with {Get(Norm)} normalization,"
             + $" {model.Parameters.Sum(p => (long)p.Count).ToString("N0", CultureInfo.InvariantCulture)} parameters, "
             + $"on {images.Train.Count} images of {images.Train.Name}: {Display.Count(recipe.Epochs, "epoch")} of"
-            + $" {Display.Count(images.Train.BatchesPerEpoch(recipe.BatchSize), "step")}, {Display.Count(Workers.Threads, "thread")}, weights to {folder.WeightsPath}");
+            + $" {Display.Count(images.Train.BatchesPerEpoch(recipe.BatchSize), "step")}, {Display.Count(Workers.Threads, "thread")},"
+            + $" weights to {folder.WeightsPath}");
         return new TrainingRun(recipe, images, model, folder, Get(CheckpointEvery)).Run(from: null);
     }
 
@@ -61,7 +62,8 @@ internal static class TrainCommand
         var model = recipe.CreateModel();
         var (epochs, steps) = (recipe.Epochs, images.Train.BatchesPerEpoch(recipe.BatchSize));
         Console.WriteLine(run.Place.Epoch > epochs ? $"{path} is at its end already, after {Display.Count(epochs, "epoch")}"
-            : $"{path} goes on in epoch {run.Place.Epoch} of {epochs}, after {run.Place.Batch} of {steps} steps, {Display.Count(Workers.Threads, "thread")}");
+            : $"{path} goes on in epoch {run.Place.Epoch} of {epochs}, after {run.Place.Batch} of {steps} steps,"
+                + $" {Display.Count(Workers.Threads, "thread")}");
         return new TrainingRun(recipe, images, model, folder, given.GetValue(CheckpointEvery)).Run((checkpoint, run));
     }
 

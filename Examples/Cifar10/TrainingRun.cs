@@ -25,7 +25,8 @@ internal sealed class TrainingRun
 
     public TrainingRun(Recipe recipe, Images images, Module model, RunFolder folder, double secondsBetweenCheckpoints)
     {
-        (this.recipe, this.images, this.model, this.folder, this.secondsBetweenCheckpoints) = (recipe, images, model, folder, secondsBetweenCheckpoints);
+        (this.recipe, this.images, this.model, this.folder) = (recipe, images, model, folder);
+        this.secondsBetweenCheckpoints = secondsBetweenCheckpoints;
         hash = images.Hash;
         display = new Display(recipe.Epochs, HeldApart);
         fit = recipe.CreateFit(model, AfterStep, AfterEpoch);
@@ -46,8 +47,8 @@ internal sealed class TrainingRun
         using var interrupt = new Interrupt();
         try
         {
-            if (!display.Show(() => fit.Run(images.Train, images.Validation ?? images.Test, recipe.Epochs, recipe.BatchSize, recipe.Seed, recipe.Augment,
-                interrupt.Token, from?.Saved.Place)))
+            if (!display.Show(() => fit.Run(images.Train, images.Validation ?? images.Test, recipe.Epochs, recipe.BatchSize, recipe.Seed,
+                recipe.Augment, interrupt.Token, from?.Saved.Place)))
             {
                 Save();
                 if (bestValidation is null) SaveWeights();
@@ -109,8 +110,8 @@ internal sealed class TrainingRun
     {
         lastGood!.Restore();
         if (bestValidation is null) folder.Save(model);
-        return new UserError($"{what.TrimEnd('.')}. The weights of {(bestValidation is null ? "the step before" : "the best epoch")} are kept. Try a lower"
-            + " --lr or a longer --warmup.");
+        return new UserError($"{what.TrimEnd('.')}. The weights of {(bestValidation is null ? "the step before" : "the best epoch")} are kept. Try"
+            + " a lower --lr or a longer --warmup.");
     }
 
     private void SaveWeights()

@@ -17,8 +17,8 @@ public sealed record OnnxValue(string Name, Shape Shape)
 }
 
 /// <summary>
-/// The walk over a model's layers: they are applied to values, and each adds its nodes and constants to the graph. Everything in it is in ONNX's order
-/// of axes, [N, C, H, W]; only the shapes of values are in the order of this library, where the channels are last.
+/// The walk over a model's layers: they are applied to values, and each adds its nodes and constants to the graph. Everything in it is in ONNX's
+/// order of axes, [N, C, H, W]; only the shapes of values are in the order of this library, where the channels are last.
 /// </summary>
 public sealed class OnnxGraph
 {
@@ -91,7 +91,8 @@ public sealed class OnnxGraph
     /// <param name="attributes">Its settings by name: a whole number, several, or a number that is not whole (a double).</param>
     /// <returns>Its output; the shape is that of the first input. Where the operator gives another one, say so before a layer is applied to the
     /// result: <c>graph.Add(..) with { Shape = .. }</c>.</returns>
-    public OnnxValue Add(string operation, OnnxValue[] inputs, params (string Name, object Value)[] attributes) => builder.Add(operation, inputs, attributes);
+    public OnnxValue Add(string operation, OnnxValue[] inputs, params (string Name, object Value)[] attributes) =>
+        builder.Add(operation, inputs, attributes);
 
     /// <summary>Adds a constant; a tensor's numbers are written as float, in the order of its axes.</summary>
     public OnnxValue Constant(string name, Tensor value) => builder.Constant(name, value);
