@@ -14,7 +14,7 @@ internal static class ModuleFile
         string[] differences =
         [
             .. List("it says", file.Metadata.Where(pair => metadata.TryGetValue(pair.Key, out var text) && text != pair.Value)
-                .Select(pair => $"{pair.Key} = {pair.Value} (here {metadata[pair.Key]})")),
+                .Select(pair => $"{pair.Key} = {NamedArray.Show(pair.Value)} (here {metadata[pair.Key]})")),
             .. List("missing in the file", inModel.Keys.Where(name => !inFile.ContainsKey(name))),
             .. List("unknown to the model", inFile.Keys.Where(name => !inModel.ContainsKey(name))),
             .. List("of another shape", both.Where(name => inFile[name] != inModel[name])

@@ -72,13 +72,13 @@ public static class SavedModel
         using (var file = SafetensorsFile.Open(path))
         {
             if (Text(Version) is var version && version != FormatVersion)
-                throw Refused($"its {Version} is '{version}', and only {FormatVersion} is known: it was made by a newer version of this library, "
+                throw Refused($"its {Version} is '{NamedArray.Show(version)}', and only {FormatVersion} is known: it was made by a newer version of this library, "
                     + "or by something else.");
             var (architecture, normalization, classes) = (Text(Architecture), Text(Normalization), Number(Classes));
             var width = file.Metadata.ContainsKey(Width) ? Number(Width) : 16;
             var inputs = file.Metadata.ContainsKey(Inputs) ? Number(Inputs) : 3;
-            if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{architecture}' is unknown. {BuildIt}");
-            if (!IsKnownNormalization(normalization)) throw Refused($"its {Normalization} '{normalization}' has no name here. {BuildIt}");
+            if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{NamedArray.Show(architecture)}' is unknown. {BuildIt}");
+            if (!IsKnownNormalization(normalization)) throw Refused($"its {Normalization} '{NamedArray.Show(normalization)}' has no name here. {BuildIt}");
             var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for what the text promises
             var weights = Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width, inputs)
                 : WideResNet.Parse(architecture) is var (wideDepth, times) ? WideResNet.CountWeights(wideDepth, times, inputs)
@@ -97,7 +97,7 @@ public static class SavedModel
             string Text(string key) => file.Metadata.TryGetValue(key, out var value) ? value
                 : throw Refused($"it does not say its {key}. {BuildIt}");
             int Number(string key) => int.TryParse(Text(key), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number
-                : throw Refused($"its {key} '{Text(key)}' is not a positive whole number.");
+                : throw Refused($"its {key} '{NamedArray.Show(Text(key))}' is not a positive whole number.");
             InvalidDataException Refused(string why) => new($"{path}: cannot rebuild the model: {why}");
         }
         model.Load(path);

@@ -137,6 +137,8 @@ public sealed class SaveLoadTests : IDisposable
         Refused("of another shape: weight [3, 2] (here [2, 3])", new Linear(2, 3, random, bias: false), new Linear(3, 2, random, bias: false));
         var named = new Linear(2, 3, random) { Metadata = { ["k"] = "a" } };
         Refused("it says: k = a (here b)", named, new Linear(2, 3, random) { Metadata = { ["k"] = "b" } });
+        var coloured = new Linear(2, 3, random) { Metadata = { ["k"] = "\u001b[31ma\n" } };
+        Refused("it says: k = ?[31ma? (here b)", coloured, new Linear(2, 3, random) { Metadata = { ["k"] = "b" } });
         Refused("0.weight, 0.bias, 1.weight, 1.bias, 2.weight and 1 more", new Relu(),
             new Sequential(new Linear(1, 1, random), new Linear(1, 1, random), new Linear(1, 1, random)));
     }
