@@ -3,15 +3,19 @@ using System.Runtime.InteropServices;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Ctrl-C, or the system's request to end (SIGTERM), as a request to come to an end in order; a second one ends the program at once.
+/// Ctrl-C, a closed window (SIGHUP), or the system's request to end (SIGTERM), as a request to come to an end in order; a second one ends the program
+/// at once.
 /// </summary>
 internal sealed class Interrupt : IDisposable
 {
+    // By their numbers, which are the same on every system that has them.
+    private static readonly (PosixSignal Signal, int Number)[] Signals =
+        [(PosixSignal.SIGHUP, 1), (PosixSignal.SIGINT, 2), (PosixSignal.SIGTERM, 15)];
+
     private readonly CancellationTokenSource source = new();
     private readonly PosixSignalRegistration[] registrations;
 
-    public Interrupt() =>
-        registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop)];
+    public Interrupt() => registrations = Array.ConvertAll(Signals, signal => PosixSignalRegistration.Create(signal.Signal, Stop));
 
     public CancellationToken Token => source.Token;
 
@@ -26,7 +30,7 @@ internal sealed class Interrupt : IDisposable
     private void Stop(PosixSignalContext context)
     {
         context.Cancel = !source.IsCancellationRequested;
-        ExitCode = context.Signal == PosixSignal.SIGINT ? 130 : 143;
+        ExitCode = 128 + Signals.Single(signal => signal.Signal == context.Signal).Number;
         source.Cancel();
     }
 }

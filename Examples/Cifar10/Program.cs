@@ -3,7 +3,8 @@ using Tapegrad;
 using Tapegrad.Devices;
 using Tapegrad.Examples.Cifar10;
 
-// Every command returns 0 when it did what was asked, 1 when the person can mend what stood in the way, 130 when Ctrl-C ended it.
+// Every command returns 0 when it did what was asked, 1 when the person can mend what stood in the way, and 128 and a signal's number when one ended
+// it: 129 for a closed window, 130 for Ctrl-C, 143 for the system's request.
 var root = new RootCommand("Trains a small convolutional network on CIFAR-10, or, where that is not at hand, on shapes made by "
     + "a formula. Without a command: train with the defaults.");
 TrainCommand.AddTo(root);
@@ -12,7 +13,8 @@ PredictCommand.AddTo(root);
 ExportCommand.AddTo(root);
 ConvertCommand.AddTo(root);
 ProfileCommand.AddTo(root);
-Notices.Raised += Console.Error.WriteLine;
+TerminalWriter.Install();
+Notices.Raised += notice => Console.Error.WriteLine(Line.Of(notice));
 
 try
 {
@@ -23,7 +25,7 @@ try
 }
 catch (Exception e) when (e is UserError or IOException or UnauthorizedAccessException or InvalidDataException or NonFiniteException)
 {
-    Console.Error.WriteLine($"error: {e.Message.ReplaceLineEndings(" ")}");
+    Console.Error.WriteLine(Line.Of($"error: {e.Message}"));
     return 1;
 }
 

@@ -34,16 +34,22 @@ internal sealed class Cifar10Program : IDisposable
     /// <summary>Starts, for those who interrupt.</summary>
     public Process Start(string arguments, params (string Name, string Value)[] environment)
     {
-        var command = $"\"{Path.Combine(AppContext.BaseDirectory, "cifar10.dll")}\" {arguments}";
+        var command = Command(arguments);
         // A shell that runs the tests in the background has them, and all that they start, ignore Ctrl-C.
         var (file, before) = IgnoresInterrupts ? ("env", "--default-signal=INT dotnet ") : ("dotnet", "");
-        var start = new ProcessStartInfo(file, before + command)
-        {
-            WorkingDirectory = Folder,
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
+        return Start(new ProcessStartInfo(file, before + command), environment);
+    }
+
+    /// <summary>Starts in a terminal of its own, which lasts as long as the process that is given back; what it shows is that one's output.</summary>
+    public Process StartInTerminal(string arguments) =>
+        Start(new ProcessStartInfo("script", ["--quiet", "--flush", "--command", $"dotnet {Command(arguments)}", "/dev/null"]), []);
+
+    private static string Command(string arguments) => $"\"{Path.Combine(AppContext.BaseDirectory, "cifar10.dll")}\" {arguments}";
+
+    private Process Start(ProcessStartInfo start, (string Name, string Value)[] environment)
+    {
+        start.WorkingDirectory = Folder;
+        start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
         start.Environment["HOME"] = Folder;
         start.Environment["XDG_CACHE_HOME"] = Path.Combine(Folder, "cache");
         start.Environment.Remove("TAPEGRAD_DATA");

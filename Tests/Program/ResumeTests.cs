@@ -76,6 +76,7 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
     }
 
     [Theory]
+    [InlineData("HUP", 129)]
     [InlineData("INT", 130)]
     [InlineData("TERM", 143)]
     public void A_request_to_end_saves_first(string signal, int exitCode)
@@ -102,6 +103,30 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         Assert.Contains("at its end", again.Output);
         Assert.Equal(resumed.Lines[^1], again.Lines[^1]);
         Assert.Equal(Weights("whole"), Weights("run"));
+    }
+
+    // 'script' runs a program in a terminal of its own; killed, it takes that away, as the closing of a window does.
+    [Fact]
+    public void A_run_whose_window_is_closed_saves_first()
+    {
+        if (!OperatingSystem.IsLinux() || !File.Exists("/usr/bin/script")) return;
+        program.BlackCifar10();
+        const string training = "train --data black --model resnet8 --norm batch --epochs 1000 --batch 8 --train-limit 64 --test-limit 8 --out run";
+        using (var window = program.StartInTerminal(training))
+        {
+            var seen = "";
+            var letters = new char[256];
+            while (!seen.Contains("epoch 3/") && window.StandardOutput.Read(letters) is var count and > 0) seen += new string(letters, 0, count);
+            window.Kill();
+            window.WaitForExit();
+        }
+        // The program holds this file while it runs.
+        for (var patience = 600; patience > 0 && File.Exists(program.PathOf("run", ".in-use")); patience--) Thread.Sleep(50);
+        using var resumed = program.Start("--resume run");
+        var line = resumed.StandardOutput.ReadLine()!;
+        resumed.Kill();
+        Cifar10Program.Finish(resumed);
+        Assert.Matches("^run goes on in epoch ([3-9]|[0-9]{2,}) of 1000", line);
     }
 
     // Optimizers with other memories than the recipe above.

@@ -1,0 +1,11 @@
+namespace Tapegrad.Examples.Cifar10;
+
+/// <summary>
+/// Text for one line of a terminal. It may come from a stranger's file, and what moves a cursor or begins a colour there must not do so here: control
+/// characters become question marks, ends of lines become blanks.
+/// </summary>
+internal static class Line
+{
+    public static string Of(string text) =>
+        string.Concat(text.ReplaceLineEndings(" ").Select(letter => char.IsControl(letter) ? '?' : letter));
+}
