@@ -22,12 +22,12 @@ internal sealed class Classifier
         if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
         this.weights = weights;
         model = SavedModel.Rebuild(weights);
-        channels = InputStatistics.ChannelsOf(model);
-        (var height, side) = InputStatistics.SizeOf(model) ?? (32, 32);
-        names = InputStatistics.ClassNamesOf(model) ?? throw new UserError($"--weights {weights}: it does not say the names of its classes.");
-        normalization = InputStatistics.NormalizationOf(model) is var (mean, std) && mean.Length == channels && std.Length == channels
-            && std.All(deviation => deviation > 0) ? (mean, std)
-            : throw new UserError($"--weights {weights}: it does not say the mean and the deviation of its inputs.");
+        var description = InputDescription.Of(model);
+        names = description.ClassNames ?? throw new UserError($"--weights {weights}: it does not say the names of its classes.");
+        normalization = description.Normalization ?? throw new UserError($"--weights {weights}: it does not say the mean and the deviation of its inputs.");
+        channels = description.Channels;
+        (var height, side) = description.Size
+            ?? throw new UserError($"--weights {weights}: it does not say the size of its images, or one beyond {InputDescription.MostSide} pixels.");
         if (height != side || channels is not (1 or 3))
             throw new UserError($"--weights {weights}: its images are {height}x{side} with {channels} channels; "
                 + "files become squares in grey or colour.");
@@ -45,6 +45,10 @@ internal sealed class Classifier
         {
             var logits = model.Apply(dataset.InOrder(1).Single().Images);
             return names.Zip(logits.LogSoftmax().Exp().ToDoubles(), (name, probability) => new Guess(name, probability));
+        }
+        catch (ShapeException e)   // its images are too small for it
+        {
+            throw new UserError($"--weights {weights}: images of {side}x{side}: {e.Message}");
         }
         catch (InvalidOperationException e)   // a BatchNorm that was saved before its first step
         {

@@ -3,6 +3,7 @@ using System.Globalization;
 using Tapegrad.Datasets;
 using Tapegrad.Datasets.Images;
 using Tapegrad.Layers;
+using Tapegrad.Layers.Formats;
 
 namespace Tapegrad.Examples.Cifar10;
 
@@ -30,14 +31,16 @@ internal static class EvaluateCommand
     private static int Run(string weights, string? data, int limit, string? galleryPath)
     {
         if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
+        if (galleryPath is not null) OutputFile.Check("--gallery", galleryPath, [".png"], weights, data);
         var model = SavedModel.Rebuild(weights);
-        var (_, test, _) = DataSource.Find(data, download: false, shapes: InputStatistics.DatasetOf(model) == "Shapes10", trainLimit: 0,
-            testLimit: limit, side: InputStatistics.SizeOf(model)?.Height ?? 32);
-        test = InputStatistics.Fit(model, test, weights);
+        var description = InputDescription.Of(model);
+        var (_, test, _) = DataSource.Find(data, download: false, shapes: description.Dataset == "Shapes10", trainLimit: 0, testLimit: limit,
+            side: description.Size?.Height ?? 32);
+        test = InputDescription.Adapt(test, model, weights);
         try
         {
             var gallery = galleryPath is null ? null : new Gallery(test);
-            Print(test.Evaluate(images => gallery is null ? model.Apply(images) : gallery.Watch(model.Apply(images))), test.ClassNames);
+            Print(test.Evaluate(images => gallery is null ? model.Apply(images) : gallery.Watch(model.Apply(images))), [.. test.ClassNames.Select(Line.Of)]);
             if (gallery is not null) Write(gallery, galleryPath!);
         }
         catch (InvalidOperationException e)   // a BatchNorm that was saved before its first step
@@ -56,11 +59,11 @@ internal static class EvaluateCommand
         }
         try
         {
-            File.WriteAllBytes(path, PngEncoder.Encode(picture));
+            AtomicFile.Write(path, stream => stream.Write(PngEncoder.Encode(picture)));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (IOException e)
         {
-            throw new UserError($"--gallery: {path} cannot be written: {e.Message}");
+            throw new UserError($"--gallery: {e.Message}");
         }
     }
 

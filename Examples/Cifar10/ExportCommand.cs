@@ -7,6 +7,8 @@ namespace Tapegrad.Examples.Cifar10;
 /// <summary>The command 'export': saved weights as an ONNX file, for another runtime.</summary>
 internal static class ExportCommand
 {
+    private const int MostSide = 1 << 14;
+
     private static readonly Option<string?> Weights = Options.Path("--weights", "a model.safetensors");
     private static readonly Option<string?> Out = Options.Path("--out", "the file to write, such as model.onnx");
     private static readonly Option<bool> Decompose = Options.Flag("--decompose", "write GroupNormalization, LayerNormalization and Gelu as simpler"
@@ -38,18 +40,18 @@ internal static class ExportCommand
         if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
         OutputFile.Check("--out", file, [".onnx"], weights);
         var model = SavedModel.Rebuild(weights);
+        var description = InputDescription.Of(model);
         var (height, width) = size is null
-            ? InputStatistics.SizeOf(model)
+            ? description.Size
                 ?? throw new UserError($"--weights {weights}: it does not say the size of its images. Give it: --size 32x32.")
-            : InputStatistics.ParseSize(size) ?? throw new UserError($"--size '{size}': it must be height x width, such as 32x32.");
-        var normalization = InputStatistics.NormalizationOf(model);
-        if (pixels && normalization is null)
-            throw new UserError($"--pixels: {weights} does not say the input_mean and input_std of its images. Leave --pixels out,"
+            : InputDescription.ParseSize(size, MostSide) ?? throw new UserError($"--size '{size}': it must be height x width, such as 32x32.");
+        if (pixels && description.Normalization is null)
+            throw new UserError($"--pixels: {weights} does not say the input_mean and input_std of its {description.Channels} channels. Leave --pixels out,"
                 + " and normalize before.");
-        model.Metadata[InputStatistics.Size] = $"{height}x{width}";   // what the file takes, whatever it was trained on
+        InputDescription.WriteSize(model, height, width);   // what the file takes, whatever it was trained on
         var first = model.Modules.OfType<Conv2d>().First();
         var channels = first.Weight.Shape[2] * first.Groups;
-        var exporter = new OnnxExporter { Decompose = decompose, Fold = fold, Pixels = pixels ? normalization : null };
+        var exporter = new OnnxExporter { Decompose = decompose, Fold = fold, Pixels = pixels ? description.Normalization : null };
         try
         {
             exporter.Write(file, model, new Shape(height, width, channels));
@@ -58,7 +60,7 @@ internal static class ExportCommand
         {
             throw new UserError($"--weights {weights}: {e.Message}");
         }
-        var takes = pixels ? "pixels from 0 to 1" : normalization is not null ? "images normalized by input_mean and input_std"
+        var takes = pixels ? "pixels from 0 to 1" : description.Normalization is not null ? "images normalized by input_mean and input_std"
             : "images normalized as in training; the file does not say how, as the weights do not";
         Console.WriteLine($"{file}: takes {takes}, float [N, {channels}, {height}, {width}]");
         return 0;

@@ -10,8 +10,9 @@ namespace Tapegrad.Examples.Cifar10;
 /// </summary>
 internal static class Options
 {
-    public static Option<int> Whole(string name, string description, int standard, int least = 1) =>
-        WithDefault(Parsed(name, description, text => ParseWhole(text, least), $"a whole number, {least} or more"), standard);
+    public static Option<int> Whole(string name, string description, int standard, int least = 1, int most = int.MaxValue) =>
+        WithDefault(Parsed<int>(name, description, text => ParseWhole(text, least) is { } value && value <= most ? value : null,
+            most == int.MaxValue ? $"a whole number, {least} or more" : $"a whole number from {least} to {most}"), standard);
 
     /// <summary>A whole number from 1 up, or nothing.</summary>
     public static Option<int?> Limit(string name, string description) => new(name)

@@ -43,7 +43,7 @@ internal static class PredictCommand
             {
                 unreadable++;
                 if (json) Console.WriteLine(new JsonObject { ["image"] = image, ["error"] = e.Message }.ToJsonString());
-                Console.Error.WriteLine($"error: {(e.Message.Contains(image) ? "" : $"{image}: ")}{e.Message.ReplaceLineEndings(" ")}");
+                Console.Error.WriteLine(Line.Of($"error: {(e.Message.Contains(image) ? "" : $"{image}: ")}{e.Message}"));
             }
         }
         return unreadable == 0 ? 0 : 1;
@@ -52,19 +52,23 @@ internal static class PredictCommand
     private static string ToJson(string image, Guess[] shown) => new JsonObject
     {
         ["image"] = image,
-        ["predictions"] = new JsonArray([.. shown.Select(guess => new JsonObject { ["class"] = guess.Class, ["probability"] = guess.Probability })]),
+        ["predictions"] = new JsonArray([.. shown.Select(guess => new JsonObject
+        {
+            ["class"] = guess.Class,
+            ["probability"] = double.IsFinite(guess.Probability) ? guess.Probability : null,   // JSON has no other numbers
+        })]),
     }.ToJsonString();
 
     private static string ToLine(string image, Guess[] shown) =>
-        string.Join('\t', shown.Select(guess => Invariant($"{guess.Class}\t{guess.Probability:F4}")).Prepend(image));
+        string.Join('\t', shown.Select(guess => Invariant($"{Line.Of(guess.Class)}\t{guess.Probability:F4}")).Prepend(Line.Of(image)));
 
     /// <summary>The file's name, and a line for each class with a bar.</summary>
     internal static string ToBars(string image, Guess[] shown)
     {
-        var width = shown.Max(guess => guess.Class.Length);
+        var width = shown.Max(guess => Line.Of(guess.Class).Length);
         return string.Join('\n', shown.Select(guess =>
-            Invariant($"  {guess.Class.PadRight(width)}  {Bar(guess.Probability)} {100 * guess.Probability,5:F1} %"))
-            .Prepend(image));
+            Invariant($"  {Line.Of(guess.Class).PadRight(width)}  {Bar(guess.Probability)} {100 * guess.Probability,5:F1} %"))
+            .Prepend(Line.Of(image)));
     }
 
     // In eighths of a sign.

@@ -52,7 +52,7 @@ internal sealed class Recipe
     public Module CreateModel()
     {
         var model = TrainCommand.Create(Get(Model), Get(Norm), train.Classes, Seed, Get(ZeroGamma), train.Channels);
-        InputStatistics.Write(model, train);
+        InputDescription.Write(model, train);
         return model;
     }
 

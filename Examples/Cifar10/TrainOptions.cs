@@ -49,7 +49,7 @@ internal static partial class TrainOptions
     public static readonly Option<double> Average =
         Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999", 0, 0, 0.999999);
     public static readonly Option<double> Smoothing = Options.Number("--label-smoothing", "share of a label that all classes get", 0, 0, 1);
-    public static readonly Option<int> Size = Options.Whole("--size", "side that images of a folder get, in pixels", 32);
+    public static readonly Option<int> Size = Options.Whole("--size", "side that images of a folder get, in pixels", 32, most: InputDescription.MostSide);
     public static readonly Option<bool> NoFlip = Options.Flag("--no-flip", "do not mirror training images: where left and right mean something");
     public static readonly Option<int> Cutout = Options.Whole("--cutout", "side of a square painted over in every training image", 0, 0);
     public static readonly Option<double> MixupAlpha = Options.Number("--mixup", "mix training images, the more the larger: 0.2", 0, 0, 100);

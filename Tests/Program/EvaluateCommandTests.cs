@@ -29,6 +29,23 @@ public sealed class EvaluateCommandTests : IDisposable
     }
 
     [Fact]
+    public void Images_are_normalized_as_the_network_was_trained()
+    {
+        Assert.Equal(0, program.Run($"{Cifar10Program.Short} --out run").ExitCode);
+        string LossWith(string mean, string std)
+        {
+            var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+            (model.Metadata["input_mean"], model.Metadata["input_std"]) = (mean, std);
+            model.Save(program.PathOf("other.safetensors"));
+            return program.Run("evaluate --weights other.safetensors --test-limit 20").Lines[0];
+        }
+        var first = LossWith("0.5,0.5,0.5", "0.25,0.25,0.25");
+        Assert.StartsWith("test loss: ", first);
+        Assert.NotEqual(first, LossWith("0.4,0.5,0.5", "0.25,0.25,0.25"));
+        Assert.NotEqual(first, LossWith("0.5,0.5,0.5", "0.25,0.25,0.3"));
+    }
+
+    [Fact]
     public void Refuses_weights_that_are_missing_or_broken_and_other_data()
     {
         Assert.Equal(0, program.Run($"{Cifar10Program.Short} --out run").ExitCode);

@@ -134,6 +134,15 @@ public sealed class OwnImagesTests : IDisposable
         Assert.Contains(Enumerable.Range(18, 192), x => At(56 + 192 + 9 + 6, x) == (178, 34, 34));
         Assert.Contains(Enumerable.Range(18, 192), x => At(56 + 192 + 9 + 20 + 6, x) == (70, 70, 70));
         AssertRefused("evaluate --weights run/model.safetensors --test-limit 20 --gallery nowhere/mistakes.png", "--gallery", "nowhere");
+        AssertRefused("evaluate --weights run/model.safetensors --test-limit 20 --gallery run/model.safetensors", "--gallery", ".png");
+
+        // Another picture takes the old one's place as a whole: who has the old one open, or by another name, keeps it.
+        if (OperatingSystem.IsWindows()) return;
+        var old = File.ReadAllBytes(program.PathOf("mistakes.png"));
+        System.Diagnostics.Process.Start("ln", [program.PathOf("mistakes.png"), program.PathOf("kept.png")]).WaitForExit();
+        Succeed("evaluate --weights run/model.safetensors --test-limit 50 --gallery mistakes.png");
+        Assert.NotEqual(old, File.ReadAllBytes(program.PathOf("mistakes.png")));
+        Assert.Equal(old, File.ReadAllBytes(program.PathOf("kept.png")));
 
         (byte, byte, byte) At(int y, int x) => (picture.Pixels[3 * (y * picture.Width + x)], picture.Pixels[3 * (y * picture.Width + x) + 1],
             picture.Pixels[3 * (y * picture.Width + x) + 2]);
@@ -147,6 +156,71 @@ public sealed class OwnImagesTests : IDisposable
             $"  tabby  {new string('█', 7)}▌{new string(' ', 22)}  25.0 %",
             $"  dog    {new string(' ', 30)}   0.0 %"], lines);
         Assert.Contains(new string('█', 30) + " 100.0 %", PredictCommand.ToBars("a", [new Guess("x", 1)]));
+    }
+
+    // A file of weights that says all that 'predict' needs, of images of 8 x 8 pixels.
+    private Module Described(string architecture = "resnet8", string size = "8x8")
+    {
+        var model = SavedModel.Create(architecture, "layer", classes: 2, seed: 1);
+        foreach (var (key, text) in ((string, string)[])[("class_names", "one,two"), ("input_mean", "0.5,0.5,0.5"), ("input_std", "1,1,1"),
+            ("input_size", size)])
+            model.Metadata[key] = text;
+        WritePicture("a.png", new Picture(5, 5, 1, new byte[25]));
+        return model;
+    }
+
+    [Fact]
+    public void Probabilities_that_are_no_numbers_are_null_in_json()
+    {
+        var model = Described();
+        var last = model.Parameters[^1];
+        last.Value = Tensor.From([.. Enumerable.Repeat(float.NaN, last.Count)], last.Shape);
+        model.Save(program.PathOf("nan.safetensors"));
+        var guesses = JsonDocument.Parse(Succeed("predict --json --weights nan.safetensors a.png").Lines[0]).RootElement.GetProperty("predictions");
+        Assert.All(guesses.EnumerateArray(), guess => Assert.Equal(JsonValueKind.Null, guess.GetProperty("probability").ValueKind));
+        Assert.Contains("NaN", Succeed("predict --weights nan.safetensors a.png").Lines[0]);
+    }
+
+    [Fact]
+    public void Images_too_small_for_the_network_are_refused_in_a_line()
+    {
+        Described("vgg", "16x16").Save(program.PathOf("vgg.safetensors"));
+        AssertRefused("predict --weights vgg.safetensors a.png", "vgg.safetensors", "16x16");
+    }
+
+    // What a stranger's file says reaches the terminal as text, and as one field.
+    [Fact]
+    public void Names_of_classes_neither_colour_a_terminal_nor_break_a_line()
+    {
+        var model = Described();
+        model.Metadata["class_names"] = JsonSerializer.Serialize((string[])["ca\u001b[31mts\nx", "do\tgs"]);
+        model.Save(program.PathOf("names.safetensors"));
+        var line = Assert.Single(Succeed("predict --weights names.safetensors a.png").Lines);
+        Assert.DoesNotContain('\u001b', line);
+        Assert.Equal(["ca?[31mts x", "do?gs"], ((string[])[line.Split('\t')[1], line.Split('\t')[3]]).Order());
+        var named = JsonDocument.Parse(Succeed("predict --json --weights names.safetensors a.png").Lines[0]).RootElement.GetProperty("predictions");
+        Assert.Equal(["ca\u001b[31mts\nx", "do\tgs"], named.EnumerateArray().Select(guess => guess.GetProperty("class").GetString()).Order());
+        Assert.DoesNotContain(PredictCommand.ToBars("a\u001bb", [new Guess("c\u001bd", 1)]), letter => char.IsControl(letter) && letter != '\n');
+
+        // The same in the table of 'evaluate', and in messages.
+        if (OperatingSystem.IsWindows()) return;   // no such folders there
+        foreach (var name in (string[])["ca\u001b[31mts\nx", "do\tgs"])
+            for (var i = 0; i < 2; i++) WritePicture($"pictures/{name}/{i}.png", new Picture(8, 8, 3, new byte[192]));
+        File.WriteAllBytes(program.PathOf("pictures", "do\tgs", "\u001b[2J.png"), [1]);
+        Assert.Contains("ca?[31mts x", Succeeded().Output);
+        model.Metadata["class_names"] = "\u001b[2Jone,two";
+        model.Save(program.PathOf("names.safetensors"));
+        var outcome = program.Run("evaluate --weights names.safetensors --data pictures");
+        Assert.Equal(1, outcome.ExitCode);
+        Assert.DoesNotContain('\u001b', outcome.Error);
+
+        Outcome Succeeded()
+        {
+            var evaluated = Succeed("evaluate --weights names.safetensors --data pictures");
+            Assert.DoesNotContain('\u001b', evaluated.Output + evaluated.Error);
+            Assert.Contains("left out", evaluated.Error);
+            return evaluated;
+        }
     }
 
     [Fact]
@@ -171,10 +245,16 @@ public sealed class OwnImagesTests : IDisposable
         AssertMissing("mean and the deviation");
         (model.Metadata["input_std"], model.Metadata["input_size"]) = ("0.5,0.5,0.5", "8x9");
         AssertMissing("8x9 with 3 channels");
+        foreach (var size in (string[])["1025x1025", "16384x16384", "x", "0"])
+        {
+            model.Metadata["input_size"] = size;
+            AssertMissing("size of its images");
+        }
         model.Metadata["input_size"] = "8";
         AssertMissing("a.png");
         WritePicture("a.png", new Picture(5, 5, 1, new byte[25]));
         Assert.StartsWith("a.png\t", Succeed("predict --weights bare.safetensors a.png").Lines[0]);
+        AssertRefused("predict --weights bare.safetensors /dev/stdin", "/dev/stdin", "a pipe or a device");
         AssertRefused("predict --weights nothing.safetensors a.png", "--weights", "nothing.safetensors");
         AssertRefused("predict --weights bare.safetensors", "Required");
     }
