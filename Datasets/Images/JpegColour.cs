@@ -31,7 +31,7 @@ internal static class JpegColour
     // The component with as many samples as the image has pixels.
     private static byte[] Widen(JpegFrame frame, JpegComponent component)
     {
-        var (timesAcross, timesDown) = (frame.Across / component.Across, frame.Down / component.Down);
+        var (timesAcross, timesDown) = (frame.HorizontalFactor / component.HorizontalFactor, frame.VerticalFactor / component.VerticalFactor);
         var plane = new byte[frame.Height * frame.Width];
         var sums = new int[component.Width];   // a row, 4 times where it lies between two
         var (across, down) = (timesAcross == 2, timesDown == 2);

@@ -28,8 +28,7 @@ public sealed class JpegDecoder : IImageDecoder
     // What the segments have said so far.
     private sealed class State(long mostPixels)
     {
-        private readonly int[]?[] steps = new int[4][];
-        private readonly JpegHuffmanTable?[] means = new JpegHuffmanTable[4], others = new JpegHuffmanTable[4];
+        private readonly JpegTables tables = new();
         private JpegFrame? frame;
         private int restartInterval, orientation = 1;
         private bool isJfif;
@@ -76,10 +75,10 @@ public sealed class JpegDecoder : IImageDecoder
                     frame = new JpegFrame(data, at, bytesLeft, mostPixels);
                     break;
                 case 0xC4:
-                    ReadHuffmanTables(data, at);
+                    tables.ReadHuffman(data, at);
                     break;
                 case 0xDB:
-                    ReadQuantizationTables(data, at);
+                    tables.ReadQuantization(data, at);
                     break;
                 case 0xDD:
                     if (data.Length != 2) throw new InvalidDataException($"JPEG: the restart interval at byte {at} has {data.Length} bytes, not 2.");
@@ -110,34 +109,6 @@ public sealed class JpegDecoder : IImageDecoder
             _ => "an unknown kind",
         };
 
-        private void ReadHuffmanTables(ReadOnlySpan<byte> data, int at)
-        {
-            while (data.Length > 0)
-            {
-                var (kind, place) = (data[0] >> 4, data[0] & 15);
-                var count = 0;
-                for (var i = 1; i <= 16 && i < data.Length; i++) count += data[i];
-                if (kind > 1 || place > 3 || count > 256 || data.Length < 17 + count)
-                    throw new InvalidDataException($"JPEG: the Huffman tables at byte {at} are malformed or cut off.");
-                (kind == 0 ? means : others)[place] = new JpegHuffmanTable(data.Slice(1, 16), data.Slice(17, count), at);
-                data = data[(17 + count)..];
-            }
-        }
-
-        private void ReadQuantizationTables(ReadOnlySpan<byte> data, int at)
-        {
-            while (data.Length > 0)
-            {
-                var (size, place) = (1 + (data[0] >> 4), data[0] & 15);
-                if (size > 2 || place > 3 || data.Length < 1 + 64 * size)
-                    throw new InvalidDataException($"JPEG: the quantization tables at byte {at} are malformed or cut off.");
-                var table = new int[64];
-                for (var k = 0; k < 64; k++) table[k] = size == 1 ? data[1 + k] : BinaryPrimitives.ReadUInt16BigEndian(data[(1 + 2 * k)..]);
-                steps[place] = table;
-                data = data[(1 + 64 * size)..];
-            }
-        }
-
         // The header of a scan: components (1 byte), and for each its name and its two Huffman tables (4 bits each); the first and last coefficient
         // and their bits, which are always the same here.
         private int ReadScan(ReadOnlySpan<byte> file, ReadOnlySpan<byte> data, int at, int begin)
@@ -149,17 +120,15 @@ public sealed class JpegDecoder : IImageDecoder
             var scanned = new JpegScanComponent[count];
             for (var i = 0; i < count; i++)
             {
-                var (id, tables) = (data[1 + 2 * i], data[2 + 2 * i]);
+                var (id, places) = (data[1 + 2 * i], data[2 + 2 * i]);
                 var component = frame.Components.Find(component => component.Id == id);
                 if (component is null || component.IsRead || scanned.Any(other => other?.Component == component))
                     throw new InvalidDataException($"JPEG: the scan at byte {at} brings component {id}, which does not exist or is there already.");
-                if (tables >> 4 > 3 || (tables & 15) > 3 || means[tables >> 4] is not { } mean || others[tables & 15] is not { } other
-                    || steps[component.QuantizationTable] is not { } step)
-                    throw new InvalidDataException($"JPEG: component {id} of the scan at byte {at} needs a table that has not come.");
-                scanned[i] = new JpegScanComponent(component, mean, other, step);
+                scanned[i] = tables.For(component, dc: places >> 4, ac: places & 15)
+                    ?? throw new InvalidDataException($"JPEG: component {id} of the scan at byte {at} needs a table that has not come.");
             }
-            if (count > 1 && scanned.Sum(entry => entry.Component.Across * entry.Component.Down) > 10)
-                throw new InvalidDataException($"JPEG: a unit of the scan at byte {at} has more than 10 blocks.");
+            if (count > 1 && scanned.Sum(entry => entry.Component.HorizontalFactor * entry.Component.VerticalFactor) > 10)
+                throw new InvalidDataException($"JPEG: an MCU of the scan at byte {at} has more than 10 blocks.");
             return new JpegScan(frame, scanned, restartInterval).Read(file, begin);
         }
 

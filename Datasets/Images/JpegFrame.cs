@@ -4,10 +4,10 @@ namespace Tapegrad.Datasets.Images;
 
 /// <summary>One of a JPEG's colours: Y, Cb or Cr, or a grey.</summary>
 /// <param name="Id">Its name in the file.</param>
-/// <param name="Across">Horizontal sampling factor: how many blocks of it a unit of the image has side by side.</param>
-/// <param name="Down">The same vertically.</param>
+/// <param name="HorizontalFactor">The horizontal sampling factor H: how many blocks of it a minimum coded unit (MCU) has side by side.</param>
+/// <param name="VerticalFactor">The vertical sampling factor V.</param>
 /// <param name="QuantizationTable">0 to 3.</param>
-internal sealed record JpegComponent(int Id, int Across, int Down, int QuantizationTable)
+internal sealed record JpegComponent(int Id, int HorizontalFactor, int VerticalFactor, int QuantizationTable)
 {
     /// <summary>Columns that are samples; what the blocks have more is filler.</summary>
     public int Width { get; set; }
@@ -27,7 +27,7 @@ internal sealed record JpegComponent(int Id, int Across, int Down, int Quantizat
 
 /// <summary>
 /// A JPEG's frame header (SOF): bits of a sample (1 byte), height (2), width (2), components (1), and for each its name, sampling factors (4 bits and
-/// 4) and quantization table. The image is made of units of as many blocks of 8x8 samples as the largest factors say.
+/// 4) and quantization table. The image is made of minimum coded units (MCUs) of as many blocks of 8x8 samples as the largest factors say.
 /// </summary>
 internal sealed class JpegFrame
 {
@@ -49,20 +49,20 @@ internal sealed class JpegFrame
         for (var i = 6; i < data.Length; i += 3)
         {
             var component = new JpegComponent(data[i], data[i + 1] >> 4, data[i + 1] & 15, data[i + 2]);
-            if (component.Across is 0 or > 4 || component.Down is 0 or > 4 || component.QuantizationTable > 3
+            if (component.HorizontalFactor is 0 or > 4 || component.VerticalFactor is 0 or > 4 || component.QuantizationTable > 3
                 || Components.Any(other => other.Id == component.Id))
-                throw Refusal($"its component {component.Id} has factors {component.Across}x{component.Down} and table "
+                throw Refusal($"its component {component.Id} has factors {component.HorizontalFactor}x{component.VerticalFactor} and table "
                     + $"{component.QuantizationTable}, or is there twice; factors are 1 to 4, tables 0 to 3");
             Components.Add(component);
         }
-        (Across, Down) = (Components.Max(component => component.Across), Components.Max(component => component.Down));
-        (UnitsAcross, UnitsDown) = (Ceiling(Width, Block * Across), Ceiling(Height, Block * Down));
+        (HorizontalFactor, VerticalFactor) = (Components.Max(component => component.HorizontalFactor), Components.Max(component => component.VerticalFactor));
+        (McusAcross, McusDown) = (Ceiling(Width, Block * HorizontalFactor), Ceiling(Height, Block * VerticalFactor));
         var blocks = 0L;
         foreach (var component in Components)
         {
-            if (Across % component.Across != 0 || Down % component.Down != 0)
-                throw Refusal($"its sampling factor {component.Across}x{component.Down} is no whole part of {Across}x{Down}. Convert it to PNG");
-            (component.Width, component.Height) = (Ceiling(Width * component.Across, Across), Ceiling(Height * component.Down, Down));
+            if (HorizontalFactor % component.HorizontalFactor != 0 || VerticalFactor % component.VerticalFactor != 0)
+                throw Refusal($"its sampling factor {component.HorizontalFactor}x{component.VerticalFactor} is no whole part of {HorizontalFactor}x{VerticalFactor}. Convert it to PNG");
+            (component.Width, component.Height) = (Ceiling(Width * component.HorizontalFactor, HorizontalFactor), Ceiling(Height * component.VerticalFactor, VerticalFactor));
             blocks += (long)Ceiling(component.Width, Block) * Ceiling(component.Height, Block);
         }
         // A block takes at least two codes of a bit each.
@@ -70,8 +70,8 @@ internal sealed class JpegFrame
             throw Refusal($"it has {Width}x{Height} pixels, and the {bytesLeft} bytes behind the header cannot hold so many: it is cut off");
         foreach (var component in Components)
         {
-            component.Stride = UnitsAcross * component.Across * Block;
-            component.Samples = new byte[component.Stride * UnitsDown * component.Down * Block];
+            component.Stride = McusAcross * component.HorizontalFactor * Block;
+            component.Samples = new byte[component.Stride * McusDown * component.VerticalFactor * Block];
         }
 
         InvalidDataException Refusal(string why) => new($"JPEG: the image of the header at byte {at} is not read: {why}.");
@@ -82,14 +82,16 @@ internal sealed class JpegFrame
     public int Width { get; }
 
     /// <summary>The largest horizontal sampling factor.</summary>
-    public int Across { get; }
+    public int HorizontalFactor { get; }
 
     /// <summary>The largest vertical one.</summary>
-    public int Down { get; }
+    public int VerticalFactor { get; }
 
-    public int UnitsAcross { get; }
+    /// <summary>MCUs side by side.</summary>
+    public int McusAcross { get; }
 
-    public int UnitsDown { get; }
+    /// <summary>MCUs one below the other.</summary>
+    public int McusDown { get; }
 
     public List<JpegComponent> Components { get; } = [];
 

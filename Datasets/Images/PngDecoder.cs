@@ -33,8 +33,8 @@ public sealed class PngDecoder : IImageDecoder
                 + $"compressed bytes from byte {at} on cannot hold so many: the image is cut off.");
         try
         {
-            using var unfolding = new ZLibStream(new MemoryStream(stream), CompressionMode.Decompress);
-            return rows.Read(unfolding, BinaryPrimitives.ReadUInt32BigEndian(stream.AsSpan(stream.Length - 4)));
+            using var decompressed = new ZLibStream(new MemoryStream(stream), CompressionMode.Decompress);
+            return rows.Read(decompressed, BinaryPrimitives.ReadUInt32BigEndian(stream.AsSpan(stream.Length - 4)));
         }
         catch (Exception error) when (error is InvalidDataException or IOException)   // the latter for a dictionary, which PNG has not
         {

@@ -19,7 +19,7 @@ public static class PngEncoder
             1 => PngHeader.Grey, 2 => PngHeader.GreyAndOpacity, 3 => PngHeader.Colour, _ => PngHeader.ColourAndOpacity,
         });
         using var rows = new MemoryStream();
-        using (var folding = new ZLibStream(rows, CompressionLevel.SmallestSize, leaveOpen: true))
+        using (var compressed = new ZLibStream(rows, CompressionLevel.SmallestSize, leaveOpen: true))
         {
             var above = new byte[stride];
             var filtered = new byte[1 + stride];
@@ -29,7 +29,7 @@ public static class PngEncoder
                 var row = picture.Pixels.AsSpan(y * stride, stride);
                 for (var i = 0; i < stride; i++)
                     filtered[1 + i] = (byte)(row[i] - (i < channels ? above[i] : PngRows.Paeth(row[i - channels], above[i], above[i - channels])));
-                folding.Write(filtered);
+                compressed.Write(filtered);
                 row.CopyTo(above);
             }
         }

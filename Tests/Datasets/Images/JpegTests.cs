@@ -218,7 +218,7 @@ public sealed class JpegTests
             0xFF, 0xD9]));
         // All codes of the means become 12 bits long; all runs become the longest.
         var means = Find(none, 0xC4);
-        Assert.Contains("a mean of 12 bits", Refusal(Changed(none, means + 21, [.. Enumerable.Repeat((byte)12, 12)])));
+        Assert.Contains("a DC difference of 12 bits", Refusal(Changed(none, means + 21, [.. Enumerable.Repeat((byte)12, 12)])));
         var others = Find(none, 0xC4, 1);
         var count = none[(others + 5)..(others + 21)].Sum(value => value);
         Assert.Contains("more than 64 coefficients", Refusal(Changed(none, others + 21, [.. Enumerable.Repeat((byte)0xF1, count)])));
