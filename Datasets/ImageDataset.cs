@@ -162,7 +162,8 @@ public sealed class ImageDataset
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, perEpoch);
         return new BatchSequence(this, size, new RandomSource(seed))
         {
-            FirstEpoch = firstEpoch, FirstBatch = firstBatch, Epochs = epochs, Shuffles = true, DropsLast = dropLast, Augment = augment ?? Augment.None,
+            FirstEpoch = firstEpoch, FirstBatch = firstBatch, Epochs = epochs, Shuffles = true, DropsLast = dropLast,
+            Augment = augment ?? Augment.None,
         }.Walk();
     }
 

@@ -24,7 +24,8 @@ internal sealed class Classifier
         model = SavedModel.Rebuild(weights);
         var description = InputDescription.Of(model);
         names = description.ClassNames ?? throw new UserError($"--weights {weights}: it does not say the names of its classes.");
-        normalization = description.Normalization ?? throw new UserError($"--weights {weights}: it does not say the mean and the deviation of its inputs.");
+        normalization = description.Normalization
+            ?? throw new UserError($"--weights {weights}: it does not say the mean and the deviation of its inputs.");
         channels = description.Channels;
         (var height, side) = description.Size
             ?? throw new UserError($"--weights {weights}: it does not say the size of its images, or one beyond {InputDescription.MostSide} pixels.");

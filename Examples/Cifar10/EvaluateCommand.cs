@@ -40,7 +40,8 @@ internal static class EvaluateCommand
         try
         {
             var gallery = galleryPath is null ? null : new Gallery(test);
-            Print(test.Evaluate(images => gallery is null ? model.Apply(images) : gallery.Watch(model.Apply(images))), [.. test.ClassNames.Select(Line.Of)]);
+            Print(test.Evaluate(images => gallery is null ? model.Apply(images) : gallery.Watch(model.Apply(images))),
+                [.. test.ClassNames.Select(Line.Of)]);
             if (gallery is not null) Write(gallery, galleryPath!);
         }
         catch (InvalidOperationException e)   // a BatchNorm that was saved before its first step
