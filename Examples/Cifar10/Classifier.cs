@@ -10,6 +10,8 @@ internal sealed record Guess(string Class, double Probability);
 /// <summary>A network from a file, with all that the file says of its inputs: takes image files to probabilities.</summary>
 internal sealed class Classifier
 {
+    private const string Remedy = "To note them in weights from elsewhere: convert --data, with the images that they were trained on.";
+
     private readonly Module model;
     private readonly string weights;
     private readonly string[] names;
@@ -23,9 +25,9 @@ internal sealed class Classifier
         this.weights = weights;
         model = SavedModel.Rebuild(weights);
         var description = InputDescription.Of(model);
-        names = description.ClassNames ?? throw new UserError($"--weights {weights}: it does not say the names of its classes.");
+        names = description.ClassNames ?? throw new UserError($"--weights {weights}: it does not say the names of its classes. {Remedy}");
         normalization = description.Normalization
-            ?? throw new UserError($"--weights {weights}: it does not say the mean and the deviation of its inputs.");
+            ?? throw new UserError($"--weights {weights}: it does not say the mean and the deviation of its inputs. {Remedy}");
         channels = description.Channels;
         (var height, side) = description.Size
             ?? throw new UserError($"--weights {weights}: it does not say the size of its images, or one beyond {InputDescription.MostSide} pixels.");

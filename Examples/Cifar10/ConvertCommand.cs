@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Tapegrad.Datasets;
 using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
 
@@ -13,19 +14,25 @@ internal static class ConvertCommand
     private static readonly Option<string?> To = Options.Path("--to", "the file to write: .safetensors, .npz or .npy");
     private static readonly Option<string?> Model = new("--model")
     {
-        Description = "the network that the weights are of, in PyTorch's names: then the result is one that 'evaluate' and 'export' take",
+        Description = "the network that the weights are of, in PyTorch's names: then the result is one that 'export' takes, and with --data also 'evaluate' and 'predict'",
         HelpName = "network",
     };
     private static readonly Option<string> Norm =
         Options.Choice("--norm", "its normalization, as of 'train'", "batch", SavedModel.IsKnownNormalization, "normalization");
-    private static readonly Option<int> Classes = Options.Whole("--classes", "its outputs", 10);
-    private static readonly Option<int> Channels = Options.Whole("--channels", "those of its images", 3);
+    private static readonly Option<int?> Classes = Options.Limit("--classes", "its outputs [default: as many as --data has, or 10]");
+    private static readonly Option<int?> Channels = Options.Limit("--channels", "those of its images [default: as many as --data has, or 3]");
+    private static readonly Option<string?> Data =
+        Options.Path("--data", "the images that it was trained on, as of 'train': their classes' names, size, mean and deviation are noted");
+    private static readonly Option<string?> Mean = Numbers("--mean", "that it was trained with, of pixels from 0 to 1, where it is not the data's");
+    private static readonly Option<string?> Std = Numbers("--std", "likewise the standard deviation");
+    private static readonly Option[] OfANetwork = [Norm, Classes, Channels, Data, TrainOptions.Size, Mean, Std];
 
     public static void AddTo(RootCommand root)
     {
         From.Required = To.Required = true;
         var command = new Command("convert", "Makes weights from PyTorch (a state_dict as safetensors, or its arrays by NumPy's savez) a model of this"
-            + " program; or, without --model, copies arrays from one format to another.") { From, To, Model, Norm, Classes, Channels };
+            + " program; or, without --model, copies arrays from one format to another.") { From, To, Model };
+        foreach (var option in OfANetwork) command.Add(option);
         command.SetAction(options => Run(options, options.GetValue(From)!, options.GetValue(To)!));
         root.Add(command);
     }
@@ -50,16 +57,37 @@ internal static class ConvertCommand
     {
         if (to.EndsWith(".npy", StringComparison.OrdinalIgnoreCase))
             throw new UserError($"--to {to}: a .npy file holds one array, and a network has many. Name a .safetensors or a .npz file.");
-        var model = SavedModel.Create(name, options.GetValue(Norm)!, options.GetValue(Classes), seed: 0, inputs: options.GetValue(Channels));
+        var images = ImagesOf(options);
+        var (classes, channels) = (options.GetValue(Classes) ?? images?.Classes ?? 10, options.GetValue(Channels) ?? images?.Channels ?? 3);
+        if (images is not null && (classes, channels) != (images.Classes, images.Channels))
+            throw new UserError($"--data {options.GetValue(Data)}: it has {images.Classes} classes and {images.Channels} channels, not the {classes} and"
+                + $" {channels} of --classes and --channels.");
+        var model = SavedModel.Create(name, options.GetValue(Norm)!, classes, seed: 0, inputs: channels);
+        if (images is not null) InputDescription.Write(model, images);
         Console.WriteLine(StateDict.Load(model, from));
         if (to.EndsWith(".npz", StringComparison.OrdinalIgnoreCase)) StateDict.Save(model, to);
         else model.Save(to);
         Console.WriteLine($"{to}: {name} with {model.Metadata["normalization"]}, {model.State.Sum(parameter => (long)parameter.Shape.Count)} numbers");
     }
 
+    private static ImageDataset? ImagesOf(ParseResult options)
+    {
+        var (data, mean, std) = (options.GetValue(Data), options.GetValue(Mean), options.GetValue(Std));
+        if (data is null)
+            return mean is null && std is null && !TrainOptions.IsGiven(options, TrainOptions.Size) ? null
+                : throw new UserError("--mean, --std and --size say how --data is used. Give --data, or leave them out.");
+        var (images, _, _) = DataSource.Find(data, download: false, shapes: false, int.MaxValue, int.MaxValue, options.GetValue(TrainOptions.Size));
+        if (mean is null && std is null) return images;
+        var (means, deviations) = InputDescription.ParseNormalization(mean, std, images.Channels) ?? throw new UserError(
+            $"--mean {mean} --std {std}: each must be {images.Channels} numbers with commas between them, and the deviations above 0.");
+        return images.NormalizedBy(means, deviations);
+    }
+
+    private static Option<string?> Numbers(string name, string description) => new(name) { Description = description, HelpName = "number,.." };
+
     private static void Copy(ParseResult options, string from, string to)
     {
-        if (((Option[])[Norm, Classes, Channels]).FirstOrDefault(option => TrainOptions.IsGiven(options, option)) is { } idle)
+        if (OfANetwork.FirstOrDefault(option => TrainOptions.IsGiven(options, option)) is { } idle)
             throw new UserError($"{idle.Name}: it says more of the network that --model names. Give --model, or leave it out.");
         if (Path.GetExtension(from).Equals(Path.GetExtension(to), StringComparison.OrdinalIgnoreCase))
             throw new UserError($"--to {to}: {from} is in this format already. To make a network of it, name it with --model.");

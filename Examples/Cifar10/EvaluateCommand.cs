@@ -31,11 +31,11 @@ internal static class EvaluateCommand
     private static int Run(string weights, string? data, int limit, string? galleryPath)
     {
         if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
-        if (galleryPath is not null) OutputFile.Check("--gallery", galleryPath, [".png"], weights, data);
         var model = SavedModel.Rebuild(weights);
         var description = InputDescription.Of(model);
-        var (_, test, _) = DataSource.Find(data, download: false, shapes: description.Dataset == "Shapes10", trainLimit: 0, testLimit: limit,
+        var (_, test, folder) = DataSource.Find(data, download: false, shapes: description.Dataset == "Shapes10", trainLimit: 0, testLimit: limit,
             side: description.Size?.Height ?? 32);
+        if (galleryPath is not null) OutputFile.Check("--gallery", galleryPath, [".png"], weights, folder);
         test = InputDescription.Adapt(test, model, weights);
         try
         {

@@ -33,16 +33,9 @@ internal sealed record InputDescription(string? Dataset, string[]? ClassNames, (
         var channels = Text(ChannelsKey) is { } text && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? count : 3;
         return new(Text(DatasetKey), ParseNames(Text(ClassNamesKey)) is { } names && $"{names.Length}" == Text(ClassesKey) ? names : null,
             ParseSize(Text(SizeKey), MostSide), channels,
-            Numbers(MeanKey) is { } mean && Numbers(StdKey) is { } std && std.All(value => value > 0) ? (mean, std) : null);
+            ParseNormalization(Text(MeanKey), Text(StdKey), channels));
 
         string? Text(string key) => model.Metadata.TryGetValue(key, out var value) ? value : null;
-
-        double[]? Numbers(string key)
-        {
-            var numbers = Array.ConvertAll(Text(key)?.Split(',') ?? [], part =>
-                double.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : double.NaN);
-            return numbers.Length == channels && numbers.All(double.IsFinite) ? numbers : null;
-        }
     }
 
     /// <summary>Notes a dataset's in a model's metadata.</summary>
@@ -64,6 +57,20 @@ internal sealed record InputDescription(string? Dataset, string[]? ClassNames, (
         var parts = Array.ConvertAll(text?.Split('x') ?? [], part =>
             int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var length) && length <= most ? length : 0);
         return parts is [> 0 and var height] ? (height, height) : parts is [> 0 and var first, > 0 and var second] ? (first, second) : null;
+    }
+
+    /// <summary>Each channel's mean and standard deviation, from numbers with commas between them; null for other texts, or a deviation that is not
+    /// above 0.</summary>
+    public static (double[] Mean, double[] Std)? ParseNormalization(string? means, string? deviations, int channels)
+    {
+        return Numbers(means) is { } mean && Numbers(deviations) is { } std && std.All(value => value > 0) ? (mean, std) : null;
+
+        double[]? Numbers(string? text)
+        {
+            var numbers = Array.ConvertAll(text?.Split(',') ?? [], part =>
+                double.TryParse(part, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : double.NaN);
+            return numbers.Length == channels && numbers.All(double.IsFinite) ? numbers : null;
+        }
     }
 
     /// <summary>The images, normalized as those that a model was trained on.</summary>

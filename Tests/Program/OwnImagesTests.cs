@@ -81,6 +81,37 @@ public sealed class OwnImagesTests : IDisposable
     }
 
     [Fact]
+    public void Weights_from_elsewhere_predict_once_they_are_told_what_they_were_trained_on()
+    {
+        WritePictures(12);
+        Succeed(Training.Replace("--epochs 6", "--epochs 1"));
+        var trained = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        StateDict.Save(trained, program.PathOf("bare.npz"));
+        const string convert = "convert --from bare.npz --model resnet8 --norm batch";
+        Succeed($"{convert} --classes 2 --to bare.safetensors");
+        AssertRefused("predict --weights bare.safetensors pictures/dark/3.png", "the names of its classes", "convert --data");
+
+        Succeed($"{convert} --data pictures --size 16 --to told.safetensors");
+        const string predict = "predict pictures/dark/3.png --weights";
+        Assert.Equal(Succeed($"{predict} run/model.safetensors").Output, Succeed($"{predict} told.safetensors").Output);
+        var told = SavedModel.Rebuild(program.PathOf("told.safetensors")).Metadata;
+        Assert.Equal(trained.Metadata, told);
+
+        Succeed($"{convert} --data pictures --size 16 --mean 0.5,0.25,0.125 --std 0.2,0.3,1e-1 --to other.safetensors");
+        var other = SavedModel.Rebuild(program.PathOf("other.safetensors")).Metadata;
+        Assert.Equal(("0.5,0.25,0.125", "0.2,0.3,0.1"), (other["input_mean"], other["input_std"]));
+        Assert.Equal(told.Where(pair => pair.Key is not ("input_mean" or "input_std")), other.Where(pair => pair.Key is not ("input_mean" or "input_std")));
+
+        foreach (var wrong in (string[])["--mean 1,2,3", "--mean 1,2,3 --std 1,2", "--mean 1,2,3 --std 1,0,1", "--mean 1,2,x --std 1,1,1"])
+            AssertRefused($"{convert} --data pictures --to a.safetensors {wrong}", "3 numbers");
+        AssertRefused($"{convert} --data pictures --classes 3 --to a.safetensors", "2 classes", "3");
+        AssertRefused($"{convert} --data pictures --channels 1 --to a.safetensors", "3 channels", "1");
+        foreach (var idle in (string[])["--mean 1,2,3", "--std 1,1,1", "--size 16"]) AssertRefused($"{convert} --to a.safetensors {idle}", "--data");
+        AssertRefused("convert --from bare.npz --to a.safetensors --data pictures", "--data", "--model");
+        Assert.False(File.Exists(program.PathOf("a.safetensors")));
+    }
+
+    [Fact]
     public void Images_are_mirrored_unless_told_otherwise()
     {
         WritePictures(8);
@@ -123,6 +154,12 @@ public sealed class OwnImagesTests : IDisposable
     {
         Succeed("train --model resnet8 --epochs 1 --batch 32 --train-limit 64 --test-limit 20 --out run");
         Succeed("evaluate --weights run/model.safetensors --test-limit 100 --gallery mistakes.png");
+        WritePictures(3);
+        File.Copy(program.PathOf("run", "model.safetensors"), program.PathOf("run", "model.png"));
+        foreach (var (gallery, why) in ((string, string)[])[("run/model.safetensors", ".png"), ("run/model.png", "read"),
+            ("pictures/dark/0.png", "folder of the data"), ("pictures/new.png", "folder of the data"), ("nowhere/a.png", "no folder")])
+            AssertRefused($"evaluate --weights run/model.png --data pictures --test-limit 100 --gallery {gallery}", gallery, why);
+        Assert.Equal(File.ReadAllBytes(program.PathOf("run", "model.safetensors")), File.ReadAllBytes(program.PathOf("run", "model.png")));
         var picture = ImageFile.Read(program.PathOf("mistakes.png"));
         Assert.Equal(18 + 6 * (192 + 18), picture.Width);
         // After a step or two nearly all is wrong, so four rows are full; a pixel of Shapes10 is six of the picture's.
