@@ -19,6 +19,8 @@ internal sealed record Images(ImageDataset Train, ImageDataset? Validation, Imag
             Get(TrainOptions.TestLimit) ?? int.MaxValue, Get(TrainOptions.Size));
         var (held, batch) = (Get(TrainOptions.Validation), Get(TrainOptions.BatchSize));
         if (held > 0 && held >= train.Count) throw new UserError($"--validation {held}: there are only {train.Count} training images.");
+        if (Get(TrainOptions.Cutout) is var cutout && cutout >= Math.Max(train.Height, train.Width))
+            throw new UserError($"--cutout {cutout}: nothing would be left to see of images of {train.Height}x{train.Width} pixels.");
         ImageDataset? validation = null;
         if (held > 0) (train, validation) = train.Split(held);
         if (train.Count < batch) throw new UserError($"--batch {batch}: there are only {train.Count} training images, not one whole batch.");

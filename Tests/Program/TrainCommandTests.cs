@@ -78,6 +78,7 @@ public sealed class TrainCommandTests : IDisposable
     [InlineData("--validation 64", "--validation 64", "64 training images")]
     [InlineData("--validation 40 --batch 32", "--batch 32", "24 training images")]
     [InlineData("--accumulate 100 --batch 32", "--accumulate 100", "2 batches")]
+    [InlineData("--cutout 32 --batch 32", "--cutout 32", "32x32")]
     public void What_leaves_nothing_to_train_on_is_refused(string options, string what, string why) =>
         AssertRefused(program.Run($"train --epochs 1 --train-limit 64 --test-limit 8 --out run {options}"), what, why);
 
