@@ -34,17 +34,28 @@ internal sealed class Cifar10Program : IDisposable
     /// <summary>Starts, for those who interrupt.</summary>
     public Process Start(string arguments, params (string Name, string Value)[] environment)
     {
-        var command = Command(arguments);
-        // A shell that runs the tests in the background has them, and all that they start, ignore Ctrl-C.
-        var (file, before) = IgnoresInterrupts ? ("env", "--default-signal=INT dotnet ") : ("dotnet", "");
-        return Start(new ProcessStartInfo(file, before + command), environment);
+        var (file, rest) = Command(arguments);
+        return Start(new ProcessStartInfo(file, rest), environment);
     }
 
     /// <summary>Starts in a terminal of its own, which lasts as long as the process that is given back; what it shows is that one's output.</summary>
-    public Process StartInTerminal(string arguments) =>
-        Start(new ProcessStartInfo("script", ["--quiet", "--flush", "--command", $"dotnet {Command(arguments)}", "/dev/null"]), []);
+    public Process StartInTerminal(string arguments)
+    {
+        var (file, rest) = Command(arguments);
+        return Start(new ProcessStartInfo("script", ["--quiet", "--flush", "--command", $"{file} {rest}", "/dev/null"]), []);
+    }
 
-    private static string Command(string arguments) => $"\"{Path.Combine(AppContext.BaseDirectory, "cifar10.dll")}\" {arguments}";
+    /// <summary>
+    /// The program and what it is told. A shell that runs the tests in the background, or one that outlives its terminal, has them and all that they start
+    /// ignore Ctrl-C or the closing of the terminal: what they test must not.
+    /// </summary>
+    private static (string File, string Arguments) Command(string arguments)
+    {
+        var program = $"\"{Path.Combine(AppContext.BaseDirectory, "cifar10.dll")}\" {arguments}";
+        var ignored = IgnoredSignals;
+        var names = from signal in ((int Number, string Name)[])[(1, "HUP"), (2, "INT")] where (ignored >> (signal.Number - 1) & 1) != 0 select signal.Name;
+        return names.Any() ? ("env", $"--default-signal={string.Join(',', names)} dotnet {program}") : ("dotnet", program);
+    }
 
     private Process Start(ProcessStartInfo start, (string Name, string Value)[] environment)
     {
@@ -60,11 +71,10 @@ internal sealed class Cifar10Program : IDisposable
         return process;
     }
 
-    private static bool IgnoresInterrupts => OperatingSystem.IsLinux()
-        && File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:")) is var line
-        && (Convert.ToUInt64(line[7..].Trim(), 16) >> (SIGINT - 1) & 1) != 0;
-
-    private const int SIGINT = 2;
+    /// <summary>A bit for each signal that this process and its children ignore, the lowest for number 1.</summary>
+    private static ulong IgnoredSignals => OperatingSystem.IsLinux()
+        ? Convert.ToUInt64(File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:"))[7..].Trim(), 16)
+        : 0;
 
     public static Outcome Finish(Process process)
     {
