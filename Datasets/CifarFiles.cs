@@ -65,8 +65,9 @@ internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, I
                 stream.ReadExactly(record);
                 var label = record[LabelBytes - 1];
                 if (label >= names.Count)
-                    throw new InvalidDataException($"{Dataset}: {stream.Name} has the label {label} at byte {(long)i * RecordLength + LabelBytes - 1} "
-                        + $"(record {i}); labels are 0 to {names.Count - 1}. The file is damaged, or of another dataset.");
+                    throw new InvalidDataException($"{Dataset}: {stream.Name} has the label {label} at byte "
+                        + $"{(long)i * RecordLength + LabelBytes - 1} (record {i}); labels are 0 to {names.Count - 1}. "
+                        + "The file is damaged, or of another dataset.");
                 labels[index + i] = label;
                 WeavePlanes(record.AsSpan(LabelBytes), images.AsSpan((index + i) * 3 * Plane, 3 * Plane));
             }

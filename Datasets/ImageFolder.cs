@@ -19,8 +19,8 @@ namespace Tapegrad.Datasets;
 /// mean of the area that it covers (<see cref="Picture.Square"/>), in colour; what is transparent is shown on white. Memory is side * side * 3 bytes
 /// an image, and while a file is decoded a few times its pixels, on each processor. A file that cannot be read is left out, and named in a notice.
 /// Where there are no folders to test on, an image is held apart if the SHA-256 of its name lies in the lowest fifth of all numbers: it does not
-/// change sides when others come or go. Only where that leaves one side of a class without any does the image with the nearest hash change over. The classes
-/// take turns, so that the first images are of all of them.
+/// change sides when others come or go. Only where that leaves one side of a class without any does the image with the nearest hash change over. The
+/// classes take turns, so that the first images are of all of them.
 /// </remarks>
 public static class ImageFolder
 {

@@ -46,7 +46,8 @@ public readonly record struct RandomSource
         return (index & 1) == 0 ? even : odd;
     }
 
-    /// <summary>The normal numbers at the indices 2 * <paramref name="pair"/> and 2 * <paramref name="pair"/> + 1: two uniform numbers make both.</summary>
+    /// <summary>The normal numbers at the indices 2 * <paramref name="pair"/> and 2 * <paramref name="pair"/> + 1: two uniform numbers
+    /// make both.</summary>
     internal (double Even, double Odd) NormalPair(long pair)
     {
         var radius = Math.Sqrt(-2 * Math.Log(1 - Uniform(2 * pair)));   // 1 - u lies in (0, 1]: the logarithm is finite

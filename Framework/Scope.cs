@@ -89,7 +89,8 @@ public class Scope : IDisposable
     internal void Clear()
     {
         foreach (var tensor in owned)
-            if (tensor.Memory.Owner == number) tensor.Device.Pool.Return(tensor.Memory);   // else it was kept, released earlier, or moved to another scope
+            if (tensor.Memory.Owner == number)
+                tensor.Device.Pool.Return(tensor.Memory);   // else it was kept, released earlier, or moved to another scope
         owned.Clear();
     }
 }

@@ -25,7 +25,8 @@ public sealed partial class Checkpoints
 
     /// <summary>The checkpoints in a folder.</summary>
     /// <param name="folder">It exists.</param>
-    /// <param name="keep">How many of the newest to keep, 1 or more. One is enough while the disk does not decay; another one is there in case it does.</param>
+    /// <param name="keep">How many of the newest to keep, 1 or more. One is enough while the disk does not decay; another one is there
+    /// in case it does.</param>
     public Checkpoints(string folder, int keep = 2) : this(folder, keep, Disk.Own) { }
 
     internal Checkpoints(string folder, int keep, IDisk disk)

@@ -26,7 +26,8 @@ public sealed class Conv1d : Module
             throw new ShapeException($"Conv1d: {groups} groups do not divide {inputs} input channels and {outputs} output channels.");
         (this.inputs, this.outputs, this.kernel) = (inputs, outputs, kernel);
         (Stride, Padding, Dilation, Groups) = (stride, padding, dilation, groups);
-        Weight = Parameter("weight", (initializer ?? Initializers.HeNormalFanOut)(new Shape(kernel, inputs / groups, outputs), random), fileAxes: [2, 1, 0]);
+        Weight = Parameter("weight", (initializer ?? Initializers.HeNormalFanOut)(new Shape(kernel, inputs / groups, outputs), random),
+            fileAxes: [2, 1, 0]);
         Bias = bias ? Parameter("bias", Tensor.Zeros(new Shape(outputs))) : null;
     }
 

@@ -31,7 +31,8 @@ public sealed record StateDictReport
     public bool IsComplete => Missing.Count + Unknown.Count + OtherShape.Count == 0;
 
     /// <summary>One line: what does not fit.</summary>
-    internal string Differences => $"{Path}: the file belongs to another model: {string.Join("; ", Parts(Misfits))}. Shapes are in PyTorch's order of axes.";
+    internal string Differences =>
+        $"{Path}: the file belongs to another model: {string.Join("; ", Parts(Misfits))}. Shapes are in PyTorch's order of axes.";
 
     /// <summary>The report, a line for each kind of thing that there is.</summary>
     public override string ToString() => string.Join(Environment.NewLine,

@@ -100,8 +100,10 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     {
         if (from is not null)
         {
-            if (from.Epoch < 1 || from.Epoch > epochs + 1L || from.Batch < 0 || from.Batch > (from.Epoch > epochs ? 0 : steps) || from.AverageSteps < 0)
-                throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs of {steps} batches.", nameof(from));
+            if (from.Epoch < 1 || from.Epoch > epochs + 1L || from.Batch < 0 || from.Batch > (from.Epoch > epochs ? 0 : steps)
+                || from.AverageSteps < 0)
+                throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs of {steps} batches.",
+                    nameof(from));
             optimizer.Counters = from.OptimizerCounters;
             if (Average is not null) Average.Steps = from.AverageSteps;
         }

@@ -70,7 +70,8 @@ public abstract class Optimizer
     public IReadOnlyList<Parameter> State =>
         [.. AllParameters.Select(MemoryOf).SelectMany(memory => (Parameter?[])[memory.First, memory.Second]).OfType<Parameter>()];
 
-    /// <summary>The steps that were taken, then how often each parameter was updated. Set them to go on where another optimizer of its kind stopped.</summary>
+    /// <summary>The steps that were taken, then how often each parameter was updated. Set them to go on where another optimizer of its
+    /// kind stopped.</summary>
     /// <exception cref="ArgumentException">They are those of other parameters, or below 0.</exception>
     public IReadOnlyList<long> Counters
     {

@@ -3,7 +3,8 @@ using Xunit;
 
 namespace Tapegrad.Tests;
 
-/// <summary>What is called a file and has no length: whoever opens a pipe waits for a writer, and a device may never end. No reader may touch them.</summary>
+/// <summary>What is called a file and has no length: whoever opens a pipe waits for a writer, and a device may never end. No reader
+/// may touch them.</summary>
 internal static class SpecialFiles
 {
     private const int Patience = 20;   // seconds: a reader that waits for ever must fail its test, not stop all tests

@@ -55,14 +55,17 @@ internal sealed class JpegFrame
                     + $"{component.QuantizationTable}, or is there twice; factors are 1 to 4, tables 0 to 3");
             Components.Add(component);
         }
-        (HorizontalFactor, VerticalFactor) = (Components.Max(component => component.HorizontalFactor), Components.Max(component => component.VerticalFactor));
+        (HorizontalFactor, VerticalFactor) =
+            (Components.Max(component => component.HorizontalFactor), Components.Max(component => component.VerticalFactor));
         (McusAcross, McusDown) = (Ceiling(Width, Block * HorizontalFactor), Ceiling(Height, Block * VerticalFactor));
         var blocks = 0L;
         foreach (var component in Components)
         {
             if (HorizontalFactor % component.HorizontalFactor != 0 || VerticalFactor % component.VerticalFactor != 0)
-                throw Refusal($"its sampling factor {component.HorizontalFactor}x{component.VerticalFactor} is no whole part of {HorizontalFactor}x{VerticalFactor}. Convert it to PNG");
-            (component.Width, component.Height) = (Ceiling(Width * component.HorizontalFactor, HorizontalFactor), Ceiling(Height * component.VerticalFactor, VerticalFactor));
+                throw Refusal($"its sampling factor {component.HorizontalFactor}x{component.VerticalFactor} is no whole part of "
+                    + $"{HorizontalFactor}x{VerticalFactor}. Convert it to PNG");
+            (component.Width, component.Height) =
+                (Ceiling(Width * component.HorizontalFactor, HorizontalFactor), Ceiling(Height * component.VerticalFactor, VerticalFactor));
             blocks += (long)Ceiling(component.Width, Block) * Ceiling(component.Height, Block);
         }
         // A block takes at least two codes of a bit each.

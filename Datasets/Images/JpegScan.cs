@@ -51,7 +51,8 @@ internal sealed class JpegScan(JpegFrame frame, JpegScanComponent[] components, 
         Array.Clear(block);
         var length = scanned.DcTable.Decode(ref bits);
         if (length > 11)
-            throw new InvalidDataException($"JPEG: before byte {bits.At} stands a DC difference of {length} bits; 11 are possible: the image is damaged.");
+            throw new InvalidDataException($"JPEG: before byte {bits.At} stands a DC difference of {length} bits; 11 are possible: "
+                + "the image is damaged.");
         scanned.Dc += bits.Signed(length);
         block[0] = scanned.Dc * (float)scanned.QuantizationTable[0];
         var last = 0;

@@ -10,8 +10,8 @@ internal sealed class JpegTables
     private readonly JpegHuffmanTable?[] dc = new JpegHuffmanTable[Places], ac = new JpegHuffmanTable[Places];
     private readonly int[]?[] quantization = new int[Places][];
 
-    /// <summary>DHT: for each table whether it is for AC coefficients (4 bits), its place (4), how many codes have 1 to 16 bits (16 bytes), and what the
-    /// codes mean.</summary>
+    /// <summary>DHT: for each table whether it is for AC coefficients (4 bits), its place (4), how many codes have 1 to 16 bits (16 bytes), and what
+    /// the codes mean.</summary>
     /// <exception cref="InvalidDataException">It is malformed.</exception>
     public void ReadHuffman(ReadOnlySpan<byte> data, int at)
     {

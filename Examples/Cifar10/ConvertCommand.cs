@@ -14,7 +14,8 @@ internal static class ConvertCommand
     private static readonly Option<string?> To = Options.Path("--to", "the file to write: .safetensors, .npz or .npy");
     private static readonly Option<string?> Model = new("--model")
     {
-        Description = "the network that the weights are of, in PyTorch's names: then the result is one that 'export' takes, and with --data also 'evaluate' and 'predict'",
+        Description = "the network that the weights are of, in PyTorch's names: then the result is one that 'export' takes, "
+            + "and with --data also 'evaluate' and 'predict'",
         HelpName = "network",
     };
     private static readonly Option<string> Norm =
@@ -30,8 +31,8 @@ internal static class ConvertCommand
     public static void AddTo(RootCommand root)
     {
         From.Required = To.Required = true;
-        var command = new Command("convert", "Makes weights from PyTorch (a state_dict as safetensors, or its arrays by NumPy's savez) a model of this"
-            + " program; or, without --model, copies arrays from one format to another.") { From, To, Model };
+        var command = new Command("convert", "Makes weights from PyTorch (a state_dict as safetensors, or its arrays by NumPy's savez) a model of"
+            + " this program; or, without --model, copies arrays from one format to another.") { From, To, Model };
         foreach (var option in OfANetwork) command.Add(option);
         command.SetAction(options => Run(options, options.GetValue(From)!, options.GetValue(To)!));
         root.Add(command);
@@ -60,14 +61,15 @@ internal static class ConvertCommand
         var images = ImagesOf(options);
         var (classes, channels) = (options.GetValue(Classes) ?? images?.Classes ?? 10, options.GetValue(Channels) ?? images?.Channels ?? 3);
         if (images is not null && (classes, channels) != (images.Classes, images.Channels))
-            throw new UserError($"--data {options.GetValue(Data)}: it has {images.Classes} classes and {images.Channels} channels, not the {classes} and"
-                + $" {channels} of --classes and --channels.");
+            throw new UserError($"--data {options.GetValue(Data)}: it has {images.Classes} classes and {images.Channels} channels, not the {classes}"
+                + $" and {channels} of --classes and --channels.");
         var model = SavedModel.Create(name, options.GetValue(Norm)!, classes, seed: 0, inputs: channels);
         if (images is not null) InputDescription.Write(model, images);
         Console.WriteLine(StateDict.Load(model, from));
         if (to.EndsWith(".npz", StringComparison.OrdinalIgnoreCase)) StateDict.Save(model, to);
         else model.Save(to);
-        Console.WriteLine($"{to}: {name} with {model.Metadata["normalization"]}, {model.State.Sum(parameter => (long)parameter.Shape.Count)} numbers");
+        Console.WriteLine($"{to}: {name} with {model.Metadata["normalization"]}, "
+            + $"{model.State.Sum(parameter => (long)parameter.Shape.Count)} numbers");
     }
 
     private static ImageDataset? ImagesOf(ParseResult options)
@@ -93,7 +95,7 @@ internal static class ConvertCommand
             throw new UserError($"--to {to}: {from} is in this format already. To make a network of it, name it with --model.");
         var arrays = ArrayFile.Read(from);
         ArrayFile.Write(to, arrays);
-        Console.WriteLine($"{to}: {arrays.Count} arrays, {arrays.Sum(array => (long)array.Shape.Count)} numbers; the names and the numbers, without what"
-            + " else a file may say of its network");
+        Console.WriteLine($"{to}: {arrays.Count} arrays, {arrays.Sum(array => (long)array.Shape.Count)} numbers; the names and the numbers,"
+            + " without what else a file may say of its network");
     }
 }

@@ -24,8 +24,8 @@ internal static class DataSource
     /// <param name="testLimit">The first so many test images.</param>
     /// <param name="side">The side that images of a folder get.</param>
     /// <returns>The images, and the folder that they were found in; none for Shapes10.</returns>
-    public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download, bool shapes, int trainLimit, int testLimit,
-        int side)
+    public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download, bool shapes, int trainLimit,
+        int testLimit, int side)
     {
         var (folder, named) = Locate(data, download, shapes);
         var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000)) : Dataset(folder, named, side);

@@ -46,8 +46,8 @@ internal static class ExportCommand
                 ?? throw new UserError($"--weights {weights}: it does not say the size of its images. Give it: --size 32x32.")
             : InputDescription.ParseSize(size, MostSide) ?? throw new UserError($"--size '{size}': it must be height x width, such as 32x32.");
         if (pixels && description.Normalization is null)
-            throw new UserError($"--pixels: {weights} does not say the input_mean and input_std of its {description.Channels} channels. Leave --pixels out,"
-                + " and normalize before.");
+            throw new UserError($"--pixels: {weights} does not say the input_mean and input_std of its {description.Channels} channels."
+                + " Leave --pixels out, and normalize before.");
         InputDescription.WriteSize(model, height, width);   // what the file takes, whatever it was trained on
         var first = model.Modules.OfType<Conv2d>().First();
         var channels = first.Weight.Shape[2] * first.Groups;

@@ -30,7 +30,8 @@ internal sealed record InputDescription(string? Dataset, string[]? ClassNames, (
     /// <summary>What a model's metadata say.</summary>
     public static InputDescription Of(Module model)
     {
-        var channels = Text(ChannelsKey) is { } text && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? count : 3;
+        var channels = Text(ChannelsKey) is { } text && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var count)
+            ? count : 3;
         return new(Text(DatasetKey), ParseNames(Text(ClassNamesKey)) is { } names && $"{names.Length}" == Text(ClassesKey) ? names : null,
             ParseSize(Text(SizeKey), MostSide), channels,
             ParseNormalization(Text(MeanKey), Text(StdKey), channels));
@@ -85,7 +86,8 @@ internal sealed record InputDescription(string? Dataset, string[]? ClassNames, (
                 throw new UserError($"--weights {file}: its {key} is '{there}', but that of the data is '{here}'. Give the --data"
                     + " that the network was trained on.");
         if (description.Channels != dataset.Channels)
-            throw new UserError($"--weights {file}: it takes images of {description.Channels} channels, but those of the data have {dataset.Channels}.");
+            throw new UserError($"--weights {file}: it takes images of {description.Channels} channels, but those of the data"
+                + $" have {dataset.Channels}.");
         return description.Normalization is var (mean, std) ? dataset.NormalizedBy(mean, std) : dataset;
     }
 

@@ -74,7 +74,8 @@ internal static class ProfileCommand
         foreach (var (name, seconds) in ((string, double)[])[("optimizer's step", profile.OptimizerSeconds), ("not attributed", profile.RestSeconds)])
             table.AddRow(name, "", Milliseconds(seconds), Percent(seconds / profile.Seconds));
         var allForward = Sum(profile.Rows.Select(row => row.Forward)).Seconds;
-        table.AddRow("the step", Milliseconds(allForward), Milliseconds(profile.Seconds - allForward), Percent(1), "", "", "", Megabytes(profile.Rows));
+        table.AddRow("the step", Milliseconds(allForward), Milliseconds(profile.Seconds - allForward), Percent(1), "", "", "",
+            Megabytes(profile.Rows));
         return table;
     }
 

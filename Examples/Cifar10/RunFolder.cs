@@ -21,7 +21,8 @@ internal sealed class RunFolder : IDisposable
         try
         {
             // Shows that the folder can be written, and keeps others out: the system releases it with this process, however that ends.
-            inUse = new FileStream(Path.Combine(path, ".in-use"), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+            inUse = new FileStream(Path.Combine(path, ".in-use"), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, 1,
+                FileOptions.DeleteOnClose);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

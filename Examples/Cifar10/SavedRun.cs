@@ -35,7 +35,8 @@ internal sealed record SavedRun(string[] Options, string? Data, string Images, P
         catch (JsonException)
         {
         }
-        throw new InvalidDataException($"{folder}: checkpoint {checkpoint.Step} does not say what run it belongs to. Was it written by another program?");
+        throw new InvalidDataException($"{folder}: checkpoint {checkpoint.Step} does not say what run it belongs to."
+            + " Was it written by another program?");
     }
 
     /// <summary>The hash of all images and labels, in their order.</summary>

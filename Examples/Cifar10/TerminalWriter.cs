@@ -3,8 +3,8 @@ using System.Text;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Prints to a terminal as long as there is one. When its window has been closed, writing fails; there is nobody left to tell, and the work that has to
-/// be brought to an end must not fail with it. Files and pipes need no such patience: there a failure is one.
+/// Prints to a terminal as long as there is one. When its window has been closed, writing fails; there is nobody left to tell, and the work that has
+/// to be brought to an end must not fail with it. Files and pipes need no such patience: there a failure is one.
 /// </summary>
 internal sealed class TerminalWriter(TextWriter terminal) : TextWriter
 {

@@ -56,8 +56,8 @@ internal static class TrainCommand
         var options = GoingOn(given, run.Options);
         var images = Images.Find(options, given.GetValue(Data) ?? run.Data, shapes: true);
         if (images.Hash != run.Images)
-            throw new UserError($"--resume {path}: the images in {images.Folder ?? "Shapes10"} are not those that the run began with. Give their folder"
-                + " with --data.");
+            throw new UserError($"--resume {path}: the images in {images.Folder ?? "Shapes10"} are not those that the run began with."
+                + " Give their folder with --data.");
         var recipe = new Recipe(options, images.Train);
         var model = recipe.CreateModel();
         var (epochs, steps) = (recipe.Epochs, images.Train.BatchesPerEpoch(recipe.BatchSize));

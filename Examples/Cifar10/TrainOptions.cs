@@ -13,7 +13,8 @@ namespace Tapegrad.Examples.Cifar10;
 internal static partial class TrainOptions
 {
     private const string Networks = "resnet20|resnet32|resnet44|resnet56|resnet110|...|resnet18|wrn16-4|...|vgg";
-    private static readonly string NormalizationNames = $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, none, each with {WeightStandardization.Suffix}";
+    private static readonly string NormalizationNames =
+        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, none, each with {WeightStandardization.Suffix}";
     private const string Schedules = "constant|multistep:E,E|cosine|one-cycle";
 
     public static readonly Option<string?> Data = Options.Path("--data",
@@ -40,7 +41,8 @@ internal static partial class TrainOptions
         Options.Number("--warmup", "share of the steps in which the rate rises", 0.05, 0, 1);
     public static readonly Option<double> Momentum = Options.Number("--momentum", "of sgd", 0.9, 0, 0.999999);
     public static readonly Option<double> WeightDecay =
-        Options.Number("--weight-decay", "share of a parameter that is added to its gradient; adamw takes it, times the rate, from the parameter", 5e-4, 0, 1e6);
+        Options.Number("--weight-decay", "share of a parameter that is added to its gradient; adamw takes it, times the rate, from the parameter",
+            5e-4, 0, 1e6);
     public static readonly Option<string> Decayed = Options.Choice("--decay",
         "what decays: every parameter, or the weights of convolutions and linear layers", "all", name => name is "all" or "weights", "all|weights");
     public static readonly Option<bool> ZeroGamma =
@@ -49,7 +51,8 @@ internal static partial class TrainOptions
     public static readonly Option<double> Average =
         Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999", 0, 0, 0.999999);
     public static readonly Option<double> Smoothing = Options.Number("--label-smoothing", "share of a label that all classes get", 0, 0, 1);
-    public static readonly Option<int> Size = Options.Whole("--size", "side that images of a folder get, in pixels", 32, most: InputDescription.MostSide);
+    public static readonly Option<int> Size =
+        Options.Whole("--size", "side that images of a folder get, in pixels", 32, most: InputDescription.MostSide);
     public static readonly Option<bool> NoFlip = Options.Flag("--no-flip", "do not mirror training images: where left and right mean something");
     public static readonly Option<int> Cutout = Options.Whole("--cutout", "side of a square painted over in every training image", 0, 0);
     public static readonly Option<double> MixupAlpha = Options.Number("--mixup", "mix training images, the more the larger: 0.2", 0, 0, 100);

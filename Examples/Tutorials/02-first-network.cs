@@ -55,7 +55,8 @@ for (var step = 0; step <= 300; step++)
 Console.WriteLine();
 for (var row = 0; row < 21; row++)
 {
-    var grid = Tensor.From(Enumerable.Range(0, 42).SelectMany(column => new[] { (column - 20.5) / 16, (10 - row) / 8.0 }).ToArray(), new Shape(42, 2));
+    var places = Enumerable.Range(0, 42).SelectMany(column => new[] { (column - 20.5) / 16, (10 - row) / 8.0 }).ToArray();
+    var grid = Tensor.From(places, new Shape(42, 2));
     var answer = model.Apply(grid).ToDoubles();
     Console.WriteLine(string.Concat(Enumerable.Range(0, 42).Select(column => answer[2 * column + 1] > answer[2 * column] ? '#' : '.')));
 }

@@ -31,7 +31,8 @@ public static class Conv2dOperation
     {
         if (weight.Shape.Rank != 4) throw new ShapeException($"conv2d: the weight {weight.Shape} must be [KH, KW, C / groups, O].");
         var geometry = new ConvolutionGeometry(
-            WindowsOperation.Geometry("conv2d", x.Shape, new Size2d(weight.Shape[0], weight.Shape[1]), stride, padding, dilation), weight.Shape[3], groups);
+            WindowsOperation.Geometry("conv2d", x.Shape, new Size2d(weight.Shape[0], weight.Shape[1]), stride, padding, dilation),
+            weight.Shape[3], groups);
         var (channels, outputs) = (x.Shape[3], weight.Shape[3]);
         if (groups < 1 || channels % groups != 0 || outputs % groups != 0)
             throw new ShapeException($"conv2d: {groups} groups do not divide {channels} input channels and {outputs} output"

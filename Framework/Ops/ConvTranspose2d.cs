@@ -54,7 +54,8 @@ public static class ConvTranspose2dOperation
     private static void CheckSettings(Size2d stride, Size2d padding, Size2d outputPadding, Size2d dilation)
     {
         if (stride.Height < 1 || stride.Width < 1 || dilation.Height < 1 || dilation.Width < 1 || padding.Height < 0 || padding.Width < 0)
-            throw new ShapeException($"conv-transpose 2d: stride {stride} and dilation {dilation} must be 1 or more, the padding {padding} 0 or more.");
+            throw new ShapeException($"conv-transpose 2d: stride {stride} and dilation {dilation} must be 1 or more,"
+                + $" the padding {padding} 0 or more.");
         if (outputPadding.Height < 0 || outputPadding.Height >= stride.Height || outputPadding.Width < 0 || outputPadding.Width >= stride.Width)
             throw new ShapeException($"conv-transpose 2d: the output padding {outputPadding} must be 0 or more, and less than the stride {stride}.");
     }

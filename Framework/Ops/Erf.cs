@@ -8,7 +8,8 @@ namespace Tapegrad;
 public static class ErfOperation
 {
     /// <summary>The error function.</summary>
-    public static Tensor Erf(this Tensor x) => Tape.Record("erf", x.Map(new TakingErf()), (x, (_, g) => g * (-x.Square()).Exp() * (2 / Math.Sqrt(Math.PI))));
+    public static Tensor Erf(this Tensor x) =>
+        Tape.Record("erf", x.Map(new TakingErf()), (x, (_, g) => g * (-x.Square()).Exp() * (2 / Math.Sqrt(Math.PI))));
 
     private readonly struct TakingErf : IMap
     {

@@ -25,7 +25,8 @@ public static class MatrixProductOperation
                 + $"has columns of {innerB}; they must be equal.");
         var batches = Shape.Broadcast("matrix product", BatchesOf(a.Shape), BatchesOf(b.Shape));
         var value = Tensor.Create(new Shape([.. batches.Dimensions, rows, columns]), a.Device);
-        a.Device.MatrixProduct(new MatrixProductGeometry(rows, inner, columns, transposeA, transposeB, Offsets(a.Shape, batches), Offsets(b.Shape, batches)),
+        a.Device.MatrixProduct(
+            new MatrixProductGeometry(rows, inner, columns, transposeA, transposeB, Offsets(a.Shape, batches), Offsets(b.Shape, batches)),
             a.Buffer, b.Buffer, value.Buffer);
         return Tape.Record("matrix product", value,
             (a, (_, g) => transposeA ? b.MatrixProduct(g, transposeB, true) : g.MatrixProduct(b, false, !transposeB)),

@@ -22,7 +22,8 @@ public static class WindowsOperation
     internal static Tensor ExtractWindows(this Tensor x, WindowGeometry geometry)
     {
         var (n, c) = (geometry.Batch, geometry.Channels);
-        var windows = Tensor.Create(new Shape(n, geometry.OutputHeight, geometry.OutputWidth, geometry.Kernel.Height, geometry.Kernel.Width, c), x.Device);
+        var shape = new Shape(n, geometry.OutputHeight, geometry.OutputWidth, geometry.Kernel.Height, geometry.Kernel.Width, c);
+        var windows = Tensor.Create(shape, x.Device);
         x.Device.ExtractWindows(geometry, x.Buffer, windows.Buffer);
         return Tape.Record("windows", windows, (x, (_, g) => g.AddWindows(geometry)));
     }

@@ -80,8 +80,8 @@ public static class NumpyFile
             }
         }
 
-        InvalidDataException Refused(string what) => new($"{path}: {what} The file is damaged, cut short, or not a .npz archive: fetch it again, or save it "
-            + "again with the program that made it.");
+        InvalidDataException Refused(string what) => new($"{path}: {what} The file is damaged, cut short, or not a .npz archive: fetch it again, "
+            + "or save it again with the program that made it.");
     });
 
     /// <summary>Writes a .npz file in the given order. It is replaced in one step, or not at all.</summary>

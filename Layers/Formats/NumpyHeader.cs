@@ -50,7 +50,8 @@ internal sealed record NumpyHeader(Type Type, bool IsLittleEndian, bool IsFortra
             count |= (long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2)) << 16;
             before = 12;
         }
-        if (count > MaximumLength) throw NumpyText.Broken(where, 8, $"the header is said to have {count} bytes; at most {MaximumLength} are allowed.");
+        if (count > MaximumLength)
+            throw NumpyText.Broken(where, 8, $"the header is said to have {count} bytes; at most {MaximumLength} are allowed.");
         var text = Take((int)count);
         var header = new NumpyText(where, text, before).Read();
         var needed = (long)header.Shape.Count * Numbers.SizeOf(Array.CreateInstance(header.Type, 0));

@@ -59,8 +59,8 @@ internal sealed class NumpyText(string where, byte[] text, int start)
         throw Refused(typeAt, $"holds elements of type '{NamedArray.Show(code)}'");
     }
 
-    private InvalidDataException Refused(int position, string what) => new($"{where}: at byte {start + position}: the array {what}. Known are bool, whole "
-        + "numbers and floats of 2, 4 and 8 bytes: convert it in the program that made the file.");
+    private InvalidDataException Refused(int position, string what) => new($"{where}: at byte {start + position}: the array {what}. Known are bool, "
+        + "whole numbers and floats of 2, 4 and 8 bytes: convert it in the program that made the file.");
 
     private bool ReadBool()
     {

@@ -141,8 +141,8 @@ internal ref struct SafetensorsHeader
         var text = Text();
         foreach (var type in Enum.GetValues<SafetensorsType>())
             if (text == type.ToString()) return type;
-        throw Broken(Here, $"the tensor '{shown}' has the dtype '{NamedArray.Show(text)}'; known are {string.Join(", ", Enum.GetNames<SafetensorsType>())}.",
-            "Convert the tensor in the program that made the file.");
+        throw Broken(Here, $"the tensor '{shown}' has the dtype '{NamedArray.Show(text)}'; known are "
+            + $"{string.Join(", ", Enum.GetNames<SafetensorsType>())}.", "Convert the tensor in the program that made the file.");
     }
 
     private Shape ReadShape(string shown)

@@ -32,7 +32,8 @@ internal static class SafetensorsWriter
         var texts = new Dictionary<string, string>(metadata);
         foreach (var key in metadata.Keys)
             if (key.StartsWith(SafetensorsHeader.HashKey, StringComparison.Ordinal))
-                throw new ArgumentException($"the metadata's key '{NamedArray.Show(key)}' is reserved: a tensor's hash is written without being asked for.");
+                throw new ArgumentException($"the metadata's key '{NamedArray.Show(key)}' is reserved: "
+                    + "a tensor's hash is written without being asked for.");
         foreach (var tensor in tensors) texts[SafetensorsHeader.HashKey + tensor.Name] = Hash(tensor.Values);
 
         var parts = new List<string>();

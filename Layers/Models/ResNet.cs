@@ -27,7 +27,8 @@ public static class ResNet
         int inputs = 3)
     {
         if (!IsDepth(depth))
-            throw new ArgumentOutOfRangeException(nameof(depth), depth, "the depth of a ResNet for small images is 6n + 2: 8, 14, 20, 32, 44, ..., 1202");
+            throw new ArgumentOutOfRangeException(nameof(depth), depth,
+                "the depth of a ResNet for small images is 6n + 2: 8, 14, 20, 32, 44, ..., 1202");
         ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
         var model = Build($"resnet{depth}", [width, 2 * width, 4 * width], (depth - 2) / 6, project: false, normalization, classes, seed, zeroGamma,
             inputs);

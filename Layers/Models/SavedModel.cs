@@ -72,13 +72,14 @@ public static class SavedModel
         using (var file = SafetensorsFile.Open(path))
         {
             if (Text(Version) is var version && version != FormatVersion)
-                throw Refused($"its {Version} is '{NamedArray.Show(version)}', and only {FormatVersion} is known: it was made by a newer version of this library, "
-                    + "or by something else.");
+                throw Refused($"its {Version} is '{NamedArray.Show(version)}', and only {FormatVersion} is known: "
+                    + "it was made by a newer version of this library, or by something else.");
             var (architecture, normalization, classes) = (Text(Architecture), Text(Normalization), Number(Classes));
             var width = file.Metadata.ContainsKey(Width) ? Number(Width) : 16;
             var inputs = file.Metadata.ContainsKey(Inputs) ? Number(Inputs) : 3;
             if (!IsKnown(architecture)) throw Refused($"its {Architecture} '{NamedArray.Show(architecture)}' is unknown. {BuildIt}");
-            if (!IsKnownNormalization(normalization)) throw Refused($"its {Normalization} '{NamedArray.Show(normalization)}' has no name here. {BuildIt}");
+            if (!IsKnownNormalization(normalization))
+                throw Refused($"its {Normalization} '{NamedArray.Show(normalization)}' has no name here. {BuildIt}");
             var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for what the text promises
             var weights = Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width, inputs)
                 : WideResNet.Parse(architecture) is var (wideDepth, times) ? WideResNet.CountWeights(wideDepth, times, inputs)

@@ -91,8 +91,8 @@ public abstract class Normalization : Module
         // Whoever shares the batch does so in training.
         if (noticed || geometry.SetSize > 1 || (S.Batch && Tape.Current is not { IsTraining: true })) return;
         noticed = true;
-        Notices.Raise($"{(Path == "" ? "" : $"{Path}: ")}{GetType().Name}: with the input {x} each set that shares a mean has one element, so the output "
-            + $"is beta, whatever the input. Remedies: {(S.Batch ? "a larger batch" : "fewer groups")}, or a normalization whose sets are larger "
-            + "(channels of a sample, positions), or none here.");
+        Notices.Raise($"{(Path == "" ? "" : $"{Path}: ")}{GetType().Name}: with the input {x} each set that shares a mean has one element, "
+            + $"so the output is beta, whatever the input. Remedies: {(S.Batch ? "a larger batch" : "fewer groups")}, or a normalization "
+            + "whose sets are larger (channels of a sample, positions), or none here.");
     }
 }

@@ -104,7 +104,8 @@ public class AugmentTests
         Assert.Throws<ArgumentOutOfRangeException>(() => Augment.Crop(-1));
     }
 
-    // A square around a centre anywhere: 5 x 6 of them, cut off at the image's edges. That of an even side begins half of it above and left of its centre.
+    // A square around a centre anywhere: 5 x 6 of them, cut off at the image's edges. That of an even side begins half of it above and
+    // left of its centre.
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -122,7 +123,8 @@ public class AugmentTests
         foreach (var image in Shown(Augment.None with { Cutout = side }, 3000))
         {
             var gone = Enumerable.Range(0, H * W).Where(pixel => image[pixel * C] == 0 && image[pixel * C + 1] == 0).ToArray();
-            Assert.All(Enumerable.Range(0, H * W).Except(gone), pixel => Assert.Equal(Picture[(pixel * C)..(pixel * C + C)], image[(pixel * C)..(pixel * C + C)]));
+            Assert.All(Enumerable.Range(0, H * W).Except(gone), pixel =>
+                Assert.Equal(Picture[(pixel * C)..(pixel * C + C)], image[(pixel * C)..(pixel * C + C)]));
             var square = string.Join(",", gone);
             squares[square] = squares.GetValueOrDefault(square) + 1;
         }
@@ -134,7 +136,8 @@ public class AugmentTests
     public void A_cutout_comes_last_and_moves_nothing_else()
     {
         var (plain, cut) = (Shown(Augment.CropAndFlip, 200), Shown(Augment.CropAndFlip with { Cutout = 3 }, 200));
-        Assert.All(plain.Zip(cut), pair => Assert.All(pair.First.Zip(pair.Second), bytes => Assert.True(bytes.Second == bytes.First || bytes.Second == 0)));
+        Assert.All(plain.Zip(cut), pair =>
+            Assert.All(pair.First.Zip(pair.Second), bytes => Assert.True(bytes.Second == bytes.First || bytes.Second == 0)));
         Assert.All(Shown(Augment.None with { Cutout = 100 }, 20), image => Assert.All(image, value => Assert.Equal(0, value)));
         Assert.Throws<ArgumentOutOfRangeException>(() => Augment.None with { Cutout = -1 });
         Assert.Throws<ArgumentOutOfRangeException>(() => Augment.None with { Padding = -1 });

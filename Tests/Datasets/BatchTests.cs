@@ -88,7 +88,9 @@ public class BatchTests
         var perEpoch = dataset.BatchesPerEpoch(8, dropLast);
         var whole = Contents(dataset.Batches(8, 3, seed: 3, Augment.CropAndFlip, dropLast: dropLast));
         for (var done = 0; done <= 2 * perEpoch; done++)
-            foreach (var epoch in done % perEpoch == 0 && done > 0 ? new[] { done / perEpoch, done / perEpoch + 1 } : [done / perEpoch + 1])   // the end of an epoch is the beginning of the next
+            foreach (var epoch in done % perEpoch == 0 && done > 0
+                ? new[] { done / perEpoch, done / perEpoch + 1 }   // the end of an epoch is the beginning of the next
+                : [done / perEpoch + 1])
                 Assert.Equal(whole[done..], Contents(dataset.Batches(8, 4 - epoch, seed: 3, Augment.CropAndFlip, epoch, dropLast,
                     firstBatch: done - (epoch - 1) * perEpoch)));
         Assert.Throws<ArgumentOutOfRangeException>(() => dataset.Batches(8, 1, seed: 3, dropLast: dropLast, firstBatch: perEpoch + 1));

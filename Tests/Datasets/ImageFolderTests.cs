@@ -88,7 +88,8 @@ public sealed class ImageFolderTests : IDisposable
         var random = new Random(1);
         for (var i = 0; i < 300; i++)
         {
-            string[] names = [.. Enumerable.Range(0, random.Next(20)).Select(_ => $"{(random.Next(2) == 0 ? "" : "more/")}{random.Next(10_000)}.png").Distinct()];
+            string[] names =
+                [.. Enumerable.Range(0, random.Next(20)).Select(_ => $"{(random.Next(2) == 0 ? "" : "more/")}{random.Next(10_000)}.png").Distinct()];
             var (apart, expected) = (ImageFolder.HeldApart(names), names.Where(IsInLowestFifth).ToArray());
             if (expected.Length > 0 && expected.Length < names.Length) Assert.Equal(expected.Order(), apart.Order());
             else Assert.Equal(names.Length < 2 ? 0 : expected.Length == 0 ? 1 : names.Length - 1, apart.Count);

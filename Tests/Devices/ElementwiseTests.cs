@@ -148,7 +148,8 @@ public class ElementwiseTests
             double[] shifted = [.. new double[shift], .. values];
             Assert.Equal(alone, Map(Device.Cpu, new Exponential(), shifted)[shift..]);
             var length = shifted.Length;
-            var powers = Zip(Device.Cpu, new Raised(), [.. shifted.Select(Math.Abs)], new Shape(length), [1.5, 1.5], new Shape(2, 1), new Shape(2, length));
+            var powers = Zip(Device.Cpu, new Raised(), [.. shifted.Select(Math.Abs)], new Shape(length),
+                [1.5, 1.5], new Shape(2, 1), new Shape(2, length));
             Assert.Equal(powers[..length], powers[length..]);
         }
     }

@@ -47,7 +47,8 @@ public sealed class KernelThreadsTests : IDisposable
     {
         var geometry = new SharingGeometry(n, positions, channels, groups, batch, shared);
         var (x, g) = (KernelTesting.Normal(n * positions * channels, 1), KernelTesting.Normal(n * positions * channels, 2));
-        foreach (var extras in (NormalizationKernelsTests.Extras[])[new(), new(Affine: true, Relu: true), new(true, true, true), new(true, true, true, true)])
+        foreach (var extras in (NormalizationKernelsTests.Extras[])
+            [new(), new(Affine: true, Relu: true), new(true, true, true), new(true, true, true, true)])
             SameForAnyThreads($"{geometry}, {extras}", () => NormalizationKernelsTests.Compute(geometry, x, g, extras).All);
     }
 

@@ -195,7 +195,8 @@ public sealed class NormalizationKernelsTests
                 var value = normalized * Factor(i) + added;
                 Close(results.Y[i], extras.Relu ? Math.Max(value, 0) : value,
                     distance * inverse * Math.Abs(Factor(i)) * Math.Pow(2, -16) + (added == 0 ? 0 : Math.Pow(2, -20)), yName, i);
-                Close(results.Gradient[i], inverse * (Slope(i) - meanGradient - normalized * meanProduct), gradientSize * Math.Pow(2, -15), gradientName, i);
+                Close(results.Gradient[i], inverse * (Slope(i) - meanGradient - normalized * meanProduct),
+                    gradientSize * Math.Pow(2, -15), gradientName, i);
                 ofGamma[i % geometry.Channels] += kept[i] * normalized;
                 ofBeta[i % geometry.Channels] += kept[i];
             }
@@ -248,7 +249,8 @@ public sealed class NormalizationKernelsTests
             Assert.Equal(y, KernelTesting.Result(x.Length, output => Kernels.NormalizeAgain(geometry, xs, gamma, beta, numbers, output)));
         void Gradient(Buffer? toResidual) => gradient = KernelTesting.Result(x.Length, toX =>
             ofGamma = KernelTesting.Result(sharing.Channels, toGamma => ofBeta = KernelTesting.Result(sharing.Channels, toBeta =>
-                Kernels.NormalizeGradient(geometry, xs, gamma, beta, numbers, toResidual is null ? null : values, gs, toX, toGamma, toBeta, toResidual))));
+                Kernels.NormalizeGradient(geometry, xs, gamma, beta, numbers, toResidual is null ? null : values, gs,
+                    toX, toGamma, toBeta, toResidual))));
         if (extras is { Residual: true, Relu: true }) ofResidual = KernelTesting.Result(x.Length, Gradient);
         else Gradient(null);
         return new Results(y, statistics, gradient, ofGamma, ofBeta, ofResidual);

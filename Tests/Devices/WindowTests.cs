@@ -79,7 +79,9 @@ public class WindowTests
         // floor((length + 2 padding - dilation (kernel - 1) - 1) / stride) + 1 (Dumoulin and Visin, 2016).
         Size2d Down(int number, int across) => new(number, across);
         Size2d Across(int number, int down) => new(down, number);
-        Assert.Equal(expected, new WindowGeometry(1, length, 9, 1, Down(kernel, 1), Down(stride, 1), Down(padding, 0), Down(dilation, 1)).OutputHeight);
-        Assert.Equal(expected, new WindowGeometry(1, 9, length, 1, Across(kernel, 1), Across(stride, 1), Across(padding, 0), Across(dilation, 1)).OutputWidth);
+        Assert.Equal(expected,
+            new WindowGeometry(1, length, 9, 1, Down(kernel, 1), Down(stride, 1), Down(padding, 0), Down(dilation, 1)).OutputHeight);
+        Assert.Equal(expected,
+            new WindowGeometry(1, 9, length, 1, Across(kernel, 1), Across(stride, 1), Across(padding, 0), Across(dilation, 1)).OutputWidth);
     }
 }

@@ -29,7 +29,8 @@ public sealed class WinogradTests
     [InlineData(1, 13, 1, 11, 13, 2)]     // one column
     [InlineData(300, 3, 3, 8, 8, 1)]      // many tiles: parts of the weight gradient with several blocks each
     [InlineData(1, 9, 30, 40, 33, 1)]     // a wide image, six panels of products and a rest
-    public void Chosen_geometries_stay_within_the_bound(int n, int h, int w, int c, int o, int padding) => CheckAll(Geometry(n, h, w, c, o, padding, padding));
+    public void Chosen_geometries_stay_within_the_bound(int n, int h, int w, int c, int o, int padding) =>
+        CheckAll(Geometry(n, h, w, c, o, padding, padding));
 
     [Fact]
     public void A_sample_has_the_same_bits_alone_and_in_a_batch()
@@ -62,7 +63,8 @@ public sealed class WinogradTests
         var y = ConvolutionKernelsTests.Compute(Device.Cpu, small, x, w, g).Y;
         var movedY = ConvolutionKernelsTests.Compute(Device.Cpu, large, moved, w, new float[14 * 19 * 8]).Y;
         for (var row = 0; row < 10; row++)
-            KernelTesting.AssertSameBits(y[(row * 11 * 8)..((row + 1) * 11 * 8)], movedY[(((row + 4) * 19 + 8) * 8)..(((row + 4) * 19 + 19) * 8)], $"row {row}");
+            KernelTesting.AssertSameBits(y[(row * 11 * 8)..((row + 1) * 11 * 8)],
+                movedY[(((row + 4) * 19 + 8) * 8)..(((row + 4) * 19 + 19) * 8)], $"row {row}");
     }
 
     [Fact]

@@ -6,7 +6,8 @@ using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>The number of threads is one for the whole process, and so are the pools: tests that set the one or count in the others run alone.</summary>
+/// <summary>The number of threads is one for the whole process, and so are the pools: tests that set the one or count in the others
+/// run alone.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public class ThreadCount
 {

@@ -77,7 +77,8 @@ public sealed class FuzzerTests(ITestOutputHelper output)
     {
         var fuzzer = new Fuzzer("checksum", [Mend([1, 2, 3, 4, 0, 0, 0, 0])], file =>
         {
-            if (file.Length < 5 || BinaryPrimitives.ReadInt32LittleEndian(file.AsSpan(file.Length - 4)) != Sum(file)) throw new InvalidDataException();
+            if (file.Length < 5 || BinaryPrimitives.ReadInt32LittleEndian(file.AsSpan(file.Length - 4)) != Sum(file))
+                throw new InvalidDataException();
             if (file[0] != 1) throw new ArgumentException("behind");
         })
         { Mend = (file, _) => Mend(file), Time = TimeSpan.FromSeconds(30) };

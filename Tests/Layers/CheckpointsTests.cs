@@ -151,7 +151,8 @@ public sealed class CheckpointsTests : IDisposable
         var found = checkpoints.Newest()!;
         var other = new Parameter("other", Tensor.Zeros(new Shape(3)));
         var longer = new Parameter("bias", Tensor.Zeros(new Shape(4)));
-        foreach (var (values, why) in ((Parameter[], string)[])[([weight], "bias"), ([.. Values, other], "other"), ([weight, longer], "bias [3] (here [4])")])
+        foreach (var (values, why) in ((Parameter[], string)[])
+            [([weight], "bias"), ([.. Values, other], "other"), ([weight, longer], "bias [3] (here [4])")])
             Assert.Contains(why, Assert.Throws<InvalidDataException>(() => checkpoints.Load(found, values)).Message);
         Assert.All(weight.Value.ToFloats(), number => Assert.Equal(8.5f, number));
     }
@@ -159,7 +160,8 @@ public sealed class CheckpointsTests : IDisposable
     [Fact]
     public void Other_files_are_left_alone()
     {
-        string[] others = ["model.safetensors", "checkpoint-1.safetensors", "checkpoint-000000000007.safetensors", "checkpoint-000000001.safetensors.old", ".hidden", "my-checkpoint-000000001.safetensors"];
+        string[] others = ["model.safetensors", "checkpoint-1.safetensors", "checkpoint-000000000007.safetensors",
+            "checkpoint-000000001.safetensors.old", ".hidden", "my-checkpoint-000000001.safetensors"];
         foreach (var name in others) File.WriteAllText(Path.Combine(folder, name), "not mine");
         var checkpoints = new Checkpoints(folder, keep: 1);
         Assert.Null(Load(checkpoints));

@@ -61,7 +61,8 @@ public class FollowingTests
         using var tape = Tape.Training(new RandomSource(1));
         module.Apply(tape.Watch(Random(3, 3, 5, 4)));
         var records = tape.Print().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)
-            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).Where(row => row[1] != "watch" && row[1] != "parameter").ToArray();
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(row => row[1] != "watch" && row[1] != "parameter").ToArray();
         if (name != "own")
         {
             Assert.Equal([("normalize", "one"), ("normalize", "two")], records.Select(row => (row[1], row[2])));

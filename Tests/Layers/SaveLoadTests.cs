@@ -58,7 +58,8 @@ public sealed class SaveLoadTests : IDisposable
     [Fact]
     public void SequencesAndTransposesHavePyTorchsAxesToo()
     {
-        var (sequence, transpose) = (new Conv1d(4, 6, 3, new RandomSource(1), groups: 2), new ConvTranspose2d(4, 6, new Size2d(3, 2), new RandomSource(2)));
+        var (sequence, transpose) =
+            (new Conv1d(4, 6, 3, new RandomSource(1), groups: 2), new ConvTranspose2d(4, 6, new Size2d(3, 2), new RandomSource(2)));
         new Sequential(sequence, transpose).Save(FilePath);
         using var file = SafetensorsFile.Open(FilePath);
         var (first, second) = (file.Entries[0], file.Entries[2]);

@@ -19,7 +19,8 @@ public sealed class StateDictTests : IDisposable
 
     private static double[][] Values(Module model) => [.. model.State.Select(parameter => parameter.Value.ToDoubles())];
 
-    private static NamedArray Ones(string name, params int[] shape) => new(name, new Shape(shape), Enumerable.Repeat(1f, new Shape(shape).Count).ToArray());
+    private static NamedArray Ones(string name, params int[] shape) =>
+        new(name, new Shape(shape), Enumerable.Repeat(1f, new Shape(shape).Count).ToArray());
 
     // ---- names ---------------------------------------------------------------------------------------------------------------------------
 
@@ -51,7 +52,8 @@ public sealed class StateDictTests : IDisposable
         SafetensorsFile.Write(FilePath, [Ones("fc.weight", 3, 2), Ones("fc.bias", 3)]);
         Assert.Equal("", StateDict.Load(model, FilePath).Prefix);
         SafetensorsFile.Write(FilePath, [Ones("fc.fc.weight", 3, 2), Ones("fc.fc.bias", 3)]);
-        Assert.Contains("unknown to the model: 2 (fc.fc.weight, fc.fc.bias)", Assert.Throws<InvalidDataException>(() => StateDict.Load(model, FilePath)).Message);
+        Assert.Contains("unknown to the model: 2 (fc.fc.weight, fc.fc.bias)",
+            Assert.Throws<InvalidDataException>(() => StateDict.Load(model, FilePath)).Message);
     }
 
     [Fact]
@@ -61,7 +63,8 @@ public sealed class StateDictTests : IDisposable
         var before = Values(model);
         SafetensorsFile.Write(FilePath, [Ones("conv.weight", 4, 3, 3, 3), Ones("conv.bias", 4), Ones("fc.weight", 5, 4), Ones("head.bias", 1)]);
         var message = Assert.Throws<InvalidDataException>(() => StateDict.Load(model, FilePath)).Message;
-        Assert.Equal($"{FilePath}: the file belongs to another model: missing in the file: 5 (bn.weight, bn.bias, bn.running_mean, bn.running_var, fc.bias); "
+        Assert.Equal($"{FilePath}: the file belongs to another model: "
+            + "missing in the file: 5 (bn.weight, bn.bias, bn.running_mean, bn.running_var, fc.bias); "
             + "unknown to the model: 1 (head.bias); of another shape: 1 (fc.weight [5, 4] (here [2, 4])). Shapes are in PyTorch's order of axes. "
             + "Nothing was changed.", message);
         Assert.Equal(before, Values(model));
@@ -128,8 +131,8 @@ public sealed class StateDictTests : IDisposable
     [Fact]
     public void ANormalizationBehindAFlattenIsTurned()
     {
-        var model = new Sequential(("transpose", new ConvTranspose2d(4, 6, 1, new RandomSource(1), groups: 2, bias: false)), ("flatten", new Flatten()),
-            ("bn", new BatchNorm(24)), ("fc", new Linear(24, 24, new RandomSource(2))));
+        var model = new Sequential(("transpose", new ConvTranspose2d(4, 6, 1, new RandomSource(1), groups: 2, bias: false)),
+            ("flatten", new Flatten()), ("bn", new BatchNorm(24)), ("fc", new Linear(24, 24, new RandomSource(2))));
         SafetensorsFile.Write(FilePath,
         [
             Ones("transpose.weight", 4, 3, 1, 1), Ones("bn.bias", 24), Ones("bn.running_mean", 24), Ones("bn.running_var", 24),
@@ -140,8 +143,8 @@ public sealed class StateDictTests : IDisposable
         Assert.Equal(Enumerable.Range(0, 24).Select(i => (double)(4 * (i % 6) + i / 6)), model.State[1].Value.ToDoubles());
     }
 
-    // A convolution of [N, C, positions, 1], PyTorch's flatten, a normalization and a linear layer with the weights in the file, computed in PyTorch's
-    // order of axes: the same, or refused because the sets of features would be others.
+    // A convolution of [N, C, positions, 1], PyTorch's flatten, a normalization and a linear layer with the weights in the file, computed in
+    // PyTorch's order of axes: the same, or refused because the sets of features would be others.
     [Fact]
     public void WhatStandsBehindAFlattenComputesInPyTorchWhatItDoesHere()
     {
@@ -155,7 +158,8 @@ public sealed class StateDictTests : IDisposable
         {
             var (random, features) = (new RandomSource(1), channels * positions);
             Tensor Any(params int[] shape) => Tensor.Normal(new Shape(shape), random = random.Split(1));
-            Tapegrad.Layers.Normalization norm = batch && groups == features ? new BatchNorm(features) : new GroupNorm(features, GroupSpec.Count(groups));
+            Tapegrad.Layers.Normalization norm =
+                batch && groups == features ? new BatchNorm(features) : new GroupNorm(features, GroupSpec.Count(groups));
             foreach (var parameter in norm.State) parameter.Value = Any(features).Square();
             var model = new Sequential(("conv", new Conv2d(2, channels, 1, random)), ("flatten", new Flatten()), ("norm", norm), ("relu", new Relu()),
                 ("fc", new Linear(features, 3, random)));
@@ -182,7 +186,8 @@ public sealed class StateDictTests : IDisposable
     [Fact]
     public void BehindAFlattenANormalizationOfSomebodyElsesIsTurnedToo()
     {
-        Module model = new Sequential(new Conv2d(3, 2, 1, new RandomSource(1)), new Flatten(), new OwnNorm(12), new Linear(12, 1, new RandomSource(1)));
+        Module model =
+            new Sequential(new Conv2d(3, 2, 1, new RandomSource(1)), new Flatten(), new OwnNorm(12), new Linear(12, 1, new RandomSource(1)));
         StateDict.Save(model, FilePath);
         Assert.Equal(["2.weight", "2.bias", "3.weight"], StateDict.Load(model, FilePath).Turned);
     }
@@ -194,7 +199,8 @@ public sealed class StateDictTests : IDisposable
         SafetensorsFile.Write(FilePath, [new("fc.weight", new Shape(1, 12), Enumerable.Range(0, 12).ToArray())]);
         Assert.Contains("fc: its 12 inputs stand behind a flatten, and nothing before it says how many channels were flattened",
             Assert.Throws<ArgumentException>(() => StateDict.Load(model, FilePath)).Message);
-        Assert.Contains("5 channels do not divide them", Assert.Throws<ArgumentException>(() => StateDict.Load(model, FilePath, inputChannels: 5)).Message);
+        Assert.Contains("5 channels do not divide them",
+            Assert.Throws<ArgumentException>(() => StateDict.Load(model, FilePath, inputChannels: 5)).Message);
         StateDict.Load(model, FilePath, inputChannels: 3);
         Assert.Equal([0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11], model.State[0].Value.ToDoubles());
         StateDict.Load(model, FilePath, inputChannels: 6);
@@ -211,8 +217,10 @@ public sealed class StateDictTests : IDisposable
     [Fact]
     public void OfALayerOfSomebodyElsesNothingIsAssumed()
     {
-        Module Of(params Module[] between) => new Sequential([new Conv2d(3, 2, 1, new RandomSource(1)), .. between, new Linear(12, 1, new RandomSource(1))]);
-        Assert.Contains("nothing before it says", Assert.Throws<ArgumentException>(() => StateDict.Save(Of(new Mixing(), new Flatten()), FilePath)).Message);
+        Module Of(params Module[] between) =>
+            new Sequential([new Conv2d(3, 2, 1, new RandomSource(1)), .. between, new Linear(12, 1, new RandomSource(1))]);
+        Assert.Contains("nothing before it says",
+            Assert.Throws<ArgumentException>(() => StateDict.Save(Of(new Mixing(), new Flatten()), FilePath)).Message);
         StateDict.Save(Of(new Mixing(), new GroupNorm(4, GroupSpec.Count(2)), new Flatten()), FilePath);
         StateDict.Save(Of(new Mixing()), FilePath);   // nothing is flattened
     }

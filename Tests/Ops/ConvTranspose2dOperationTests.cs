@@ -22,7 +22,8 @@ public class ConvTranspose2dOperationTests
         var (x, w) = (Of([1, 1, 2, 1], 1, 10), Of([2, 2, 1, 1], 1, 2, 3, 4));
         Gives(x.ConvTranspose2d(w), new Shape(1, 2, 3, 1), 1, 12, 20, 3, 34, 40);
         Gives(x.ConvTranspose2d(w, Vector(100), stride: 2), new Shape(1, 2, 4, 1), 101, 102, 110, 120, 103, 104, 130, 140);
-        Gives(x.ConvTranspose2d(w, stride: new Size2d(1, 2), outputPadding: new Size2d(0, 1)), new Shape(1, 2, 5, 1), 1, 2, 10, 20, 0, 3, 4, 30, 40, 0);
+        Gives(x.ConvTranspose2d(w, stride: new Size2d(1, 2), outputPadding: new Size2d(0, 1)), new Shape(1, 2, 5, 1),
+            1, 2, 10, 20, 0, 3, 4, 30, 40, 0);
         Gives(x.ConvTranspose2d(w, padding: new Size2d(0, 1)), new Shape(1, 2, 1, 1), 12, 34);
     });
 

@@ -122,8 +122,8 @@ public class NormalizeOperationTests
         Assert.Null(moments);
     });
 
-    // Half of 1 and 3 with eps = 3 (see above) times 4, plus 1, plus 0 and -4: -1 and -1 of the first channel's, rectified 0 and 0; of the second, with
-    // gamma -4, 3 and -5, rectified 3 and 0.
+    // Half of 1 and 3 with eps = 3 (see above) times 4, plus 1, plus 0 and -4: -1 and -1 of the first channel's, rectified 0 and 0; of the second,
+    // with gamma -4, 3 and -5, rectified 3 and 0.
     [Fact]
     public void WhatFollowsByHand() => OnBothDevices(() =>
     {
@@ -151,7 +151,8 @@ public class NormalizeOperationTests
                 Tensor[] inputs = [x, Random(6, x.Shape[-1]), Random(7, x.Shape[-1]), Random(8, x.Shape.Dimensions.ToArray())];
                 Agree(inputs,
                     of => of[0].Normalize(sharing, Eps, affine ? of[1] : null, affine ? of[2] : null, residual ? of[3] : null, relu),
-                    of => NormalizeOperation.Composite(of[0], sharing, Eps, affine ? of[1] : null, affine ? of[2] : null, residual ? of[3] : null, relu));
+                    of => NormalizeOperation.Composite(of[0], sharing, Eps, affine ? of[1] : null, affine ? of[2] : null,
+                        residual ? of[3] : null, relu));
             }
     }
 

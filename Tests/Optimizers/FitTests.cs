@@ -69,7 +69,8 @@ public sealed class FitTests
         float[] Train(int size, int together)
         {
             var model = Model(batchNorm: false);
-            new Fit(model.Apply, Sgd(model), Rate) { Accumulate = together }.Run(Data.Train.Take(48), null, epochs: 2, size, seed: 3, Augment.CropAndFlip);
+            new Fit(model.Apply, Sgd(model), Rate) { Accumulate = together }
+                .Run(Data.Train.Take(48), null, epochs: 2, size, seed: 3, Augment.CropAndFlip);
             return Values(model);
         }
         var large = Train(16, 1);

@@ -15,12 +15,12 @@ internal static class TorchCases
         ("resnet20-batch", "resnet20-batch.safetensors", () => SavedModel.Create("resnet20", "batch", 10, seed: 1)),
         ("resnet20-group", "resnet20-group.npz", () => SavedModel.Create("resnet20", "group:8", 10, seed: 2)),
         ("resnet18-batch", "resnet18-batch.safetensors", () => SavedModel.Create("resnet18", "batch", 10, seed: 3)),
-        ("flatten", "flatten.safetensors", () => new Sequential(new Conv2d(3, 4, 3, new RandomSource(4)), new Relu(), new Flatten(), new BatchNorm(60),
-            new Linear(60, 7, new RandomSource(5)), new Relu(), new Linear(7, 3, new RandomSource(6)))),
+        ("flatten", "flatten.safetensors", () => new Sequential(new Conv2d(3, 4, 3, new RandomSource(4)), new Relu(), new Flatten(),
+            new BatchNorm(60), new Linear(60, 7, new RandomSource(5)), new Relu(), new Linear(7, 3, new RandomSource(6)))),
     ];
 
-    private static readonly Type[] Types = [typeof(bool), typeof(byte), typeof(sbyte), typeof(ushort), typeof(short), typeof(uint), typeof(int), typeof(ulong),
-        typeof(long), typeof(Half), typeof(float), typeof(double)];
+    private static readonly Type[] Types = [typeof(bool), typeof(byte), typeof(sbyte), typeof(ushort), typeof(short), typeof(uint), typeof(int),
+        typeof(ulong), typeof(long), typeof(Half), typeof(float), typeof(double)];
 
     private static readonly string[] TypeNames = ["b1", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"];
 
@@ -39,7 +39,8 @@ internal static class TorchCases
                 var expected = NumpyFile.Read(PathOf($"{name}.output.npy")).ToDoubles();
                 var given = model.Apply(x).ToDoubles();
                 var off = given.Zip(expected, (a, b) => Math.Abs(a - b)).Max() / expected.Max(Math.Abs);
-                Expect(off <= tolerance, FormattableString.Invariant($"{name} of PyTorch on the {kind} device: {off:0.0e0} of the largest logit, at most {tolerance:0e0}"));
+                Expect(off <= tolerance, FormattableString.Invariant(
+                    $"{name} of PyTorch on the {kind} device: {off:0.0e0} of the largest logit, at most {tolerance:0e0}"));
 
                 // The other way: weights of our own, whose logits PyTorch computes again.
                 var own = make();
@@ -51,7 +52,8 @@ internal static class TorchCases
         for (var number = 0; number < 21; number++)   // 12 types, and 9 of them in the other order of bytes
         {
             var array = NumpyFile.Read(PathOf($"numpy-{number}.npy"));
-            Expect(array.Shape == new Shape(2, 3, 5) && array.ToDoubles().SequenceEqual(Box(array.Values is bool[])), $"numpy-{number}.npy, {array.Values.GetType().Name}");
+            Expect(array.Shape == new Shape(2, 3, 5) && array.ToDoubles().SequenceEqual(Box(array.Values is bool[])),
+                $"numpy-{number}.npy, {array.Values.GetType().Name}");
         }
         var boxes = Types.Zip(TypeNames, (type, name) => new NamedArray(name, new Shape(2, 3, 5), BoxOf(type))).ToArray();
         NumpyFile.WriteArchive(PathOf("types.npz"), boxes);
@@ -73,7 +75,8 @@ internal static class TorchCases
     private static Array BoxOf(Type type)
     {
         var values = Array.CreateInstance(type, 30);
-        foreach (var (at, value) in Box(type == typeof(bool)).Index()) values.SetValue(type == typeof(Half) ? (Half)value : Convert.ChangeType(value, type), at);
+        foreach (var (at, value) in Box(type == typeof(bool)).Index())
+            values.SetValue(type == typeof(Half) ? (Half)value : Convert.ChangeType(value, type), at);
         return values;
     }
 

@@ -46,7 +46,10 @@ public sealed class BenchmarksTests
         }
         void Pair(double ours, double peak)
         {
-            File($$"""{ "threads": 2, "conv forward GF/s": {{ours}}, "conv direct forward GF/s": 90, "inference b1 ms": 2, "fma peak GF/s": {{peak}} }""");
+            File($$"""
+                { "threads": 2, "conv forward GF/s": {{ours}}, "conv direct forward GF/s": 90, "inference b1 ms": 2,
+                  "fma peak GF/s": {{peak}} }
+                """);
             File("""
                 { "torch": "1.13", "threads": 2, "conv nchw forward GF/s": 50, "conv nhwc forward GF/s": 60,
                   "inference b1 nchw ms": 3, "inference b1 nhwc ms": 8, "other ms": 1 }

@@ -32,9 +32,12 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
     [InlineData("{}", "does not say")]
     [InlineData("null", "does not say")]
     [InlineData("[", "does not say")]
-    [InlineData("""{"Options":[null],"Data":null,"Images":"","Place":{"OptimizerCounters":[1]},"BestValidation":null,"Metrics":""}""", "does not say")]
-    [InlineData("""{"Options":["--lr","high"],"Data":null,"Images":"","Place":{"OptimizerCounters":[1]},"BestValidation":null,"Metrics":""}""", "--lr 'high'")]
-    [InlineData("""{"Options":["--colour","blue"],"Data":null,"Images":"","Place":{"OptimizerCounters":[1]},"BestValidation":null,"Metrics":""}""", "--colour")]
+    [InlineData("""{"Options":[null],"Data":null,"Images":"","Place":{"OptimizerCounters":[1]},"BestValidation":null,"Metrics":""}""",
+        "does not say")]
+    [InlineData("""{"Options":["--lr","high"],"Data":null,"Images":"","Place":{"OptimizerCounters":[1]},"BestValidation":null,"Metrics":""}""",
+        "--lr 'high'")]
+    [InlineData("""{"Options":["--colour","blue"],"Data":null,"Images":"","Place":{"OptimizerCounters":[1]},"BestValidation":null,"Metrics":""}""",
+        "--colour")]
     public void What_it_says_of_the_run_is_checked(string text, string why)
     {
         new Checkpoints(folder).Save(7, [weight], new Dictionary<string, string> { ["run"] = text });
@@ -53,7 +56,8 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
         Assert.DoesNotContain("word", message);
     }
 
-    private static SavedRun Run => new(["--lr", "0.1", "--model", "resnet8"], "/data", "00ff", new Position(2, 3, 4.5, 6, [7, 7], 7), 0.5, 0.4, "{}\n");
+    private static SavedRun Run =>
+        new(["--lr", "0.1", "--model", "resnet8"], "/data", "00ff", new Position(2, 3, 4.5, 6, [7, 7], 7), 0.5, 0.4, "{}\n");
 
     private Fuzzer Fuzz(byte[] valid) => new("checkpoint", [valid], Read)
     {
@@ -75,7 +79,8 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
 
     private static string Change(string text, Random random)
     {
-        string[] words = ["null", "-1", "9999999999999999999999", "1e999", "\"", "[", "]", "{", "}", "[[[[", "7", "true", "\"--lr\"", "\"@x\"", "\"--\"", "\"--help\"", ",", ":", "\"Place\""];
+        string[] words = ["null", "-1", "9999999999999999999999", "1e999", "\"", "[", "]", "{", "}", "[[[[", "7", "true",
+            "\"--lr\"", "\"@x\"", "\"--\"", "\"--help\"", ",", ":", "\"Place\""];
         var at = random.Next(text.Length);
         return text[..at] + words[random.Next(words.Length)] + text[Math.Min(text.Length, at + random.Next(6))..];
     }

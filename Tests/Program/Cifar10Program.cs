@@ -9,7 +9,8 @@ internal sealed record Outcome(int ExitCode, string Output, string Error)
 }
 
 /// <summary>
-/// Runs the program of Examples/Cifar10 as a user would: a process of its own, in an empty folder, with an empty home and no terminal. Disposing removes the folder.
+/// Runs the program of Examples/Cifar10 as a user would: a process of its own, in an empty folder, with an empty home and no terminal.
+/// Disposing removes the folder.
 /// </summary>
 internal sealed class Cifar10Program : IDisposable
 {
@@ -46,14 +47,16 @@ internal sealed class Cifar10Program : IDisposable
     }
 
     /// <summary>
-    /// The program and what it is told. A shell that runs the tests in the background, or one that outlives its terminal, has them and all that they start
-    /// ignore Ctrl-C or the closing of the terminal: what they test must not.
+    /// The program and what it is told. A shell that runs the tests in the background, or one that outlives its terminal, has them and all that they
+    /// start ignore Ctrl-C or the closing of the terminal: what they test must not.
     /// </summary>
     private static (string File, string Arguments) Command(string arguments)
     {
         var program = $"\"{Path.Combine(AppContext.BaseDirectory, "cifar10.dll")}\" {arguments}";
         var ignored = IgnoredSignals;
-        var names = from signal in ((int Number, string Name)[])[(1, "HUP"), (2, "INT")] where (ignored >> (signal.Number - 1) & 1) != 0 select signal.Name;
+        var names = from signal in ((int Number, string Name)[])[(1, "HUP"), (2, "INT")]
+            where (ignored >> (signal.Number - 1) & 1) != 0
+            select signal.Name;
         return names.Any() ? ("env", $"--default-signal={string.Join(',', names)} dotnet {program}") : ("dotnet", program);
     }
 
@@ -87,7 +90,8 @@ internal sealed class Cifar10Program : IDisposable
         }
     }
 
-    /// <summary>A folder with the six files of CIFAR-10 in their right length: all zeros, which is ten thousand black airplanes a file. Costs no disk space.</summary>
+    /// <summary>A folder with the six files of CIFAR-10 in their right length: all zeros, which is ten thousand black airplanes a
+    /// file. Costs no disk space.</summary>
     public string BlackCifar10()
     {
         var folder = PathOf("black");

@@ -24,7 +24,8 @@ public sealed class ConvertCommandTests : IDisposable
         var model = Trained();
         StateDict.Save(model, program.PathOf("own.npz"));
         var arrays = ArrayFile.Read(program.PathOf("own.npz")).Select(array => array with { Name = $"module.{array.Name}" });
-        SafetensorsFile.Write(program.PathOf("torch.safetensors"), [.. arrays, new("module.bn1.num_batches_tracked", Shape.Scalar, new long[] { 3 })]);
+        SafetensorsFile.Write(program.PathOf("torch.safetensors"),
+            [.. arrays, new("module.bn1.num_batches_tracked", Shape.Scalar, new long[] { 3 })]);
         var outcome = program.Run("convert --from torch.safetensors --to model.safetensors --model resnet8 --norm batch --classes 7 --channels 1");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         Assert.Contains("torch.safetensors, whose names all begin with 'module.'", outcome.Output);
@@ -56,7 +57,8 @@ public sealed class ConvertCommandTests : IDisposable
         AssertRefused("convert --from model.safetensors --to a.SAFETENSORS", "format already", "--model");
         AssertRefused("convert --from model.safetensors --to a.npz --norm batch", "--norm", "--model");
         AssertRefused("convert --from model.safetensors --to a.npz --model resnet9", "no architecture 'resnet9'");
-        AssertRefused("convert --from model.safetensors --to a.npz --model resnet8 --norm batch --channels 1", "of another shape: 2 (fc.weight [7, 64] (here [10, 64])");
+        AssertRefused("convert --from model.safetensors --to a.npz --model resnet8 --norm batch --channels 1",
+            "of another shape: 2 (fc.weight [7, 64] (here [10, 64])");
         StateDict.Save(Trained(), program.PathOf("own.npz"));
         AssertRefused("convert --from own.npz --to a.NPY --model resnet8 --norm batch --classes 7 --channels 1", "--to a.NPY", "one array");
         Assert.False(File.Exists(program.PathOf("a.npz")) || File.Exists(program.PathOf("a.NPY")));

@@ -100,7 +100,8 @@ public sealed class OwnImagesTests : IDisposable
         Succeed($"{convert} --data pictures --size 16 --mean 0.5,0.25,0.125 --std 0.2,0.3,1e-1 --to other.safetensors");
         var other = SavedModel.Rebuild(program.PathOf("other.safetensors")).Metadata;
         Assert.Equal(("0.5,0.25,0.125", "0.2,0.3,0.1"), (other["input_mean"], other["input_std"]));
-        Assert.Equal(told.Where(pair => pair.Key is not ("input_mean" or "input_std")), other.Where(pair => pair.Key is not ("input_mean" or "input_std")));
+        Assert.Equal(told.Where(pair => pair.Key is not ("input_mean" or "input_std")),
+            other.Where(pair => pair.Key is not ("input_mean" or "input_std")));
 
         foreach (var wrong in (string[])["--mean 1,2,3", "--mean 1,2,3 --std 1,2", "--mean 1,2,3 --std 1,0,1", "--mean 1,2,x --std 1,1,1"])
             AssertRefused($"{convert} --data pictures --to a.safetensors {wrong}", "3 numbers");

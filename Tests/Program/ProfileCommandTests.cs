@@ -31,7 +31,8 @@ public sealed partial class ProfileCommandTests : IDisposable
         var layers = lines[(first + 1)..(second - 1)];
         var operations = lines[(second + 1)..].TakeWhile(line => !line.StartsWith("optimizer", StringComparison.Ordinal)).ToArray();
         string[] convolutions = [.. layers.Where(line => line.Contains(" conv2d ")).Select(line => line.Split(' ')[0])];
-        Assert.Equal(["conv1", "layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2"], convolutions);
+        Assert.Equal(["conv1", "layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2"],
+            convolutions);
         foreach (var name in (string[])["bn1 ", "layer3.0.bn2 ", "layer2.0.shortcut ", "pool ", "fc ", "loss "])
             Assert.Contains(layers, line => line.StartsWith(name, StringComparison.Ordinal));
 

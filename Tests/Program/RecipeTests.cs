@@ -41,7 +41,8 @@ public sealed class RecipeTests : IDisposable
     private static readonly Dictionary<string, string?> Held = new()
     {
         ["--norm"] = "layer", ["--epochs"] = "4", ["--optimizer"] = "adam", ["--lr"] = "0.003", ["--schedule"] = "cosine", ["--warmup"] = "0.5",
-        ["--momentum"] = null, ["--weight-decay"] = "0.01", ["--decay"] = "all", ["--validation"] = "30", ["--train-limit"] = "96", ["--batch"] = "22",
+        ["--momentum"] = null, ["--weight-decay"] = "0.01", ["--decay"] = "all", ["--validation"] = "30", ["--train-limit"] = "96",
+        ["--batch"] = "22",
     };
 
     private static readonly Dictionary<string, string?> Own = new()
@@ -120,7 +121,8 @@ public sealed class RecipeTests : IDisposable
     {
         var options = new Dictionary<string, string?>(Plain.Select(option => KeyValuePair.Create(option.Key, (string?)option.Value)));
         foreach (var (name, value) in recipe) options[name] = value;
-        var outcome = program.Run($"train --out run {string.Join(' ', options.Where(option => option.Value is not null).Select(option => $"{option.Key} {option.Value}"))}");
+        var given = options.Where(option => option.Value is not null).Select(option => $"{option.Key} {option.Value}");
+        var outcome = program.Run($"train --out run {string.Join(' ', given)}");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         var (weights, accuracy) = written.Run();
         Assert.Equal(weights, SavedModel.Rebuild(program.PathOf("run", "model.safetensors")).State.Select(parameter => parameter.Value.ToFloats()));

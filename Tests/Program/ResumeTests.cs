@@ -11,8 +11,8 @@ namespace Tapegrad.Tests.Program;
 public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
 {
     // Two epochs' sums pass from one to the next (5 batches, 3 a step), and everything that a checkpoint must remember is there.
-    private const string Recipe = "--model resnet8 --norm batch --epochs 4 --batch 16 --train-limit 96 --test-limit 20 --validation 16 --accumulate 3 "
-        + "--average 0.9 --mixup 0.2 --cutout 6 --label-smoothing 0.1 --zero-gamma --decay weights --seed 7";
+    private const string Recipe = "--model resnet8 --norm batch --epochs 4 --batch 16 --train-limit 96 --test-limit 20 --validation 16 "
+        + "--accumulate 3 --average 0.9 --mixup 0.2 --cutout 6 --label-smoothing 0.1 --zero-gamma --decay weights --seed 7";
 
     private readonly Cifar10Program program = new();
 
@@ -47,7 +47,9 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
             var threads = $"--threads {random.Next(1, 4)}";
             var goesOn = Directory.Exists(program.PathOf("run")) && Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Any();
             if (!goesOn) begun++;
-            using var process = program.Start(goesOn ? $"train --resume run {threads}" : $"train {Recipe} --out run --checkpoint-every 0 --overwrite {threads}");
+            using var process = program.Start(goesOn
+                ? $"train --resume run {threads}"
+                : $"train {Recipe} --out run --checkpoint-every 0 --overwrite {threads}");
             var error = process.StandardError.ReadToEndAsync();
             // From the moment that it knows what to do, or any time before.
             var last = "";
@@ -215,9 +217,11 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         Directory.CreateDirectory(program.PathOf("empty"));
         foreach (var (options, words) in ((string, string)[])
             [
-                ("--resume nowhere", "there is no folder 'nowhere'"), ("--resume empty", "no checkpoint"), ("--resume run --lr 0.1", "--lr: a run goes on"),
-                ("--resume run --out other", "--out: a run goes on"), ("--resume run --zero-gamma", "--zero-gamma: a run goes on"),
-                ($"--resume run --data {program.BlackCifar10()}", "not those that the run began with"), ("--resume run --checkpoint-every -1", "--checkpoint-every"),
+                ("--resume nowhere", "there is no folder 'nowhere'"), ("--resume empty", "no checkpoint"),
+                ("--resume run --lr 0.1", "--lr: a run goes on"), ("--resume run --out other", "--out: a run goes on"),
+                ("--resume run --zero-gamma", "--zero-gamma: a run goes on"),
+                ($"--resume run --data {program.BlackCifar10()}", "not those that the run began with"),
+                ("--resume run --checkpoint-every -1", "--checkpoint-every"),
             ])
         {
             var outcome = program.Run($"train {options}");

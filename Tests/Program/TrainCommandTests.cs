@@ -63,7 +63,8 @@ public sealed class TrainCommandTests : IDisposable
     [Fact]
     public void Validation_images_choose_the_weights_and_the_test_images_only_measure_them()
     {
-        var outcome = program.Run("train --model resnet8 --epochs 4 --batch 32 --train-limit 160 --test-limit 40 --norm batch --validation 50 --out run");
+        var outcome = program.Run(
+            "train --model resnet8 --epochs 4 --batch 32 --train-limit 160 --test-limit 40 --norm batch --validation 50 --out run");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         Assert.Contains("on 110 images", outcome.Output);
         var epochs = File.ReadAllLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
@@ -129,7 +130,8 @@ public sealed class TrainCommandTests : IDisposable
     [Theory]
     [InlineData("--data nowhere", "--data", "nowhere")]
     [InlineData("--data .", "data_batch_1.bin", "")]
-    public void Refuses_a_folder_without_the_dataset(string option, string first, string second) => AssertRefused(program.Run($"train {option}"), first, second);
+    public void Refuses_a_folder_without_the_dataset(string option, string first, string second) =>
+        AssertRefused(program.Run($"train {option}"), first, second);
 
     [Fact]
     public void Refuses_a_folder_in_the_environment_that_is_not_there_and_passes_over_an_empty_one()
@@ -249,12 +251,14 @@ public sealed class TrainCommandTests : IDisposable
     [Fact]
     public void The_best_weights_outlive_a_loss_that_is_not_finite()
     {
-        const string rising = "train --model resnet8 --norm none --batch 16 --train-limit 80 --test-limit 10 --validation 16 --warmup 1 --momentum 0 --out run";
+        const string rising =
+            "train --model resnet8 --norm none --batch 16 --train-limit 80 --test-limit 10 --validation 16 --warmup 1 --momentum 0 --out run";
         var outcome = program.Run($"{rising} --epochs 12 --lr 7 --seed 5");
         AssertRefused(outcome, "epoch 6", "in layer", "best epoch");
         var losses = File.ReadLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).ToArray();
         Assert.Null(losses[^1]["validation_loss"]);
-        Assert.True(losses[^1]["validation_accuracy"]!.GetValue<double>() > losses[..^1].Max(epoch => epoch["validation_accuracy"]!.GetValue<double>()));
+        Assert.True(losses[^1]["validation_accuracy"]!.GetValue<double>()
+            > losses[..^1].Max(epoch => epoch["validation_accuracy"]!.GetValue<double>()));
         AssertFiniteLogits();
 
         AssertRefused(program.Run($"{rising} --overwrite --epochs 1 --lr 2.5"), "the last step", "validation loss", "the step before");
@@ -265,7 +269,8 @@ public sealed class TrainCommandTests : IDisposable
     {
         var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
         using var scope = new Scope();
-        Assert.All(model.Apply(Tensor.Normal(new Shape(2, 32, 32, 3), new RandomSource(1))).ToDoubles(), logit => Assert.True(double.IsFinite(logit)));
+        Assert.All(model.Apply(Tensor.Normal(new Shape(2, 32, 32, 3), new RandomSource(1))).ToDoubles(),
+            logit => Assert.True(double.IsFinite(logit)));
     }
 
     [Fact]

@@ -30,7 +30,8 @@ public sealed unsafe partial class CpuDevice : IConvolutionKernels
     {
         if (xGradient.Length == 0) return;
         if (SuitsTransformedWeights(geometry)) WinogradConvolution.InputGradient(geometry, Pool, Pointer(gradient), Pointer(w), Pointer(xGradient));
-        else if (DepthwiseConvolution.Suits(geometry)) DepthwiseConvolution.InputGradient(geometry, Pointer(gradient), Pointer(w), Pointer(xGradient));
+        else if (DepthwiseConvolution.Suits(geometry))
+            DepthwiseConvolution.InputGradient(geometry, Pointer(gradient), Pointer(w), Pointer(xGradient));
         else DirectConvolution.InputGradient(geometry, Pool, Pointer(gradient), Pointer(w), Pointer(xGradient));
         KeepAlive(gradient, w, xGradient);
     }
@@ -41,7 +42,8 @@ public sealed unsafe partial class CpuDevice : IConvolutionKernels
         if (gradient.Length == 0) Fill(wGradient, 0);
         else if (wGradient.Length == 0) return;
         else if (SuitsWinograd(geometry)) WinogradWeightGradient.Run(geometry, Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
-        else if (DepthwiseConvolution.Suits(geometry)) DepthwiseConvolution.WeightGradient(geometry, Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
+        else if (DepthwiseConvolution.Suits(geometry))
+            DepthwiseConvolution.WeightGradient(geometry, Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
         else WeightGradient.Run(geometry, Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
         KeepAlive(x, gradient, wGradient);
     }

@@ -93,7 +93,8 @@ public sealed unsafe partial class CpuDevice
         Pool.Return(partial);
     }
 
-    private readonly struct FoldingRuns<TFold>(TFold fold, float* x, int length, int block, int blocks, float* y) : IRangeBody where TFold : struct, IFold
+    private readonly struct FoldingRuns<TFold>(TFold fold, float* x, int length, int block, int blocks, float* y) : IRangeBody
+        where TFold : struct, IFold
     {
         public void Run(int from, int to)
         {

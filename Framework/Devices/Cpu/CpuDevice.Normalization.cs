@@ -40,8 +40,8 @@ public sealed unsafe partial class CpuDevice : INormalizationKernels
     }
 
     /// <inheritdoc/>
-    public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y, Buffer gradient,
-        Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient)
+    public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y,
+        Buffer gradient, Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient)
     {
         if (x.Length == 0)
         {

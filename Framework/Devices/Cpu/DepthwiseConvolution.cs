@@ -10,8 +10,8 @@ namespace Tapegrad.Devices;
 /// for n, i, j, c:  y[n, i, j, c] = bias[c] + sum over k, l of x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c]
 /// for k, l, c:     w[k, l, c] = sum over n, i, j of x[n, i s + k d - p, j s + l d - p, c] * g[n, i, j, c]
 /// </code>
-/// Each result is one chain of fused multiply-adds over (kernel row, kernel column), from the bias or 0; each weight's gradient one over the pixels of
-/// some images, and those parts, cut by the shape alone, are added in their order.
+/// Each result is one chain of fused multiply-adds over (kernel row, kernel column), from the bias or 0; each weight's gradient one over the pixels
+/// of some images, and those parts, cut by the shape alone, are added in their order.
 /// </summary>
 /// <remarks>
 /// Lanes: eight channels; four neighbouring pixels, or four taps, at a time. Remainders: channels behind the last are computed from what lies there
@@ -29,7 +29,8 @@ internal sealed unsafe class DepthwiseConvolution
     // Results with the same taps: where each tap reads behind a result's own start, and where its weights begin.
     private sealed record Phase(AxisPhase Rows, AxisPhase Columns, int[] Reads, int[] Weights);
 
-    private static readonly Plans<(ConvolutionGeometry, bool), DepthwiseConvolution> plans = new(shape => new DepthwiseConvolution(shape.Item1, shape.Item2));
+    private static readonly Plans<(ConvolutionGeometry, bool), DepthwiseConvolution> plans =
+        new(shape => new DepthwiseConvolution(shape.Item1, shape.Item2));
 
     private DepthwiseConvolution(ConvolutionGeometry geometry, bool gradient)
     {
@@ -92,15 +93,15 @@ internal sealed unsafe class DepthwiseConvolution
             fixed (int* reads = phase.Reads, weights = phase.Weights)
                 for (var c = 0; c < channels; c += Vector)
                     for (var row = 0; row < phase.Rows.Count; row++)
-                        ConvolveRow(padded + (long)row * phase.Rows.SourceStep * images.RowLength + c, phase.Columns.SourceStep * channels, reads, w + c,
-                            weights, phase.Reads.Length, bias == null ? default : Vector256.Load(bias + c), phase.Columns.Count,
+                        ConvolveRow(padded + (long)row * phase.Rows.SourceStep * images.RowLength + c, phase.Columns.SourceStep * channels,
+                            reads, w + c, weights, phase.Reads.Length, bias == null ? default : Vector256.Load(bias + c), phase.Columns.Count,
                             y + ((long)(phase.Rows.Start + row * phase.Rows.Step) * width + phase.Columns.Start) * channels + c,
                             phase.Columns.Step * channels, Math.Min(Vector, channels - c));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ConvolveRow(float* x, int step, int* reads, float* w, int* weights, int taps, Vector256<float> bias, int pixels, float* y, int yStep,
-        int lanes)
+    private static void ConvolveRow(float* x, int step, int* reads, float* w, int* weights, int taps, Vector256<float> bias, int pixels,
+        float* y, int yStep, int lanes)
     {
         for (; pixels >= 4; pixels -= 4, x += 4 * step, y += 4 * yStep)
         {
@@ -121,7 +122,8 @@ internal sealed unsafe class DepthwiseConvolution
         for (; pixels > 0; pixels--, x += step, y += yStep)
         {
             var sum = bias;
-            for (var tap = 0; tap < taps; tap++) sum = Vector256.FusedMultiplyAdd(Vector256.Load(x + reads[tap]), Vector256.Load(w + weights[tap]), sum);
+            for (var tap = 0; tap < taps; tap++)
+                sum = Vector256.FusedMultiplyAdd(Vector256.Load(x + reads[tap]), Vector256.Load(w + weights[tap]), sum);
             Store(sum, y, lanes);
         }
     }
@@ -138,8 +140,8 @@ internal sealed unsafe class DepthwiseConvolution
             for (var c = 0; c < channels; c += Vector)
                 for (var tap = 0; tap < phase.Reads.Length; tap += 4)
                     fixed (int* reads = phase.Reads)
-                        AddProducts(padded + c, reads + tap, Math.Min(4, phase.Reads.Length - tap), phase, g + (long)image * height * width * channels + c,
-                            sums + tap * channels + c, Math.Min(Vector, channels - c));
+                        AddProducts(padded + c, reads + tap, Math.Min(4, phase.Reads.Length - tap), phase,
+                            g + (long)image * height * width * channels + c, sums + tap * channels + c, Math.Min(Vector, channels - c));
         }
     }
 

@@ -35,7 +35,8 @@ internal sealed unsafe class DirectConvolution
         public int Depth => Runs.Starts.Length * Runs.Length;
     }
 
-    private static readonly Plans<(ConvolutionGeometry, bool), DirectConvolution> plans = new(shape => new DirectConvolution(shape.Item1, shape.Item2));
+    private static readonly Plans<(ConvolutionGeometry, bool), DirectConvolution> plans =
+        new(shape => new DirectConvolution(shape.Item1, shape.Item2));
 
     private DirectConvolution(ConvolutionGeometry geometry, bool gradient)
     {

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// e^x, the natural logarithm, the hyperbolic tangent and the error function of eight floats at once: each argument is brought near 0 or 1, exactly, and there a few
-/// terms of the function's series are enough. Off by at most 1.25 units in the last place (erf: 2.5, tanh: 3).
+/// e^x, the natural logarithm, the hyperbolic tangent and the error function of eight floats at once: each argument is brought near 0 or 1, exactly,
+/// and there a few terms of the function's series are enough. Off by at most 1.25 units in the last place (erf: 2.5, tanh: 3).
 /// </summary>
 /// <remarks>
 /// Sums, products and fused multiply-adds are exactly rounded everywhere, so the bits are the same on any processor and any operating system,

@@ -3,8 +3,8 @@ using System.Runtime.Intrinsics.X86;
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// Images [N, H, W, C] cut into pieces that begin every four pixels, the first one at (<paramref name="top"/>, <paramref name="left"/>), row by row and
-/// image by image: the tiles of Winograd's convolution. Pixels outside the image are 0.
+/// Images [N, H, W, C] cut into pieces that begin every four pixels, the first one at (<paramref name="top"/>, <paramref name="left"/>), row by row
+/// and image by image: the tiles of Winograd's convolution. Pixels outside the image are 0.
 /// </summary>
 internal sealed unsafe class ImageTiles(int height, int width, int channels, int top, int left, int down, int across)
 {

@@ -13,8 +13,8 @@ namespace Tapegrad.Devices;
 //     WritingGradient    x, g         dx = g * scale + c * slope + offset
 //
 // Lanes: two vectors of a row at a time, rows one after the other, so that the numbers of a lane stay in registers. Remainders: the last two vectors
-// of a row reach back into the ones before, or, where a row is shorter than two vectors, into what lies behind; those lanes are dropped. The loops are
-// never inlined: next to other code they would lose their registers.
+// of a row reach back into the ones before, or, where a row is shorter than two vectors, into what lies behind; those lanes are dropped. The loops
+// are never inlined: next to other code they would lose their registers.
 internal static unsafe class NormalizationRows
 {
     private const int Lanes = Real32x8.Lanes;

@@ -20,7 +20,8 @@ internal static unsafe class ProductTiles
     /// <summary>
     /// Tiles of six rows and sixteen columns. Lanes: columns; rows that are too many may repeat others. Equals
     /// <code>
-    /// for each row i, lane j:  y[targets[i] + j] = bias[j] + sum over runs r, then k, of x[starts[i] + runs[r] + k * step] * w[(r * runLength + k) * 16 + j]
+    /// for each row i, lane j:  y[targets[i] + j] = bias[j] + sum over runs r, then k, of
+    ///     x[starts[i] + runs[r] + k * step] * w[(r * runLength + k) * 16 + j]
     /// </code>
     /// where the bias, 0 when there is none, begins the chain, or y itself if the chain <paramref name="resumes"/>; only the first
     /// <paramref name="lanes"/> columns are written.

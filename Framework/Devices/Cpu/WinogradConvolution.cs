@@ -32,7 +32,8 @@ internal sealed unsafe class WinogradConvolution
     private readonly bool isGradient;
     private readonly ImageTiles source, target;
 
-    private static readonly Plans<(ConvolutionGeometry, bool), WinogradConvolution> plans = new(shape => new WinogradConvolution(shape.Item1, shape.Item2));
+    private static readonly Plans<(ConvolutionGeometry, bool), WinogradConvolution> plans =
+        new(shape => new WinogradConvolution(shape.Item1, shape.Item2));
 
     private WinogradConvolution(ConvolutionGeometry geometry, bool gradient)
     {
@@ -84,7 +85,8 @@ internal sealed unsafe class WinogradConvolution
         for (var c = 0; c < count; c++, weights += Panel)
             for (var lane = 0; lane < Panel && channel + lane < outputs; lane += Vector)
                 if (isGradient) WinogradTransforms.WeightsInward(taps + c * Panel + lane, Vector * Panel, weights + lane, WeightsPlane);
-                else WinogradTransforms.WeightsInward(w + (first + c) * outputs + channel + lane, (long)inputs * outputs, weights + lane, WeightsPlane);
+                else WinogradTransforms.WeightsInward(w + (first + c) * outputs + channel + lane, (long)inputs * outputs, weights + lane,
+                    WeightsPlane);
     }
 
     // taps[tap, c, lane] = w[8 - tap, channel + lane, first + c]
@@ -149,7 +151,8 @@ internal sealed unsafe class WinogradConvolution
             WinogradTransforms.Outward(products + o, plane, first, spare, Results * Vector, Vector);
             for (var i = 0; i < rows; i++)
                 for (var j = 0; j < columns; j++)
-                    new Span<float>(spare + (i * Results + j) * Vector, lanes).CopyTo(new Span<float>(to + ((long)i * width + j) * outputs + o, lanes));
+                    new Span<float>(spare + (i * Results + j) * Vector, lanes)
+                        .CopyTo(new Span<float>(to + ((long)i * width + j) * outputs + o, lanes));
         }
     }
 }

@@ -46,8 +46,8 @@ internal sealed unsafe class WinogradWeightGradient
         (panels, rowTiles) = ((outputs - 1) / Panel + 1, (inputs - 1) / Rows + 1);
         (inputLength, outputLength) = (Spread((inputs + Vector - 1) / Vector * Vector), Spread(panels * Panel));
         planeLength = panels * rowTiles * Rows * Panel;
-        // The more weights there are, the more tiles pay for writing and reading the sums of a part; instead of more parts, several items of work then
-        // share a part's planes, and each transforms its tiles anew, which costs little where there are many weights for every channel.
+        // The more weights there are, the more tiles pay for writing and reading the sums of a part; instead of more parts, several items of work
+        // then share a part's planes, and each transforms its tiles anew, which costs little where there are many weights for every channel.
         var weights = inputs * outputs;
         parts = Math.Clamp(tiles / Math.Max(PartTiles, weights / 32), 1, MostParts);
         shares = Math.Clamp(weights / (inputs + outputs) / 32, 1, Math.Max(1, LeastItems / parts));

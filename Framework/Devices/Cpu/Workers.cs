@@ -25,7 +25,8 @@ internal interface IItemBody
 /// </remarks>
 public static class Workers
 {
-    /// <summary>The environment variable that sets the first value of <see cref="Threads"/>; unset or empty, it is the number of processors.</summary>
+    /// <summary>The environment variable that sets the first value of <see cref="Threads"/>; unset or empty, it is the number of
+    /// processors.</summary>
     public const string Variable = "TAPEGRAD_THREADS";
 
     private static readonly List<Helper> helpers = [];   // grows to Threads - 1; those that are too many when it falls sleep on
@@ -56,7 +57,8 @@ public static class Workers
         }
     }
 
-    /// <summary>Calls <paramref name="body"/> once for each number from 0 to <paramref name="items"/> - 1, in any order, and returns when all are done.</summary>
+    /// <summary>Calls <paramref name="body"/> once for each number from 0 to <paramref name="items"/> - 1, in any order, and returns
+    /// when all are done.</summary>
     /// <remarks>After an exception, items that have not begun are left out; the first one reaches the caller.</remarks>
     public static void Run(int items, Action<int> body) => Run(items, new Calling(body));
 

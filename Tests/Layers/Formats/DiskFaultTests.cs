@@ -37,7 +37,8 @@ public sealed class DiskFaultTests : IDisposable
 
     private static void CheckOldFiles(string folder)
     {
-        Assert.Equal(Writers.Select(writer => writer.Name).Order(), Directory.GetFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order());
+        Assert.Equal(Writers.Select(writer => writer.Name).Order(),
+            Directory.GetFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order());
         Assert.All(Writers, writer => Assert.Equal("old", File.ReadAllText(Path.Combine(folder, writer.Name))));
     }
 
@@ -50,7 +51,8 @@ public sealed class DiskFaultTests : IDisposable
         CheckFailedWrites(disk.Folder);
     }
 
-    // A process that may write files of 64 KB only: what any user can have. The signal that comes with the error is left aside, as a full disk sends none.
+    // A process that may write files of 64 KB only: what any user can have. The signal that comes with the error is left aside, as a
+    // full disk sends none.
     [Theory]
     [InlineData("npz")]
     [InlineData("safetensors")]
@@ -65,7 +67,8 @@ public sealed class DiskFaultTests : IDisposable
             Path.Combine(AppContext.BaseDirectory, "cifar10.dll"), "convert", "--from", source, "--to", target])
         {
             RedirectStandardError = true,
-            Environment = { ["DOTNET_EnableDiagnostics"] = "0", ["DOTNET_EnableWriteXorExecute"] = "0" },   // the runtime's own files would be too large
+            Environment =
+                { ["DOTNET_EnableDiagnostics"] = "0", ["DOTNET_EnableWriteXorExecute"] = "0" },   // the runtime's own files would be too large
         })!;
         var error = process.StandardError.ReadToEnd();
         process.WaitForExit();
@@ -127,7 +130,8 @@ public sealed class DiskFaultTests : IDisposable
     {
         var path = Path.Combine(folder, "file");
         File.WriteAllText(path, "old");
-        var error = Assert.Throws<IOException>(() => AtomicFile.Write(path, stream => stream.WriteByte(1), new FailingDisk(atFolder: new IOException("Gone."))));
+        var error = Assert.Throws<IOException>(() =>
+            AtomicFile.Write(path, stream => stream.WriteByte(1), new FailingDisk(atFolder: new IOException("Gone."))));
         Assert.StartsWith($"{path}: is written, but may be lost with the power: Gone.", error.Message);
         Assert.Equal([1], File.ReadAllBytes(path));
         Assert.Equal([path], Directory.GetFileSystemEntries(folder));
@@ -242,7 +246,8 @@ public sealed class DiskFaultTests : IDisposable
             return 0;
         }));
         Assert.StartsWith($"{path}: the file ends too early: it was cut short after it was opened.", error.Message);
-        Assert.Contains("cannot be read: gone", Assert.Throws<IOException>(() => ReadableFile.Read<int>(path, _ => throw new IOException("gone"))).Message);
+        Assert.Contains("cannot be read: gone",
+            Assert.Throws<IOException>(() => ReadableFile.Read<int>(path, _ => throw new IOException("gone"))).Message);
     }
 
     [Fact]

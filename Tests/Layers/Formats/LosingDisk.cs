@@ -81,8 +81,10 @@ internal sealed class LosingDisk(int lastsFor = int.MaxValue) : IDisk
                 [
                     content => content.Durable,
                     content => content.Written,
-                    content => [.. content.Durable, .. content.Written[content.Durable.Length..][..((content.Written.Length - content.Durable.Length) / 2)]],
-                    content => [.. content.Durable, .. new byte[content.Written.Length - content.Durable.Length]],   // the length survived, the contents did not
+                    content => [.. content.Durable,
+                        .. content.Written[content.Durable.Length..][..((content.Written.Length - content.Durable.Length) / 2)]],
+                    content => [.. content.Durable,
+                        .. new byte[content.Written.Length - content.Durable.Length]],   // the length survived, the contents did not
                 ])
                 yield return found.ToDictionary(pair => pair.Key, pair => survives(pair.Value));
         }

@@ -20,12 +20,14 @@ public sealed class NumpyFuzzTests(ITestOutputHelper output)
     private static readonly byte[][] Archives =
     [
         NumpyTests.Npz(CompressionLevel.NoCompression, ("a.npy", Arrays[0]), ("b.npy", Arrays[1])),
-        NumpyTests.Npz(CompressionLevel.SmallestSize, ("long.npy", NumpyTests.Npy("{'descr': '|u1', 'fortran_order': False, 'shape': (5000,)}", new byte[5000]))),
+        NumpyTests.Npz(CompressionLevel.SmallestSize,
+            ("long.npy", NumpyTests.Npy("{'descr': '|u1', 'fortran_order': False, 'shape': (5000,)}", new byte[5000]))),
         NumpyTests.Npz(CompressionLevel.NoCompression),
     ];
 
     private static readonly string[] Words =
-        ["'descr'", "'shape'", "'fortran_order'", "True", "False", "'<f4'", "'>f8'", "'|b1'", "'|O'", "(", ")", "{", "}", ",", ":", "'", "1", "[", ".npy"];
+        ["'descr'", "'shape'", "'fortran_order'", "True", "False", "'<f4'", "'>f8'", "'|b1'", "'|O'",
+            "(", ")", "{", "}", ",", ":", "'", "1", "[", ".npy"];
 
     // One word of Python becomes another.
     private static byte[] ReplaceWord(byte[] input, Random random)

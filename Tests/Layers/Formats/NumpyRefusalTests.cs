@@ -74,7 +74,8 @@ public sealed class NumpyRefusalTests : IDisposable
     [InlineData("{'shape': (1, 1, 1, 1, 1, 1, 1, 1, 1)}", "at byte 45: the shape has more than 8 axes")]
     [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}\n\n", "at byte 66: something follows the header's closing '}'")]
     [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)};", "at byte 65: something follows the header's closing '}'")]
-    [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", "at byte 65: an array of Single and shape [2] needs 8 bytes, but 4 follow")]
+    [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}",
+        "at byte 65: an array of Single and shape [2] needs 8 bytes, but 4 follow")]
     [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': ()}   ", "needs 4 bytes, but 4 follow", true)]
     [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}", "needs 0 bytes, but 4 follow")]
     public void AMalformedHeaderIsRefused(string text, string what, bool isRight = false)
@@ -119,7 +120,8 @@ public sealed class NumpyRefusalTests : IDisposable
         RefusedArchive(Archive(("a.npy", One[..^1])), "a.npy: at byte 65: an array of Single and shape [1] needs 4 bytes, but 3 follow");
     }
 
-    // The central directory's record of the only entry: 46 bytes and the name, before the 22 bytes of the end. Each field by its offset there (APPNOTE 4.3.12).
+    // The central directory's record of the only entry: 46 bytes and the name, before the 22 bytes of the end. Each field by its
+    // offset there (APPNOTE 4.3.12).
     private static byte[] Changed(byte[] archive, int field, uint value, int size = 4)
     {
         var changed = (byte[])archive.Clone();
@@ -170,7 +172,8 @@ public sealed class NumpyRefusalTests : IDisposable
         void Fails(string what, params NamedArray[] arrays) =>
             Assert.Contains(what, Assert.Throws<ArgumentException>(() => NumpyFile.WriteArchive(FilePath, arrays)).Message);
         Fails("given to two", one, one);
-        foreach (var name in (string[])["../a", "/a", "a/../b", "a//b", "a\\..\\b", "."]) Fails("cannot name a file in an archive", one with { Name = name });
+        foreach (var name in (string[])["../a", "/a", "a/../b", "a//b", "a\\..\\b", "."])
+            Fails("cannot name a file in an archive", one with { Name = name });
         Assert.Throws<ArgumentException>(() => NumpyFile.Write(FilePath, new Shape(2), new[] { 1 }));
         Assert.Empty(Directory.GetFileSystemEntries(folder));
     }

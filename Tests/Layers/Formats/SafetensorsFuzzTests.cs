@@ -23,7 +23,8 @@ public sealed class SafetensorsFuzzTests(ITestOutputHelper output)
     private static readonly Mutator[] Structure =
     [
         (input, random) => ReplaceText(input, random, ["\"F32\"", "\"F64\"", "\"BOOL\"", "\"I64\"", "\"BF16\""]),
-        (input, random) => ReplaceText(input, random, ["\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"a\"", "\"b\"", "\"sha256:a\""]),
+        (input, random) =>
+            ReplaceText(input, random, ["\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"a\"", "\"b\"", "\"sha256:a\""]),
         (input, random) => ReplaceText(input, random, ["[", "]", "{", "}", ",", ":", "\"", "null", "-", "1e9", ".", "\\ud800", "\\u0000", " "]),
     ];
 

@@ -29,7 +29,8 @@ public sealed class SafetensorsRefusalTests : IDisposable
     [Fact]
     public void AFileCutAnywhereIsRefused()
     {
-        for (var length = 1; length < SafetensorsTests.ByHand.Length; length++) Refused(SafetensorsTests.ByHand[..length], length < 8 ? $"the file has {length} bytes" : "");
+        for (var length = 1; length < SafetensorsTests.ByHand.Length; length++)
+            Refused(SafetensorsTests.ByHand[..length], length < 8 ? $"the file has {length} bytes" : "");
         Refused([.. SafetensorsTests.ByHand, 0], "1 bytes at the end belong to no tensor", SafetensorsTests.ByHand.Length);
     }
 
@@ -76,8 +77,10 @@ public sealed class SafetensorsRefusalTests : IDisposable
     [InlineData("""{"a":{"dtype":"F32","shape":[[1]],"data_offsets":[0,4]}}""", "depth", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[1,],"data_offsets":[0,4]}}""", "not valid JSON", null)]
     // Keys that are there twice, at every level, also when one of them is spelled with an escape.
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "'a' is there twice", 61)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"\u0061":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "'a' is there twice", 61)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""",
+        "'a' is there twice", 61)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"\u0061":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""",
+        "'a' is there twice", 61)]
     [InlineData("""{"a":{"dtype":"F32","dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "'dtype' is there twice", 28)]
     [InlineData("""{"__metadata__":{"k":"1","k":"1"}}""", "'k' is there twice", 33)]
     [InlineData("""{"__metadata__":{},"__metadata__":{}}""", "'__metadata__' is there twice", 27)]
@@ -91,7 +94,8 @@ public sealed class SafetensorsRefusalTests : IDisposable
     [InlineData("""{"a":{"dtype":"F32","shape":[]}}""", "'a' has no data_offsets", 9)]
     [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}}""", "unknown field 'x'", 60)]
     [InlineData("""{"a":{"Dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "unknown field 'Dtype'", 14)]
-    [InlineData("""{"a":{"dtype":"F8_E4M3","shape":[],"data_offsets":[0,4]}}""", "dtype 'F8_E4M3'; known are BOOL, U8, I8, U16, I16, U32, I32, U64, I64, F16, BF16, F32, F64. Convert", 22)]
+    [InlineData("""{"a":{"dtype":"F8_E4M3","shape":[],"data_offsets":[0,4]}}""",
+        "dtype 'F8_E4M3'; known are BOOL, U8, I8, U16, I16, U32, I32, U64, I64, F16, BF16, F32, F64. Convert", 22)]
     [InlineData("""{"a":{"dtype":"f32","shape":[],"data_offsets":[0,4]}}""", "dtype 'f32'", 22)]
     [InlineData("""{"a":{"dtype":"0","shape":[],"data_offsets":[0,4]}}""", "dtype '0'", 22)]
     [InlineData("""{"a":{"dtype":0,"shape":[],"data_offsets":[0,4]}}""", "dtype of 'a' should be a string", 22)]
@@ -102,7 +106,8 @@ public sealed class SafetensorsRefusalTests : IDisposable
     [InlineData("""{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", "the shape of 'a' holds a negative number", 37)]
     [InlineData("""{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that is not whole", 37)]
     [InlineData("""{"a":{"dtype":"F32","shape":[1e0],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that is not whole", 37)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[18446744073709551617],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that is too large", 37)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[18446744073709551617],"data_offsets":[0,4]}}""",
+        "the shape of 'a' holds a number that is too large", 37)]
     [InlineData("""{"a":{"dtype":"F32","shape":[4294967297],"data_offsets":[0,4]}}""", "length above 2147483647", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[65536,65536],"data_offsets":[0,4]}}""", "more than 2147483647 elements", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[2147483647,2147483647,4],"data_offsets":[0,4]}}""", "more than 2147483647 elements", null)]
@@ -119,9 +124,12 @@ public sealed class SafetensorsRefusalTests : IDisposable
     [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[4,0]}}""", "needs 4 bytes; its data_offsets are 4 and 0", 9)]
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "should end at byte 8 of the numbers, but only 4", 9)]
     [InlineData("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[5,5]}}""", "should end at byte 5", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[9223372036854775803,9223372036854775807]}}""", "should end at byte 9223372036854775807", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "'a' and 'b' overlap", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[0],"data_offsets":[2,2]}}""", "'a' and 'b' overlap", null)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[9223372036854775803,9223372036854775807]}}""",
+        "should end at byte 9223372036854775807", 9)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""",
+        "'a' and 'b' overlap", null)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[0],"data_offsets":[2,2]}}""",
+        "'a' and 'b' overlap", null)]
     [InlineData("""{"b":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}""", "4 bytes before the tensor 'b' belong to no tensor", null)]
     [InlineData("{}", "4 bytes at the end belong to no tensor", 10)]
     // Names and metadata.
@@ -136,9 +144,12 @@ public sealed class SafetensorsRefusalTests : IDisposable
     [InlineData("""{"__metadata__":{"sha256:a":"00"}}""", "'sha256:a' should be a hash of 64 hexadecimal digits", 36)]
     [InlineData("""{"__metadata__":{"sha256:a":"000000000000000000000000000000000000000000000000000000000000000G"}}""", "hash of 64", 36)]
     [InlineData("""{"__metadata__":{"sha256:a":"000000000000000000000000000000000000000000000000000000000000000A"}}""", "hash of 64", 36)]
-    [InlineData("""{"__metadata__":{"sha256:a":"0000000000000000000000000000000000000000000000000000000000000000"}}""", "a hash of 'a', which is not there", 8)]
-    [InlineData("""{"__metadata__":{"sha256:__metadata__":"0000000000000000000000000000000000000000000000000000000000000000"}}""", "which is not there", 8)]
-    public void AMalformedHeaderIsRefused(string header, string what, int? offset) => Refused(SafetensorsTests.Assemble(header, new byte[4]), what, offset);
+    [InlineData("""{"__metadata__":{"sha256:a":"0000000000000000000000000000000000000000000000000000000000000000"}}""",
+        "a hash of 'a', which is not there", 8)]
+    [InlineData("""{"__metadata__":{"sha256:__metadata__":"0000000000000000000000000000000000000000000000000000000000000000"}}""",
+        "which is not there", 8)]
+    public void AMalformedHeaderIsRefused(string header, string what, int? offset) =>
+        Refused(SafetensorsTests.Assemble(header, new byte[4]), what, offset);
 
     [Fact]
     public void GapsBetweenTensorsAreRefused()

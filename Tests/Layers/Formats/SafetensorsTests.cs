@@ -149,7 +149,8 @@ public sealed class SafetensorsTests : IDisposable
     public void TensorsLongerThanOneChunkAreWhole()
     {
         var values = Enumerable.Range(0, 100_003).Select(i => i * 0.5f).ToArray();   // 400,012 bytes: six chunks of 2^16 and a rest
-        NamedArray[] tensors = [new("first", new Shape(1), new float[] { 7 }), new("long", new Shape(values.Length), values), new("last", new Shape(1), new float[] { 9 })];
+        NamedArray[] tensors = [new("first", new Shape(1), new float[] { 7 }), new("long", new Shape(values.Length), values),
+            new("last", new Shape(1), new float[] { 9 })];
         SafetensorsFile.Write(FilePath, tensors);
         using var file = SafetensorsFile.Open(FilePath);
         Assert.Equal(values, file.ReadFloats(file.Entries[1]));
@@ -225,7 +226,8 @@ public sealed class SafetensorsTests : IDisposable
             var (broken, whole) = at < bytes.Length - 8 ? (file.Entries[0], file.Entries[1]) : (file.Entries[1], file.Entries[0]);
             file.Read(whole);
             var error = Assert.Throws<InvalidDataException>(() => file.ReadDoubles(broken));
-            Assert.StartsWith($"{FilePath}: at byte {broken.Offset}: the tensor '{broken.Name}' has not the hash that was written with it", error.Message);
+            Assert.StartsWith($"{FilePath}: at byte {broken.Offset}: the tensor '{broken.Name}' has not the hash that was written with it",
+                error.Message);
         }
     }
 

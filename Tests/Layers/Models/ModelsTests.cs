@@ -355,7 +355,8 @@ public sealed class ModelsTests : IDisposable
     [Fact]
     public void ArchitecturesAreKnownByName()
     {
-        Assert.All((string[])["vgg", "resnet8", "resnet18", "resnet20", "resnet32", "resnet110", "resnet1202"], name => Assert.True(SavedModel.IsKnown(name)));
+        string[] known = ["vgg", "resnet8", "resnet18", "resnet20", "resnet32", "resnet110", "resnet1202"];
+        Assert.All(known, name => Assert.True(SavedModel.IsKnown(name)));
         string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet21", "resnet-20", "resnet 20", "resnet20 ", "resnet1208", "alexnet"];
         Assert.All(unknown, name => Assert.False(SavedModel.IsKnown(name)));
         Assert.Contains("no architecture 'alexnet'", Assert.Throws<ArgumentException>(() => SavedModel.Create("alexnet", "none", 10, 1)).Message);

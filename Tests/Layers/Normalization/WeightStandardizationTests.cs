@@ -108,7 +108,8 @@ public sealed class WeightStandardizationTests
         var model = SavedModel.Create(architecture, normalization, classes: 3, seed: 1);
         var plain = SavedModel.Create(architecture, normalization[..^3], classes: 3, seed: 1);
         Assert.All(model.Modules.OfType<Conv2d>(), convolution => Assert.True(convolution.IsStandardized));
-        Assert.Equal(plain.State.Select(parameter => (parameter.Name, parameter.Shape)), model.State.Select(parameter => (parameter.Name, parameter.Shape)));
+        Assert.Equal(plain.State.Select(parameter => (parameter.Name, parameter.Shape)),
+            model.State.Select(parameter => (parameter.Name, parameter.Shape)));
         Assert.Equal(normalization, model.Metadata["normalization"]);
         model.StandardizeWeights();   // again
         Assert.Equal(normalization, model.Metadata["normalization"]);
