@@ -69,16 +69,23 @@ public sealed class Picture
         var n = Math.Min(Height, Width);
         var (top, left, stride) = ((Height - n) / 2, (Width - n) / 2, side * Channels);
         var shares = Shares(n, side);
-        var rows = new long[checked(n * stride)];   // each row of the square, with n times the mean of each of its pixels
-        for (var y = 0; y < n; y++)
-            foreach (var (to, from, share) in shares)
-                for (var c = 0; c < Channels; c++)
-                    rows[y * stride + to * Channels + c] += share * Pixels[((top + y) * Width + left + from) * Channels + c];
-        var sums = new long[side * stride];         // n^2 times the mean of each pixel
-        foreach (var (to, from, share) in shares)
-            for (var x = 0; x < stride; x++) sums[to * stride + x] += share * rows[from * stride + x];
+        var (row, rowAt) = (new long[stride], -1);   // of a row of the source, n times the mean of each pixel of the square
+        var sums = new long[checked(side * stride)];          // n^2 times the mean of each pixel
+        foreach (var (to, from, share) in shares)    // with 'from' never falling, so that each row is made once
+        {
+            if (from != rowAt) MakeRow(rowAt = from);
+            for (var x = 0; x < stride; x++) sums[to * stride + x] += share * row[x];
+        }
         var area = (long)n * n;
         return new Picture(side, side, Channels, Array.ConvertAll(sums, sum => (byte)((sum + area / 2) / area)));
+
+        void MakeRow(int y)
+        {
+            Array.Clear(row);
+            foreach (var (to, from, share) in shares)
+                for (var c = 0; c < Channels; c++)
+                    row[to * Channels + c] += share * Pixels[((top + y) * Width + left + from) * Channels + c];
+        }
     }
 
     // How much of pixel 'from' of n lies in pixel 'to' of side; the shares of each pixel 'to' add up to n.

@@ -12,14 +12,14 @@ internal static class Options
 {
     public static Option<int> Whole(string name, string description, int standard, int least = 1, int most = int.MaxValue) =>
         WithDefault(Parsed<int>(name, description, text => ParseWhole(text, least) is { } value && value <= most ? value : null,
-            most == int.MaxValue ? $"a whole number, {least} or more" : $"a whole number from {least} to {most}"), standard);
+            $"a whole number from {least} to {most}"), standard);
 
     /// <summary>A whole number from 1 up, or nothing.</summary>
     public static Option<int?> Limit(string name, string description) => new(name)
     {
         Description = description,
         HelpName = "number",
-        CustomParser = result => ParseWhole(result.Tokens[0].Value, 1) ?? Refuse<int?>(result, name, "a whole number, 1 or more"),
+        CustomParser = result => ParseWhole(result.Tokens[0].Value, 1) ?? Refuse<int?>(result, name, $"a whole number from 1 to {int.MaxValue}"),
     };
 
     public static Option<double> Number(string name, string description, double standard, double least, double most) =>

@@ -17,7 +17,7 @@ public static class SavedModel
     internal const string Normalization = "normalization";
 
     private const string FormatVersion = "1", Version = "format_version", Architecture = "architecture", Classes = "classes",
-        Width = "width", Inputs = "inputs", BuildIt = "Build the model that it was saved from, and call Load.";
+        Width = "width", Inputs = "inputs", BuildIt = "In code, build the model that it was saved from, and call Load.";
 
     /// <summary>
     /// Whether <see cref="Create"/> knows an architecture: <c>vgg</c>, <c>resnet18</c>, <c>resnet</c> and a depth of 6n + 2, or
