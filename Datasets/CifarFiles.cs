@@ -28,17 +28,18 @@ internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, I
     private void CheckLength(string folder, string file, int records)
     {
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"{Dataset}: there is no folder {folder}.");
-        var info = new FileInfo(Path.Combine(folder, file));
+        var path = Path.Combine(folder, file);
+        var info = RegularFile.Info(path);
         if (!info.Exists)
             throw new FileNotFoundException($"{Dataset}: {file} is missing in {folder}. The folder must hold {string.Join(", ", All)}: "
-                + "the binary version, not the one for Python or Matlab.", info.FullName);
+                + "the binary version, not the one for Python or Matlab.", path);
         var expected = (long)records * RecordLength;
         if (info.Length == expected) return;
         var whole = info.Length / RecordLength;
         var where = info.Length > expected ? $"what lies behind byte {expected} does not belong to it"
             : info.Length % RecordLength == 0 ? $"the records from byte {info.Length} on are missing"
             : $"record {whole}, which begins at byte {whole * RecordLength}, is cut off";
-        throw new InvalidDataException($"{Dataset}: {info.FullName} has {info.Length} bytes, not {expected} ({records} records of "
+        throw new InvalidDataException($"{Dataset}: {path} has {info.Length} bytes, not {expected} ({records} records of "
             + $"{RecordLength}): {where}. Copy or download it again.");
     }
 

@@ -8,14 +8,20 @@ internal static class RegularFile
 {
     private const long MostText = 1 << 20;   // bytes; the names of classes have a few thousand
 
+    /// <summary>What is known of a file; where the path is a link, of the one that it leads to.</summary>
+    public static FileInfo Info(string path)
+    {
+        var file = new FileInfo(path);
+        return file.Exists && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target : file;
+    }
+
+    /// <summary>Opens a file.</summary>
     /// <exception cref="InvalidDataException">It has no length.</exception>
     /// <exception cref="IOException">It cannot be opened.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public static FileStream Open(string path, FileShare share = FileShare.Read)
     {
-        var file = new FileInfo(path);
-        if (file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo { Exists: true } target) file = target;
-        if (file.Exists && file.Length == 0) throw Refusal(path);
+        if (Info(path) is { Exists: true, Length: 0 }) throw Refusal(path);
         var stream = new FileStream(path, FileMode.Open, FileAccess.Read, share, bufferSize: 0);
         if (stream.CanSeek) return stream;
         stream.Dispose();   // a pipe of this process, which has a name that is a link to none

@@ -22,7 +22,7 @@ internal sealed class DecodedImages(int side, string[] paths, IReadOnlyList<IIma
     /// changes meanwhile will not fit it the next time.
     /// </summary>
     public string Key { get; } = string.Join('\n', [$"{side}", .. decoders.Select(decoder => $"{decoder.GetType()}"), .. paths.Select(path =>
-        new FileInfo(path) is { Exists: true } file ? $"{path}\t{file.Length}\t{file.LastWriteTimeUtc.Ticks}" : path)]);
+        RegularFile.Info(path) is { Exists: true } file ? $"{path}\t{file.Length}\t{file.LastWriteTimeUtc.Ticks}" : path)]);
 
     /// <summary>Fills <see cref="Pixels"/>. Files that could not be read are tried again where the cache has the others.</summary>
     public void Read(ImageCache? cache)

@@ -53,6 +53,24 @@ public sealed class Cifar10Tests : IDisposable
     }
 
     [Fact]
+    public void Links_to_the_files_are_as_good()
+    {
+        WriteAll();
+        var expected = Load().Train;
+        for (var file = 0; file < 6; file++)
+        {
+            var (path, elsewhere) = (PathOf(file), PathOf(file) + ".elsewhere");
+            File.Move(path, elsewhere);
+            File.CreateSymbolicLink(path, elsewhere);
+        }
+        var linked = Load().Train;
+        Assert.Equal(expected.Labels, linked.Labels);
+        for (var index = 0; index < linked.Count; index++) Assert.Equal(expected.Image(index), linked.Image(index));
+        File.Delete($"{PathOf(2)}.elsewhere");
+        Assert.Contains("data_batch_3.bin", Assert.Throws<FileNotFoundException>(() => Load()).Message);
+    }
+
+    [Fact]
     public void Has_the_name_the_classes_and_the_statistics_of_the_recipe()
     {
         WriteAll();

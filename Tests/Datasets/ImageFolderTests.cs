@@ -243,6 +243,22 @@ public sealed class ImageFolderTests : IDisposable
 
     private sealed class Brighter() : OneByte(more: 100);
 
+    [Fact]
+    public void The_cache_is_of_what_links_lead_to()
+    {
+        Write("cats/a.png", 1);
+        Write("dogs/b.png", 2);
+        var elsewhere = Path.Combine(folder, "elsewhere.png");
+        foreach (var level in (byte[])[10, 20])   // with pictures of different lengths
+        {
+            File.WriteAllBytes(elsewhere, PngEncoder.Encode(new Picture(level, level, 3, [.. Enumerable.Repeat(level, 3 * level * level)])));
+            foreach (var link in (string[])["cats/aa.png", "dogs/bb.png"])
+                if (level == 10) File.CreateSymbolicLink(Path.Combine(Images, link), elsewhere);
+            var (train, test) = Load(cached: true);
+            Assert.Equal([1, 2, level, level], ((ImageDataset[])[train, test]).SelectMany(Contents).Select(image => (int)image.Level).Order());
+        }
+    }
+
     private IEnumerable<int> Levels(IImageDecoder decoder) => ImageFolder.Load(Images, Side, Cache, [decoder]) is var (train, test)
         ? Contents(train).Concat(Contents(test)).Select(image => (int)image.Level).Order() : [];
 
