@@ -34,10 +34,16 @@ public sealed class Mixup
     /// <summary>The loss against both labels, in their shares.</summary>
     public Tensor Loss(Func<int[], Tensor> loss) => share == 1 ? loss(labels) : loss(labels) * share + loss(others) * (1 - share);
 
-    // Of pairs u^(1/a), v^(1/a), those whose sum is at most 1 have the share u^(1/a) / (u^(1/a) + v^(1/a)) (Johnk, 1964). In logarithms, since for a
-    // small a both powers would be 0.
+    // Above 1, (1 + r cos(2 pi v)) / 2 with r^2 = 1 - u^(2 / (2 a - 1)) (Ulrich, 1984). Below, of pairs u^(1/a), v^(1/a), those whose sum is at most 1
+    // have the share u^(1/a) / (u^(1/a) + v^(1/a)) (Johnk, 1964), and at least half of them do; in logarithms, since for a small a both powers
+    // would be 0.
     private static double Beta(double alpha, RandomSource random)
     {
+        if (alpha > 1)
+        {
+            var radius = Math.Sqrt(1 - Math.Pow(1 - random.Uniform(0), 2 / (2 * alpha - 1)));
+            return (1 + radius * Math.Cos(2 * Math.PI * random.Uniform(1))) / 2;
+        }
         for (var i = 0L; ; i += 2)
         {
             var (a, b) = (Math.Log(1 - random.Uniform(i)) / alpha, Math.Log(1 - random.Uniform(i + 1)) / alpha);

@@ -55,7 +55,9 @@ public sealed class MixupTests
     [InlineData(0.01)]
     [InlineData(0.2)]
     [InlineData(1)]
+    [InlineData(1.5)]
     [InlineData(4)]
+    [InlineData(100)]
     public void Shares_have_the_beta_distribution(double alpha)
     {
         double[] shares = [.. Enumerable.Range(0, 2000).Select(step => Mixup.Draw(Draw(step), alpha).Loss(labels =>
