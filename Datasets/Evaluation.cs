@@ -30,12 +30,14 @@ public static class DatasetEvaluation
     /// <summary>Classifies every image, in order, with nothing recorded: give it <c>model.Apply</c>, outside any tape.</summary>
     /// <param name="dataset">At least one image.</param>
     /// <param name="classify">From images [N, H, W, C] to logits [N, classes].</param>
-    /// <param name="batchSize">Images at a time; the result does not depend on it.</param>
-    public static Evaluation Evaluate(this ImageDataset dataset, Func<Tensor, Tensor> classify, int batchSize = 250)
+    /// <param name="batchSize">Images at a time; the result does not depend on it. When not given, as many as have the pixels of 250 images of 32x32,
+    /// 1 to 250.</param>
+    public static Evaluation Evaluate(this ImageDataset dataset, Func<Tensor, Tensor> classify, int? batchSize = null)
     {
         if (dataset.Count == 0) throw new ArgumentException("there is no image to evaluate on.", nameof(dataset));
         var (loss, correct, confusion) = (0.0, 0, new int[dataset.Classes, dataset.Classes]);
-        foreach (var batch in dataset.InOrder(batchSize))
+        var together = batchSize ?? (int)Math.Clamp(250L * 32 * 32 / ((long)dataset.Height * dataset.Width), 1, 250);
+        foreach (var batch in dataset.InOrder(together))
         {
             using var scope = new Scope();
             var logits = classify(batch.Images);

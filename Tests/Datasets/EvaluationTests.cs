@@ -31,6 +31,24 @@ public class EvaluationTests
         Assert.Equal(0.2, TestImages.Numbered(40).Accuracy(Bet), 12);
     }
 
+    // 250 of 32x32, or what takes as much memory.
+    [Theory]
+    [InlineData(4, 250)]
+    [InlineData(32, 250)]
+    [InlineData(64, 62)]
+    [InlineData(1024, 1)]
+    public void Large_images_come_fewer_at_a_time(int side, int together)
+    {
+        var count = together + 1;
+        var seen = new List<int>();
+        new ImageDataset("large", new byte[count * side * side], new int[count], (side, side, 1), TestImages.ClassNames(2), [0], [1]).Evaluate(images =>
+        {
+            seen.Add(images.Shape[0]);
+            return Tensor.Zeros(new Shape(images.Shape[0], 2));
+        });
+        Assert.Equal([together, 1], seen);
+    }
+
     [Fact]
     public void Of_several_largest_logits_the_first_counts()
     {
