@@ -63,7 +63,9 @@ internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, I
             using var stream = RegularFile.Open(Path.Combine(folder, files[index / records]));
             for (var i = 0; i < records; i++)
             {
-                stream.ReadExactly(record);
+                if (stream.ReadAtLeast(record, record.Length, throwOnEndOfStream: false) < record.Length)
+                    throw new InvalidDataException($"{Dataset}: {stream.Name} ends in record {i}, which begins at byte {(long)i * RecordLength}: "
+                        + "it was cut short after it was opened. Copy or download it again.");
                 var label = record[LabelBytes - 1];
                 if (label >= names.Count)
                     throw new InvalidDataException($"{Dataset}: {stream.Name} has the label {label} at byte "

@@ -61,9 +61,10 @@ public sealed partial class Checkpoints
     /// notice.
     /// </summary>
     /// <exception cref="InvalidDataException">There are some, and all are damaged.</exception>
+    /// <exception cref="IOException">There are some, and none can be read.</exception>
     public Checkpoint? Newest()
     {
-        InvalidDataException? first = null;
+        Exception? first = null;
         foreach (var step in Steps())
         {
             try
@@ -73,7 +74,7 @@ public sealed partial class Checkpoints
                 if (first is not null) Notices.Raise($"{first.Message} Going on from the one before it, {PathOf(step)}.");
                 return new Checkpoint(step, file.Metadata);
             }
-            catch (InvalidDataException damage)
+            catch (Exception damage) when (damage is InvalidDataException or IOException)
             {
                 first ??= damage;
             }

@@ -31,15 +31,15 @@ internal static class Numbers
     public static int Read(Array values, Stream stream, bool littleEndian = true, Action<ReadOnlySpan<byte>>? seen = null)
     {
         var size = SizeOf(values);
-        for (var start = 0; start < values.Length; start += PieceBytes / size)
+        for (var start = 0L; start < values.Length; start += PieceBytes / size)
         {
-            var piece = Piece(values, start, size);
+            var piece = Piece(values, (int)start, size);
             stream.ReadExactly(piece);
             seen?.Invoke(piece);
             if (littleEndian != BitConverter.IsLittleEndian) ReverseBytes(piece, size);
             if (values is not bool[] || piece.IndexOfAnyExcept<byte>(0, 1) is not (>= 0 and var at)) continue;
             piece.Clear();   // no other bit pattern is a bool
-            return start + at;
+            return (int)start + at;
         }
         return -1;
     }
@@ -49,9 +49,9 @@ internal static class Numbers
     {
         var size = SizeOf(values);
         var reversed = BitConverter.IsLittleEndian ? [] : new byte[PieceBytes];
-        for (var start = 0; start < values.Length; start += PieceBytes / size)
+        for (var start = 0L; start < values.Length; start += PieceBytes / size)
         {
-            var piece = Piece(values, start, size);
+            var piece = Piece(values, (int)start, size);
             if (!BitConverter.IsLittleEndian)
             {
                 piece.CopyTo(reversed);

@@ -127,6 +127,8 @@ internal ref struct SafetensorsHeader
         if (type is null || shape is null || offsets is null)
             throw Broken(start, $"the tensor '{shown}' has no {(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")}.");
         var (begin, end) = (offsets[0], offsets[1]);
+        if (shape.Value.Count > Array.MaxLength)
+            throw Broken(start, $"the tensor '{shown}' of shape {shape} has {shape.Value.Count} numbers; {Array.MaxLength} are possible.");
         var size = (long)shape.Value.Count * SafetensorsFile.SizeOf(type.Value);
         if (begin > end || end - begin != size)
             throw Broken(start, $"the tensor '{shown}' of type {type} and shape {shape} needs {size} bytes; its data_offsets are {begin} and {end}.");

@@ -39,7 +39,6 @@ public static class SavedModel
         int inputs = 3)
     {
         var (layer, isStandardized) = WeightStandardization.Split(normalization);
-        if (isStandardized && layer == "none") throw new ArgumentException("weights are standardized for a normalization behind them, not for none.");
         var model = Create(architecture, Normalizations.Parse(layer), classes, seed, zeroGamma, width, inputs);
         if (isStandardized) model.StandardizeWeights();
         return model;

@@ -23,12 +23,14 @@ public static class WeightStandardization
         weight.Normalize(new Sharing(Batch: true, Positions: true, Groups: weight.Shape[-1]), Eps);
 
     /// <summary>Standardizes the weights of all two-dimensional convolutions in a model, whose metadata say so from then on.</summary>
-    /// <exception cref="ArgumentException">An output of a convolution has one weight alone, and W^ would be 0.</exception>
+    /// <exception cref="ArgumentException">An output of a convolution has one weight alone, and W^ would be 0; or the metadata say that the model has no
+    /// normalization.</exception>
     public static void StandardizeWeights(this Module model)
     {
+        if (model.Metadata.TryGetValue(SavedModel.Normalization, out var name) && name == "none")
+            throw new ArgumentException("weights are standardized for a normalization behind them, not for none.");
         foreach (var convolution in model.Modules.OfType<Conv2d>()) convolution.IsStandardized = true;
-        if (model.Metadata.TryGetValue(SavedModel.Normalization, out var name) && !Split(name).IsStandardized)
-            model.Metadata[SavedModel.Normalization] = name + Suffix;
+        if (name is not null && !Split(name).IsStandardized) model.Metadata[SavedModel.Normalization] = name + Suffix;
     }
 
     /// <summary>Of <c>group:8+ws</c>, <c>group:8</c> and true.</summary>

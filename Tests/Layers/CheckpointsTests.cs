@@ -138,6 +138,11 @@ public sealed class CheckpointsTests : IDisposable
         Save(checkpoints, 4);   // the damaged one, which is newer, does not stand in its place
         Assert.Equal([PathOf(3), PathOf(4)], Files.Select(name => Path.Combine(folder, name)));
 
+        File.Delete(PathOf(4));
+        File.CreateSymbolicLink(PathOf(4), PathOf(4) + ".gone");   // one that the disk does not give
+        Assert.Equal(3, Load(checkpoints));
+        File.Delete(PathOf(4));
+
         foreach (var step in (int[])[3, 4]) File.WriteAllBytes(PathOf(step), whole[..50]);
         Assert.Contains(PathOf(4), Assert.Throws<InvalidDataException>(() => checkpoints.Newest()).Message);
     }

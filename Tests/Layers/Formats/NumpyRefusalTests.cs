@@ -28,6 +28,19 @@ public sealed class NumpyRefusalTests : IDisposable
 
     private void RefusedArchive(byte[] bytes, string what) => Refused(bytes, what, path => NumpyFile.ReadArchive(path));
 
+    // A shape may have 2^31 - 1 numbers, an array a few less.
+    [Fact]
+    public void MoreNumbersThanAnArrayHoldsAreRefused()
+    {
+        var header = NumpyTests.Npy($"{{'descr': '|u1', 'fortran_order': False, 'shape': ({int.MaxValue},)}}", []);
+        using (var stream = File.Create(FilePath))
+        {
+            stream.Write(header);
+            stream.SetLength(header.Length + (long)int.MaxValue);   // a hole: takes no room on the disk
+        }
+        Assert.Contains($"{int.MaxValue} numbers", Assert.Throws<InvalidDataException>(() => NumpyFile.Read(FilePath)).Message);
+    }
+
     // The text starts at byte 10.
     [Theory]
     [InlineData("", "at byte 10: a '{' should stand here")]

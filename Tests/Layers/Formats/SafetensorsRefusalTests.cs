@@ -59,6 +59,20 @@ public sealed class SafetensorsRefusalTests : IDisposable
         Assert.Contains("at most 100000000", Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(FilePath)).Message);
     }
 
+    // A shape may have 2^31 - 1 numbers, an array a few less.
+    [Fact]
+    public void MoreNumbersThanAnArrayHoldsAreRefused()
+    {
+        var header = System.Text.Encoding.UTF8.GetBytes($$$"""{"a":{"dtype":"U8","shape":[{{{int.MaxValue}}}],"data_offsets":[0,{{{int.MaxValue}}}]}}""");
+        using (var stream = File.Create(FilePath))
+        {
+            stream.Write(BitConverter.GetBytes((long)header.Length));
+            stream.Write(header);
+            stream.SetLength(8L + header.Length + int.MaxValue);   // a hole
+        }
+        Assert.Contains($"{int.MaxValue} numbers", Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(FilePath)).Message);
+    }
+
     [Theory]
     // Not an object, not JSON, not text.
     [InlineData("", "does not start with '{'", 8)]

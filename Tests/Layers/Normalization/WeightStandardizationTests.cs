@@ -124,6 +124,8 @@ public sealed class WeightStandardizationTests
         var model = new Sequential(new Conv2d(3, 4, 3, Random), new GroupNorm(4, GroupSpec.Count(2)));
         model.StandardizeWeights();
         Assert.Empty(model.Metadata);
+        // A file that is called none+ws could not be read again.
+        Assert.Contains("not for none", Assert.Throws<ArgumentException>(() => SavedModel.Create("resnet8", "none", 2, 1).StandardizeWeights()).Message);
     }
 
     [Theory]
