@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Ctrl-C, a closed window (SIGHUP), or the system's request to end (SIGTERM), as a request to come to an end in order; a second one ends the program
-/// at once.
+/// Ctrl-C, a closed window (SIGHUP), or the system's request to end (SIGTERM), as a request to come to an end in order. A second Ctrl-C ends the program
+/// at once; the others come twice where nobody insists, a closed window from its shell and from the system.
 /// </summary>
 internal sealed class Interrupt : IDisposable
 {
@@ -29,7 +29,7 @@ internal sealed class Interrupt : IDisposable
 
     private void Stop(PosixSignalContext context)
     {
-        context.Cancel = !source.IsCancellationRequested;
+        context.Cancel = context.Signal != PosixSignal.SIGINT || !source.IsCancellationRequested;
         ExitCode = 128 + Signals.Single(signal => signal.Signal == context.Signal).Number;
         source.Cancel();
     }
