@@ -29,6 +29,7 @@ internal static class DataSource
     {
         var (folder, named) = Locate(data, download, shapes);
         var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000)) : Dataset(folder, named, side);
+        if (test.Count == 0) throw new UserError($"{named}: '{folder}' has no image to test on.");
         return (train.Take(trainLimit), test.Take(testLimit), folder);
     }
 

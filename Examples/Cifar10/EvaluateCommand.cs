@@ -48,6 +48,10 @@ internal static class EvaluateCommand
         {
             throw new UserError($"--weights {weights}: {e.Message}");
         }
+        catch (ShapeException e)   // images too small for the network
+        {
+            throw new UserError($"--weights {weights}: images of {test.Height}x{test.Width}: {e.Message}");
+        }
         return 0;
     }
 

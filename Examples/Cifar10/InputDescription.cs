@@ -85,6 +85,8 @@ internal sealed record InputDescription(string? Dataset, string[]? ClassNames, (
                 && !(key == ClassNamesKey && description.ClassNames?.SequenceEqual(dataset.ClassNames) == true))
                 throw new UserError($"--weights {file}: its {key} is '{there}', but that of the data is '{here}'. Give the --data"
                     + " that the network was trained on.");
+        if (model.Metadata["classes"] is var classes && classes != dataset.Classes.ToString(CultureInfo.InvariantCulture))
+            throw new UserError($"--weights {file}: it tells {classes} classes apart, but the data have {dataset.Classes}.");
         if (description.Channels != dataset.Channels)
             throw new UserError($"--weights {file}: it takes images of {description.Channels} channels, but those of the data"
                 + $" have {dataset.Channels}.");

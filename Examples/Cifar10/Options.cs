@@ -11,15 +11,15 @@ namespace Tapegrad.Examples.Cifar10;
 internal static class Options
 {
     public static Option<int> Whole(string name, string description, int standard, int least = 1, int most = int.MaxValue) =>
-        WithDefault(Parsed<int>(name, description, text => ParseWhole(text, least) is { } value && value <= most ? value : null,
+        WithDefault(Parsed<int>(name, description, text => ParseWhole(text, least, most),
             $"a whole number from {least} to {most}"), standard);
 
     /// <summary>A whole number from 1 up, or nothing.</summary>
-    public static Option<int?> Limit(string name, string description) => new(name)
+    public static Option<int?> Limit(string name, string description, int most = int.MaxValue) => new(name)
     {
         Description = description,
         HelpName = "number",
-        CustomParser = result => ParseWhole(result.Tokens[0].Value, 1) ?? Refuse<int?>(result, name, $"a whole number from 1 to {int.MaxValue}"),
+        CustomParser = result => ParseWhole(result.Tokens[0].Value, 1, most) ?? Refuse<int?>(result, name, $"a whole number from 1 to {most}"),
     };
 
     public static Option<double> Number(string name, string description, double standard, double least, double most) =>
@@ -59,8 +59,8 @@ internal static class Options
         return option;
     }
 
-    private static int? ParseWhole(string text, int least) =>
-        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least ? value : null;
+    private static int? ParseWhole(string text, int least, int most) =>
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most ? value : null;
 
     private static T? Refuse<T>(ArgumentResult result, string name, string expected)
     {

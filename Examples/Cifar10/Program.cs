@@ -23,7 +23,7 @@ try
     if (parsed.Errors.Count > 0) throw new UserError($"{parsed.Errors[0].Message} Try --help.");
     return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
-catch (Exception e) when (e is UserError or IOException or UnauthorizedAccessException or InvalidDataException or NonFiniteException)
+catch (Exception e) when (e is UserError or IOException or UnauthorizedAccessException or InvalidDataException or NonFiniteException or ShapeException)
 {
     Console.Error.WriteLine(Line.Of($"error: {e.Message}"));
     return 1;

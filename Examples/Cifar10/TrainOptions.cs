@@ -60,7 +60,7 @@ internal static partial class TrainOptions
         Options.Whole("--validation", "hold so many training images apart, and keep the weights that are best on them", 0, 0);
     public static readonly Option<int> Seed = Options.Whole("--seed", "of weights, order and augmentation", 1, int.MinValue);
     public static readonly Option<int?> Threads = Options.Limit("--threads",
-        $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]");
+        $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]", most: 1024);
     public static readonly Option<int?> TrainLimit =
         Options.Limit("--train-limit", "use the first so many training images [default: all]");
     public static readonly Option<int?> TestLimit = Options.Limit("--test-limit", "use the first so many test images [default: all]");

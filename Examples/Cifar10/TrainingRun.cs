@@ -108,10 +108,13 @@ internal sealed class TrainingRun
 
     private UserError Diverged(string what)
     {
-        lastGood!.Restore();
-        if (bestValidation is null) folder.Save(model);
-        return new UserError($"{what.TrimEnd('.')}. The weights of {(bestValidation is null ? "the step before" : "the best epoch")} are kept. Try"
-            + " a lower --lr or a longer --warmup.");
+        var kept = bestValidation is not null ? "of the best epoch" : testAccuracy is not null ? "saved before" : "of the step before";
+        if (bestValidation is null && testAccuracy is null)
+        {
+            lastGood!.Restore();
+            folder.Save(model);
+        }
+        return new UserError($"{what.TrimEnd('.')}. The weights {kept} are kept. Try a lower --lr or a longer --warmup.");
     }
 
     private void SaveWeights()

@@ -1,4 +1,5 @@
 using Tapegrad.Layers;
+using Tapegrad.Tests.Datasets;
 using Xunit;
 
 namespace Tapegrad.Tests.Program;
@@ -58,6 +59,23 @@ public sealed class EvaluateCommandTests : IDisposable
         AssertRefused("evaluate --weights run/model.safetensors --data black", "Shapes10", "CIFAR-10");
     }
 
+    // Weights that come from elsewhere say nothing of their images but how many classes and channels they have.
+    [Fact]
+    public void Refuses_images_that_do_not_fit_weights_which_say_little()
+    {
+        program.BlackCifar10();
+        SavedModel.Create("resnet8", "group:8", classes: 7, seed: 1).Save(program.PathOf("seven.safetensors"));
+        AssertRefused("evaluate --weights seven.safetensors --data black --test-limit 10", "seven.safetensors", "7 classes", "10");
+        SavedModel.Create("resnet8", "group:8", classes: 10, seed: 1, inputs: 1).Save(program.PathOf("grey.safetensors"));
+        AssertRefused("evaluate --weights grey.safetensors --data black --test-limit 10", "grey.safetensors", "it takes images of 1 channels");
+        SavedModel.Create("vgg", "group:8", classes: 10, seed: 1, inputs: 1).Save(program.PathOf("vgg.safetensors"));
+        WriteIdx("small", test: 10);
+        AssertRefused("evaluate --weights vgg.safetensors --data small", "vgg.safetensors", "images of 8x8");
+        WriteIdx("none", test: 0);
+        AssertRefused("evaluate --weights grey.safetensors --data none", "--data", "no image to test on");
+        AssertRefused("train --model resnet8 --batch 4 --data none", "--data", "no image to test on");
+    }
+
     [Fact]
     public void Refuses_a_batch_normalization_that_has_seen_nothing()
     {
@@ -65,6 +83,18 @@ public sealed class EvaluateCommandTests : IDisposable
         AssertRefused("evaluate --weights new.safetensors --data black", "--data");
         program.BlackCifar10();
         AssertRefused("evaluate --weights new.safetensors --data black --test-limit 10", "new.safetensors", "bn1", "no running statistics");
+    }
+
+    // Black images of 8x8 pixels and ten classes.
+    private void WriteIdx(string name, int test)
+    {
+        Directory.CreateDirectory(program.PathOf(name));
+        foreach (var (part, count) in ((string, int)[])[("train", 20), ("t10k", test)])
+        {
+            File.WriteAllBytes(program.PathOf(name, $"{part}-images-idx3-ubyte"), IdxTests.Encode(0x803, [count, 8, 8], new byte[64 * count]));
+            File.WriteAllBytes(program.PathOf(name, $"{part}-labels-idx1-ubyte"),
+                IdxTests.Encode(0x801, [count], [.. Enumerable.Range(0, count).Select(i => (byte)(i % 10))]));
+        }
     }
 
     private void AssertRefused(string arguments, params string[] words)

@@ -67,6 +67,8 @@ public sealed partial class ProfileCommandTests : IDisposable
     [Theory]
     [InlineData("--steps 0", "--steps '0'")]
     [InlineData("--norm group:7", "7 groups")]
+    [InlineData("--batch 1000000", "1000000")]
+    [InlineData("--threads 200000000", "--threads '200000000'")]
     [InlineData("--data x", "--data")]
     public void What_it_does_not_understand_is_refused_in_one_line(string arguments, string word)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.Json;
 using Tapegrad.Layers;
@@ -252,8 +253,8 @@ public sealed class TrainCommandTests : IDisposable
     public void The_best_weights_outlive_a_loss_that_is_not_finite()
     {
         const string rising =
-            "train --model resnet8 --norm none --batch 16 --train-limit 80 --test-limit 10 --validation 16 --warmup 1 --momentum 0 --out run";
-        var outcome = program.Run($"{rising} --epochs 12 --lr 7 --seed 5");
+            "train --model resnet8 --norm none --batch 16 --train-limit 80 --test-limit 10 --warmup 1 --momentum 0 --out run";
+        var outcome = program.Run($"{rising} --validation 16 --epochs 12 --lr 7 --seed 5");
         AssertRefused(outcome, "epoch 6", "in layer", "best epoch");
         var losses = File.ReadLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).ToArray();
         Assert.Null(losses[^1]["validation_loss"]);
@@ -261,7 +262,14 @@ public sealed class TrainCommandTests : IDisposable
             > losses[..^1].Max(epoch => epoch["validation_accuracy"]!.GetValue<double>()));
         AssertFiniteLogits();
 
-        AssertRefused(program.Run($"{rising} --overwrite --epochs 1 --lr 2.5"), "the last step", "validation loss", "the step before");
+        // Without images that choose, the last epoch whose accuracy is known.
+        AssertRefused(program.Run($"{rising} --overwrite --epochs 12 --lr 7 --seed 5"), "in layer", "saved before");
+        var last = File.ReadLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!)
+            .Last(epoch => epoch["test_loss"] is not null);
+        var evaluated = program.Run("evaluate --weights run/model.safetensors --test-limit 10").Lines;
+        Assert.Equal(string.Create(CultureInfo.InvariantCulture, $"test loss: {last["test_loss"]!.GetValue<double>():F4}"), evaluated[0]);
+
+        AssertRefused(program.Run($"{rising} --validation 16 --overwrite --epochs 1 --lr 2.5"), "the last step", "validation loss", "the step before");
         AssertFiniteLogits();
     }
 
