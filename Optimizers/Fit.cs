@@ -101,7 +101,7 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
         if (from is not null)
         {
             if (from.Epoch < 1 || from.Epoch > epochs + 1L || from.Batch < 0 || from.Batch > (from.Epoch > epochs ? 0 : steps)
-                || from.AverageSteps < 0)
+                || from.AverageSteps is < 0 or > Optimizer.MostSteps)
                 throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs of {steps} batches.",
                     nameof(from));
             optimizer.Counters = from.OptimizerCounters;

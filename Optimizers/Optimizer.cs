@@ -60,6 +60,9 @@ public abstract class Optimizer
     /// <summary>What to do when something is not finite; an error unless set.</summary>
     public NonFinite OnNonFinite { get; init; } = NonFinite.Throw;
 
+    // Nobody takes as many. A counter that a file puts near the largest number of its type would run over.
+    internal const long MostSteps = 1_000_000_000_000_000;
+
     /// <summary>How many steps were taken.</summary>
     public long Steps { get; private set; }
 
@@ -72,16 +75,16 @@ public abstract class Optimizer
 
     /// <summary>The steps that were taken, then how often each parameter was updated. Set them to go on where another optimizer of its
     /// kind stopped.</summary>
-    /// <exception cref="ArgumentException">They are those of other parameters, or below 0.</exception>
+    /// <exception cref="ArgumentException">They are those of other parameters, or no such numbers.</exception>
     public IReadOnlyList<long> Counters
     {
         get => [Steps, .. AllParameters.Select(parameter => MemoryOf(parameter).Updates)];
         set
         {
             var parameters = AllParameters.ToArray();
-            if (value.Count != parameters.Length + 1 || value.Any(count => count < 0))
-                throw new ArgumentException($"{value.Count} counters for {parameters.Length} parameters: there should be one more, none of them "
-                    + "below 0. They belong to another model or optimizer.", nameof(value));
+            if (value.Count != parameters.Length + 1 || value.Any(count => count is < 0 or > MostSteps))
+                throw new ArgumentException($"{value.Count} counters for {parameters.Length} parameters: there should be one more, of numbers "
+                    + $"from 0 to {MostSteps}. They belong to another model or optimizer.", nameof(value));
             Steps = value[0];
             foreach (var (parameter, updates) in parameters.Zip(value.Skip(1))) MemoryOf(parameter).Updates = updates;
         }

@@ -8,14 +8,14 @@ namespace Tapegrad.Optimizers;
 /// <param name="Steps">Batches in an epoch.</param>
 /// <param name="Loss">What the optimizer makes small.</param>
 /// <param name="Accuracy">The share of the images that were classified right before the step that they led to.</param>
-/// <param name="ImagesPerSecond">Since the epoch began.</param>
+/// <param name="ImagesPerSecond">Since the epoch began, or was gone on with.</param>
 public sealed record TrainingProgress(int Epoch, int Step, int Steps, double Loss, double Accuracy, double ImagesPerSecond);
 
 /// <summary>What an epoch came to.</summary>
 /// <param name="Training">As after its last step.</param>
 /// <param name="Validation">On the images held apart; null without them.</param>
 /// <param name="LearningRate">Of its last step.</param>
-/// <param name="Seconds">Validation included.</param>
+/// <param name="Seconds">Validation included; since it was gone on with, where it was interrupted.</param>
 public sealed record Epoch(TrainingProgress Training, Evaluation? Validation, double LearningRate, double Seconds);
 
 /// <summary>

@@ -29,7 +29,9 @@ internal sealed record SavedRun(string[] Options, string? Data, string Images, P
         try
         {
             if (checkpoint.Texts.TryGetValue(Key, out var text) && JsonSerializer.Deserialize<SavedRun>(text) is
-                { Options: not null, Images: not null, Metrics: not null, Place.OptimizerCounters: not null } run
+                { Options: not null, Images: not null, Metrics: not null, Place.OptimizerCounters: not null,
+                    BestValidation: null or (>= 0 and <= 1), TestAccuracy: null or (>= 0 and <= 1) } run
+                && double.IsFinite(run.Place.LossSum)
                 && !run.Options.Contains(null!)) return run;
         }
         catch (JsonException)

@@ -113,7 +113,8 @@ public sealed class GoingOnTests : IDisposable
         var training = new Training("sgd", 1, 0);
         var start = training.Fit.Position;
         foreach (var wrong in (Position[])[start with { Epoch = 0 }, start with { Epoch = 5 }, start with { Batch = -1 }, start with { Batch = 5 },
-            start with { Epoch = 4, Batch = 1 }, start with { AverageSteps = -1 }, start with { OptimizerCounters = [1, 2] },
+            start with { Epoch = 4, Batch = 1 }, start with { AverageSteps = -1 }, start with { AverageSteps = long.MaxValue },
+            start with { OptimizerCounters = [.. start.OptimizerCounters.Select(_ => long.MaxValue)] }, start with { OptimizerCounters = [1, 2] },
             start with { OptimizerCounters = [.. start.OptimizerCounters.Select(_ => -1L)] }])
             Assert.Throws<ArgumentException>(() => training.Run(wrong));
         var before = training.Numbers();

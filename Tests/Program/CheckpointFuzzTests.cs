@@ -93,6 +93,7 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
         var checkpoints = new Checkpoints(folder);
         var found = checkpoints.Newest()!;
         var run = SavedRun.From(found, folder);
+        run.ToTexts();   // what can be read can be written again
         var root = new RootCommand();
         TrainCommand.AddTo(root);
         TrainOptions.GoingOn(root.Parse(["train", "--resume", folder]), run.Options);
