@@ -48,6 +48,7 @@ internal sealed class ImageCache(string cacheFolder, string folder)
         try
         {
             Directory.CreateDirectory(cacheFolder);
+            foreach (var left in Directory.EnumerateFiles(cacheFolder, $"{Path.GetFileName(path)}.*")) File.Delete(left);   // by a process that was killed
             var (key, flags) = (KeyOf(images), Array.ConvertAll(images.IsRead, isRead => (byte)(isRead ? 1 : 0)));
             using (var file = File.Create(aside))
             {
@@ -60,8 +61,19 @@ internal sealed class ImageCache(string cacheFolder, string folder)
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            if (File.Exists(aside)) File.Delete(aside);
+            RemoveQuietly(aside);
             Notices.Raise($"the images are not kept for the next time: {path} cannot be written: {error.Message}");
+        }
+    }
+
+    private static void RemoveQuietly(string file)
+    {
+        try
+        {
+            File.Delete(file);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)   // the next one who writes removes it
+        {
         }
     }
 

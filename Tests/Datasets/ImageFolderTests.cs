@@ -60,6 +60,7 @@ public sealed class ImageFolderTests : IDisposable
     public void Holds_a_fifth_of_each_class_apart()
     {
         WriteCatsAndDogs();
+        Assert.Equal((4, true), (ImageFolder.Load(Images, 32).Train.Augment.Padding, ImageFolder.Load(Images, 32).Train.Augment.Flips));
         Assert.True(ImageFolder.IsIn(Images));
         var (train, test) = Load();
         Assert.Equal((10, 5), (train.Count, test.Count));
@@ -306,6 +307,21 @@ public sealed class ImageFolderTests : IDisposable
             if (changed.Length < 64 || changed.AsSpan(32, 32).SequenceEqual(whole.AsSpan(32, 32))) Assert.Contains("is damaged",
                 Assert.Single(notices));
         }
+    }
+
+    [Fact]
+    public void What_a_killed_process_left_of_a_cache_is_removed()
+    {
+        Write("a/1.png", 1);
+        Write("a/2.png", 2);
+        Write("b/3.png", 3);
+        Load(cached: true);
+        var (left, other) = ($"{CacheFile}.0a1b2c3d.xyz", Path.Combine(Cache, "images-0123456789abcdef.cache"));
+        foreach (var file in (string[])[left, other]) File.WriteAllText(file, "half of it");
+        Write("b/4.png", 4);
+        Load(cached: true);
+        Assert.False(File.Exists(left));
+        Assert.True(File.Exists(other));
     }
 
     [Fact]
