@@ -14,8 +14,8 @@ internal static class ConvertCommand
     private static readonly Option<string?> To = Options.Path("--to", "the file to write: .safetensors, .npz or .npy");
     private static readonly Option<string?> Model = new("--model")
     {
-        Description = "the network that the weights are of, in PyTorch's names: then the result is one that 'export' takes, "
-            + "and with --data also 'evaluate' and 'predict'",
+        Description = "the network that the weights are of, in PyTorch's names: then a .safetensors file is one that 'export' "
+            + "takes, and with --data also 'evaluate' and 'predict'",
         HelpName = "network",
     };
     private static readonly Option<string> Norm =
@@ -26,7 +26,8 @@ internal static class ConvertCommand
         Options.Path("--data", "the images that it was trained on, as of 'train': their classes' names, size, mean and deviation are noted");
     private static readonly Option<string?> Mean = Numbers("--mean", "that it was trained with, of pixels from 0 to 1, where it is not the data's");
     private static readonly Option<string?> Std = Numbers("--std", "likewise the standard deviation");
-    private static readonly Option[] OfANetwork = [Norm, Classes, Channels, Data, TrainOptions.Size, Mean, Std];
+    private static readonly Option[] OfItsImages = [Data, TrainOptions.Size, Mean, Std];
+    private static readonly Option[] OfANetwork = [Norm, Classes, Channels, .. OfItsImages];
 
     public static void AddTo(RootCommand root)
     {
@@ -58,6 +59,9 @@ internal static class ConvertCommand
     {
         if (to.EndsWith(".npy", StringComparison.OrdinalIgnoreCase))
             throw new UserError($"--to {to}: a .npy file holds one array, and a network has many. Name a .safetensors or a .npz file.");
+        var toArrays = to.EndsWith(".npz", StringComparison.OrdinalIgnoreCase);
+        if (toArrays && OfItsImages.FirstOrDefault(option => TrainOptions.IsGiven(options, option)) is { } lost)
+            throw new UserError($"{lost.Name}: a .npz file keeps nothing of the images. Name a .safetensors file with --to, or leave it out.");
         var images = ImagesOf(options);
         var (classes, channels) = (options.GetValue(Classes) ?? images?.Classes ?? 10, options.GetValue(Channels) ?? images?.Channels ?? 3);
         if (images is not null && (classes, channels) != (images.Classes, images.Channels))
@@ -66,7 +70,7 @@ internal static class ConvertCommand
         var model = SavedModel.Create(name, options.GetValue(Norm)!, classes, seed: 0, inputs: channels);
         if (images is not null) InputDescription.Write(model, images);
         Console.WriteLine(StateDict.Load(model, from));
-        if (to.EndsWith(".npz", StringComparison.OrdinalIgnoreCase)) StateDict.Save(model, to);
+        if (toArrays) StateDict.Save(model, to);
         else model.Save(to);
         Console.WriteLine($"{to}: {name} with {model.Metadata["normalization"]}, "
             + $"{model.State.Sum(parameter => (long)parameter.Shape.Count)} numbers");
@@ -79,6 +83,7 @@ internal static class ConvertCommand
             return mean is null && std is null && !TrainOptions.IsGiven(options, TrainOptions.Size) ? null
                 : throw new UserError("--mean, --std and --size say how --data is used. Give --data, or leave them out.");
         var (images, _, _) = DataSource.Find(data, download: false, shapes: false, int.MaxValue, int.MaxValue, options.GetValue(TrainOptions.Size));
+        Recipe.RefuseIdleSize(options, images);
         if (mean is null && std is null) return images;
         var (means, deviations) = InputDescription.ParseNormalization(mean, std, images.Channels) ?? throw new UserError(
             $"--mean {mean} --std {std}: each must be {images.Channels} numbers with commas between them, and the deviations above 0.");

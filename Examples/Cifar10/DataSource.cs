@@ -54,10 +54,6 @@ internal static class DataSource
                 if (download) throw new UserError($"--download: {e.Message} Without --download the program trains on Shapes10.");
                 Console.WriteLine($"The download failed: {e.Message}");
             }
-            catch (OperationCanceledException)
-            {
-                throw new UserError("the download was stopped; nothing was left behind.");
-            }
         }
         Console.WriteLine($"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (train --download fetches it):"
             + $" Shapes10 takes its place, shapes made by a formula.");
@@ -88,15 +84,22 @@ internal static class DataSource
         using var interrupt = new Interrupt();
         ProgressColumn[] columns = [new TaskDescriptionColumn(), new ProgressBarColumn(), new DownloadedColumn(), new TransferSpeedColumn(),
             new RemainingTimeColumn()];
-        AnsiConsole.Progress().Columns(columns).Start(progress =>
+        try
         {
-            var bar = progress.AddTask("CIFAR-10");
-            Datasets.Cifar10.DownloadAsync(folder, (done, total) =>
+            AnsiConsole.Progress().Columns(columns).Start(progress =>
             {
-                if (total is { } all) bar.MaxValue = all;
-                bar.Value = done;
-            }, cancellation: interrupt.Token).GetAwaiter().GetResult();
-        });
+                var bar = progress.AddTask("CIFAR-10");
+                Datasets.Cifar10.DownloadAsync(folder, (done, total) =>
+                {
+                    if (total is { } all) bar.MaxValue = all;
+                    bar.Value = done;
+                }, cancellation: interrupt.Token).GetAwaiter().GetResult();
+            });
+        }
+        catch (OperationCanceledException)
+        {
+            throw new UserError("the download was stopped; nothing was left behind.", interrupt.ExitCode);
+        }
     }
 
     /// <summary>Whether somebody can be asked, and will see the question.</summary>

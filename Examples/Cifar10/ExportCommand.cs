@@ -43,7 +43,8 @@ internal static class ExportCommand
         var description = InputDescription.Of(model);
         var (height, width) = size is null
             ? description.Size
-                ?? throw new UserError($"--weights {weights}: it does not say the size of its images. Give it: --size 32x32.")
+                ?? throw new UserError($"--weights {weights}: it does not say the size of its images, or one beyond {InputDescription.MostSide}"
+                    + " pixels. Give it: --size 32x32.")
             : InputDescription.ParseSize(size, MostSide) ?? throw new UserError($"--size '{size}': it must be height x width, such as 32x32.");
         if (pixels && description.Normalization is null)
             throw new UserError($"--pixels: {weights} does not say the input_mean and input_std of its {description.Channels} channels."

@@ -26,7 +26,7 @@ try
 catch (Exception e) when (e is UserError or IOException or UnauthorizedAccessException or InvalidDataException or NonFiniteException or ShapeException)
 {
     Console.Error.WriteLine(Line.Of($"error: {e.Message}"));
-    return 1;
+    return e is UserError error ? error.ExitCode : 1;
 }
 
 static void CheckEnvironment()

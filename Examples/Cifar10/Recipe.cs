@@ -27,12 +27,19 @@ internal sealed class Recipe
         Refuse(Momentum, given.GetValue(OptimizerName) is "adam" or "adamw", "adam and adamw have none of it: it is sgd's.");
         Refuse(Warmup, given.GetValue(Schedule) == "one-cycle", "the schedule one-cycle has a rise of its own.");
         Refuse(Decayed, given.GetValue(WeightDecay) == 0, "nothing decays with --weight-decay 0.");
-        Refuse(Size, train.Name != nameof(ImageFolder), $"the images of {train.Name} have a size already; only those of a folder get one.");
+        RefuseIdleSize(given, train);
 
         void Refuse(Option option, bool isIdle, string why)
         {
             if (isIdle && IsGiven(given, option)) throw new UserError($"{option.Name}: {why} Leave it out.");
         }
+    }
+
+    /// <summary>Refuses --size for images that have one.</summary>
+    public static void RefuseIdleSize(ParseResult given, ImageDataset images)
+    {
+        if (images.Name != nameof(ImageFolder) && IsGiven(given, Size))
+            throw new UserError($"{Size.Name}: the images of {images.Name} have a size already; only those of a folder get one. Leave it out.");
     }
 
     public string ModelName => Get(Model);

@@ -1,4 +1,9 @@
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>Something that the person at the keyboard can mend, in one line: what, where, what to do.</summary>
-internal sealed class UserError(string message) : Exception(message);
+/// <param name="message">The line.</param>
+/// <param name="exitCode">What the program returns.</param>
+internal sealed class UserError(string message, int exitCode = 1) : Exception(message)
+{
+    public int ExitCode => exitCode;
+}

@@ -61,6 +61,9 @@ public sealed class ConvertCommandTests : IDisposable
             "of another shape: 2 (fc.weight [7, 64] (here [10, 64])");
         StateDict.Save(Trained(), program.PathOf("own.npz"));
         AssertRefused("convert --from own.npz --to a.NPY --model resnet8 --norm batch --classes 7 --channels 1", "--to a.NPY", "one array");
+        AssertRefused("convert --from own.npz --to a.npz --model resnet8 --norm batch --data x", "--data", "keeps nothing of the images");
+        program.BlackCifar10();
+        AssertRefused("convert --from own.npz --to a.safetensors --model resnet8 --norm batch --data black --size 64", "--size", "have a size already");
         Assert.False(File.Exists(program.PathOf("a.npz")) || File.Exists(program.PathOf("a.NPY")));
 
         void AssertRefused(string arguments, params string[] words)

@@ -71,6 +71,9 @@ public sealed class EvaluateCommandTests : IDisposable
         SavedModel.Create("vgg", "group:8", classes: 10, seed: 1, inputs: 1).Save(program.PathOf("vgg.safetensors"));
         WriteIdx("small", test: 10);
         AssertRefused("evaluate --weights vgg.safetensors --data small", "vgg.safetensors", "images of 8x8");
+        Assert.Equal(0, program.Run("train --model resnet8 --norm group:8 --batch 4 --epochs 1 --train-limit 8 --data small --out small-run").ExitCode);
+        WriteIdx("large", test: 10, side: 12);
+        AssertRefused("evaluate --weights small-run/model.safetensors --data large", "input_size", "8x8", "12x12");
         WriteIdx("none", test: 0);
         AssertRefused("evaluate --weights grey.safetensors --data none", "--data", "no image to test on");
         AssertRefused("train --model resnet8 --batch 4 --data none", "--data", "no image to test on");
@@ -85,13 +88,13 @@ public sealed class EvaluateCommandTests : IDisposable
         AssertRefused("evaluate --weights new.safetensors --data black --test-limit 10", "new.safetensors", "bn1", "no running statistics");
     }
 
-    // Black images of 8x8 pixels and ten classes.
-    private void WriteIdx(string name, int test)
+    // Black images of ten classes.
+    private void WriteIdx(string name, int test, int side = 8)
     {
         Directory.CreateDirectory(program.PathOf(name));
         foreach (var (part, count) in ((string, int)[])[("train", 20), ("t10k", test)])
         {
-            File.WriteAllBytes(program.PathOf(name, $"{part}-images-idx3-ubyte"), IdxTests.Encode(0x803, [count, 8, 8], new byte[64 * count]));
+            File.WriteAllBytes(program.PathOf(name, $"{part}-images-idx3-ubyte"), IdxTests.Encode(0x803, [count, side, side], new byte[side * side * count]));
             File.WriteAllBytes(program.PathOf(name, $"{part}-labels-idx1-ubyte"),
                 IdxTests.Encode(0x801, [count], [.. Enumerable.Range(0, count).Select(i => (byte)(i % 10))]));
         }
