@@ -12,8 +12,7 @@ internal sealed class Classifier
 {
     private const string Remedy = "To note them in weights from elsewhere: convert --data, with the images that they were trained on.";
 
-    private readonly Module model;
-    private readonly string weights;
+    private readonly SavedNetwork network;
     private readonly string[] names;
     private readonly int side, channels;
     private readonly (double[] Mean, double[] Std) normalization;
@@ -21,19 +20,16 @@ internal sealed class Classifier
     /// <exception cref="UserError">There is no such file, or it does not say enough of its inputs.</exception>
     public Classifier(string weights)
     {
-        if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
-        this.weights = weights;
-        model = SavedModel.Rebuild(weights);
-        var description = InputDescription.Of(model);
-        names = description.ClassNames ?? throw new UserError($"--weights {weights}: it does not say the names of its classes. {Remedy}");
+        network = new SavedNetwork(weights);
+        var description = network.Description;
+        names = description.ClassNames ?? throw network.Refusal($"it does not say the names of its classes. {Remedy}");
         normalization = description.Normalization
-            ?? throw new UserError($"--weights {weights}: it does not say the mean and the deviation of its inputs. {Remedy}");
+            ?? throw network.Refusal($"it does not say the mean and the deviation of its inputs. {Remedy}");
         channels = description.Channels;
         (var height, side) = description.Size
-            ?? throw new UserError($"--weights {weights}: it does not say the size of its images, or one beyond {InputDescription.MostSide} pixels.");
+            ?? throw network.Refusal($"it does not say the size of its images, or one beyond {InputDescription.MostSide} pixels.");
         if (height != side || channels is not (1 or 3))
-            throw new UserError($"--weights {weights}: its images are {height}x{side} with {channels} channels; "
-                + "files become squares in grey or colour.");
+            throw network.Refusal($"its images are {height}x{side} with {channels} channels; files become squares in grey or colour.");
     }
 
     /// <summary>Reads an image and classifies it.</summary>
@@ -44,18 +40,7 @@ internal sealed class Classifier
         var picture = ImageFile.Read(path).WithChannels(channels).Square(side);
         var dataset = new ImageDataset(path, picture.Pixels, [0], (side, side, channels), names, normalization.Mean, normalization.Std);
         using var scope = new Scope();
-        try
-        {
-            var logits = model.Apply(dataset.InOrder(1).Single().Images);
-            return names.Zip(logits.LogSoftmax().Exp().ToDoubles(), (name, probability) => new Guess(name, probability));
-        }
-        catch (ShapeException e)   // its images are too small for it
-        {
-            throw new UserError($"--weights {weights}: images of {side}x{side}: {e.Message}");
-        }
-        catch (InvalidOperationException e)   // a BatchNorm that was saved before its first step
-        {
-            throw new UserError($"--weights {weights}: {e.Message}");
-        }
+        var logits = network.Use(side, side, () => network.Model.Apply(dataset.InOrder(1).Single().Images));
+        return names.Zip(logits.LogSoftmax().Exp().ToDoubles(), (name, probability) => new Guess(name, probability));
     }
 }

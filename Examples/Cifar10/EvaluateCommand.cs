@@ -11,7 +11,6 @@ namespace Tapegrad.Examples.Cifar10;
 /// classes, input statistics.</summary>
 internal static class EvaluateCommand
 {
-    private static readonly Option<string?> Weights = Options.Path("--weights", "a model.safetensors");
     private static readonly Option<string?> Data = Options.Path("--data", TrainOptions.Data.Description!);
     private static readonly Option<int?> TestLimit =
         Options.Limit("--test-limit", "use the first so many test images [default: all]");
@@ -20,38 +19,25 @@ internal static class EvaluateCommand
 
     public static void AddTo(RootCommand root)
     {
-        Weights.Required = true;
         var command = new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table"
-            + " of saved weights.") { Weights, Data, TestLimit, GalleryPath };
-        command.SetAction(options => Run(options.GetValue(Weights)!, options.GetValue(Data), options.GetValue(TestLimit) ?? int.MaxValue,
+            + " of saved weights.") { SavedNetwork.Weights, Data, TestLimit, GalleryPath };
+        command.SetAction(options => Run(options.GetValue(SavedNetwork.Weights)!, options.GetValue(Data), options.GetValue(TestLimit) ?? int.MaxValue,
             options.GetValue(GalleryPath)));
         root.Add(command);
     }
 
     private static int Run(string weights, string? data, int limit, string? galleryPath)
     {
-        if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
-        var model = SavedModel.Rebuild(weights);
-        var description = InputDescription.Of(model);
-        var (_, test, folder) = DataSource.Find(data, download: false, shapes: description.Dataset == "Shapes10", trainLimit: 0, testLimit: limit,
-            side: description.Size?.Height ?? 32);
+        var network = new SavedNetwork(weights);
+        var (_, test, folder) = DataSource.Find(data, download: false, shapes: network.Description.Dataset == "Shapes10", trainLimit: 0,
+            testLimit: limit, side: network.Description.Size?.Height ?? 32);
         if (galleryPath is not null) OutputFile.Check("--gallery", galleryPath, [".png"], weights, folder);
-        test = InputDescription.Adapt(test, model, weights);
-        try
-        {
-            var gallery = galleryPath is null ? null : new Gallery(test);
-            Print(test.Evaluate(images => gallery is null ? model.Apply(images) : gallery.Watch(model.Apply(images))),
-                [.. test.ClassNames.Select(Line.Of)]);
-            if (gallery is not null) Write(gallery, galleryPath!);
-        }
-        catch (InvalidOperationException e)   // a BatchNorm that was saved before its first step
-        {
-            throw new UserError($"--weights {weights}: {e.Message}");
-        }
-        catch (ShapeException e)   // images too small for the network
-        {
-            throw new UserError($"--weights {weights}: images of {test.Height}x{test.Width}: {e.Message}");
-        }
+        test = InputDescription.Adapt(test, network);
+        var gallery = galleryPath is null ? null : new Gallery(test);
+        var result = network.Use(test.Height, test.Width,
+            () => test.Evaluate(images => gallery is null ? network.Model.Apply(images) : gallery.Watch(network.Model.Apply(images))));
+        Print(result, [.. test.ClassNames.Select(Line.Of)]);
+        if (gallery is not null) Write(gallery, galleryPath!);
         return 0;
     }
 

@@ -9,7 +9,6 @@ internal static class ExportCommand
 {
     private const int MostSide = 1 << 14;
 
-    private static readonly Option<string?> Weights = Options.Path("--weights", "a model.safetensors");
     private static readonly Option<string?> Out = Options.Path("--out", "the file to write, such as model.onnx");
     private static readonly Option<bool> Decompose = Options.Flag("--decompose", "write GroupNormalization, LayerNormalization and Gelu as simpler"
         + " operators, for runtimes that know opset 13 but not 21");
@@ -24,27 +23,25 @@ internal static class ExportCommand
 
     public static void AddTo(RootCommand root)
     {
-        Weights.Required = Out.Required = true;
+        Out.Required = true;
         var command = new Command("export", "Writes saved weights as an ONNX file: float images [N, channels, height, width] to one score"
             + " a class, for any N.")
         {
-            Weights, Out, Decompose, Fold, Pixels, Size,
+            SavedNetwork.Weights, Out, Decompose, Fold, Pixels, Size,
         };
-        command.SetAction(options => Run(options.GetValue(Weights)!, options.GetValue(Out)!, options.GetValue(Size), options.GetValue(Pixels),
+        command.SetAction(options => Run(options.GetValue(SavedNetwork.Weights)!, options.GetValue(Out)!, options.GetValue(Size), options.GetValue(Pixels),
             options.GetValue(Decompose), options.GetValue(Fold)));
         root.Add(command);
     }
 
     private static int Run(string weights, string file, string? size, bool pixels, bool decompose, bool fold)
     {
-        if (!File.Exists(weights)) throw new UserError($"--weights: there is no file '{weights}'.");
         OutputFile.Check("--out", file, [".onnx"], weights);
-        var model = SavedModel.Rebuild(weights);
-        var description = InputDescription.Of(model);
+        var network = new SavedNetwork(weights);
+        var (model, description) = (network.Model, network.Description);
         var (height, width) = size is null
-            ? description.Size
-                ?? throw new UserError($"--weights {weights}: it does not say the size of its images, or one beyond {InputDescription.MostSide}"
-                    + " pixels. Give it: --size 32x32.")
+            ? description.Size ?? throw network.Refusal($"it does not say the size of its images, or one beyond {InputDescription.MostSide} pixels."
+                + " Give it: --size 32x32.")
             : InputDescription.ParseSize(size, MostSide) ?? throw new UserError($"--size '{size}': it must be height x width, such as 32x32.");
         if (pixels && description.Normalization is null)
             throw new UserError($"--pixels: {weights} does not say the input_mean and input_std of its {description.Channels} channels."
@@ -53,17 +50,13 @@ internal static class ExportCommand
         var first = model.Modules.OfType<Conv2d>().First();
         var channels = first.Weight.Shape[2] * first.Groups;
         var exporter = new OnnxExporter { Decompose = decompose, Fold = fold, Pixels = pixels ? description.Normalization : null };
-        try
-        {
-            exporter.Write(file, model, new Shape(height, width, channels));
-        }
-        catch (Exception e) when (e is InvalidOperationException or ArgumentException)   // no statistics yet; images too small, other channels
-        {
-            throw new UserError($"--weights {weights}: {e.Message}");
-        }
         var takes = pixels ? "pixels from 0 to 1" : description.Normalization is not null ? "images normalized by input_mean and input_std"
             : "images normalized as in training; the file does not say how, as the weights do not";
-        Console.WriteLine($"{file}: takes {takes}, float [N, {channels}, {height}, {width}]");
-        return 0;
+        return network.Use(height, width, () =>
+        {
+            exporter.Write(file, model, new Shape(height, width, channels));
+            Console.WriteLine($"{file}: takes {takes}, float [N, {channels}, {height}, {width}]");
+            return 0;
+        });
     }
 }

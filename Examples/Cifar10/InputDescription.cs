@@ -76,20 +76,19 @@ internal sealed record InputDescription(string? Dataset, string[]? ClassNames, (
 
     /// <summary>The images, normalized as those that a model was trained on.</summary>
     /// <exception cref="UserError">They are of another kind or size, or of other classes; the message says in what.</exception>
-    public static ImageDataset Adapt(ImageDataset dataset, Module model, string file)
+    public static ImageDataset Adapt(ImageDataset dataset, SavedNetwork network)
     {
-        var description = Of(model);
+        var (description, metadata) = (network.Description, network.Model.Metadata);
+        var classes = metadata[ClassesKey];
         foreach (var (key, here) in ((string, string)[])[(DatasetKey, dataset.Name), (ClassNamesKey, Join(dataset.ClassNames)),
             (SizeKey, $"{dataset.Height}x{dataset.Width}")])
-            if (model.Metadata.TryGetValue(key, out var there) && there != here
+            if (metadata.TryGetValue(key, out var there) && there != here
                 && !(key == ClassNamesKey && description.ClassNames?.SequenceEqual(dataset.ClassNames) == true))
-                throw new UserError($"--weights {file}: its {key} is '{there}', but that of the data is '{here}'. Give the --data"
-                    + " that the network was trained on.");
-        if (model.Metadata["classes"] is var classes && classes != dataset.Classes.ToString(CultureInfo.InvariantCulture))
-            throw new UserError($"--weights {file}: it tells {classes} classes apart, but the data have {dataset.Classes}.");
+                throw network.Refusal($"its {key} is '{there}', but that of the data is '{here}'. Give the --data that the network was trained on.");
+        if (classes != $"{dataset.Classes}")
+            throw network.Refusal($"it tells {classes} classes apart, but the data have {dataset.Classes}.");
         if (description.Channels != dataset.Channels)
-            throw new UserError($"--weights {file}: it takes images of {description.Channels} channels, but those of the data"
-                + $" have {dataset.Channels}.");
+            throw network.Refusal($"it takes images of {description.Channels} channels, but those of the data have {dataset.Channels}.");
         return description.Normalization is var (mean, std) ? dataset.NormalizedBy(mean, std) : dataset;
     }
 

@@ -14,17 +14,15 @@ internal static class PredictCommand
 {
     private const int BarWidth = 30;
 
-    private static readonly Option<string?> Weights = Options.Path("--weights", "a model.safetensors");
     private static readonly Argument<string[]> Images = new("image") { Description = "PNG or JPEG files", Arity = ArgumentArity.OneOrMore };
     private static readonly Option<int> Top = Options.Whole("--top", "show so many classes", 3);
     private static readonly Option<bool> Json = Options.Flag("--json", "print a JSON object for each image");
 
     public static void AddTo(RootCommand root)
     {
-        Weights.Required = true;
-        var command = new Command("predict", "Says what saved weights take images for.") { Weights, Images, Top, Json };
+        var command = new Command("predict", "Says what saved weights take images for.") { SavedNetwork.Weights, Images, Top, Json };
         command.SetAction(options =>
-            Run(options.GetValue(Weights)!, options.GetValue(Images)!, options.GetValue(Top), options.GetValue(Json)));
+            Run(options.GetValue(SavedNetwork.Weights)!, options.GetValue(Images)!, options.GetValue(Top), options.GetValue(Json)));
         root.Add(command);
     }
 

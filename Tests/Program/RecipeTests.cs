@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Tapegrad.Datasets;
 using Tapegrad.Datasets.Images;
 using Tapegrad.Examples.Cifar10;
@@ -127,6 +128,9 @@ public sealed class RecipeTests : IDisposable
         var (weights, accuracy) = written.Run();
         Assert.Equal(weights, SavedModel.Rebuild(program.PathOf("run", "model.safetensors")).State.Select(parameter => parameter.Value.ToFloats()));
         Assert.Equal(FormattableString.Invariant($"test accuracy: {accuracy:F4}"), outcome.Lines[^1]);
+        var last = JsonNode.Parse(File.ReadLines(program.PathOf("run", "metrics.jsonl")).Last())!;
+        Assert.Equal(written.LastEpoch, (last["train_loss"]!.GetValue<double>(), last["train_accuracy"]!.GetValue<double>(),
+            last["learning_rate"]!.GetValue<double>()));
     }
 
     // A training loop as one would write it.
@@ -148,6 +152,9 @@ public sealed class RecipeTests : IDisposable
 
         public ImageDataset? Validation { get; init; }
 
+        /// <summary>Mean loss and accuracy over its images, and the rate of its last step.</summary>
+        public (double Loss, double Accuracy, double Rate) LastEpoch { get; private set; }
+
         public (float[][] Weights, double Accuracy) Run()
         {
             var average = Average > 0 ? new AveragedWeights(Model.State, Average) : null;
@@ -155,18 +162,23 @@ public sealed class RecipeTests : IDisposable
             Gradients? sum = null;
             for (var epoch = 1; epoch <= Epochs; epoch++)
             {
+                var (lossSum, correct, seen) = (0.0, 0, 0);
                 foreach (var batch in Train.Batches(Batch, epochs: 1, Seed, Augment, firstEpoch: epoch))
                 {
                     using var tape = Tape.Training(batch.Random);
                     var mixed = Tapegrad.Optimizers.Mixup.Draw(batch, Mixup);
                     var logits = Model.Apply(mixed.Images);
-                    var gradients = tape.Gradients(mixed.Loss(labels => logits.CrossEntropy(labels, Smoothing)));
+                    var loss = mixed.Loss(labels => logits.CrossEntropy(labels, Smoothing));
+                    (lossSum, correct, seen) = (lossSum + loss.ToDouble() * batch.Count,
+                        correct + Evaluation.CountCorrect(logits, batch.Labels), seen + batch.Count);
+                    var gradients = tape.Gradients(loss);
                     sum = (sum is null ? gradients : sum + gradients).Keep();
                     if (++batches % Together != 0) continue;
                     Optimizer.Step(sum * (1.0 / Together), Rate[steps++]);
                     average?.Update();
                     sum = null;
                 }
+                LastEpoch = (lossSum / seen, (double)correct / seen, Rate[Math.Max(0, steps - 1)]);
                 if (Validation?.Accuracy(Model.Apply) is not { } accuracy || accuracy <= best) continue;
                 (best, chosen) = (accuracy, Copy());
             }
