@@ -20,8 +20,8 @@ public sealed class BatchNorm : Normalization
     }
 
     /// <summary>How <see cref="Normalizations"/> finds it.</summary>
-    public static NormalizationInfo Info { get; } = new("batch, batch:keras or batch:flax", "x^ over the positions of a batch's channel",
-        "arXiv:1502.03167", name => BatchNormConvention.Named(name) is { } convention ? channels => new BatchNorm(channels, convention) : null);
+    public static NormalizationInfo Info { get; } = new("batch, batch:keras or batch:flax",
+        name => BatchNormConvention.Named(name) is { } convention ? channels => new BatchNorm(channels, convention) : null);
 
     /// <summary>eps, the weight of a new batch, and which variance is kept.</summary>
     public BatchNormConvention Convention { get; }

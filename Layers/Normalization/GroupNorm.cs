@@ -8,8 +8,8 @@ public sealed class GroupNorm(int channels, GroupSpec groups, double eps = 1e-5,
     : Normalization(channels, new Sharing(Batch: false, Positions: true, groups.Groups(channels)), eps, affine)
 {
     /// <summary>How <see cref="Normalizations"/> finds it.</summary>
-    public static NormalizationInfo Info { get; } = new("group:G or size:K", "x^ over the positions of a sample's groups of channels",
-        "arXiv:1803.08494", name => Normalizations.Number(name, "group:") is { } count ? channels => new GroupNorm(channels, GroupSpec.Count(count))
+    public static NormalizationInfo Info { get; } = new("group:G or size:K",
+        name => Normalizations.Number(name, "group:") is { } count ? channels => new GroupNorm(channels, GroupSpec.Count(count))
             : Normalizations.Number(name, "size:") is { } size ? channels => new GroupNorm(channels, GroupSpec.Size(size)) : null);
 
     /// <inheritdoc/>

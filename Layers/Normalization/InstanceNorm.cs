@@ -5,7 +5,7 @@ public sealed class InstanceNorm(int channels, double eps = 1e-5, bool affine = 
     : Normalization(channels, new Sharing(Batch: false, Positions: true, Groups: channels), eps, affine)
 {
     /// <summary>How <see cref="Normalizations"/> finds it.</summary>
-    public static NormalizationInfo Info { get; } = new("instance", "x^ over the positions of a sample's channel", "arXiv:1607.08022",
+    public static NormalizationInfo Info { get; } = new("instance",
         name => name == "instance" ? channels => new InstanceNorm(channels) : null);
 
     /// <inheritdoc/>

@@ -8,8 +8,7 @@ public sealed class LayerNorm(int channels, bool perPosition = false, double eps
     : Normalization(channels, new Sharing(Batch: false, Positions: !perPosition, Groups: 1), eps, affine)
 {
     /// <summary>How <see cref="Normalizations"/> finds it.</summary>
-    public static NormalizationInfo Info { get; } = new("layer or layer:position", "x^ over a sample, or over each of its positions",
-        "arXiv:1607.06450", name => name switch
+    public static NormalizationInfo Info { get; } = new("layer or layer:position", name => name switch
     {
         "layer" => channels => new LayerNorm(channels),
         "layer:position" => channels => new LayerNorm(channels, perPosition: true),

@@ -5,11 +5,9 @@ namespace Tapegrad.Layers;
 /// <summary>A normalization as a person chooses it. Each one carries its own, in a static property, so that no list has to be
 /// kept.</summary>
 /// <param name="Usage">Its names, for messages and help.</param>
-/// <param name="Formula">What shares a mean, in words.</param>
-/// <param name="Paper">Where it comes from.</param>
 /// <param name="Parse">From a name to a function that makes the layer for a number of channels; null when the name is
 /// another's.</param>
-public sealed record NormalizationInfo(string Usage, string Formula, string Paper, Func<string, Func<int, Module>?> Parse);
+public sealed record NormalizationInfo(string Usage, Func<string, Func<int, Module>?> Parse);
 
 /// <summary>
 /// Finds normalizations by name: <c>batch</c>, <c>layer</c>, <c>instance</c>, <c>group:8</c>, <c>size:8</c>, ..., and

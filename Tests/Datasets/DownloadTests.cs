@@ -172,6 +172,15 @@ public sealed class DownloadTests : IDisposable
     }
 
     [Fact]
+    public async Task Waits_for_a_slow_server()
+    {
+        var archive = Archive(RightEntries());
+        using var server = new LoopbackServer(archive, archive.Length, pieces: 6, pause: TimeSpan.FromSeconds(0.5));
+        await (Order(server.Address, archive) with { Patience = TimeSpan.FromSeconds(2) }).RunAsync(Target, null, default);
+        IsComplete(Target);
+    }
+
+    [Fact]
     public async Task Ends_when_it_is_cancelled()
     {
         var archive = Archive(RightEntries());

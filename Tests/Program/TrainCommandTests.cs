@@ -211,6 +211,16 @@ public sealed class TrainCommandTests : IDisposable
         Assert.Contains("CIFAR-10", program.Run(options).Lines[0]);
     }
 
+    // As the archive unpacks; that it was found there is seen from what is wrong with it.
+    [Fact]
+    public void Finds_CIFAR_100_in_the_folder_above_it()
+    {
+        var folder = program.PathOf("data", "cifar-100-binary");
+        Directory.CreateDirectory(folder);
+        foreach (var name in (string[])["train.bin", "test.bin"]) File.WriteAllBytes(Path.Combine(folder, name), [1]);
+        AssertRefused(program.Run("train --data data"), Path.Combine("data", "cifar-100-binary", "train.bin"));
+    }
+
     [Fact]
     public void Does_not_replace_a_run_unasked()
     {
