@@ -12,7 +12,7 @@ internal static class Options
 {
     public static Option<int> Whole(string name, string description, int standard, int least = 1, int most = int.MaxValue) =>
         WithDefault(Parsed<int>(name, description, text => ParseWhole(text, least, most),
-            $"a whole number from {least} to {most}"), standard);
+            $"a whole number from {least} to {most}"), _ => standard);
 
     /// <summary>A whole number from 1 up, or nothing.</summary>
     public static Option<int?> Limit(string name, string description, int most = int.MaxValue) => new(name)
@@ -22,10 +22,11 @@ internal static class Options
         CustomParser = result => ParseWhole(result.Tokens[0].Value, 1, most) ?? Refuse<int?>(result, name, $"a whole number from 1 to {most}"),
     };
 
-    public static Option<double> Number(string name, string description, double standard, double least, double most) =>
+    public static Option<double> Number(string name, string description, double standard, double least, double most,
+        Func<ArgumentResult, double>? standardOf = null) =>
         WithDefault(Parsed<double>(name, description, text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
             && value >= least && value <= most ? value : null,
-            $"a number from {Text(least)} to {Text(most)} with a decimal point, such as {Text(standard)}"), standard);
+            $"a number from {Text(least)} to {Text(most)} with a decimal point, such as {Text(standard)}"), standardOf ?? (_ => standard));
 
     public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected) =>
         WithDefault(new Option<string>(name)
@@ -33,7 +34,7 @@ internal static class Options
             Description = description,
             HelpName = expected,
             CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected)!,
-        }, standard);
+        }, _ => standard);
 
     public static Option<string?> Path(string name, string description) => new(name)
     {
@@ -53,9 +54,9 @@ internal static class Options
             CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T>(result, name, expected),
         };
 
-    private static Option<T> WithDefault<T>(Option<T> option, T standard)
+    private static Option<T> WithDefault<T>(Option<T> option, Func<ArgumentResult, T> standard)
     {
-        option.DefaultValueFactory = _ => standard;
+        option.DefaultValueFactory = standard;
         return option;
     }
 

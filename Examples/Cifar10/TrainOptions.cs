@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Tapegrad.Devices;
@@ -29,20 +30,21 @@ internal static partial class TrainOptions
     public static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 where it is missing, without asking");
     public static readonly Option<string> Model = Options.Choice("--model", "network", "resnet20", SavedModel.IsKnown, Networks);
     public static readonly Option<string> Norm = Options.Choice("--norm",
-        "normalization: so many groups, so many channels a group, or a name", "group:8", SavedModel.IsKnownNormalization, NormalizationNames);
+        "normalization: so many groups, so many channels a group, or a name", "group:8+ws", SavedModel.IsKnownNormalization, NormalizationNames);
     public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", 3);
-    public static readonly Option<int> BatchSize = Options.Whole("--batch", "images a step", 128);
+    public static readonly Option<int> BatchSize = Options.Whole("--batch", "images a step", 32);
     public static readonly Option<string> OptimizerName =
         Options.Choice("--optimizer", "how gradients become steps", "sgd", name => name is "sgd" or "adam" or "adamw", "sgd|adam|adamw");
-    public static readonly Option<double> Rate = Options.Number("--lr", "learning rate at its highest", 0.1, 0, 1e6);
+    public static readonly Option<double> Rate = Options.Number("--lr",
+        "learning rate at its highest; 0.002 unless given for adam and adamw", 0.05, 0, 1e6, OfOptimizer(sgd: 0.05, adam: 0.002, adamw: 0.002));
     public static readonly Option<string> Schedule = Options.Choice("--schedule",
         "course of the learning rate after the warm-up", "cosine", SchedulePattern().IsMatch, Schedules);
     public static readonly Option<double> Warmup =
         Options.Number("--warmup", "share of the steps in which the rate rises", 0.05, 0, 1);
     public static readonly Option<double> Momentum = Options.Number("--momentum", "of sgd", 0.9, 0, 0.999999);
     public static readonly Option<double> WeightDecay =
-        Options.Number("--weight-decay", "share of a parameter that is added to its gradient; adamw takes it, times the rate, from the parameter",
-            5e-4, 0, 1e6);
+        Options.Number("--weight-decay", "share of a parameter that is added to its gradient; adamw takes it, 0.05 unless given,"
+            + " times the rate, from the parameter", 5e-4, 0, 1e6, OfOptimizer(sgd: 5e-4, adam: 5e-4, adamw: 0.05));
     public static readonly Option<string> Decayed = Options.Choice("--decay",
         "what decays: every parameter, or the weights of convolutions and linear layers", "all", name => name is "all" or "weights", "all|weights");
     public static readonly Option<bool> ZeroGamma =
@@ -64,6 +66,10 @@ internal static partial class TrainOptions
     public static readonly Option<int?> TrainLimit =
         Options.Limit("--train-limit", "use the first so many training images [default: all]");
     public static readonly Option<int?> TestLimit = Options.Limit("--test-limit", "use the first so many test images [default: all]");
+
+    // Adam's steps have the length of the rate, whatever the gradient's.
+    private static Func<ArgumentResult, double> OfOptimizer(double sgd, double adam, double adamw) =>
+        result => result.GetValue(OptimizerName) switch { "adam" => adam, "adamw" => adamw, _ => sgd };
 
     [GeneratedRegex(@"^(constant|cosine|one-cycle|multistep:[0-9]{1,6}(,[0-9]{1,6})*)$")]
     private static partial Regex SchedulePattern();
