@@ -58,6 +58,7 @@ public static class ImageFolder
         if (classes.Length < 2)
             throw new InvalidDataException($"{TrainIn(folder)} has {classes.Length} folders with files in them; "
                 + "a folder for each of two or more classes is needed.");
+        foreach (var empty in Folders(TrainIn(folder)).Except(classes)) Notices.Raise($"{Path.Combine(TrainIn(folder), empty)}: no file, so no class.");
         Entry[] entries = [.. Find(folder, classes).OrderBy(entry => entry.IsTest).ThenBy(entry => entry.Turn).ThenBy(entry => entry.Label)];
         if ((double)side * side * Channels * entries.Length > Array.MaxLength)
             throw new InvalidDataException($"{folder}: {entries.Length} images of {side}x{side} pixels are more than fit into memory. "
@@ -72,7 +73,8 @@ public static class ImageFolder
                 throw new InvalidDataException($"{folder}: class {name} has no readable image to train on. Add some, or take its folder away.");
         var count = read.Count(entry => !entry.IsTest);
         if (count == read.Length)
-            throw new InvalidDataException($"{folder}: there is no readable image to test on; a class needs two images or more.");
+            throw new InvalidDataException($"{folder}: there is no readable image to test on. "
+                + (TestIn(folder) is { } given ? $"Put some into the classes' folders in {given}, or take that away." : "A class needs two images or more."));
         var pixels = images.Packed();
         var statistics = PixelStatistics.Of(pixels.AsSpan(0, count * side * side * Channels), Channels);
         var whole = new ImageDataset("ImageFolder", pixels, [.. read.Select(entry => entry.Label)], (side, side, Channels), classes,
@@ -89,11 +91,15 @@ public static class ImageFolder
     private static string TrainIn(string folder) => Path.Combine(folder, "train") is var train && Directory.Exists(train)
         && Classes(train).Length > 1 ? train : folder;
 
+    private static string? TestIn(string folder) =>
+        TrainIn(folder) == folder ? null : TestNames.Select(name => Path.Combine(folder, name)).FirstOrDefault(Directory.Exists);
+
     // The names of the folders with files in them.
-    private static string[] Classes(string folder) =>
-        [.. new DirectoryInfo(folder).GetDirectories().Where(directory => !directory.Attributes.HasFlag(FileAttributes.Hidden)
-            && Files(directory.FullName).Any())
-            .Select(directory => directory.Name).Order(StringComparer.Ordinal)];
+    private static string[] Classes(string folder) => [.. Folders(folder).Where(name => Files(Path.Combine(folder, name)).Any())];
+
+    private static IEnumerable<string> Folders(string folder) =>
+        new DirectoryInfo(folder).GetDirectories().Where(directory => !directory.Attributes.HasFlag(FileAttributes.Hidden))
+            .Select(directory => directory.Name).Order(StringComparer.Ordinal);
 
     // A link to a folder is not entered: it could lead to another class, or round in a circle.
     private static IEnumerable<string> Files(string folder) =>
@@ -107,8 +113,7 @@ public static class ImageFolder
 
     private static List<Entry> Find(string folder, string[] classes)
     {
-        var (train, found) = (TrainIn(folder), new List<Entry>());
-        var test = train == folder ? null : TestNames.Select(name => Path.Combine(folder, name)).FirstOrDefault(Directory.Exists);
+        var (train, test, found) = (TrainIn(folder), TestIn(folder), new List<Entry>());
         foreach (var (label, name) in classes.Index())
         {
             var names = NamesIn(Path.Combine(train, name));

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Tapegrad.Devices;
 
 namespace Tapegrad;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Tapegrad.Devices;
-using Tapegrad.Memory;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad;

@@ -114,27 +114,26 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     private (double Loss, int Correct) Step(Batch batch, ref Gradients? sum)
     {
         using var tape = Tape.Training(batch.Random);
-        var (logits, loss) = Forward(batch);
+        var (logits, labels, loss) = Forward(batch);
         var value = loss.ToDouble();
         if (!double.IsFinite(value)) throw Diverged(batch, tape, value);
-        var correct = Evaluation.CountCorrect(logits, batch.Labels);
+        var correct = Evaluation.CountCorrect(logits, labels);
         var gradients = tape.Gradients(loss, release: true);
         sum = sum is null ? gradients : sum + gradients;
         if ((batch.Step + 1) % Accumulate != 0) sum = sum.Keep();   // beyond this tape, to the next batch
         else
         {
-            optimizer.Step(Accumulate == 1 ? sum : sum * (1.0 / Accumulate), rate[batch.Step / Accumulate]);
-            Average?.Update();
+            if (optimizer.Step(Accumulate == 1 ? sum : sum * (1.0 / Accumulate), rate[batch.Step / Accumulate])) Average?.Update();
             sum = null;
         }
         return (value, correct);
     }
 
-    private (Tensor Logits, Tensor Loss) Forward(Batch batch)
+    private (Tensor Logits, int[] Labels, Tensor Loss) Forward(Batch batch)
     {
         var mixed = Optimizers.Mixup.Draw(batch, Mixup);
         var logits = model(mixed.Images);
-        return (logits, mixed.Loss(labels => logits.CrossEntropy(labels, LabelSmoothing)));
+        return (logits, mixed.Labels, mixed.Loss(labels => logits.CrossEntropy(labels, LabelSmoothing)));
     }
 
     // Finds where it began by another forward pass with every value checked.

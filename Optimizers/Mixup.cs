@@ -18,6 +18,9 @@ public sealed class Mixup
     /// <summary>The images, mixed.</summary>
     public Tensor Images { get; }
 
+    /// <summary>Of each image, the label of the larger share.</summary>
+    public int[] Labels => share >= 0.5 ? labels : others;
+
     /// <summary>Mixes a batch, by the batch's own random numbers.</summary>
     /// <param name="batch">The images and labels.</param>
     /// <param name="alpha">The distribution's a; 0 leaves the batch as it is.</param>

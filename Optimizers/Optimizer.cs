@@ -13,7 +13,8 @@ public enum NonFinite
 
 /// <summary>Parameters that are updated alike.</summary>
 /// <param name="Parameters">The parameters.</param>
-/// <param name="WeightDecay">The multiple of a parameter that is added to its gradient.</param>
+/// <param name="WeightDecay">The multiple of a parameter that is added to its gradient; <see cref="AdamW"/> takes it, times the rate, from the
+/// parameter.</param>
 /// <param name="RateFactor">Multiplies the learning rate.</param>
 public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double WeightDecay = 0, double RateFactor = 1)
 {

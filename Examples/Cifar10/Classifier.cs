@@ -1,6 +1,5 @@
 using Tapegrad.Datasets;
 using Tapegrad.Datasets.Images;
-using Tapegrad.Layers;
 
 namespace Tapegrad.Examples.Cifar10;
 

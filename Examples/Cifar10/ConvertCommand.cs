@@ -69,11 +69,22 @@ internal static class ConvertCommand
                 + $" and {channels} of --classes and --channels.");
         var model = SavedModel.Create(name, options.GetValue(Norm)!, classes, seed: 0, inputs: channels);
         if (images is not null) InputDescription.Write(model, images);
+        CheckDescription(from, model);
         Console.WriteLine(StateDict.Load(model, from));
         if (toArrays) StateDict.Save(model, to);
         else model.Save(to);
         Console.WriteLine($"{to}: {name} with {model.Metadata["normalization"]}, "
             + $"{model.State.Sum(parameter => (long)parameter.Shape.Count)} numbers");
+    }
+
+    // A file of this program says what its numbers are of; other normalizations can have the same names and shapes.
+    private static void CheckDescription(string from, Module model)
+    {
+        if (!from.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) return;
+        using var file = SafetensorsFile.Open(from);
+        foreach (var key in (string[])["architecture", "normalization"])
+            if (file.Metadata.TryGetValue(key, out var said) && said != model.Metadata[key])
+                throw new UserError($"--from {from}: its {key} is '{said}', not '{model.Metadata[key]}'. Give --model and --norm as it says.");
     }
 
     private static ImageDataset? ImagesOf(ParseResult options)

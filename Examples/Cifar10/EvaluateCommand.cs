@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using Tapegrad.Datasets;
 using Tapegrad.Datasets.Images;
-using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
 
 namespace Tapegrad.Examples.Cifar10;
@@ -11,18 +10,14 @@ namespace Tapegrad.Examples.Cifar10;
 /// classes, input statistics.</summary>
 internal static class EvaluateCommand
 {
-    private static readonly Option<string?> Data = Options.Path("--data", TrainOptions.Data.Description!);
-    private static readonly Option<int?> TestLimit =
-        Options.Limit("--test-limit", "use the first so many test images [default: all]");
-
     private static readonly Option<string?> GalleryPath = Options.Path("--gallery", "a PNG file to draw the most confident mistakes to");
 
     public static void AddTo(RootCommand root)
     {
         var command = new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table"
-            + " of saved weights.") { SavedNetwork.Weights, Data, TestLimit, GalleryPath };
-        command.SetAction(options => Run(options.GetValue(SavedNetwork.Weights)!, options.GetValue(Data), options.GetValue(TestLimit) ?? int.MaxValue,
-            options.GetValue(GalleryPath)));
+            + " of saved weights.") { SavedNetwork.Weights, TrainOptions.Data, TrainOptions.TestLimit, GalleryPath };
+        command.SetAction(options => Run(options.GetValue(SavedNetwork.Weights)!, options.GetValue(TrainOptions.Data),
+            options.GetValue(TrainOptions.TestLimit) ?? int.MaxValue, options.GetValue(GalleryPath)));
         root.Add(command);
     }
 
@@ -51,6 +46,7 @@ internal static class EvaluateCommand
         try
         {
             AtomicFile.Write(path, stream => stream.Write(PngEncoder.Encode(picture)));
+            Console.WriteLine($"{path}: the mistakes that it was most sure of");
         }
         catch (IOException e)
         {

@@ -28,13 +28,14 @@ internal static class Options
             && value >= least && value <= most ? value : null,
             $"a number from {Text(least)} to {Text(most)} with a decimal point, such as {Text(standard)}"), standardOf ?? (_ => standard));
 
-    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected) =>
+    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected,
+        Func<ArgumentResult, string>? standardOf = null) =>
         WithDefault(new Option<string>(name)
         {
             Description = description,
             HelpName = expected,
             CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected)!,
-        }, _ => standard);
+        }, standardOf ?? (_ => standard));
 
     public static Option<string?> Path(string name, string description) => new(name)
     {

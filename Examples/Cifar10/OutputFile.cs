@@ -18,10 +18,17 @@ internal static class OutputFile
         {
             if (input is null) continue;
             if (Real(input) == real) throw new UserError($"{option} {path}: this is the file that is read. Give another name.");
-            if (Directory.Exists(input) && real.StartsWith(Path.TrimEndingDirectorySeparator(Real(input)) + Path.DirectorySeparatorChar,
-                StringComparison.Ordinal))
-                throw new UserError($"{option} {path}: it lies in the folder of the data, '{input}'. Choose another place.");
+            if (Directory.Exists(input)) CheckApart(option, path, input);
         }
+    }
+
+    /// <summary>Checks that something that will be written does not lie in the folder of the data, where it would be taken for some of them.</summary>
+    /// <exception cref="UserError">It does.</exception>
+    public static void CheckApart(string option, string path, string data)
+    {
+        if ((Real(path) + Path.DirectorySeparatorChar).StartsWith(Path.TrimEndingDirectorySeparator(Real(data)) + Path.DirectorySeparatorChar,
+            StringComparison.Ordinal))
+            throw new UserError($"{option} {path}: it lies in the folder of the data, '{data}'. Choose another place.");
     }
 
     // The full path, with what links in it lead to: of a folder on the way, or of the file itself.

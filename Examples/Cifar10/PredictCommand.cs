@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
-using Tapegrad.Datasets.Images;
 using Tapegrad.Layers;
 using static System.FormattableString;
 

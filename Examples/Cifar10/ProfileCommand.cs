@@ -101,7 +101,7 @@ internal static class ProfileCommand
 
     private static string Unit(params Cost[] costs) => costs.All(cost => Rate(cost) == "") ? "" : costs[0].Flops > 0 ? "GF/s" : "GB/s";
 
-    private static string Megabytes(IEnumerable<ProfileRow> rows) => Invariant($"{rows.Sum(row => row.Kept) / 1e6:F1}");
+    private static string Megabytes(IEnumerable<ProfileRow> rows) => Invariant($"{Math.Round(rows.Sum(row => row.Kept) / 1e6, 1) + 0.0:F1}");
 
     private static Cost Sum(IEnumerable<Cost> costs) => costs.Aggregate((a, b) => a + b);
 }

@@ -27,6 +27,9 @@ internal sealed class Recipe
         Refuse(Momentum, given.GetValue(OptimizerName) is "adam" or "adamw", "adam and adamw have none of it: it is sgd's.");
         Refuse(Warmup, given.GetValue(Schedule) == "one-cycle", "the schedule one-cycle has a rise of its own.");
         Refuse(Decayed, given.GetValue(WeightDecay) == 0, "nothing decays with --weight-decay 0.");
+        Refuse(NoFlip, !train.Augment.Flips, $"images of {train.Name} are not mirrored anyway.");
+        Refuse(Overwrite, given.GetValue(Out) is null, "without --out a run gets a folder of its own.");
+        Refuse(Download, given.GetValue(Data) is not null, "--data says where the images are.");
         RefuseIdleSize(given, train);
 
         void Refuse(Option option, bool isIdle, string why)
@@ -56,10 +59,20 @@ internal sealed class Recipe
     public string[] ToTexts() => RecipeOf(options);
 
     /// <summary>The network, before its first step.</summary>
+    /// <exception cref="UserError">There is no such network, or the images do not pass it.</exception>
     public Module CreateModel()
     {
         var model = TrainCommand.Create(Get(Model), Get(Norm), train.Classes, Seed, Get(ZeroGamma), train.Channels);
         InputDescription.Write(model, train);
+        try
+        {
+            using var tape = Tape.Training(new RandomSource(Seed));   // a pass whose gradients nobody asks for changes nothing
+            model.Apply(Tensor.Zeros(new Shape(Math.Min(BatchSize, train.Count), train.Height, train.Width, train.Channels)));
+        }
+        catch (ShapeException e)   // images too small for the network, for instance
+        {
+            throw new UserError($"--model {ModelName}: images of {train.Height}x{train.Width}: {e.Message}");
+        }
         return model;
     }
 

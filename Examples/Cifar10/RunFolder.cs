@@ -73,6 +73,9 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Where the weights are, relative to the current directory or as it was given.</summary>
     public string WeightsPath => Path.Combine(path, WeightsName);
 
+    /// <summary>Whether they are there.</summary>
+    public bool HasWeights => File.Exists(WeightsPath);
+
     /// <summary>What is in metrics.jsonl.</summary>
     public string Metrics
     {

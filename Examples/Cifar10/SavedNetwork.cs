@@ -16,6 +16,7 @@ internal sealed class SavedNetwork
     /// <exception cref="InvalidDataException">It holds no network that is known.</exception>
     public SavedNetwork(string path)
     {
+        if (Directory.Exists(path)) throw new UserError($"--weights {path}: it is a folder. Name the file in it, such as model.safetensors.");
         if (!File.Exists(path)) throw new UserError($"--weights: there is no file '{path}'.");
         this.path = path;
         Model = SavedModel.Rebuild(path);

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Tapegrad.Devices;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
 

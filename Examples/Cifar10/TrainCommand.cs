@@ -1,7 +1,7 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
 using Tapegrad.Devices;
+using Tapegrad.Datasets;
 using Tapegrad.Layers;
 using static Tapegrad.Examples.Cifar10.TrainOptions;
 
@@ -38,6 +38,7 @@ internal static class TrainCommand
         Recipe.RefuseIdle(options, images.Train);
         var recipe = new Recipe(options, images.Train);
         var model = recipe.CreateModel();
+        if (images is { Train.Name: nameof(ImageFolder), Folder: { } data }) OutputFile.CheckApart("--out", Get(Out) ?? "runs", data);
         using var folder = RunFolder.Create(Get(Out), $"{Get(Model)}-{Get(Norm).Replace(':', '-').Replace('+', '-')}", Get(Overwrite));
         Console.WriteLine($"{Get(Model)} with {Get(Norm)} normalization,"
             + $" {model.Parameters.Sum(p => (long)p.Count).ToString("N0", CultureInfo.InvariantCulture)} parameters, "
@@ -50,14 +51,14 @@ internal static class TrainCommand
     private static int GoOn(ParseResult given, string path)
     {
         using var folder = RunFolder.Reopen(path);
-        var checkpoint = folder.Checkpoints.Newest()
+        var checkpoint = Newest(folder)
             ?? throw new UserError($"--resume {path}: there is no checkpoint in this folder. Begin the run again: --out {path} --overwrite.");
         var run = SavedRun.From(checkpoint, path);
         var options = GoingOn(given, run.Options);
         var images = Images.Find(options, given.GetValue(Data) ?? run.Data, shapes: true);
         if (images.Hash != run.Images)
-            throw new UserError($"--resume {path}: the images in {images.Folder ?? "Shapes10"} are not those that the run began with."
-                + " Give their folder with --data.");
+            throw new UserError($"--resume {path}: the images in {images.Folder ?? "Shapes10"} are not those that the run began with: some"
+                + " are missing, new or different. Give the folder that has them with --data.");
         var recipe = new Recipe(options, images.Train);
         var model = recipe.CreateModel();
         var (epochs, steps) = (recipe.Epochs, images.Train.BatchesPerEpoch(recipe.BatchSize));
@@ -65,6 +66,19 @@ internal static class TrainCommand
             : $"{path} goes on in epoch {run.Place.Epoch} of {epochs}, after {run.Place.Batch} of {steps} steps,"
                 + $" {Display.Count(Workers.Threads, "thread")}");
         return new TrainingRun(recipe, images, model, folder, given.GetValue(CheckpointEvery)).Run((checkpoint, run));
+    }
+
+    private static Checkpoint? Newest(RunFolder folder)
+    {
+        try
+        {
+            return folder.Checkpoints.Newest();
+        }
+        catch (InvalidDataException e)
+        {
+            throw new UserError($"--resume {folder.FolderPath}: none of its checkpoints is whole. Begin the run again: --out {folder.FolderPath}"
+                + $" --overwrite. The newest, {e.Message}");
+        }
     }
 
     public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false, int inputs = 3)

@@ -15,7 +15,7 @@ internal static partial class TrainOptions
 {
     private const string Networks = "resnet20|resnet32|resnet44|resnet56|resnet110|...|resnet18|wrn16-4|...|vgg";
     private static readonly string NormalizationNames =
-        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, none, each with {WeightStandardization.Suffix}";
+        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, each alone or with {WeightStandardization.Suffix}; or none";
     private const string Schedules = "constant|multistep:E,E|cosine|one-cycle";
 
     public static readonly Option<string?> Data = Options.Path("--data",
@@ -46,7 +46,8 @@ internal static partial class TrainOptions
         Options.Number("--weight-decay", "share of a parameter that is added to its gradient; adamw takes it, 0.05 unless given,"
             + " times the rate, from the parameter", 5e-4, 0, 1e6, OfOptimizer(sgd: 5e-4, adam: 5e-4, adamw: 0.05));
     public static readonly Option<string> Decayed = Options.Choice("--decay",
-        "what decays: every parameter, or the weights of convolutions and linear layers", "all", name => name is "all" or "weights", "all|weights");
+        "what decays: every parameter, or the weights of convolutions and linear layers, as with adamw unless given", "all",
+        name => name is "all" or "weights", "all|weights", OfOptimizer(sgd: "all", adam: "all", adamw: "weights"));
     public static readonly Option<bool> ZeroGamma =
         Options.Flag("--zero-gamma", "begin with every residual block as its shortcut: its last gamma is 0");
     public static readonly Option<int> Accumulate = Options.Whole("--accumulate", "batches whose gradients make one step", 1);
@@ -68,8 +69,8 @@ internal static partial class TrainOptions
     public static readonly Option<int?> TestLimit = Options.Limit("--test-limit", "use the first so many test images [default: all]");
 
     // Adam's steps have the length of the rate, whatever the gradient's.
-    private static Func<ArgumentResult, double> OfOptimizer(double sgd, double adam, double adamw) =>
-        result => result.GetValue(OptimizerName) switch { "adam" => adam, "adamw" => adamw, _ => sgd };
+    private static Func<ArgumentResult, T> OfOptimizer<T>(T sgd, T adam, T adamw) =>
+        result => result.GetResult(OptimizerName)?.Tokens.LastOrDefault()?.Value switch { "adam" => adam, "adamw" => adamw, _ => sgd };
 
     [GeneratedRegex(@"^(constant|cosine|one-cycle|multistep:[0-9]{1,6}(,[0-9]{1,6})*)$")]
     private static partial Regex SchedulePattern();

@@ -40,6 +40,9 @@ internal sealed class TrainingRun
         if (from is { } at)
         {
             folder.Checkpoints.Load(at.Checkpoint, State);
+            if (at.Saved.BestValidation is not null && !folder.HasWeights)
+                throw new UserError($"{folder.WeightsPath}: it is gone, and with it the weights of the best epoch so far. Put it back, or begin the"
+                    + $" run again: --out {folder.FolderPath} --overwrite.");
             (folder.Metrics, bestValidation, testAccuracy) = (at.Saved.Metrics, at.Saved.BestValidation, at.Saved.TestAccuracy);
         }
         else Save();   // so that there is something to go on from, however soon it ends
@@ -60,10 +63,6 @@ internal sealed class TrainingRun
         {
             throw new InvalidDataException($"{folder.FolderPath}: checkpoint {from!.Value.Checkpoint.Step}: {e.Message}");
         }
-        catch (ShapeException e)   // images too small for the network, for instance
-        {
-            throw new UserError($"--model {recipe.ModelName}: images of {images.Train.Height}x{images.Train.Width}: {e.Message}");
-        }
         catch (NonFiniteException e)
         {
             throw Diverged(e.Message);
@@ -76,9 +75,13 @@ internal sealed class TrainingRun
             model.Load(folder.WeightsPath);
             testAccuracy = images.Test.Accuracy(model.Apply);
         }
+        else if (!folder.HasWeights) SaveWeights();   // somebody has removed them since
         Console.WriteLine(Invariant($"test accuracy: {testAccuracy:F4}"));
         return 0;
     }
+
+    // Whether an epoch's weights are in the folder.
+    private bool HasSaved => bestValidation is not null || testAccuracy is not null;
 
     private string HeldApart => images.Validation is null ? "test" : "validation";
 
@@ -86,7 +89,7 @@ internal sealed class TrainingRun
 
     private void AfterStep(TrainingProgress now)
     {
-        lastGood!.Take();
+        if (!HasSaved) lastGood!.Take();
         display.AfterStep(now);
         if (sinceCheckpoint.Elapsed.TotalSeconds >= secondsBetweenCheckpoints) Save();
     }
@@ -109,7 +112,7 @@ internal sealed class TrainingRun
     private UserError Diverged(string what)
     {
         var kept = bestValidation is not null ? "of the best epoch" : testAccuracy is not null ? "saved before" : "of the step before";
-        if (bestValidation is null && testAccuracy is null)
+        if (!HasSaved)
         {
             lastGood!.Restore();
             folder.Save(model);

@@ -1,5 +1,3 @@
-using Tapegrad.Devices;
-
 namespace Tapegrad.Layers;
 
 /// <summary>

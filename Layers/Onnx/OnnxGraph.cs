@@ -1,6 +1,5 @@
 using Tapegrad.Devices;
 using Tapegrad.Layers;
-using Tapegrad.Onnx.Schema;
 
 namespace Tapegrad.Onnx;
 

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Google.Protobuf;
-using Tapegrad.Devices;
 using Tapegrad.Onnx.Schema;
 
 namespace Tapegrad.Onnx;

@@ -97,6 +97,8 @@ public sealed class ImageFolderTests : FolderOfImages
         var (train, test) = Load();
         Assert.Equal([(1, 0), (2, 1)], Contents(train));
         Assert.Equal([(3, 1)], Contents(test));
+        File.Delete(Path.Combine(Images, name, "b", "3.png"));
+        Assert.Contains($"classes' folders in {Path.Combine(Images, name)}", Assert.Throws<InvalidDataException>(() => Load()).Message);
         Write($"{name}/c/4.png", 4);
         Assert.Contains("has a folder 'c', but", Assert.Throws<InvalidDataException>(() => Load()).Message);
     }
@@ -148,6 +150,11 @@ public sealed class ImageFolderTests : FolderOfImages
         Assert.Contains("no readable image to test on", Assert.Throws<InvalidDataException>(() => Load()).Message);
         Write("a/2.png", 1);
         Assert.Equal((2, 1), (Load().Train.Count, Load().Test.Count));
+        notices.Clear();
+        Directory.CreateDirectory(Path.Combine(Images, "c", "deeper"));
+        Directory.CreateDirectory(Path.Combine(Images, ".hidden"));
+        Assert.Equal(2, Load().Train.Classes);
+        Assert.Contains(Path.Combine(Images, "c"), Assert.Single(notices));
         Assert.Throws<ArgumentOutOfRangeException>(() => ImageFolder.Load(Images, 0));
         foreach (var side in (int[])[30_000, 2_000_000_000, int.MaxValue])
             Assert.Contains("more than fit into memory", Assert.Throws<InvalidDataException>(() => ImageFolder.Load(Images, side)).Message);

@@ -130,6 +130,18 @@ public sealed class FitTests
         using (average.Use()) Assert.Equal(Data.Test.Evaluate(model.Apply).Loss, seen.Loss);
     }
 
+    // The root's slope at 0 is not finite, the loss is.
+    [Fact]
+    public void A_step_that_is_skipped_is_not_averaged()
+    {
+        var p = new Parameter("p", Tensor.Zeros(new Shape(10)));
+        var average = new AveragedWeights([p], 0.5);
+        var sgd = new Sgd([p]) { OnNonFinite = NonFinite.Skip };
+        new Fit(images => Tensor.Zeros(new Shape(images.Shape[0], 10)) + p.Value.Sqrt(), sgd, Rate) { Average = average }
+            .Run(Data.Train, null, epochs: 1, batchSize: 16, seed: 3);
+        Assert.Equal((0L, 0L), (sgd.Steps, average.Steps));
+    }
+
     [Fact]
     public void A_callback_or_a_cancellation_ends_it()
     {

@@ -19,6 +19,7 @@ public sealed class MixupTests
         var batch = Draw(0);
         var mixed = Mixup.Draw(batch, 0);
         Assert.Same(batch.Images, mixed.Images);
+        Assert.Equal([0, 1, 2, 3, 4], mixed.Labels);
         Assert.Equal(54321, mixed.Loss(Decimal).ToDouble());
         foreach (var wrong in (double[])[-1, double.NaN, double.PositiveInfinity])
             Assert.Throws<ArgumentOutOfRangeException>(() => Mixup.Draw(batch, wrong));
@@ -46,6 +47,7 @@ public sealed class MixupTests
             var partners = ways.Select((way, i) => way.Length == 1 ? way[0].Partner : i).ToArray();
             Assert.Equal([0, 1, 2, 3, 4], partners.Order());
             Assert.Equal(share * 54321 + (1 - share) * Decimal(partners).ToDouble(), mixed.Loss(Decimal).ToDouble(), 1e-6);
+            Assert.Equal(share > 0.5 ? [0, 1, 2, 3, 4] : partners, mixed.Labels);
             Assert.Equal(mixed.Images.ToDoubles(), Mixup.Draw(batch, 1).Images.ToDoubles());   // the batch's own random numbers
         }
     }

@@ -52,6 +52,7 @@ public sealed class EvaluateCommandTests : IDisposable
         Assert.Equal(0, program.Run($"{Cifar10Program.Short} --out run").ExitCode);
         AssertRefused("evaluate --weights nothing.safetensors", "--weights", "nothing.safetensors");
         AssertRefused("evaluate", "--weights");
+        AssertRefused("evaluate --weights run", "--weights run", "folder", "model.safetensors");
         var bytes = File.ReadAllBytes(program.PathOf("run", "model.safetensors"));
         File.WriteAllBytes(program.PathOf("cut.safetensors"), bytes[..^1]);
         AssertRefused("evaluate --weights cut.safetensors", "cut.safetensors");

@@ -113,6 +113,41 @@ public sealed class OwnImagesTests : IDisposable
     }
 
     [Fact]
+    public void What_cannot_be_trained_leaves_an_earlier_run_as_it_is()
+    {
+        WritePictures(8);
+        Succeed(Training.Replace("--epochs 6", "--epochs 1").Replace("--batch 16", "--batch 8"));
+        var before = Directory.GetFiles(program.PathOf("run")).Order().Select(file => (file, Convert.ToHexString(File.ReadAllBytes(file)))).ToArray();
+        AssertRefused("train --data pictures --size 2 --model vgg --norm layer --batch 8 --out run --overwrite", "--model vgg", "2x2");
+        Assert.Equal(before, Directory.GetFiles(program.PathOf("run")).Order().Select(file => (file, Convert.ToHexString(File.ReadAllBytes(file)))));
+    }
+
+    // It would be taken for a class of theirs, and the run could not go on.
+    [Fact]
+    public void A_run_does_not_lie_among_its_images()
+    {
+        WritePictures(8);
+        const string options = "--model resnet8 --epochs 1 --batch 8";
+        AssertRefused($"train --data pictures {options} --out pictures/run", "--out pictures/run: it lies in the folder of the data");
+        Directory.CreateSymbolicLink(program.PathOf("elsewhere"), program.PathOf("pictures", "dark"));
+        AssertRefused($"train --data pictures {options} --out elsewhere", "--out elsewhere: it lies in the folder of the data");
+        AssertRefused($"train --data pictures {options} --download", "--download", "--data");
+        Assert.Equal(["dark", "light, bright"], Directory.GetFileSystemEntries(program.PathOf("pictures")).Select(Path.GetFileName).Order());
+    }
+
+    // The shapes would fit, the numbers would be wrong.
+    [Fact]
+    public void Weights_that_say_what_they_are_of_are_not_made_another_network()
+    {
+        SavedModel.Create("resnet8", "group:8", classes: 2, seed: 1).Save(program.PathOf("own.safetensors"));
+        const string convert = "convert --from own.safetensors --to new.safetensors --classes 2";
+        AssertRefused($"{convert} --model resnet8 --norm group:4", "own.safetensors", "'group:8'", "'group:4'");
+        AssertRefused($"{convert} --model resnet14 --norm group:8", "'resnet8'", "'resnet14'");
+        Assert.False(File.Exists(program.PathOf("new.safetensors")));
+        Succeed($"{convert} --model resnet8 --norm group:8");
+    }
+
+    [Fact]
     public void Images_are_mirrored_unless_told_otherwise()
     {
         WritePictures(8);
@@ -147,6 +182,7 @@ public sealed class OwnImagesTests : IDisposable
         // Colours are not what it was trained on, and 12 pixels are too few for this network.
         WritePictures(8);
         AssertRefused("evaluate --data pictures --weights run/model.safetensors", "dataset", "IDX", "ImageFolder");
+        AssertRefused("train --data digits --model resnet8 --epochs 1 --batch 8 --no-flip", "--no-flip", "not mirrored anyway");
         AssertRefused("train --data digits --model vgg --norm layer --epochs 1 --batch 8", "--model vgg", "12x12");
     }
 
@@ -154,7 +190,7 @@ public sealed class OwnImagesTests : IDisposable
     public void A_gallery_shows_the_most_confident_mistakes()
     {
         Succeed("train --model resnet8 --epochs 1 --batch 32 --train-limit 64 --test-limit 20 --out run");
-        Succeed("evaluate --weights run/model.safetensors --test-limit 100 --gallery mistakes.png");
+        Assert.StartsWith("mistakes.png: ", Succeed("evaluate --weights run/model.safetensors --test-limit 100 --gallery mistakes.png").Lines[^1]);
         WritePictures(3);
         File.Copy(program.PathOf("run", "model.safetensors"), program.PathOf("run", "model.png"));
         foreach (var (gallery, why) in ((string, string)[])[("run/model.safetensors", ".png"), ("run/model.png", "read"),

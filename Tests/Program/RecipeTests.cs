@@ -60,15 +60,15 @@ public sealed class RecipeTests : IDisposable
         string.Join(' ', RecipeOf("train")));
 
     [Theory]
-    [InlineData("", "0.05", "0.0005")]
-    [InlineData("--optimizer adam", "0.002", "0.0005")]
-    [InlineData("--optimizer adamw", "0.002", "0.05")]
-    [InlineData("--lr 0.1 --optimizer adamw", "0.1", "0.05")]
-    [InlineData("--optimizer adamw --weight-decay 0.5", "0.002", "0.5")]
-    public void Each_optimizer_has_its_rate_and_its_decay(string options, string rate, string decay)
+    [InlineData("", "0.05", "0.0005", "all")]
+    [InlineData("--optimizer adam", "0.002", "0.0005", "all")]
+    [InlineData("--optimizer adamw", "0.002", "0.05", "weights")]
+    [InlineData("--lr 0.1 --optimizer adamw", "0.1", "0.05", "weights")]
+    [InlineData("--optimizer adamw --weight-decay 0.5 --decay all", "0.002", "0.5", "all")]
+    public void Each_optimizer_has_its_rate_and_its_decay(string options, params string[] expected)
     {
         var recipe = RecipeOf($"train {options}");
-        Assert.Equal((rate, decay), (recipe[Array.IndexOf(recipe, "--lr") + 1], recipe[Array.IndexOf(recipe, "--weight-decay") + 1]));
+        Assert.Equal(expected, ((string[])["--lr", "--weight-decay", "--decay"]).Select(name => recipe[Array.IndexOf(recipe, name) + 1]));
     }
 
     [Fact]
@@ -195,7 +195,7 @@ public sealed class RecipeTests : IDisposable
                     var logits = Model.Apply(mixed.Images);
                     var loss = mixed.Loss(labels => logits.CrossEntropy(labels, Smoothing));
                     (lossSum, correct, seen) = (lossSum + loss.ToDouble() * batch.Count,
-                        correct + Evaluation.CountCorrect(logits, batch.Labels), seen + batch.Count);
+                        correct + Evaluation.CountCorrect(logits, mixed.Labels), seen + batch.Count);
                     var gradients = tape.Gradients(loss);
                     sum = (sum is null ? gradients : sum + gradients).Keep();
                     if (++batches % Together != 0) continue;

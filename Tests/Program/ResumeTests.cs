@@ -107,6 +107,11 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         Assert.Contains("at its end", again.Output);
         Assert.Equal(resumed.Lines[^1], again.Lines[^1]);
         Assert.Equal(Weights("whole"), Weights("run"));
+
+        File.Delete(program.PathOf("run", "model.safetensors"));   // the only place of the best epoch's
+        var refused = program.Run("--resume run");
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("model.safetensors: it is gone", Assert.Single(refused.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
     }
 
     // 'script' runs a program in a terminal of its own; killed, it takes that away, as the closing of a window does.
@@ -149,6 +154,9 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         var resumed = program.Run("train --resume run");
         AssertGood(resumed);
         Assert.StartsWith("run goes on in epoch 2 of 2, after 3 of 4 steps", resumed.Output);
+        Assert.Equal(Weights("whole"), Weights("run"));
+        File.Delete(program.PathOf("run", "model.safetensors"));
+        AssertGood(program.Run("train --resume run"));   // it is over, but the last epoch's weights are in its checkpoint
         Assert.Equal(Weights("whole"), Weights("run"));
         Assert.Equal(Metrics("whole"), Metrics("run"));
     }
@@ -208,7 +216,8 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         foreach (var file in Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*")) File.WriteAllBytes(file, newest[..1000]);
         var refused = program.Run("train --resume run");
         Assert.Equal(1, refused.ExitCode);
-        Assert.Contains("checkpoint-", Assert.Single(refused.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        var line = Assert.Single(refused.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains("none of its checkpoints is whole. Begin the run again: --out run --overwrite. The newest, run/checkpoint-", line);
         Assert.Equal(weights, Weights("run"));
     }
 

@@ -165,6 +165,13 @@ public sealed class TrainCommandTests : IDisposable
     }
 
     [Fact]
+    public void Refuses_to_overwrite_a_run_that_it_was_not_given()
+    {
+        AssertRefused(program.Run($"{Cifar10Program.Short} --overwrite"), "error: --overwrite: ", "--out");
+        Assert.False(Directory.Exists(program.PathOf("runs")));
+    }
+
+    [Fact]
     public void Says_one_thread_and_two_threads()
     {
         foreach (var (threads, words) in ((int, string)[])[(1, "1 epoch of 4 steps, 1 thread, "), (2, "1 epoch of 4 steps, 2 threads, ")])
