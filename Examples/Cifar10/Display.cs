@@ -5,7 +5,7 @@ using static System.FormattableString;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Shows how training goes: on a terminal a live bar per epoch, then and elsewhere one plain line per epoch.
+/// Shows how training goes: on a terminal a live bar per epoch; elsewhere, and on a terminal that cannot move its cursor, one plain line per epoch.
 /// </summary>
 /// <param name="epochs">Epochs in all.</param>
 /// <param name="heldApart">What the images are called that an epoch is measured by.</param>
@@ -21,7 +21,7 @@ internal sealed class Display(int epochs, string heldApart)
     /// <summary>Runs the training with the display open.</summary>
     public bool Show(Func<bool> training)
     {
-        if (Console.IsOutputRedirected || !AnsiConsole.Profile.Capabilities.Interactive) return training();
+        if (Console.IsOutputRedirected || AnsiConsole.Profile.Capabilities is not { Interactive: true, Ansi: true }) return training();
         return AnsiConsole.Progress().AutoClear(false).HideCompleted(false)
             .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(),
                 new RemainingTimeColumn())

@@ -40,10 +40,10 @@ internal sealed class Cifar10Program : IDisposable
     }
 
     /// <summary>Starts in a terminal of its own, which lasts as long as the process that is given back; what it shows is that one's output.</summary>
-    public Process StartInTerminal(string arguments)
+    public Process StartInTerminal(string arguments, string terminal)
     {
         var (file, rest) = Command(arguments);
-        return Start(new ProcessStartInfo("script", ["--quiet", "--flush", "--command", $"{file} {rest}", "/dev/null"]), []);
+        return Start(new ProcessStartInfo("script", ["--quiet", "--flush", "--command", $"{file} {rest}", "/dev/null"]), [("TERM", terminal)]);
     }
 
     /// <summary>

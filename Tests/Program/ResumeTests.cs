@@ -115,17 +115,20 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
     }
 
     // 'script' runs a program in a terminal of its own; killed, it takes that away, as the closing of a window does.
-    [Fact]
-    public void A_run_whose_window_is_closed_saves_first()
+    [Theory]
+    [InlineData("xterm", "\u001b[")]
+    [InlineData("dumb", "epoch 2/1000  loss ")]   // it cannot move its cursor, so no bar
+    public void A_run_whose_window_is_closed_saves_first(string terminal, string shown)
     {
         if (!OperatingSystem.IsLinux() || !File.Exists("/usr/bin/script")) return;
         program.BlackCifar10();
         const string training = "train --data black --model resnet8 --norm batch --epochs 1000 --batch 8 --train-limit 64 --test-limit 8 --out run";
-        using (var window = program.StartInTerminal(training))
+        using (var window = program.StartInTerminal(training, terminal))
         {
             var seen = "";
             var letters = new char[256];
             while (!seen.Contains("epoch 3/") && window.StandardOutput.Read(letters) is var count and > 0) seen += new string(letters, 0, count);
+            Assert.Contains(shown, seen);
             window.Kill();
             window.WaitForExit();
         }
