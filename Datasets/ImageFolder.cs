@@ -56,8 +56,8 @@ public static class ImageFolder
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"there is no folder {folder}.");
         var classes = Classes(TrainIn(folder));
         if (classes.Length < 2)
-            throw new InvalidDataException($"{TrainIn(folder)} has {classes.Length} folders with files in them; "
-                + "a folder for each of two or more classes is needed.");
+            throw new InvalidDataException($"{TrainIn(folder)} has {(classes.Length == 0 ? "no folder" : "only one folder")} with files in it; "
+                + "one for each of two or more classes is needed.");
         foreach (var empty in Folders(TrainIn(folder)).Except(classes)) Notices.Raise($"{Path.Combine(TrainIn(folder), empty)}: no file, so no class.");
         Entry[] entries = [.. Find(folder, classes).OrderBy(entry => entry.IsTest).ThenBy(entry => entry.Turn).ThenBy(entry => entry.Label)];
         if ((double)side * side * Channels * entries.Length > Array.MaxLength)

@@ -71,6 +71,9 @@ internal static class DataSource
             if (Cifar100.IsIn(place)) return Cifar100.Load(place);
         }
         if (Idx.IsIn(folder)) return Idx.Load(folder);
+        // Some of its files are there: it says what is missing.
+        if (Directory.EnumerateFiles(folder, "*_batch*.bin").Any()) return Datasets.Cifar10.Load(folder);
+        if (Directory.EnumerateFiles(folder, "*idx?-ubyte*").Any()) return Idx.Load(folder);
         if (!ImageFolder.IsIn(folder)) throw new UserError($"{named}: '{folder}' is no dataset that is known. Name a folder that holds {Kinds}.");
         var (train, test) = ImageFolder.Load(folder, side, CacheFolder);
         var bytes = (long)(train.Count + test.Count) * side * side * train.Channels;

@@ -140,7 +140,7 @@ public sealed class ImageFolderTests : FolderOfImages
         Assert.False(ImageFolder.IsIn(Images));
         Write("a/1.png", 1);
         Assert.False(ImageFolder.IsIn(Images));
-        Assert.Contains("has 1 folders with files", Assert.Throws<InvalidDataException>(() => Load()).Message);
+        Assert.Contains("has only one folder with files", Assert.Throws<InvalidDataException>(() => Load()).Message);
         WriteBytes("b/1.txt", [1]);
         Assert.False(ImageFolder.IsIn(Images));
         Assert.Contains("class b has no readable image", Assert.Throws<InvalidDataException>(() => Load()).Message);

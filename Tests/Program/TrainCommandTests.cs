@@ -134,6 +134,16 @@ public sealed class TrainCommandTests : IDisposable
     public void Refuses_a_folder_without_the_dataset(string option, string first, string second) =>
         AssertRefused(program.Run($"train {option}"), first, second);
 
+    [Theory]
+    [InlineData("data_batch_3.bin", "CIFAR-10: data_batch_1.bin is missing in ")]
+    [InlineData("test_batch.bin", "CIFAR-10: data_batch_1.bin is missing in ")]
+    [InlineData("t10k-images.idx3-ubyte.gz", "IDX: train-images-idx3-ubyte (or .gz) is missing in ")]
+    public void Says_what_is_missing_of_a_dataset(string present, string what)
+    {
+        File.WriteAllBytes(program.PathOf(present), []);
+        AssertRefused(program.Run("train --data ."), what);
+    }
+
     [Fact]
     public void Refuses_a_folder_in_the_environment_that_is_not_there_and_passes_over_an_empty_one()
     {
