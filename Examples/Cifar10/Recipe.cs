@@ -24,25 +24,22 @@ internal sealed class Recipe
     /// <summary>Refuses an option that was given and that the others leave nothing to do.</summary>
     public static void RefuseIdle(ParseResult given, ImageDataset train)
     {
-        Refuse(Momentum, given.GetValue(OptimizerName) is "adam" or "adamw", "adam and adamw have none of it: it is sgd's.");
-        Refuse(Warmup, given.GetValue(Schedule) == "one-cycle", "the schedule one-cycle has a rise of its own.");
-        Refuse(Decayed, given.GetValue(WeightDecay) == 0, "nothing decays with --weight-decay 0.");
-        Refuse(NoFlip, !train.Augment.Flips, $"images of {train.Name} are not mirrored anyway.");
-        Refuse(Overwrite, given.GetValue(Out) is null, "without --out a run gets a folder of its own.");
-        Refuse(Download, given.GetValue(Data) is not null, "--data says where the images are.");
+        Refuse(given, Momentum, given.GetValue(OptimizerName) is "adam" or "adamw", "adam and adamw have none of it: it is sgd's.");
+        Refuse(given, Warmup, given.GetValue(Schedule) == "one-cycle", "the schedule one-cycle has a rise of its own.");
+        Refuse(given, Decayed, given.GetValue(WeightDecay) == 0, "nothing decays with --weight-decay 0.");
+        Refuse(given, NoFlip, !train.Augment.Flips, $"images of {train.Name} are not mirrored anyway.");
+        Refuse(given, Overwrite, given.GetValue(Out) is null, "without --out a run gets a folder of its own.");
+        Refuse(given, Download, given.GetValue(Data) is not null, "--data says where the images are.");
         RefuseIdleSize(given, train);
-
-        void Refuse(Option option, bool isIdle, string why)
-        {
-            if (isIdle && IsGiven(given, option)) throw new UserError($"{option.Name}: {why} Leave it out.");
-        }
     }
 
     /// <summary>Refuses --size for images that have one.</summary>
-    public static void RefuseIdleSize(ParseResult given, ImageDataset images)
+    public static void RefuseIdleSize(ParseResult given, ImageDataset images) => Refuse(given, Size, images.Name != nameof(ImageFolder),
+        $"the images of {images.Name} have a size already; only those of a folder get one.");
+
+    private static void Refuse(ParseResult given, Option option, bool isIdle, string why)
     {
-        if (images.Name != nameof(ImageFolder) && IsGiven(given, Size))
-            throw new UserError($"{Size.Name}: the images of {images.Name} have a size already; only those of a folder get one. Leave it out.");
+        if (isIdle && IsGiven(given, option)) throw new UserError($"{option.Name}: {why} Leave it out.");
     }
 
     public string ModelName => Get(Model);

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using Tapegrad.Devices;
 using Tapegrad.Datasets;
+using Tapegrad.Devices;
 using Tapegrad.Layers;
 using static Tapegrad.Examples.Cifar10.TrainOptions;
 

@@ -4,15 +4,8 @@ namespace Tapegrad.Tests.Engine;
 
 /// <summary>Gradients of one value are added where the first of them waits, unless somebody else reads it; and one that nobody asks for is not
 /// computed.</summary>
-public sealed class GradientSumTests : EngineTest
+public sealed class GradientSumTests : SweepTest
 {
-    private readonly Parameter p;
-
-    public GradientSumTests() => p = new("p", Vector(2, 3));
-
-    // The sum of the elements of y times 1 and 10.
-    private static Tensor Loss(Tensor y) => (y * Vector(1, 10)).Sum();
-
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -3,15 +3,8 @@ using Xunit;
 namespace Tapegrad.Tests.Engine;
 
 /// <summary>What is recorded on a tape while a scope is open inside it outlives that scope: the tape needs it.</summary>
-public sealed class InnerScopeTests : EngineTest
+public sealed class InnerScopeTests : SweepTest
 {
-    private readonly Parameter p;
-
-    public InnerScopeTests() => p = new("p", Vector(2, 3));
-
-    // The sum of the elements of y times 1 and 10.
-    private static Tensor Loss(Tensor y) => (y * Vector(1, 10)).Sum();
-
     [Fact]
     public void What_is_recorded_in_an_inner_scope_belongs_to_the_tape()
     {

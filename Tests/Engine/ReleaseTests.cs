@@ -6,15 +6,8 @@ namespace Tapegrad.Tests.Engine;
 /// What a sweep frees and what it must not: with <c>release: true</c> the recorded values that it has passed, always the
 /// gradients that it made on its way; never what somebody else made or will read.
 /// </summary>
-public sealed class ReleaseTests : EngineTest
+public sealed class ReleaseTests : SweepTest
 {
-    private readonly Parameter p;
-
-    public ReleaseTests() => p = new("p", Vector(2, 3));
-
-    // The sum of the elements of y times 1 and 10, as in all tests below.
-    private static Tensor Loss(Tensor y) => (y * Vector(1, 10)).Sum();
-
     private static void AssertFreed(Tensor tensor) =>
         Throws<InvalidOperationException>(() => tensor.ToDoubles(), "sweep with release", "Keep()");
 

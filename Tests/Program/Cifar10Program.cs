@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Xunit;
 
 namespace Tapegrad.Tests.Program;
 
@@ -6,6 +7,15 @@ namespace Tapegrad.Tests.Program;
 internal sealed record Outcome(int ExitCode, string Output, string Error)
 {
     public string[] Lines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+
+    /// <summary>It refused, in one line with these words.</summary>
+    public void AssertRefused(params string[] words)
+    {
+        Assert.Equal(1, ExitCode);
+        Assert.Single(Error.Trim().Split('\n'));
+        Assert.StartsWith("error: ", Error);
+        foreach (var word in words) Assert.Contains(word, Error);
+    }
 }
 
 /// <summary>
@@ -31,6 +41,9 @@ internal sealed class Cifar10Program : IDisposable
 
     /// <summary>Runs to the end.</summary>
     public Outcome Run(string arguments, params (string Name, string Value)[] environment) => Finish(Start(arguments, environment));
+
+    /// <summary>Runs to a refusal in one line with these words.</summary>
+    public void AssertRefused(string arguments, params string[] words) => Run(arguments).AssertRefused(words);
 
     /// <summary>Starts, for those who interrupt.</summary>
     public Process Start(string arguments, params (string Name, string Value)[] environment)

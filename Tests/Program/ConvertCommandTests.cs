@@ -49,29 +49,33 @@ public sealed class ConvertCommandTests : IDisposable
     {
         Trained().Save(program.PathOf("model.safetensors"));
         File.WriteAllBytes(program.PathOf("model.pth"), [0x80, 2]);
-        AssertRefused("convert --from nothing.npz --to a.npz", "--from", "nothing.npz");
-        AssertRefused("convert --from model.pth --to a.npz", "a pickle is a program");
-        AssertRefused("convert --from model.safetensors --to a.npy", "one array, and there are");
-        AssertRefused("convert --from model.safetensors --to a.txt", "a.txt", ".safetensors or .npz or .npy");
-        AssertRefused("convert --from model.safetensors --to model.safetensors --model resnet8", "model.safetensors", "read");
-        AssertRefused("convert --from model.safetensors --to a.SAFETENSORS", "format already", "--model");
-        AssertRefused("convert --from model.safetensors --to a.npz --norm batch", "--norm", "--model");
-        AssertRefused("convert --from model.safetensors --to a.npz --model resnet9", "no architecture 'resnet9'");
-        AssertRefused("convert --from model.safetensors --to a.npz --model resnet8 --norm batch --channels 1",
+        program.AssertRefused("convert --from nothing.npz --to a.npz", "--from", "nothing.npz");
+        program.AssertRefused("convert --from model.pth --to a.npz", "a pickle is a program");
+        program.AssertRefused("convert --from model.safetensors --to a.npy", "one array, and there are");
+        program.AssertRefused("convert --from model.safetensors --to a.txt", "a.txt", ".safetensors or .npz or .npy");
+        program.AssertRefused("convert --from model.safetensors --to model.safetensors --model resnet8", "model.safetensors", "read");
+        program.AssertRefused("convert --from model.safetensors --to a.SAFETENSORS", "format already", "--model");
+        program.AssertRefused("convert --from model.safetensors --to a.npz --norm batch", "--norm", "--model");
+        program.AssertRefused("convert --from model.safetensors --to a.npz --model resnet9", "no architecture 'resnet9'");
+        program.AssertRefused("convert --from model.safetensors --to a.npz --model resnet8 --norm batch --channels 1",
             "of another shape: 2 (fc.weight [7, 64] (here [10, 64])");
         StateDict.Save(Trained(), program.PathOf("own.npz"));
-        AssertRefused("convert --from own.npz --to a.NPY --model resnet8 --norm batch --classes 7 --channels 1", "--to a.NPY", "one array");
-        AssertRefused("convert --from own.npz --to a.npz --model resnet8 --norm batch --data x", "--data", "keeps nothing of the images");
+        program.AssertRefused("convert --from own.npz --to a.NPY --model resnet8 --norm batch --classes 7 --channels 1", "--to a.NPY", "one array");
+        program.AssertRefused("convert --from own.npz --to a.npz --model resnet8 --norm batch --data x", "--data", "keeps nothing of the images");
         program.BlackCifar10();
-        AssertRefused("convert --from own.npz --to a.safetensors --model resnet8 --norm batch --data black --size 64", "--size", "have a size already");
+        program.AssertRefused("convert --from own.npz --to a.safetensors --model resnet8 --norm batch --data black --size 64", "--size", "have a size already");
         Assert.False(File.Exists(program.PathOf("a.npz")) || File.Exists(program.PathOf("a.NPY")));
+    }
 
-        void AssertRefused(string arguments, params string[] words)
-        {
-            var outcome = program.Run(arguments);
-            Assert.Equal(1, outcome.ExitCode);
-            Assert.Single(outcome.Error.Trim().Split('\n'));
-            foreach (var word in words) Assert.Contains(word, outcome.Error);
-        }
+    // The shapes would fit, the numbers would be wrong.
+    [Fact]
+    public void Weights_that_say_what_they_are_of_are_not_made_another_network()
+    {
+        SavedModel.Create("resnet8", "group:8", classes: 2, seed: 1).Save(program.PathOf("own.safetensors"));
+        const string convert = "convert --from own.safetensors --to new.safetensors --classes 2";
+        program.AssertRefused($"{convert} --model resnet8 --norm group:4", "own.safetensors", "'group:8'", "'group:4'");
+        program.AssertRefused($"{convert} --model resnet14 --norm group:8", "'resnet8'", "'resnet14'");
+        Assert.False(File.Exists(program.PathOf("new.safetensors")));
+        Assert.Equal(0, program.Run($"{convert} --model resnet8 --norm group:8").ExitCode);
     }
 }

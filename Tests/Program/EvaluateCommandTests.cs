@@ -50,14 +50,14 @@ public sealed class EvaluateCommandTests : IDisposable
     public void Refuses_weights_that_are_missing_or_broken_and_other_data()
     {
         Assert.Equal(0, program.Run($"{Cifar10Program.Short} --out run").ExitCode);
-        AssertRefused("evaluate --weights nothing.safetensors", "--weights", "nothing.safetensors");
-        AssertRefused("evaluate", "--weights");
-        AssertRefused("evaluate --weights run", "--weights run", "folder", "model.safetensors");
+        program.AssertRefused("evaluate --weights nothing.safetensors", "--weights", "nothing.safetensors");
+        program.AssertRefused("evaluate", "--weights");
+        program.AssertRefused("evaluate --weights run", "--weights run", "folder", "model.safetensors");
         var bytes = File.ReadAllBytes(program.PathOf("run", "model.safetensors"));
         File.WriteAllBytes(program.PathOf("cut.safetensors"), bytes[..^1]);
-        AssertRefused("evaluate --weights cut.safetensors", "cut.safetensors");
+        program.AssertRefused("evaluate --weights cut.safetensors", "cut.safetensors");
         program.BlackCifar10();
-        AssertRefused("evaluate --weights run/model.safetensors --data black", "Shapes10", "CIFAR-10");
+        program.AssertRefused("evaluate --weights run/model.safetensors --data black", "Shapes10", "CIFAR-10");
     }
 
     // Weights that come from elsewhere say nothing of their images but how many classes and channels they have.
@@ -66,27 +66,27 @@ public sealed class EvaluateCommandTests : IDisposable
     {
         program.BlackCifar10();
         SavedModel.Create("resnet8", "group:8", classes: 7, seed: 1).Save(program.PathOf("seven.safetensors"));
-        AssertRefused("evaluate --weights seven.safetensors --data black --test-limit 10", "seven.safetensors", "7 classes", "10");
+        program.AssertRefused("evaluate --weights seven.safetensors --data black --test-limit 10", "seven.safetensors", "7 classes", "10");
         SavedModel.Create("resnet8", "group:8", classes: 10, seed: 1, inputs: 1).Save(program.PathOf("grey.safetensors"));
-        AssertRefused("evaluate --weights grey.safetensors --data black --test-limit 10", "grey.safetensors", "it takes images of 1 channels");
+        program.AssertRefused("evaluate --weights grey.safetensors --data black --test-limit 10", "grey.safetensors", "it takes images of 1 channels");
         SavedModel.Create("vgg", "group:8", classes: 10, seed: 1, inputs: 1).Save(program.PathOf("vgg.safetensors"));
         WriteIdx("small", test: 10);
-        AssertRefused("evaluate --weights vgg.safetensors --data small", "vgg.safetensors", "images of 8x8");
+        program.AssertRefused("evaluate --weights vgg.safetensors --data small", "vgg.safetensors", "images of 8x8");
         Assert.Equal(0, program.Run("train --model resnet8 --norm group:8 --batch 4 --epochs 1 --train-limit 8 --data small --out small-run").ExitCode);
         WriteIdx("large", test: 10, side: 12);
-        AssertRefused("evaluate --weights small-run/model.safetensors --data large", "input_size", "8x8", "12x12");
+        program.AssertRefused("evaluate --weights small-run/model.safetensors --data large", "input_size", "8x8", "12x12");
         WriteIdx("none", test: 0);
-        AssertRefused("evaluate --weights grey.safetensors --data none", "--data", "no image to test on");
-        AssertRefused("train --model resnet8 --batch 4 --data none", "--data", "no image to test on");
+        program.AssertRefused("evaluate --weights grey.safetensors --data none", "--data", "no image to test on");
+        program.AssertRefused("train --model resnet8 --batch 4 --data none", "--data", "no image to test on");
     }
 
     [Fact]
     public void Refuses_a_batch_normalization_that_has_seen_nothing()
     {
         SavedModel.Create("resnet8", "batch", classes: 10, seed: 1).Save(program.PathOf("new.safetensors"));
-        AssertRefused("evaluate --weights new.safetensors --data black", "--data");
+        program.AssertRefused("evaluate --weights new.safetensors --data black", "--data");
         program.BlackCifar10();
-        AssertRefused("evaluate --weights new.safetensors --data black --test-limit 10", "new.safetensors", "bn1", "no running statistics");
+        program.AssertRefused("evaluate --weights new.safetensors --data black --test-limit 10", "new.safetensors", "bn1", "no running statistics");
     }
 
     // Black images of ten classes.
@@ -99,13 +99,5 @@ public sealed class EvaluateCommandTests : IDisposable
             File.WriteAllBytes(program.PathOf(name, $"{part}-labels-idx1-ubyte"),
                 IdxTests.Encode(0x801, [count], [.. Enumerable.Range(0, count).Select(i => (byte)(i % 10))]));
         }
-    }
-
-    private void AssertRefused(string arguments, params string[] words)
-    {
-        var outcome = program.Run(arguments);
-        Assert.Equal(1, outcome.ExitCode);
-        Assert.Single(outcome.Error.Trim().Split('\n'));
-        foreach (var word in words) Assert.Contains(word, outcome.Error);
     }
 }

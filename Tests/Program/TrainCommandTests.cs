@@ -13,13 +13,7 @@ public sealed class TrainCommandTests : IDisposable
 
     public void Dispose() => program.Dispose();
 
-    private static void AssertRefused(Outcome outcome, params string[] words)
-    {
-        Assert.Equal(1, outcome.ExitCode);
-        Assert.Single(outcome.Error.Trim().Split('\n'));
-        Assert.StartsWith("error: ", outcome.Error);
-        foreach (var word in words) Assert.Contains(word, outcome.Error);
-    }
+    private static void AssertRefused(Outcome outcome, params string[] words) => outcome.AssertRefused(words);
 
     [Fact]
     public void Trains_on_shapes_without_a_network_and_writes_metrics_and_weights()
