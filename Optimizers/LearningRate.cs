@@ -23,18 +23,18 @@ public sealed class LearningRate
 
     /// <summary>The same rate always, after the warm-up.</summary>
     /// <param name="rate">The rate.</param>
-    /// <param name="steps">All steps of the run, of which the warm-up is a share.</param>
+    /// <param name="steps">All steps of the run, of which the warm-up is a share; needed for a warm-up alone.</param>
     /// <param name="warmup">From 0 to 1.</param>
-    public static LearningRate Constant(double rate, int steps = 1, double warmup = 0) =>
+    public static LearningRate Constant(double rate, int? steps = null, double warmup = 0) =>
         WarmUp(rate, steps, warmup, (_, _) => rate);
 
     /// <summary>The rate times <paramref name="factor"/> for each milestone that is reached.</summary>
     /// <param name="rate">The rate before the first milestone.</param>
     /// <param name="milestones">Steps, rising.</param>
     /// <param name="factor">What a milestone multiplies by.</param>
-    /// <param name="steps">All steps of the run, of which the warm-up is a share.</param>
+    /// <param name="steps">All steps of the run, of which the warm-up is a share; needed for a warm-up alone.</param>
     /// <param name="warmup">From 0 to 1.</param>
-    public static LearningRate MultiStep(double rate, IReadOnlyList<int> milestones, double factor = 0.1, int steps = 1,
+    public static LearningRate MultiStep(double rate, IReadOnlyList<int> milestones, double factor = 0.1, int? steps = null,
         double warmup = 0) =>
         WarmUp(rate, steps, warmup, (step, _) => rate * Math.Pow(factor, milestones.Count(m => m <= step)));
 
@@ -65,14 +65,15 @@ public sealed class LearningRate
     // From 1 at 0 down to 0 at 1.
     private static double HalfCosine(double share) => 0.5 * (1 + Math.Cos(Math.PI * share));
 
-    private static LearningRate WarmUp(double rate, int steps, double warmup, Func<int, int, double> after)
+    private static LearningRate WarmUp(double rate, int? steps, double warmup, Func<int, int, double> after)
     {
         if (!double.IsFinite(rate) || rate < 0)
             throw new ArgumentOutOfRangeException(nameof(rate), rate, "a learning rate is a finite number, 0 or above.");
         if (steps < 1) throw new ArgumentOutOfRangeException(nameof(steps), steps, "a run has at least one step.");
         if (!(warmup is >= 0 and <= 1))
             throw new ArgumentOutOfRangeException(nameof(warmup), warmup, "the warm-up is a share of the steps, from 0 to 1.");
-        var warm = warmup == 0 ? 0 : Math.Max(1, (int)(warmup * steps));
+        var warm = warmup == 0 ? 0 : Math.Max(1, (int)(warmup * (steps ?? throw new ArgumentNullException(nameof(steps),
+            "the warm-up is a share of the steps of the run: say how many those are."))));
         return new LearningRate(step => step < warm ? rate * (step + 1) / warm : after(step, warm));
     }
 }

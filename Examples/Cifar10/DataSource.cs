@@ -12,6 +12,7 @@ namespace Tapegrad.Examples.Cifar10;
 internal static class DataSource
 {
     private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin", FolderName100 = "cifar-100-binary";
+    private const int Shown = 3;
 
     private const string Kinds = "data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), "
         + "train-images-idx3-ubyte and the three files beside it (MNIST), or a folder of PNG or JPEG images for each of two or more classes";
@@ -74,12 +75,20 @@ internal static class DataSource
         // Some of its files are there: it says what is missing.
         if (Directory.EnumerateFiles(folder, "*_batch*.bin").Any()) return Datasets.Cifar10.Load(folder);
         if (Directory.EnumerateFiles(folder, "*idx?-ubyte*").Any()) return Idx.Load(folder);
-        if (!ImageFolder.IsIn(folder)) throw new UserError($"{named}: '{folder}' is no dataset that is known. Name a folder that holds {Kinds}.");
+        if (!ImageFolder.IsIn(folder))
+            throw new UserError($"{named}: '{folder}' is no dataset that is known: {Contents(folder)}. Name a folder that holds {Kinds}.");
         var (train, test) = ImageFolder.Load(folder, side, CacheFolder);
         var bytes = (long)(train.Count + test.Count) * side * side * train.Channels;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{folder}: {train.Count} images to train on and {test.Count} to test on,"
             + $" {train.Classes} classes, {side}x{side} pixels, {bytes / 1e6:F1} MB"));
         return (train, test);
+    }
+
+    private static string Contents(string folder)
+    {
+        string[] names = [.. Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+        return names.Length == 0 ? "it is empty"
+            : $"it holds {string.Join(", ", names.Take(Shown))}{(names.Length > Shown ? $" and {names.Length - Shown} more" : "")}";
     }
 
     private static void Download(string folder)

@@ -2,10 +2,13 @@ namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
 /// Text for one line of a terminal. It may come from a stranger's file, and what moves a cursor or begins a colour there must not do so here: control
-/// characters become question marks, ends of lines become blanks.
+/// characters, and those that turn the direction of writing round, become question marks, ends of lines become blanks.
 /// </summary>
 internal static class Line
 {
     public static string Of(string text) =>
-        string.Concat(text.ReplaceLineEndings(" ").Select(letter => char.IsControl(letter) ? '?' : letter));
+        string.Concat(text.ReplaceLineEndings(" ").Select(letter => char.IsControl(letter) || TurnsWriting(letter) ? '?' : letter));
+
+    // Unicode's embeddings, overrides and isolates.
+    private static bool TurnsWriting(char letter) => letter is >= '\u202A' and <= '\u202E' or >= '\u2066' and <= '\u2069';
 }

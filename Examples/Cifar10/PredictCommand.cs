@@ -31,17 +31,19 @@ internal static class PredictCommand
         var unreadable = 0;
         foreach (var image in images)
         {
+            Guess[] shown;
             try
             {
-                var shown = classifier.Classify(image).OrderByDescending(guess => guess.Probability).Take(top).ToArray();
-                Console.WriteLine(json ? ToJson(image, shown) : Console.IsOutputRedirected ? ToLine(image, shown) : ToBars(image, shown));
+                shown = [.. classifier.Classify(image).OrderByDescending(guess => guess.Probability).Take(top)];
             }
             catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
             {
                 unreadable++;
                 if (json) Console.WriteLine(new JsonObject { ["image"] = image, ["error"] = e.Message }.ToJsonString());
                 Console.Error.WriteLine(Line.Of($"error: {(e.Message.Contains(image) ? "" : $"{image}: ")}{e.Message}"));
+                continue;
             }
+            Console.WriteLine(json ? ToJson(image, shown) : Console.IsOutputRedirected ? ToLine(image, shown) : ToBars(image, shown));
         }
         return unreadable == 0 ? 0 : 1;
     }

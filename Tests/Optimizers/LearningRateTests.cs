@@ -108,6 +108,8 @@ public sealed class LearningRateTests : EngineTest
             Throws<ArgumentOutOfRangeException>(() => LearningRate.Cosine(wrong, 10), "learning rate");
         }
         Throws<ArgumentOutOfRangeException>(() => LearningRate.Cosine(0.1, 0), "at least one step");
+        Throws<ArgumentNullException>(() => LearningRate.Constant(0.1, warmup: 0.1), "how many");
+        Throws<ArgumentNullException>(() => LearningRate.MultiStep(0.1, [5], warmup: 0.1), "how many");
         foreach (var wrong in (double[])[-0.1, 1.1, double.NaN]) Throws<ArgumentOutOfRangeException>(() =>
             LearningRate.Cosine(0.1, 10, wrong), "warm-up");
         Throws<ArgumentOutOfRangeException>(() => _ = LearningRate.Cosine(0.1, 10)[-1], "step");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Tapegrad.Datasets.Images;
 using Xunit;
 
 namespace Tapegrad.Tests.Program;
@@ -42,8 +43,23 @@ internal sealed class Cifar10Program : IDisposable
     /// <summary>Runs to the end.</summary>
     public Outcome Run(string arguments, params (string Name, string Value)[] environment) => Finish(Start(arguments, environment));
 
+    /// <summary>Runs to success.</summary>
+    public Outcome Succeed(string arguments)
+    {
+        var outcome = Run(arguments);
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        return outcome;
+    }
+
     /// <summary>Runs to a refusal in one line with these words.</summary>
     public void AssertRefused(string arguments, params string[] words) => Run(arguments).AssertRefused(words);
+
+    /// <summary>Writes a PNG file, and the folders above it.</summary>
+    public void WritePicture(string name, Picture picture)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(PathOf(name))!);
+        File.WriteAllBytes(PathOf(name), PngEncoder.Encode(picture));
+    }
 
     /// <summary>Starts, for those who interrupt.</summary>
     public Process Start(string arguments, params (string Name, string Value)[] environment)
@@ -57,6 +73,13 @@ internal sealed class Cifar10Program : IDisposable
     {
         var (file, rest) = Command(arguments);
         return Start(new ProcessStartInfo("script", ["--quiet", "--flush", "--command", $"{file} {rest}", "/dev/null"]), [("TERM", terminal)]);
+    }
+
+    /// <summary>Runs to the end, what it prints going to a file.</summary>
+    public Outcome RunInto(string path, string arguments)
+    {
+        var (file, rest) = Command(arguments);
+        return Finish(Start(new ProcessStartInfo("sh", ["-c", $"exec {file} {rest} > {path}"]), []));
     }
 
     /// <summary>
