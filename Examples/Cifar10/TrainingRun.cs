@@ -37,27 +37,15 @@ internal sealed class TrainingRun
     /// <returns>What the program returns.</returns>
     public int Run((Checkpoint Checkpoint, SavedRun Saved)? from)
     {
-        if (from is { } at)
-        {
-            folder.Checkpoints.Load(at.Checkpoint, State);
-            if (at.Saved.BestValidation is not null && !folder.HasWeights)
-                throw new UserError($"{folder.WeightsPath}: it is gone, and with it the weights of the best epoch so far. Put it back, or begin the"
-                    + $" run again: --out {folder.FolderPath} --overwrite.");
-            (folder.Metrics, bestValidation, testAccuracy) = (at.Saved.Metrics, at.Saved.BestValidation, at.Saved.TestAccuracy);
-        }
+        if (from is { } at) GoOn(at.Checkpoint, at.Saved);
         else Save();   // so that there is something to go on from, however soon it ends
         lastGood = new Snapshot(model);
         using var interrupt = new Interrupt();
+        bool isComplete;
         try
         {
-            if (!display.Show(() => fit.Run(images.Train, images.Validation ?? images.Test, recipe.Epochs, recipe.BatchSize, recipe.Seed,
-                recipe.Augment, interrupt.Token, from?.Saved.Place)))
-            {
-                Save();
-                if (bestValidation is null) SaveWeights();
-                Console.WriteLine($"stopped; the weights are in {folder.WeightsPath}; to go on: train --resume {folder.FolderPath}");
-                return interrupt.ExitCode;
-            }
+            isComplete = display.Show(() => fit.Run(images.Train, images.Validation ?? images.Test, recipe.Epochs, recipe.BatchSize, recipe.Seed,
+                recipe.Augment, interrupt.Token, from?.Saved.Place));
         }
         catch (ArgumentException e) when (from is not null && e.ParamName is "from" or "value")   // a place, or counters, that are none here
         {
@@ -67,8 +55,31 @@ internal sealed class TrainingRun
         {
             throw Diverged(e.Message);
         }
-        if (!isFinite) throw Diverged($"after the last step the {HeldApart} loss is not finite.");
+        if (isComplete && !isFinite) throw Diverged($"after the last step the {HeldApart} loss is not finite.");
         Save();
+        if (isComplete) Measure();
+        else Stop();
+        return isComplete ? 0 : interrupt.ExitCode;
+    }
+
+    private void GoOn(Checkpoint checkpoint, SavedRun saved)
+    {
+        folder.Checkpoints.Load(checkpoint, State);
+        if (saved.BestValidation is not null && !folder.HasWeights)
+            throw new UserError($"{folder.WeightsPath}: it is gone, and with it the weights of the best epoch so far. Put it back, or begin the"
+                + $" run again: --out {folder.FolderPath} --overwrite.");
+        (folder.Metrics, bestValidation, testAccuracy) = (saved.Metrics, saved.BestValidation, saved.TestAccuracy);
+    }
+
+    private void Stop()
+    {
+        if (bestValidation is null) SaveWeights();
+        Console.WriteLine($"stopped; the weights are in {folder.WeightsPath}; to go on: train --resume {folder.FolderPath}");
+    }
+
+    // What the weights in the folder come to: the best on the validation images, or the last, which the last epoch has tested.
+    private void Measure()
+    {
         if (images.Validation is not null)
         {
             Console.WriteLine(Invariant($"validation accuracy: {bestValidation:F4}"));
@@ -77,7 +88,6 @@ internal sealed class TrainingRun
         }
         else if (!folder.HasWeights) SaveWeights();   // somebody has removed them since
         Console.WriteLine(Invariant($"test accuracy: {testAccuracy:F4}"));
-        return 0;
     }
 
     // Whether an epoch's weights are in the folder.
