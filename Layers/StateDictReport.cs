@@ -30,8 +30,8 @@ public sealed record StateDictReport
     /// <summary>Whether everything of the module came from the file, and everything of the file went to the module.</summary>
     public bool IsComplete => Missing.Count + Unknown.Count + OtherShape.Count == 0;
 
-    /// <summary>One line: what does not fit.</summary>
-    internal string Differences =>
+    /// <summary>One line: what does not fit, where the report is not complete.</summary>
+    public string Differences =>
         $"{Path}: the file belongs to another model: {string.Join("; ", Parts(Misfits))}. Shapes are in PyTorch's order of axes.";
 
     /// <summary>The report, a line for each kind of thing that there is.</summary>

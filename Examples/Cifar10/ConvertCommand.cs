@@ -70,7 +70,10 @@ internal static class ConvertCommand
         var model = SavedModel.Create(name, options.GetValue(Norm)!, classes, seed: 0, inputs: channels);
         if (images is not null) InputDescription.Write(model, images);
         CheckDescription(from, model);
-        Console.WriteLine(StateDict.Load(model, from));
+        var report = StateDict.Load(model, from, partial: true);
+        if (!report.IsComplete)
+            throw new UserError($"{report.Differences} Here is --model {name} --norm {options.GetValue(Norm)}. Nothing was written.");
+        Console.WriteLine(report);
         if (toArrays) StateDict.Save(model, to);
         else model.Save(to);
         Console.WriteLine($"{to}: {name} with {model.Metadata["normalization"]}, "

@@ -58,7 +58,7 @@ public sealed class ConvertCommandTests : IDisposable
         program.AssertRefused("convert --from model.safetensors --to a.npz --norm batch", "--norm", "--model");
         program.AssertRefused("convert --from model.safetensors --to a.npz --model resnet9", "no architecture 'resnet9'");
         program.AssertRefused("convert --from model.safetensors --to a.npz --model resnet8 --norm batch --channels 1",
-            "of another shape: 2 (fc.weight [7, 64] (here [10, 64])");
+            "of another shape: 2 (fc.weight [7, 64] (here [10, 64])", "--model resnet8 --norm batch", "Nothing was written");
         StateDict.Save(Trained(), program.PathOf("own.npz"));
         program.AssertRefused("convert --from own.npz --to a.NPY --model resnet8 --norm batch --classes 7 --channels 1", "--to a.NPY", "one array");
         program.AssertRefused("convert --from own.npz --to a.npz --model resnet8 --norm batch --data x", "--data", "keeps nothing of the images");
