@@ -20,12 +20,12 @@ internal static class DataSource
     /// <summary>The training and the test images: what --data holds, CIFAR-10 where it can be had, else Shapes10.</summary>
     /// <param name="data">The value of --data.</param>
     /// <param name="download">Whether to fetch what is missing without asking.</param>
-    /// <param name="shapes">Whether Shapes10 is wanted, unless --data says otherwise.</param>
+    /// <param name="shapes">Without --data: whether Shapes10 is wanted; null for CIFAR-10, or Shapes10 where that is not at hand.</param>
     /// <param name="trainLimit">The first so many training images.</param>
     /// <param name="testLimit">The first so many test images.</param>
     /// <param name="side">The side that images of a folder get.</param>
     /// <returns>The images, and the folder that they were found in; none for Shapes10.</returns>
-    public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download, bool shapes, int trainLimit,
+    public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download, bool? shapes, int trainLimit,
         int testLimit, int side)
     {
         var (folder, named) = Locate(data, download, shapes);
@@ -35,9 +35,9 @@ internal static class DataSource
     }
 
     // The folder, and what named it.
-    private static (string? Folder, string Named) Locate(string? data, bool download, bool shapes)
+    private static (string? Folder, string Named) Locate(string? data, bool download, bool? shapes)
     {
-        if (shapes && data is null) return (null, "");
+        if (shapes == true && data is null) return (null, "");
         if (data is not null) return (data, "--data");
         if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return (named, Variable);
         var cached = Path.Combine(CacheFolder, FolderName);
@@ -56,8 +56,9 @@ internal static class DataSource
                 Console.WriteLine($"The download failed: {e.Message}");
             }
         }
-        Console.WriteLine($"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (train --download fetches it):"
-            + $" Shapes10 takes its place, shapes made by a formula.");
+        var missing = $"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (train --download fetches it)";
+        if (shapes == false) throw new UserError($"{missing}. Name the folder of the images: --data FOLDER.");
+        Console.WriteLine($"{missing}: Shapes10 takes its place, shapes made by a formula.");
         return (null, "");
     }
 

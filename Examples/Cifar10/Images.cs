@@ -12,7 +12,7 @@ internal sealed record Images(ImageDataset Train, ImageDataset? Validation, Imag
 {
     /// <summary>By the options of 'train'.</summary>
     /// <exception cref="UserError">There are not enough.</exception>
-    public static Images Find(ParseResult options, string? data, bool shapes)
+    public static Images Find(ParseResult options, string? data, bool? shapes)
     {
         T Get<T>(Option<T> option) => options.GetValue(option)!;
         var (train, test, folder) = DataSource.Find(data, Get(TrainOptions.Download), shapes, Get(TrainOptions.TrainLimit) ?? int.MaxValue,

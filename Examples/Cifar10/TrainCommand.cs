@@ -34,7 +34,7 @@ internal static class TrainCommand
     private static int Begin(ParseResult options)
     {
         T Get<T>(Option<T> option) => options.GetValue(option)!;
-        var images = Images.Find(options, Get(Data), shapes: false);
+        var images = Images.Find(options, Get(Data), shapes: null);
         Recipe.RefuseIdle(options, images.Train);
         var recipe = new Recipe(options, images.Train);
         var model = recipe.CreateModel();

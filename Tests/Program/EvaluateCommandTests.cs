@@ -60,6 +60,21 @@ public sealed class EvaluateCommandTests : IDisposable
         program.AssertRefused("evaluate --weights run/model.safetensors --data black", "Shapes10", "CIFAR-10");
     }
 
+    // Shapes10 takes the place of CIFAR-10 in training alone: how well a network does on images that it was not made for says nothing.
+    [Fact]
+    public void Refuses_to_evaluate_on_shapes_what_was_not_trained_on_them()
+    {
+        var model = SavedModel.Create("resnet8", "group:8", classes: 10, seed: 1);
+        foreach (var dataset in (string[])["", "CIFAR-10"])
+        {
+            if (dataset != "") model.Metadata["dataset"] = dataset;
+            model.Save(program.PathOf("weights.safetensors"));
+            var outcome = program.Run("evaluate --weights weights.safetensors");
+            outcome.AssertRefused("CIFAR-10 is neither in --data", "--data FOLDER");
+            Assert.Empty(outcome.Output);
+        }
+    }
+
     // Weights that come from elsewhere say nothing of their images but how many classes and channels they have.
     [Fact]
     public void Refuses_images_that_do_not_fit_weights_which_say_little()
