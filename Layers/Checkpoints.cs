@@ -53,7 +53,7 @@ public sealed partial class Checkpoints
         var others = Steps().ToLookup(other => other < step);
         // What is newer was damaged, or the run would not be here again.
         foreach (var old in others[true].Skip(keep - 1).Concat(others[false].Where(other => other > step))) disk.Delete(PathOf(old));
-        AtomicFile.RemoveSiblings(folder, "checkpoint-", disk);
+        AtomicFile.RemoveSiblings(folder, NamePattern().IsMatch, disk);
     }
 
     /// <summary>
@@ -101,7 +101,7 @@ public sealed partial class Checkpoints
     public void Clear()
     {
         foreach (var step in Steps()) disk.Delete(PathOf(step));
-        AtomicFile.RemoveSiblings(folder, "checkpoint-", disk);
+        AtomicFile.RemoveSiblings(folder, NamePattern().IsMatch, disk);
     }
 
     // Newest first.

@@ -14,6 +14,7 @@ internal sealed class RunFolder : IDisposable
     private const string MetricsName = "metrics.jsonl", WeightsName = "model.safetensors";
     private readonly string path;
     private readonly FileStream inUse;
+    private string[] metrics = [];
 
     private RunFolder(string path, string option)
     {
@@ -29,7 +30,7 @@ internal sealed class RunFolder : IDisposable
             throw new UserError($"{option}: the folder '{path}' cannot be written, or another program is training in it: {e.Message}");
         }
         Checkpoints = new Checkpoints(path);
-        AtomicFile.RemoveSiblings(path, WeightsName);   // whoever wrote them is dead, or this folder would be in use
+        AtomicFile.RemoveSiblings(path, name => name == WeightsName);   // whoever wrote them is dead, or this folder would be in use
     }
 
     /// <summary>Makes the folder of a new run ready, before any work is done.</summary>
@@ -49,6 +50,8 @@ internal sealed class RunFolder : IDisposable
         {
             throw new UserError($"--out: the folder '{path}' cannot be written: {e.Message}");
         }
+        if (files.FirstOrDefault(Directory.Exists) is { } occupied)
+            throw new UserError($"--out: {occupied} is a folder, where a file of the run will be. Name another folder, or take it away.");
         var taken = files.FirstOrDefault(File.Exists) ?? Directory.EnumerateFiles(path, "checkpoint-*.safetensors").FirstOrDefault();
         if (!overwrite && taken is not null)
             throw new UserError($"--out: {taken} exists already. Name another folder, go on with that run by --resume {path}, or give --overwrite to "
@@ -73,14 +76,33 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Where the weights are, relative to the current directory or as it was given.</summary>
     public string WeightsPath => Path.Combine(path, WeightsName);
 
-    /// <summary>Whether they are there.</summary>
-    public bool HasWeights => File.Exists(WeightsPath);
-
-    /// <summary>What is in metrics.jsonl.</summary>
-    public string Metrics
+    /// <summary>Whether they are there, and whole.</summary>
+    public bool HasWeights
     {
-        get => File.Exists(MetricsPath) ? File.ReadAllText(MetricsPath) : "";
-        set => File.WriteAllText(MetricsPath, value);
+        get
+        {
+            try
+            {
+                using var file = SafetensorsFile.Open(WeightsPath);
+                foreach (var entry in file.Entries) file.ReadDoubles(entry);
+                return true;
+            }
+            catch (Exception damage) when (damage is InvalidDataException or IOException or UnauthorizedAccessException)
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>The lines of metrics.jsonl, with their ends: one for each epoch of this run, whatever somebody does to the file meanwhile.</summary>
+    public IReadOnlyList<string> Metrics
+    {
+        get => metrics;
+        set
+        {
+            metrics = [.. value];
+            File.WriteAllText(MetricsPath, string.Concat(metrics));
+        }
     }
 
     /// <summary>Appends an epoch to metrics.jsonl; a loss that is not finite is null there, since JSON has no such numbers.</summary>
@@ -95,7 +117,8 @@ internal sealed class RunFolder : IDisposable
             [$"{heldApart}_loss"] = double.IsFinite(seen.Loss) ? seen.Loss : null, [$"{heldApart}_accuracy"] = seen.Accuracy,
             ["learning_rate"] = epoch.LearningRate, ["images_per_second"] = trained.ImagesPerSecond, ["seconds"] = epoch.Seconds,
         };
-        File.AppendAllText(MetricsPath, line.ToJsonString() + "\n");
+        metrics = [.. metrics, line.ToJsonString() + "\n"];
+        File.AppendAllText(MetricsPath, metrics[^1]);
     }
 
     /// <summary>Writes the weights beside the old ones, then puts them in their place.</summary>

@@ -52,7 +52,7 @@ internal static class TrainCommand
     {
         using var folder = RunFolder.Reopen(path);
         var checkpoint = Newest(folder)
-            ?? throw new UserError($"--resume {path}: there is no checkpoint in this folder. Begin the run again: --out {path} --overwrite.");
+            ?? throw new UserError($"--resume {path}: there is no checkpoint in this folder. Name that of a run.");
         var run = SavedRun.From(checkpoint, path);
         var options = GoingOn(given, run.Options);
         var images = Images.Find(options, given.GetValue(Data) ?? run.Data, shapes: true);

@@ -49,7 +49,11 @@ internal sealed class TrainingRun
         }
         catch (ArgumentException e) when (from is not null && e.ParamName is "from" or "value")   // a place, or counters, that are none here
         {
-            throw new InvalidDataException($"{folder.FolderPath}: checkpoint {from!.Value.Checkpoint.Step}: {e.Message}");
+            throw new InvalidDataException($"{folder.FolderPath}: checkpoint {from!.Value.Checkpoint.Step}: {e.Message.Split(" (Parameter ")[0]}");
+        }
+        catch (IOException e)   // for instance a full disk
+        {
+            throw new UserError($"{e.Message.TrimEnd('.')}. Once it can be written, train --resume {folder.FolderPath} goes on.");
         }
         catch (NonFiniteException e)
         {
@@ -66,9 +70,10 @@ internal sealed class TrainingRun
     {
         folder.Checkpoints.Load(checkpoint, State);
         if (saved.BestValidation is not null && !folder.HasWeights)
-            throw new UserError($"{folder.WeightsPath}: it is gone, and with it the weights of the best epoch so far. Put it back, or begin the"
+            throw new UserError($"{folder.WeightsPath}: it is gone or damaged, and with it the weights of the best epoch so far. Put it back, or begin the"
                 + $" run again: --out {folder.FolderPath} --overwrite.");
-        (folder.Metrics, bestValidation, testAccuracy) = (saved.Metrics, saved.BestValidation, saved.TestAccuracy);
+        folder.Metrics = [.. saved.Metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line + '\n')];
+        (bestValidation, testAccuracy) = (saved.BestValidation, saved.TestAccuracy);
     }
 
     private void Stop()
@@ -86,7 +91,7 @@ internal sealed class TrainingRun
             model.Load(folder.WeightsPath);
             testAccuracy = images.Test.Accuracy(model.Apply);
         }
-        else if (!folder.HasWeights) SaveWeights();   // somebody has removed them since
+        else if (!folder.HasWeights) SaveWeights();   // somebody has removed or damaged them since
         Console.WriteLine(Invariant($"test accuracy: {testAccuracy:F4}"));
     }
 
@@ -138,9 +143,9 @@ internal sealed class TrainingRun
     private void Save()
     {
         var place = fit.Position;
-        var metrics = folder.Metrics.Split('\n').Take(place.Epoch - 1);   // gradients may wait for a step beyond the end of an epoch
+        var metrics = folder.Metrics.Take(place.Epoch - 1);   // gradients may wait for a step beyond the end of an epoch
         var saved = new SavedRun(recipe.ToTexts(), images.Folder, hash, place, bestValidation, testAccuracy,
-            string.Concat(metrics.Select(line => line + '\n')));
+            string.Concat(metrics));
         folder.Checkpoints.Save(place.OptimizerCounters[0], State, saved.ToTexts());
         sinceCheckpoint.Restart();
     }

@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace Tapegrad.Layers.Formats;
 
 /// <summary>
@@ -5,7 +7,7 @@ namespace Tapegrad.Layers.Formats;
 /// sibling with a name of its own, flushed to the disk, then renamed, and the folder flushed. A write that fails leaves the old file as it was, and
 /// no sibling where it can be removed; a process that is killed may leave one, for <see cref="RemoveSiblings"/>.
 /// </summary>
-internal static class AtomicFile
+internal static partial class AtomicFile
 {
     /// <exception cref="IOException">The file cannot be written, or is written but not flushed; the message says which and why.</exception>
     public static void Write(string path, Action<Stream> write, IDisk? disk = null)
@@ -17,7 +19,7 @@ internal static class AtomicFile
         if (Disk.IsSpecial(path))
             throw new IOException($"{path}: cannot be written: it is a pipe or a device, which a file would replace. Give the name of a file.");
         // On the same disk as the target: only there is a rename one step.
-        var sibling = Path.Combine(folder, SiblingOf(Path.GetFileName(path)) + Path.GetRandomFileName());
+        var sibling = Path.Combine(folder, SiblingOf(Path.GetFileName(path)));
         try
         {
             using (var stream = disk.Create(sibling))
@@ -57,15 +59,20 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>Removes what killed processes left beside files whose names begin so. Nobody may be writing one.</summary>
-    public static void RemoveSiblings(string folder, string beginning, IDisk? disk = null)
+    /// <summary>Removes what killed processes left beside files of some names. Nobody may be writing one.</summary>
+    public static void RemoveSiblings(string folder, Func<string, bool> isName, IDisk? disk = null)
     {
         disk ??= Disk.Own;
-        foreach (var name in disk.List(folder).Where(name => name.StartsWith(SiblingBeginning + beginning, StringComparison.Ordinal)).ToArray())
-            disk.Delete(Path.Combine(folder, name));
+        var left = from sibling in disk.List(folder)
+            let match = Sibling().Match(sibling)
+            where match.Success && isName(match.Groups[1].Value)
+            select sibling;
+        foreach (var sibling in left.ToArray()) disk.Delete(Path.Combine(folder, sibling));
     }
 
-    private const string SiblingBeginning = ".";
+    private static string SiblingOf(string name) => $".{name}.{Path.GetRandomFileName()}";
 
-    private static string SiblingOf(string name) => $"{SiblingBeginning}{name}.";
+    // Nothing else is called so: the folder may hold a person's own hidden files.
+    [GeneratedRegex("^[.](.*)[.][a-z0-9]{8}[.][a-z0-9]{3}$", RegexOptions.Singleline)]
+    private static partial Regex Sibling();
 }

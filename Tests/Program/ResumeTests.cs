@@ -191,19 +191,6 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         }
     }
 
-    [Theory]
-    [InlineData("--resume run")]
-    [InlineData($"{Cifar10Program.Short} --out run --overwrite")]
-    public void What_a_killed_process_left_behind_is_removed(string options)
-    {
-        AssertGood(program.Run($"{Cifar10Program.Short} --out run"));
-        var files = Directory.EnumerateFiles(program.PathOf("run")).Select(Path.GetFileName).ToHashSet();
-        foreach (var name in (string[])[".model.safetensors.abcdefgh.ijk", ".checkpoint-000000002.safetensors.abcdefgh.ijk", ".another"])
-            File.WriteAllText(program.PathOf("run", name), "half");
-        AssertGood(program.Run(options));
-        Assert.Equal([.. files, ".another"], Directory.EnumerateFiles(program.PathOf("run")).Select(Path.GetFileName).ToHashSet());
-    }
-
     [Fact]
     public void A_damaged_checkpoint_is_passed_over_and_without_a_whole_one_it_says_so()
     {
@@ -267,21 +254,5 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         Assert.Equal(1, outcome.ExitCode);
         Assert.Contains(why, Assert.Single(outcome.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
         Assert.Equal(weights, Weights("run"));
-    }
-
-    [Fact]
-    public void Two_programs_do_not_train_in_one_folder()
-    {
-        using var process = program.Start("train --epochs 1000 --batch 32 --train-limit 64 --test-limit 10 --model resnet8 --out run");
-        while (process.StandardOutput.ReadLine() is { } line && !line.StartsWith("epoch 1/")) { }
-        foreach (var options in (string[])["--resume run", $"--out run --overwrite {Recipe}"])
-        {
-            var outcome = program.Run($"train {options}");
-            Assert.Equal(1, outcome.ExitCode);
-            Assert.Contains("another program", Assert.Single(outcome.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
-        }
-        process.Kill();
-        process.WaitForExit();
-        AssertGood(program.Run($"{Cifar10Program.Short} --out run --overwrite"));   // whoever is dead holds nothing
     }
 }
