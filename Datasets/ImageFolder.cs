@@ -11,7 +11,7 @@ namespace Tapegrad.Datasets;
 /// (no links to folders).
 /// <code>
 /// folder/cats/tom.jpg, folder/dogs/rex.png, ...                              about a fifth of each class is held apart to test on
-/// folder/train/cats/tom.jpg, ..., folder/test/cats/kitty.jpg, ...            or val, valid, validation
+/// folder/train/cats/tom.jpg, ..., folder/test/cats/kitty.jpg, ...            or val, valid, validation; the first of these that is there
 /// </code>
 /// </summary>
 /// <remarks>
@@ -46,7 +46,8 @@ public static class ImageFolder
     /// decoders' types are the same; null for nowhere.
     /// </param>
     /// <param name="decoders">What reads the files; <see cref="ImageFile.Decoders"/> when not given.</param>
-    /// <exception cref="InvalidDataException">There are no classes, or one has no readable image, or the images do not fit into memory.</exception>
+    /// <exception cref="InvalidDataException">There are no classes, or one has no readable image, or is a link to another, or the images do not fit into
+    /// memory.</exception>
     /// <exception cref="IOException">A folder cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">A folder may not be read.</exception>
     public static (ImageDataset Train, ImageDataset Test) Load(string folder, int side = 32, string? cacheFolder = null,
@@ -58,6 +59,9 @@ public static class ImageFolder
         if (classes.Length < 2)
             throw new InvalidDataException($"{TrainIn(folder)} has {(classes.Length == 0 ? "no folder" : "only one folder")} with files in it; "
                 + "one for each of two or more classes is needed.");
+        CheckApart(TrainIn(folder), classes);
+        if (TestIn(folder) is { } test)
+            foreach (var idle in Named(folder, TestNames).Where(other => other != test)) Notices.Raise($"{idle}: not used: the images to test on are those in {test}.");
         foreach (var empty in Folders(TrainIn(folder)).Except(classes)) Notices.Raise($"{Path.Combine(TrainIn(folder), empty)}: no file, so no class.");
         Entry[] entries = [.. Find(folder, classes).OrderBy(entry => entry.IsTest).ThenBy(entry => entry.Turn).ThenBy(entry => entry.Label)];
         if ((double)side * side * Channels * entries.Length > Array.MaxLength)
@@ -88,11 +92,29 @@ public static class ImageFolder
     // Its turn: how many of its class and of its side stand before it.
     private sealed record Entry(string Path, int Label, bool IsTest, int Turn);
 
-    private static string TrainIn(string folder) => Path.Combine(folder, "train") is var train && Directory.Exists(train)
-        && Classes(train).Length > 1 ? train : folder;
+    private static string TrainIn(string folder) => Named(folder, "train").FirstOrDefault(train => Classes(train).Length > 1) ?? folder;
 
-    private static string? TestIn(string folder) =>
-        TrainIn(folder) == folder ? null : TestNames.Select(name => Path.Combine(folder, name)).FirstOrDefault(Directory.Exists);
+    private static string? TestIn(string folder) => TrainIn(folder) == folder ? null : Named(folder, TestNames).FirstOrDefault();
+
+    // The folders of these names, in small letters, capitals, or both.
+    private static IEnumerable<string> Named(string folder, params string[] names) =>
+        from name in names
+        from present in Folders(folder)
+        where present.Equals(name, StringComparison.OrdinalIgnoreCase)
+        select Path.Combine(folder, present);
+
+    // A class may be a link to a folder elsewhere, but not to another class, to a folder in one, or to one with classes in it.
+    private static void CheckApart(string folder, string[] classes)
+    {
+        var places = classes.Select(name => (Name: name, Path: Target(Path.Combine(folder, name)) + Path.DirectorySeparatorChar))
+            .OrderBy(place => place.Path, StringComparer.Ordinal).ToArray();   // what lies in a folder follows it
+        foreach (var (place, next) in places.Zip(places.Skip(1)))
+            if (next.Path.StartsWith(place.Path, StringComparison.Ordinal))
+                throw new InvalidDataException($"{folder}: the folders of the classes {place.Name} and {next.Name} are the same, or one lies in the other:"
+                    + " an image would be of both. Take away the link.");
+
+        static string Target(string path) => new DirectoryInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? Path.GetFullPath(path);
+    }
 
     // The names of the folders with files in them.
     private static string[] Classes(string folder) => [.. Folders(folder).Where(name => Files(Path.Combine(folder, name)).Any())];

@@ -21,6 +21,7 @@ internal static class RegularFile
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     public static FileStream Open(string path, FileShare share = FileShare.Read)
     {
+        if (Directory.Exists(path)) throw new IOException($"{path}: it is a folder, not a file.");
         if (Info(path) is { Exists: true, Length: 0 }) throw Refusal(path);
         var stream = new FileStream(path, FileMode.Open, FileAccess.Read, share, bufferSize: 0);
         if (stream.CanSeek) return stream;

@@ -48,7 +48,7 @@ internal sealed class ImageCache(string cacheFolder, string folder)
         try
         {
             Directory.CreateDirectory(cacheFolder);
-            foreach (var left in Directory.EnumerateFiles(cacheFolder, $"{Path.GetFileName(path)}.*")) File.Delete(left);   // by a process that was killed
+            RemoveLeft();
             var (key, flags) = (KeyOf(images), Array.ConvertAll(images.IsRead, isRead => (byte)(isRead ? 1 : 0)));
             using (var file = File.Create(aside))
             {
@@ -64,6 +64,13 @@ internal sealed class ImageCache(string cacheFolder, string folder)
             RemoveQuietly(aside);
             Notices.Raise($"the images are not kept for the next time: {path} cannot be written: {error.Message}");
         }
+    }
+
+    // What was written aside by a process that was killed; one that lives is done within a day.
+    private void RemoveLeft()
+    {
+        foreach (var left in Directory.EnumerateFiles(cacheFolder, $"{Path.GetFileName(path)}.*"))
+            if (File.GetLastWriteTimeUtc(left) < DateTime.UtcNow.AddDays(-1)) RemoveQuietly(left);
     }
 
     private static void RemoveQuietly(string file)

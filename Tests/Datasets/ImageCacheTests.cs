@@ -122,10 +122,13 @@ public sealed class ImageCacheTests : FolderOfImages
         Write("b/3.png", 3);
         Load(cached: true);
         var (left, other) = ($"{CacheFile}.0a1b2c3d.xyz", Path.Combine(Cache, "images-0123456789abcdef.cache"));
-        foreach (var file in (string[])[left, other]) File.WriteAllText(file, "half of it");
+        var anothers = $"{CacheFile}.1a1b2c3d.xyz";   // of a process that is writing now
+        foreach (var file in (string[])[left, other, anothers]) File.WriteAllText(file, "half of it");
+        File.SetLastWriteTimeUtc(left, DateTime.UtcNow.AddDays(-1.1));
         Write("b/4.png", 4);
         Load(cached: true);
         Assert.False(File.Exists(left));
+        Assert.True(File.Exists(anothers));
         Assert.True(File.Exists(other));
     }
 

@@ -133,6 +133,30 @@ public sealed class ImageFolderTests : FolderOfImages
         Assert.Equal(((byte, int)[])[(1, 0), (2, 0), (2, 1), (3, 1)], Contents(train).Concat(Contents(test)).Order().ToArray());
     }
 
+    // The same images would be of two classes, to train on and to test on.
+    [Theory]
+    [InlineData(".", "classes c and a ")]
+    [InlineData("b", "classes b and c ")]
+    [InlineData("b/deeper", "classes b and c ")]
+    public void Classes_whose_folders_are_the_same_or_lie_in_one_another_are_refused(string target, string words)
+    {
+        foreach (var name in (string[])["a/1.png", "a/2.png", "b/3.png", "b/deeper/4.png", "b!/5.png"]) Write(name, 1);
+        Load();
+        Directory.CreateSymbolicLink(Path.Combine(Images, "c"), target);
+        Assert.Contains(words, Assert.Throws<InvalidDataException>(() => Load()).Message);
+    }
+
+    [Fact]
+    public void Folders_to_train_and_to_test_on_may_be_called_in_capitals_and_a_second_to_test_on_is_named()
+    {
+        foreach (var name in (string[])["TRAIN/a/1.png", "TRAIN/b/2.png", "Val/b/3.png"]) Write(name, 1);
+        Assert.Equal(["a", "b"], Load().Train.ClassNames);
+        Assert.Empty(notices);
+        Write("Test/a/4.png", 4);
+        Assert.Equal([(4, 0)], Contents(Load().Test));
+        Assert.Contains($"{Path.Combine(Images, "Val")}: not used", Assert.Single(notices));
+    }
+
     [Fact]
     public void What_cannot_be_a_dataset_is_refused()
     {
