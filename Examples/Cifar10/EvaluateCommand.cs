@@ -24,9 +24,10 @@ internal static class EvaluateCommand
     private static int Run(string weights, string? data, int limit, string? galleryPath)
     {
         var network = new SavedNetwork(weights);
+        if (galleryPath is not null) OutputFile.Check("--gallery", galleryPath, [".png"], weights);
         var (_, test, folder) = DataSource.Find(data, download: false, shapes: network.Description.Dataset == "Shapes10", trainLimit: 0,
             testLimit: limit, side: network.Description.Size?.Height ?? 32);
-        if (galleryPath is not null) OutputFile.Check("--gallery", galleryPath, [".png"], weights, folder);
+        if (galleryPath is not null && folder is not null) OutputFile.CheckApart("--gallery", galleryPath, folder);
         test = InputDescription.Adapt(test, network);
         var gallery = galleryPath is null ? null : new Gallery(test);
         var result = network.Use(test.Height, test.Width,

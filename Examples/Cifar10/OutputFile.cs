@@ -3,10 +3,9 @@ namespace Tapegrad.Examples.Cifar10;
 /// <summary>A file that a command is asked to write: refused before the work begins where it would destroy something else.</summary>
 internal static class OutputFile
 {
-    /// <summary>Checks that a file can be written, has one of the usual endings, is none of the files that are read, and lies in none of the folders
-    /// that are read.</summary>
+    /// <summary>Checks that a file can be written, has one of the usual endings, and is not the file that is read.</summary>
     /// <exception cref="UserError">It is not so.</exception>
-    public static void Check(string option, string path, string[] extensions, params ReadOnlySpan<string?> inputs)
+    public static void Check(string option, string path, string[] extensions, string input)
     {
         if (!extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase))
             throw new UserError($"{option} {path}: the file's name must end with {string.Join(" or ", extensions)}.");
@@ -14,12 +13,7 @@ internal static class OutputFile
         var real = Real(path);
         if (Path.GetDirectoryName(real) is { } folder && !Directory.Exists(folder))
             throw new UserError($"{option} {path}: there is no folder '{folder}'. Create it first.");
-        foreach (var input in inputs)
-        {
-            if (input is null) continue;
-            if (Real(input) == real) throw new UserError($"{option} {path}: this is the file that is read. Give another name.");
-            if (Directory.Exists(input)) CheckApart(option, path, input);
-        }
+        if (Real(input) == real) throw new UserError($"{option} {path}: this is the file that is read. Give another name.");
     }
 
     /// <summary>Checks that something that will be written does not lie in the folder of the data, where it would be taken for some of them.</summary>

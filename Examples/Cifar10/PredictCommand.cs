@@ -19,6 +19,10 @@ internal static class PredictCommand
 
     public static void AddTo(RootCommand root)
     {
+        Images.Validators.Add(result =>
+        {
+            if (result.Tokens.Any(token => token.Value == "")) result.AddError("image '': it must be a path that is not empty.");
+        });
         var command = new Command("predict", "Says what saved weights take images for.") { SavedNetwork.Weights, Images, Top, Json };
         command.SetAction(options =>
             Run(options.GetValue(SavedNetwork.Weights)!, options.GetValue(Images)!, options.GetValue(Top), options.GetValue(Json)));

@@ -19,7 +19,8 @@ Notices.Raised += notice => Console.Error.WriteLine(Line.Of(notice));
 try
 {
     CheckEnvironment();
-    var parsed = root.Parse(args);
+    // A file may be called '@name': it is not read for options.
+    var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
     if (parsed.Errors.Count > 0) throw new UserError($"{parsed.Errors[0].Message} Try --help.");
     return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }

@@ -34,11 +34,16 @@ public static class SavedModel
         WeightStandardization.Split(name) is var (layer, isStandardized) && Normalizations.IsKnown(layer) && !(isStandardized && layer == "none");
 
     /// <summary>A new model by the names of its architecture and normalization.</summary>
-    /// <exception cref="ArgumentException">A name is unknown, or does not fit the other.</exception>
+    /// <exception cref="ArgumentException">A name is unknown, or does not fit the other; or memory does not suffice.</exception>
     public static Module Create(string architecture, string normalization, int classes, int seed, bool zeroGamma = false, int width = 16,
         int inputs = 3)
     {
         var (layer, isStandardized) = WeightStandardization.Split(normalization);
+        // For each number a gradient, the optimizer's, and while it is drawn one of twice the size.
+        var (numbers, available) = (CountNumbers(architecture, classes, width, inputs), GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+        if (numbers * 24 > available)
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
+                $"{architecture} with {classes} classes has {numbers:G3} numbers: more than fit into the {available / 1e9:F1} GB of memory here."));
         var model = Create(architecture, Normalizations.Parse(layer), classes, seed, zeroGamma, width, inputs);
         if (isStandardized) model.StandardizeWeights();
         return model;
@@ -80,10 +85,7 @@ public static class SavedModel
             if (!IsKnownNormalization(normalization))
                 throw Refused($"its {Normalization} '{NamedArray.Show(normalization)}' has no name here. {BuildIt}");
             var numbers = file.Entries.Sum(entry => (double)entry.Shape.Count);   // before memory is taken for what the text promises
-            var weights = Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width, inputs)
-                : WideResNet.Parse(architecture) is var (wideDepth, times) ? WideResNet.CountWeights(wideDepth, times, inputs)
-                : architecture == "resnet18" ? ResNet.CountWeights18(inputs) : Vgg.CountWeights(inputs);
-            if (numbers < classes + weights)
+            if (numbers < CountNumbers(architecture, classes, width, inputs))
                 throw Refused($"it holds {numbers} numbers, fewer than {architecture} of width {width} with {classes} classes has.");
             try
             {
@@ -103,6 +105,13 @@ public static class SavedModel
         model.Load(path);
         return model;
     }
+
+    // Of a known architecture: its convolutions' and its last layer's weights, nearly all that there is.
+    private static double CountNumbers(string architecture, double classes, int width, int inputs) =>
+        Depth(architecture) is { } depth ? ResNet.CountWeights(depth, width, inputs) + 4.0 * width * classes
+        : WideResNet.Parse(architecture) is var (wideDepth, times) ? WideResNet.CountWeights(wideDepth, times, inputs) + 64.0 * times * classes
+        : architecture == "resnet18" ? ResNet.CountWeights18(inputs) + 512 * classes
+        : architecture == "vgg" ? Vgg.CountWeights(inputs) + 512 * classes : 0;
 
     internal static void Describe(Module model, string architecture, string normalization, int classes, int inputs)
     {

@@ -56,6 +56,8 @@ public sealed class ConvertCommandTests : IDisposable
         program.AssertRefused("convert --from model.safetensors --to model.safetensors --model resnet8", "model.safetensors", "read");
         program.AssertRefused("convert --from model.safetensors --to a.SAFETENSORS", "format already", "--model");
         program.AssertRefused("convert --from model.safetensors --to a.npz --norm batch", "--norm", "--model");
+        foreach (var large in (string[])["wrn1000-33554431", "resnet20 --classes 2147483647", "vgg --norm none --channels 2147483647"])
+            program.AssertRefused($"convert --from model.safetensors --to a.npz --model {large}", "more than fit into the");
         program.AssertRefused("convert --from model.safetensors --to a.npz --model resnet9", "no architecture 'resnet9'");
         program.AssertRefused("convert --from model.safetensors --to a.npz --model resnet8 --norm batch --channels 1",
             "of another shape: 2 (fc.weight [7, 64] (here [10, 64])", "--model resnet8 --norm batch", "Nothing was written");

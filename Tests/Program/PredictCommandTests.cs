@@ -46,6 +46,19 @@ public sealed class PredictCommandTests : IDisposable
         Assert.Contains("NaN", program.Succeed("predict --weights nan.safetensors a.png").Lines[0]);
     }
 
+    // A shell that puts a folder's files in the place of '*' hands over whatever they are called.
+    [Fact]
+    public void Names_of_files_are_not_read_for_options()
+    {
+        Described().Save(program.PathOf("two.safetensors"));
+        File.Copy(program.PathOf("a.png"), program.PathOf("@b.png"));
+        File.WriteAllText(program.PathOf("b.png"), "--json");
+        Assert.StartsWith("@b.png\t", program.Succeed("predict --weights two.safetensors @b.png").Lines[0]);
+        program.AssertRefused("predict --weights two.safetensors a.png \"\"", "image ''", "not empty");
+        Directory.CreateDirectory(program.PathOf("folder"));
+        program.AssertRefused("predict --weights two.safetensors folder", "folder: it is a folder, not a file");
+    }
+
     [Fact]
     public void A_full_disk_is_not_taken_for_an_image_that_cannot_be_read()
     {
