@@ -32,6 +32,8 @@ internal static class EvaluateCommand
         var gallery = galleryPath is null ? null : new Gallery(test);
         var result = network.Use(test.Height, test.Width,
             () => test.Evaluate(images => gallery is null ? network.Model.Apply(images) : gallery.Watch(network.Model.Apply(images))));
+        // Where scores are no numbers the first class is taken, which is right now and then.
+        if (!double.IsFinite(result.Loss)) throw network.Refusal("its scores for these images are not finite; were its weights?");
         Print(result, [.. test.ClassNames.Select(Line.Of)]);
         if (gallery is not null) Write(gallery, galleryPath!);
         return 0;

@@ -60,6 +60,22 @@ public sealed class EvaluateCommandTests : IDisposable
         program.AssertRefused("evaluate --weights run/model.safetensors --data black", "Shapes10", "CIFAR-10");
     }
 
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    public void Refuses_to_measure_scores_that_are_no_numbers(float wrong)
+    {
+        Assert.Equal(0, program.Run($"{Cifar10Program.Short} --out run").ExitCode);
+        var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        var last = model.Parameters[^1];
+        last.Value = Tensor.From([.. Enumerable.Repeat(wrong, last.Count)], last.Shape);
+        model.Save(program.PathOf("wrong.safetensors"));
+        var outcome = program.Run("evaluate --weights wrong.safetensors --test-limit 20 --gallery mistakes.png");
+        outcome.AssertRefused("wrong.safetensors", "not finite");
+        Assert.Empty(outcome.Output);
+        Assert.False(File.Exists(program.PathOf("mistakes.png")));
+    }
+
     // Shapes10 takes the place of CIFAR-10 in training alone: how well a network does on images that it was not made for says nothing.
     [Fact]
     public void Refuses_to_evaluate_on_shapes_what_was_not_trained_on_them()
