@@ -12,14 +12,13 @@ namespace Tapegrad.Examples.Cifar10;
 /// <param name="Data">The folder of the images; null for Shapes10.</param>
 /// <param name="Images">A hash of all images and labels: on others it would be another run.</param>
 /// <param name="Place">How far it has come.</param>
-/// <param name="BestValidation">The best accuracy of an epoch until now, on the images that choose the weights; null before the first, and
-/// without such images.</param>
-/// <param name="TestAccuracy">Without such images, that of the last epoch on the test images.</param>
+/// <param name="Accuracy">Of the epoch whose weights are in model.safetensors: of the best one, on the validation images; without them of the last one,
+/// on the test images. Null before the first.</param>
 /// <param name="Metrics">What metrics.jsonl holds of the epochs before.</param>
-internal sealed record SavedRun(string[] Options, string? Data, string Images, Position Place, double? BestValidation, double? TestAccuracy,
-    string Metrics)
+internal sealed record SavedRun(string[] Options, string? Data, string Images, Position Place, double? Accuracy, string Metrics)
 {
     private const string Key = "run";
+    private static readonly JsonSerializerOptions Whole = new() { RespectRequiredConstructorParameters = true };   // nothing is left out
 
     public IReadOnlyDictionary<string, string> ToTexts() => new Dictionary<string, string> { [Key] = JsonSerializer.Serialize(this) };
 
@@ -28,9 +27,9 @@ internal sealed record SavedRun(string[] Options, string? Data, string Images, P
     {
         try
         {
-            if (checkpoint.Texts.TryGetValue(Key, out var text) && JsonSerializer.Deserialize<SavedRun>(text) is
+            if (checkpoint.Texts.TryGetValue(Key, out var text) && JsonSerializer.Deserialize<SavedRun>(text, Whole) is
                 { Options: not null, Images: not null, Metrics: not null, Place.OptimizerCounters: not null,
-                    BestValidation: null or (>= 0 and <= 1), TestAccuracy: null or (>= 0 and <= 1) } run
+                    Accuracy: null or (>= 0 and <= 1) } run
                 && double.IsFinite(run.Place.LossSum)
                 && !run.Options.Contains(null!)) return run;
         }

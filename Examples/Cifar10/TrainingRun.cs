@@ -21,7 +21,7 @@ internal sealed class TrainingRun
     private readonly Stopwatch sinceCheckpoint = Stopwatch.StartNew();
     private Snapshot? lastGood;
     private bool isFinite = true;   // the loss of the last epoch on what is held apart
-    private double? bestValidation, testAccuracy;   // see SavedRun
+    private double? saved;   // the accuracy of the epoch whose weights are in the folder; see SavedRun
 
     public TrainingRun(Recipe recipe, Images images, Module model, RunFolder folder, double secondsBetweenCheckpoints)
     {
@@ -66,37 +66,35 @@ internal sealed class TrainingRun
         return isComplete ? 0 : interrupt.ExitCode;
     }
 
-    private void GoOn(Checkpoint checkpoint, SavedRun saved)
+    private void GoOn(Checkpoint checkpoint, SavedRun run)
     {
         folder.Checkpoints.Load(checkpoint, State);
-        if (saved.BestValidation is not null && !folder.HasWeights)
+        if (images.Validation is not null && run.Accuracy is not null && !folder.HasWeights)
             throw new UserError($"{folder.WeightsPath}: it is gone or damaged, and with it the weights of the best epoch so far. Put it back, or begin the"
                 + $" run again: --out {folder.FolderPath} --overwrite.");
-        folder.Metrics = [.. saved.Metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line + '\n')];
-        (bestValidation, testAccuracy) = (saved.BestValidation, saved.TestAccuracy);
+        folder.Metrics = [.. run.Metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line + '\n')];
+        saved = run.Accuracy;
     }
 
     private void Stop()
     {
-        if (bestValidation is null) SaveWeights();
+        if (images.Validation is null || saved is null) SaveWeights();
         Console.WriteLine($"stopped; the weights are in {folder.WeightsPath}; to go on: train --resume {folder.FolderPath}");
     }
 
-    // What the weights in the folder come to: the best on the validation images, or the last, which the last epoch has tested.
+    // What the weights in the folder come to: those that were best on the validation images, or the last, which the last epoch has tested.
     private void Measure()
     {
+        var accuracy = saved;
         if (images.Validation is not null)
         {
-            Console.WriteLine(Invariant($"validation accuracy: {bestValidation:F4}"));
+            Console.WriteLine(Invariant($"validation accuracy: {saved:F4}"));
             model.Load(folder.WeightsPath);
-            testAccuracy = images.Test.Accuracy(model.Apply);
+            accuracy = images.Test.Accuracy(model.Apply);
         }
         else if (!folder.HasWeights) SaveWeights();   // somebody has removed or damaged them since
-        Console.WriteLine(Invariant($"test accuracy: {testAccuracy:F4}"));
+        Console.WriteLine(Invariant($"test accuracy: {accuracy:F4}"));
     }
-
-    // Whether an epoch's weights are in the folder.
-    private bool HasSaved => bestValidation is not null || testAccuracy is not null;
 
     private string HeldApart => images.Validation is null ? "test" : "validation";
 
@@ -104,7 +102,7 @@ internal sealed class TrainingRun
 
     private void AfterStep(TrainingProgress now)
     {
-        if (!HasSaved) lastGood!.Take();
+        if (saved is null) lastGood!.Take();
         display.AfterStep(now);
         if (sinceCheckpoint.Elapsed.TotalSeconds >= secondsBetweenCheckpoints) Save();
     }
@@ -116,18 +114,17 @@ internal sealed class TrainingRun
         // Weights that give no numbers classify some images right as well. If there is another step, it says where they come from.
         var seen = epoch.Validation!;
         isFinite = double.IsFinite(seen.Loss);
-        if (!isFinite) return true;
-        if (images.Validation is null) testAccuracy = seen.Accuracy;
-        else if (seen.Accuracy <= bestValidation) return true;
-        else bestValidation = seen.Accuracy;
+        var isChosen = isFinite && (images.Validation is null || saved is null || seen.Accuracy > saved);
+        if (!isChosen) return true;
+        saved = seen.Accuracy;
         SaveWeights();
         return true;
     }
 
     private UserError Diverged(string what)
     {
-        var kept = bestValidation is not null ? "of the best epoch" : testAccuracy is not null ? "saved before" : "of the step before";
-        if (!HasSaved)
+        var kept = saved is null ? "of the step before" : images.Validation is null ? "saved before" : "of the best epoch";
+        if (saved is null)
         {
             lastGood!.Restore();
             folder.Save(model);
@@ -144,9 +141,8 @@ internal sealed class TrainingRun
     {
         var place = fit.Position;
         var metrics = folder.Metrics.Take(place.Epoch - 1);   // gradients may wait for a step beyond the end of an epoch
-        var saved = new SavedRun(recipe.ToTexts(), images.Folder, hash, place, bestValidation, testAccuracy,
-            string.Concat(metrics));
-        folder.Checkpoints.Save(place.OptimizerCounters[0], State, saved.ToTexts());
+        var run = new SavedRun(recipe.ToTexts(), images.Folder, hash, place, saved, string.Concat(metrics));
+        folder.Checkpoints.Save(place.OptimizerCounters[0], State, run.ToTexts());
         sinceCheckpoint.Restart();
     }
 }

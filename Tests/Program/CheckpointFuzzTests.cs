@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text;
+using System.Text.Json.Nodes;
 using Tapegrad.Examples.Cifar10;
 using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
@@ -32,16 +33,32 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
     [InlineData("{}", "does not say")]
     [InlineData("null", "does not say")]
     [InlineData("[", "does not say")]
-    [InlineData("""{"Options":[null],"Data":null,"Images":"","Place":{"OptimizerCounters":[1]},"BestValidation":null,"Metrics":""}""",
-        "does not say")]
-    [InlineData("""{"Options":["--lr","high"],"Data":null,"Images":"","Place":{"OptimizerCounters":[1]},"BestValidation":null,"Metrics":""}""",
-        "--lr 'high'")]
-    [InlineData("""{"Options":["--colour","blue"],"Data":null,"Images":"","Place":{"OptimizerCounters":[1]},"BestValidation":null,"Metrics":""}""",
-        "--colour")]
-    public void What_it_says_of_the_run_is_checked(string text, string why)
+    public void A_text_that_is_none_of_a_run_is_refused(string text, string why) =>
+        Assert.Contains(why, Assert.Throws<InvalidDataException>(() => Read(Say(text))).Message);
+
+    [Theory]
+    [InlineData(null, "does not say")]
+    [InlineData("--lr high", "--lr 'high'")]
+    [InlineData("--colour blue", "--colour")]
+    public void Options_that_nobody_could_type_are_refused(string? options, string why)
     {
-        new Checkpoints(folder).Save(7, [weight], new Dictionary<string, string> { ["run"] = text });
-        Assert.Contains(why, Assert.Throws<InvalidDataException>(() => Read(File.ReadAllBytes(FilePath))).Message);
+        var run = Run with { Options = options?.Split(' ') ?? [null!] };
+        Assert.Contains(why, Assert.Throws<InvalidDataException>(() => Read(Say(run.ToTexts()["run"]))).Message);
+    }
+
+    // What is left out would be taken for 0 or nothing, and the run would go on as another.
+    [Fact]
+    public void Nothing_may_be_left_out()
+    {
+        var whole = JsonNode.Parse(Text)!.AsObject();
+        foreach (var place in (string[])["", "Place"])
+            foreach (var name in (place == "" ? whole : whole[place]!.AsObject()).Select(property => property.Key))
+            {
+                var part = whole.DeepClone();
+                (place == "" ? part : part[place]!).AsObject().Remove(name);
+                Assert.Contains("does not say", Assert.Throws<InvalidDataException>(() => Read(Say(part.ToJsonString()))).Message);
+            }
+        Read(Say(whole.ToJsonString()));
     }
 
     // An argument '@name' stands for the arguments in that file, where a person types it; in a stranger's checkpoint it must not.
@@ -57,7 +74,7 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
     }
 
     private static SavedRun Run =>
-        new(["--lr", "0.1", "--model", "resnet8"], "/data", "00ff", new Position(2, 3, 4.5, 6, [7, 7], 7), 0.5, 0.4, "{}\n");
+        new(["--lr", "0.1", "--model", "resnet8"], "/data", "00ff", new Position(2, 3, 4.5, 6, [7, 7], 7), 0.5, "{}\n");
 
     private Fuzzer Fuzz(byte[] valid) => new("checkpoint", [valid], Read)
     {
