@@ -61,7 +61,8 @@ public static class ImageFolder
                 + "one for each of two or more classes is needed.");
         CheckApart(TrainIn(folder), classes);
         if (TestIn(folder) is { } test)
-            foreach (var idle in Named(folder, TestNames).Where(other => other != test)) Notices.Raise($"{idle}: not used: the images to test on are those in {test}.");
+            foreach (var idle in Named(folder, TestNames).Where(other => other != test))
+                Notices.Raise($"{idle}: not used: the images to test on are those in {test}.");
         foreach (var empty in Folders(TrainIn(folder)).Except(classes)) Notices.Raise($"{Path.Combine(TrainIn(folder), empty)}: no file, so no class.");
         Entry[] entries = [.. Find(folder, classes).OrderBy(entry => entry.IsTest).ThenBy(entry => entry.Turn).ThenBy(entry => entry.Label)];
         if ((double)side * side * Channels * entries.Length > Array.MaxLength)

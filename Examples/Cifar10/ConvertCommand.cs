@@ -100,7 +100,8 @@ internal static class ConvertCommand
         Recipe.RefuseIdleSize(options, images);
         if (mean is null && std is null) return images;
         var (means, deviations) = InputDescription.ParseNormalization(mean, std, images.Channels) ?? throw new UserError(
-            $"--mean {mean ?? "(not given)"} --std {std ?? "(not given)"}: each must be {images.Channels} numbers with commas between them, and the deviations above 0.");
+            $"--mean {mean ?? "(not given)"} --std {std ?? "(not given)"}: each must be {images.Channels} numbers with commas"
+                + " between them, and the deviations above 0.");
         return images.NormalizedBy(means, deviations);
     }
 

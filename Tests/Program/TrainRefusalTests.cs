@@ -9,6 +9,13 @@ public sealed class TrainRefusalTests : IDisposable
 
     public void Dispose() => program.Dispose();
 
+    // Refused, and nothing of a run is there.
+    private void AssertNothingBegins(string arguments, params string[] words)
+    {
+        program.AssertRefused(arguments, words);
+        Assert.False(Directory.Exists(program.PathOf("run")));
+    }
+
     [Theory]
     [InlineData("--validation 64", "--validation 64", "64 training images")]
     [InlineData("--validation 40 --batch 32", "--batch 32", "24 training images")]
@@ -35,11 +42,8 @@ public sealed class TrainRefusalTests : IDisposable
     [InlineData("--decay gamma", "--decay 'gamma'")]
     [InlineData("--epochs", "--epochs")]
     [InlineData("--colour blue", "--colour")]
-    public void Refuses_an_option_in_one_line_that_names_it(string option, string words)
-    {
-        program.AssertRefused($"train --out run {option}", words);
-        Assert.False(Directory.Exists(program.PathOf("run")));
-    }
+    public void Refuses_an_option_in_one_line_that_names_it(string option, string words) =>
+        AssertNothingBegins($"train --out run {option}", words);
 
     [Fact]
     public void Refuses_groups_that_do_not_divide_the_channels_naming_the_layer() =>
@@ -84,11 +88,8 @@ public sealed class TrainRefusalTests : IDisposable
     [InlineData("--epochs 2000000000", "--epochs 2000000000")]
     [InlineData("--epochs 9 --schedule multistep:5,3", "--schedule multistep:5,3")]
     [InlineData("--epochs 5 --schedule multistep:5", "--schedule multistep:5")]
-    public void Refuses_a_course_that_cannot_be_run_before_anything_is_written(string options, string words)
-    {
-        program.AssertRefused($"{Cifar10Program.Small} --out run {options}", words);
-        Assert.False(Directory.Exists(program.PathOf("run")));
-    }
+    public void Refuses_a_course_that_cannot_be_run_before_anything_is_written(string options, string words) =>
+        AssertNothingBegins($"{Cifar10Program.Small} --out run {options}", words);
 
     // Given, they would change nothing, and nobody would know.
     [Theory]
@@ -97,11 +98,8 @@ public sealed class TrainRefusalTests : IDisposable
     [InlineData("--optimizer adamw --momentum 0.5", "--momentum", "sgd")]
     [InlineData("--weight-decay 0 --decay weights", "--decay", "--weight-decay 0")]
     [InlineData("--size 32", "--size", "Shapes10")]
-    public void Refuses_an_option_without_a_meaning_beside_the_others(string options, string option, string why)
-    {
-        program.AssertRefused($"{Cifar10Program.Short} --out run {options}", $"error: {option}: ", why);
-        Assert.False(Directory.Exists(program.PathOf("run")));
-    }
+    public void Refuses_an_option_without_a_meaning_beside_the_others(string options, string option, string why) =>
+        AssertNothingBegins($"{Cifar10Program.Short} --out run {options}", $"error: {option}: ", why);
 
     [Fact]
     public void Refuses_to_overwrite_a_run_that_it_was_not_given()
@@ -121,8 +119,7 @@ public sealed class TrainRefusalTests : IDisposable
     {
         var folder = program.BlackCifar10();
         using (var file = File.OpenWrite(Path.Combine(folder, name))) file.SetLength(length);
-        program.AssertRefused("train --data black --out run", name, $"{length}");
-        Assert.False(Directory.Exists(program.PathOf("run")));
+        AssertNothingBegins("train --data black --out run", name, $"{length}");
     }
 
     [Fact]
