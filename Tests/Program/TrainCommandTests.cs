@@ -53,19 +53,26 @@ public sealed class TrainCommandTests : IDisposable
         Assert.NotEqual(first, Weights("e", "--seed 8 --threads 1"));
     }
 
+    // A rate that stays high leaves the last epoch worse than the best one: with this seed, or on another machine with one of the next.
     [Fact]
     public void Validation_images_choose_the_weights_and_the_test_images_only_measure_them()
     {
-        var outcome = program.Run(
-            "train --model resnet8 --epochs 4 --batch 32 --train-limit 160 --test-limit 40 --norm batch --validation 50 --out run");
+        for (var seed = 3; !IsBestBeforeLast(seed); seed++) Assert.InRange(seed, 3, 12);
+    }
+
+    private bool IsBestBeforeLast(int seed)
+    {
+        var outcome = program.Run("train --model resnet8 --epochs 8 --batch 32 --train-limit 160 --test-limit 40 --norm batch --validation 50 "
+            + $"--schedule constant --lr 0.3 --seed {seed} --out run --overwrite");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         Assert.Contains("on 110 images", outcome.Output);
         var epochs = File.ReadAllLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
         Assert.All(epochs, epoch => Assert.False(epoch.TryGetProperty("test_accuracy", out _)));
-        var best = epochs.Max(epoch => epoch.GetProperty("validation_accuracy").GetDouble());
-        Assert.Equal($"validation accuracy: {best:F4}", outcome.Lines[^2]);
+        double[] accuracies = [.. epochs.Select(epoch => epoch.GetProperty("validation_accuracy").GetDouble())];
+        Assert.Equal($"validation accuracy: {accuracies.Max():F4}", outcome.Lines[^2]);
         var evaluated = program.Run("evaluate --weights run/model.safetensors --test-limit 40");
         Assert.Equal(evaluated.Lines[^1], outcome.Lines[^1]);
+        return accuracies[^1] < accuracies.Max();
     }
 
     [Fact]
