@@ -39,7 +39,8 @@ public static class Idx
         var names = ReadNames(folder, 1 + train.Labels.Concat(test.Labels).DefaultIfEmpty().Max());
         var trained = new ImageDataset("IDX", train.Pixels, train.Labels, train.Size, names) { Augment = Augment.Crop(Augment.CropAndFlip.Padding) };
         return (trained, new ImageDataset("IDX", test.Pixels, test.Labels, test.Size, names, trained.Mean,
-            trained.Std) { Augment = trained.Augment });
+            trained.Std)
+        { Augment = trained.Augment });
     }
 
     private static (byte[] Pixels, int[] Labels, (int Height, int Width, int Channels) Size) ReadPart(string folder, string part)

@@ -162,7 +162,11 @@ public sealed class ImageDataset
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, perEpoch);
         return new BatchSequence(this, size, new RandomSource(seed))
         {
-            FirstEpoch = firstEpoch, FirstBatch = firstBatch, Epochs = epochs, Shuffles = true, DropsLast = dropLast,
+            FirstEpoch = firstEpoch,
+            FirstBatch = firstBatch,
+            Epochs = epochs,
+            Shuffles = true,
+            DropsLast = dropLast,
             Augment = augment ?? Augment.None,
         }.Walk();
     }

@@ -30,7 +30,9 @@ public static class ImageFolder
     // Files that begin with a dot are hidden everywhere.
     private static readonly EnumerationOptions Below = new()
     {
-        RecurseSubdirectories = true, MaxRecursionDepth = 8, AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
+        RecurseSubdirectories = true,
+        MaxRecursionDepth = 8,
+        AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
         IgnoreInaccessible = false,
     };
 

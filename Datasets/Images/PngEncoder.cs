@@ -16,7 +16,10 @@ public static class PngEncoder
         header[8] = 8;
         header[9] = (byte)(channels switch
         {
-            1 => PngHeader.Grey, 2 => PngHeader.GreyAndOpacity, 3 => PngHeader.Colour, _ => PngHeader.ColourAndOpacity,
+            1 => PngHeader.Grey,
+            2 => PngHeader.GreyAndOpacity,
+            3 => PngHeader.Colour,
+            _ => PngHeader.ColourAndOpacity,
         });
         using var rows = new MemoryStream();
         using (var compressed = new ZLibStream(rows, CompressionLevel.SmallestSize, leaveOpen: true))

@@ -113,9 +113,14 @@ internal sealed class RunFolder : IDisposable
         var (trained, seen) = (epoch.Training, epoch.Validation!);
         var line = new JsonObject
         {
-            ["epoch"] = trained.Epoch, ["train_loss"] = trained.Loss, ["train_accuracy"] = trained.Accuracy,
-            [$"{heldApart}_loss"] = double.IsFinite(seen.Loss) ? seen.Loss : null, [$"{heldApart}_accuracy"] = seen.Accuracy,
-            ["learning_rate"] = epoch.LearningRate, ["images_per_second"] = trained.ImagesPerSecond, ["seconds"] = epoch.Seconds,
+            ["epoch"] = trained.Epoch,
+            ["train_loss"] = trained.Loss,
+            ["train_accuracy"] = trained.Accuracy,
+            [$"{heldApart}_loss"] = double.IsFinite(seen.Loss) ? seen.Loss : null,
+            [$"{heldApart}_accuracy"] = seen.Accuracy,
+            ["learning_rate"] = epoch.LearningRate,
+            ["images_per_second"] = trained.ImagesPerSecond,
+            ["seconds"] = epoch.Seconds,
         };
         metrics = [.. metrics, line.ToJsonString() + "\n"];
         File.AppendAllText(MetricsPath, metrics[^1]);

@@ -28,8 +28,10 @@ internal sealed record SavedRun(string[] Options, string? Data, string Images, P
         try
         {
             if (checkpoint.Texts.TryGetValue(Key, out var text) && JsonSerializer.Deserialize<SavedRun>(text, Whole) is
-                { Options: not null, Images: not null, Metrics: not null, Place.OptimizerCounters: not null,
-                    Accuracy: null or (>= 0 and <= 1) } run
+                {
+                    Options: not null, Images: not null, Metrics: not null, Place.OptimizerCounters: not null,
+                    Accuracy: null or (>= 0 and <= 1)
+                } run
                 && double.IsFinite(run.Place.LossSum)
                 && !run.Options.Contains(null!)) return run;
         }

@@ -26,7 +26,8 @@ public static class MaxOperation
         {
             var isTaken = x.Equal(y.StopGradient().Reshape(kept));
             return (g.Reshape(kept) / isTaken.Sum(axes, keepAxes: true)).BroadcastTo(x.Shape).Masked(isTaken);
-        }));
+        }
+        ));
     }
 
     /// <summary>The smallest along axes, which vanish; without axes, of all.</summary>

@@ -12,7 +12,8 @@ public static class SiluOperation
     {
         var s = x.Sigmoid();
         return g * (s * (1 + x * (1 - s)));
-    }));
+    }
+    ));
 
     private readonly struct Weighing : IMap
     {

@@ -64,9 +64,9 @@ internal static partial class AtomicFile
     {
         disk ??= Disk.Own;
         var left = from sibling in disk.List(folder)
-            let match = Sibling().Match(sibling)
-            where match.Success && isName(match.Groups[1].Value)
-            select sibling;
+                   let match = Sibling().Match(sibling)
+                   where match.Success && isName(match.Groups[1].Value)
+                   select sibling;
         foreach (var sibling in left.ToArray()) disk.Delete(Path.Combine(folder, sibling));
     }
 

@@ -15,10 +15,18 @@ internal static class Numbers
     // By exact type: to a pattern an array of an enumeration is one of its numbers.
     private static readonly Dictionary<Type, int> Sizes = new()
     {
-        [typeof(bool[])] = 1, [typeof(byte[])] = 1, [typeof(sbyte[])] = 1,
-        [typeof(ushort[])] = 2, [typeof(short[])] = 2, [typeof(Half[])] = 2,
-        [typeof(uint[])] = 4, [typeof(int[])] = 4, [typeof(float[])] = 4,
-        [typeof(ulong[])] = 8, [typeof(long[])] = 8, [typeof(double[])] = 8,
+        [typeof(bool[])] = 1,
+        [typeof(byte[])] = 1,
+        [typeof(sbyte[])] = 1,
+        [typeof(ushort[])] = 2,
+        [typeof(short[])] = 2,
+        [typeof(Half[])] = 2,
+        [typeof(uint[])] = 4,
+        [typeof(int[])] = 4,
+        [typeof(float[])] = 4,
+        [typeof(ulong[])] = 8,
+        [typeof(long[])] = 8,
+        [typeof(double[])] = 8,
     };
 
     /// <summary>Fills an array from a stream.</summary>

@@ -26,8 +26,18 @@ internal sealed record NumpyHeader(Type Type, bool IsLittleEndian, bool IsFortra
 
     private static readonly Dictionary<string, Type> Types = new()
     {
-        ["b1"] = typeof(bool), ["u1"] = typeof(byte), ["i1"] = typeof(sbyte), ["u2"] = typeof(ushort), ["i2"] = typeof(short), ["u4"] = typeof(uint),
-        ["i4"] = typeof(int), ["u8"] = typeof(ulong), ["i8"] = typeof(long), ["f2"] = typeof(Half), ["f4"] = typeof(float), ["f8"] = typeof(double),
+        ["b1"] = typeof(bool),
+        ["u1"] = typeof(byte),
+        ["i1"] = typeof(sbyte),
+        ["u2"] = typeof(ushort),
+        ["i2"] = typeof(short),
+        ["u4"] = typeof(uint),
+        ["i4"] = typeof(int),
+        ["u8"] = typeof(ulong),
+        ["i8"] = typeof(long),
+        ["f2"] = typeof(Half),
+        ["f4"] = typeof(float),
+        ["f8"] = typeof(double),
     };
 
     /// <summary>Reads the header, and checks that exactly its numbers follow.</summary>

@@ -112,10 +112,18 @@ public sealed class SafetensorsFile : IDisposable
     // A further type needs its name above, a line here, and its size in Numbers.
     private static readonly Dictionary<SafetensorsType, Type> Types = new()
     {
-        [SafetensorsType.BOOL] = typeof(bool), [SafetensorsType.U8] = typeof(byte), [SafetensorsType.I8] = typeof(sbyte),
-        [SafetensorsType.U16] = typeof(ushort), [SafetensorsType.I16] = typeof(short), [SafetensorsType.U32] = typeof(uint),
-        [SafetensorsType.I32] = typeof(int), [SafetensorsType.U64] = typeof(ulong), [SafetensorsType.I64] = typeof(long),
-        [SafetensorsType.F16] = typeof(Half), [SafetensorsType.F32] = typeof(float), [SafetensorsType.F64] = typeof(double),
+        [SafetensorsType.BOOL] = typeof(bool),
+        [SafetensorsType.U8] = typeof(byte),
+        [SafetensorsType.I8] = typeof(sbyte),
+        [SafetensorsType.U16] = typeof(ushort),
+        [SafetensorsType.I16] = typeof(short),
+        [SafetensorsType.U32] = typeof(uint),
+        [SafetensorsType.I32] = typeof(int),
+        [SafetensorsType.U64] = typeof(ulong),
+        [SafetensorsType.I64] = typeof(long),
+        [SafetensorsType.F16] = typeof(Half),
+        [SafetensorsType.F32] = typeof(float),
+        [SafetensorsType.F64] = typeof(double),
     };
 
     // Of BF16 its bits: .NET has no such type.

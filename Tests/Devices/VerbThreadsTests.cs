@@ -52,12 +52,14 @@ public sealed class VerbThreadsTests : IDisposable
         {
             var shape = new Shape(100_003);
             device.Zip(new Over(), Random(device, shape.Count), shape, Random(device, shape.Count), shape, y, shape);
-        }),
+        }
+        ),
         ["zip in rows"] = (40_000 * 5, (device, y) =>
         {
             var shape = new Shape(40_000, 5);
             device.Zip(new Times(), Random(device, shape.Count), shape, Random(device, 5), new Shape(5), y, shape);
-        }),
+        }
+        ),
         ["sum of all"] = (1, (device, y) => device.Fold(new Plus(), Random(device, 200_003), new Shape(200_003), [0], y)),
         ["sum of rows"] = (77, (device, y) => device.Fold(new Plus(), Random(device, 77 * 2003), new Shape(77, 2003), [1], y)),
         ["sum of columns"] = (77, (device, y) => device.Fold(new Plus(), Random(device, 77 * 2003), new Shape(2003, 77), [0], y)),
@@ -76,7 +78,8 @@ public sealed class VerbThreadsTests : IDisposable
         {
             device.Fill(y, 1);
             device.Update(new Step(), y, Random(device, 100_003), Random(device, 100_003), null);
-        }),
+        }
+        ),
     };
 
     private static GatherGeometry Picks => new(3, 40, 77, [.. Enumerable.Range(0, 500).Select(i => i * i % 40)]);

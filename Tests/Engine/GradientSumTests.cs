@@ -17,7 +17,8 @@ public sealed class GradientSumTests : SweepTest
         {
             parts.Add(g * factor);
             return parts[^1];
-        }));
+        }
+        ));
         var sum = tape.Gradients(Loss(Times(2) * Times(3) * Times(5)), release)[p];
         Near([3 * 30 * 4, 10 * 3 * 30 * 9], sum);
         Assert.Same(parts[0].Memory, sum.Memory);

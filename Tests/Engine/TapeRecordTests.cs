@@ -169,7 +169,8 @@ public sealed class TapeRecordTests : EngineTest
         {
             seen.Add((value.At(0), g.At(0)));
             return g;
-        }));
+        }
+        ));
         tape.Gradients(y * 3 + y.Square() + y, [x]);
         Assert.Equal([(7, 3 + 14 + 1)], seen);   // called once, when all three uses have added
     }

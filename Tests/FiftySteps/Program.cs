@@ -22,16 +22,16 @@ switch (args)
         }
         return 0;
     case ["garbage", _, _, _, var normalization]:
-    {
-        var course = new Course(normalization, Number(2), Number(3));
-        course.Take(20);
-        var (made, bytes, collections) = (Device.Cpu.Pool.Created, GC.GetTotalAllocatedBytes(precise: true), GC.CollectionCount(2));
-        course.Take(Number(1));
-        Console.WriteLine(Device.Cpu.Pool.Created - made);
-        Console.WriteLine((GC.GetTotalAllocatedBytes(precise: true) - bytes) / Number(1));
-        Console.WriteLine(GC.CollectionCount(2) - collections);
-        return 0;
-    }
+        {
+            var course = new Course(normalization, Number(2), Number(3));
+            course.Take(20);
+            var (made, bytes, collections) = (Device.Cpu.Pool.Created, GC.GetTotalAllocatedBytes(precise: true), GC.CollectionCount(2));
+            course.Take(Number(1));
+            Console.WriteLine(Device.Cpu.Pool.Created - made);
+            Console.WriteLine((GC.GetTotalAllocatedBytes(precise: true) - bytes) / Number(1));
+            Console.WriteLine(GC.CollectionCount(2) - collections);
+            return 0;
+        }
     default:
         Console.Error.WriteLine("usage: weights SIZE BATCH NORMALIZATION... or garbage STEPS SIZE BATCH NORMALIZATION");
         return 1;

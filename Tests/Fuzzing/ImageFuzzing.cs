@@ -27,7 +27,9 @@ public sealed class ImageFuzzing(ITestOutputHelper output)
             {
                 var png = new TestPng(9, 5, kind, depth)
                 {
-                    IsInterlaced = isInterlaced, Filters = [4, 1, 3, 2, 0], Palette = kind == TestPng.Indexed ? new byte[48] : null,
+                    IsInterlaced = isInterlaced,
+                    Filters = [4, 1, 3, 2, 0],
+                    Palette = kind == TestPng.Indexed ? new byte[48] : null,
                     Transparency = kind switch { TestPng.Indexed => [1, 2], TestPng.Grey => [0, 1], TestPng.Colour => [0, 1, 0, 2, 0, 3], _ => null },
                 };
                 valid.Add(png.Encode([.. Enumerable.Range(0, 45 * TestPng.SamplesOf(kind)).Select(_ => random.Next(1 << depth))]));

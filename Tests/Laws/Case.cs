@@ -82,7 +82,8 @@ internal sealed record Case : ICase<Case>
         var letters = LettersOf(inputs);
         var lengths = letters.Select(_ => 2).Concat(inputs.Any(input => input.HasFront) ? [3, 5] : (int[])[]).ToArray();
         Case Current() => new(inputs, seed, letters.Zip(lengths).ToImmutableSortedDictionary(pair => pair.First, pair => pair.Second),
-            lengths[letters.Length..]) { broadcasts = false };
+            lengths[letters.Length..])
+        { broadcasts = false };
         // One axis after another grows by half and a bit, so that lengths are odd, prime, anything but powers of two.
         for (var i = 0; Current().Count < ManyElements && lengths.Length > 0; i++)
         {

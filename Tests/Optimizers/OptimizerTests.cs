@@ -20,11 +20,11 @@ public sealed class OptimizerTests : EngineTest
 
     private static Optimizer Create(string kind, IReadOnlyList<ParameterGroup> groups, NonFinite onNonFinite = NonFinite.Throw) =>
         kind switch
-    {
-        "sgd" => new Sgd(groups) { OnNonFinite = onNonFinite },
-        "momentum" => new Sgd(groups, momentum: 0.9, nesterov: true) { OnNonFinite = onNonFinite },
-        _ => new Adam(groups) { OnNonFinite = onNonFinite },
-    };
+        {
+            "sgd" => new Sgd(groups) { OnNonFinite = onNonFinite },
+            "momentum" => new Sgd(groups, momentum: 0.9, nesterov: true) { OnNonFinite = onNonFinite },
+            _ => new Adam(groups) { OnNonFinite = onNonFinite },
+        };
 
     private Optimizer Create(string kind, NonFinite onNonFinite = NonFinite.Throw) =>
         Create(kind, [new(All, WeightDecay: 0.1)], onNonFinite);

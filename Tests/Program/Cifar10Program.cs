@@ -91,8 +91,8 @@ internal sealed class Cifar10Program : IDisposable
         var program = $"\"{Path.Combine(AppContext.BaseDirectory, "cifar10.dll")}\" {arguments}";
         var ignored = IgnoredSignals;
         var names = from signal in ((int Number, string Name)[])[(1, "HUP"), (2, "INT")]
-            where (ignored >> (signal.Number - 1) & 1) != 0
-            select signal.Name;
+                    where (ignored >> (signal.Number - 1) & 1) != 0
+                    select signal.Name;
         return names.Any() ? ("env", $"--default-signal={string.Join(',', names)} dotnet {program}") : ("dotnet", program);
     }
 

@@ -51,7 +51,7 @@ public sealed class PackagesTests : IDisposable
     private string Run(string directory, string arguments)
     {
         var start = new ProcessStartInfo("dotnet", arguments)
-            { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
+        { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["NUGET_PACKAGES"] = directory == Repository() ? null : Path.Combine(folder, "cache");
         start.Environment["DOTNET_CLI_USE_MSBUILD_SERVER"] = "0";
         using var process = Process.Start(start)!;

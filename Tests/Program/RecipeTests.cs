@@ -19,36 +19,86 @@ public sealed class RecipeTests : IDisposable
     // Every option, so that what a recipe below leaves out is no default. On 80 images an epoch has 5 batches.
     private static readonly Dictionary<string, string> Plain = new()
     {
-        ["--model"] = "resnet8", ["--norm"] = "batch", ["--epochs"] = "2", ["--batch"] = "16", ["--train-limit"] = "80", ["--test-limit"] = "30",
-        ["--seed"] = "1", ["--optimizer"] = "sgd", ["--lr"] = "0.05", ["--schedule"] = "constant", ["--warmup"] = "0", ["--momentum"] = "0",
-        ["--weight-decay"] = "0", ["--zero-gamma"] = "false", ["--accumulate"] = "1", ["--average"] = "0", ["--label-smoothing"] = "0",
-        ["--no-flip"] = "false", ["--cutout"] = "0", ["--mixup"] = "0", ["--validation"] = "0",
+        ["--model"] = "resnet8",
+        ["--norm"] = "batch",
+        ["--epochs"] = "2",
+        ["--batch"] = "16",
+        ["--train-limit"] = "80",
+        ["--test-limit"] = "30",
+        ["--seed"] = "1",
+        ["--optimizer"] = "sgd",
+        ["--lr"] = "0.05",
+        ["--schedule"] = "constant",
+        ["--warmup"] = "0",
+        ["--momentum"] = "0",
+        ["--weight-decay"] = "0",
+        ["--zero-gamma"] = "false",
+        ["--accumulate"] = "1",
+        ["--average"] = "0",
+        ["--label-smoothing"] = "0",
+        ["--no-flip"] = "false",
+        ["--cutout"] = "0",
+        ["--mixup"] = "0",
+        ["--validation"] = "0",
     };
 
     // What differs from it; null where an option has no meaning.
     private static readonly Dictionary<string, string?> Steps = new()
     {
-        ["--epochs"] = "4", ["--schedule"] = "multistep:1,3", ["--warmup"] = "0.3", ["--momentum"] = "0.8", ["--weight-decay"] = "0.01",
-        ["--decay"] = "all", ["--accumulate"] = "2", ["--label-smoothing"] = "0.1", ["--no-flip"] = "true", ["--seed"] = "3",
+        ["--epochs"] = "4",
+        ["--schedule"] = "multistep:1,3",
+        ["--warmup"] = "0.3",
+        ["--momentum"] = "0.8",
+        ["--weight-decay"] = "0.01",
+        ["--decay"] = "all",
+        ["--accumulate"] = "2",
+        ["--label-smoothing"] = "0.1",
+        ["--no-flip"] = "true",
+        ["--seed"] = "3",
     };
 
     private static readonly Dictionary<string, string?> Cycle = new()
     {
-        ["--model"] = "resnet14", ["--norm"] = "group:4", ["--optimizer"] = "adamw", ["--lr"] = "0.002", ["--schedule"] = "one-cycle",
-        ["--warmup"] = null, ["--momentum"] = null, ["--weight-decay"] = "0.1", ["--decay"] = "weights", ["--average"] = "0.9", ["--mixup"] = "0.2",
-        ["--zero-gamma"] = "true", ["--cutout"] = "8", ["--test-limit"] = "50",
+        ["--model"] = "resnet14",
+        ["--norm"] = "group:4",
+        ["--optimizer"] = "adamw",
+        ["--lr"] = "0.002",
+        ["--schedule"] = "one-cycle",
+        ["--warmup"] = null,
+        ["--momentum"] = null,
+        ["--weight-decay"] = "0.1",
+        ["--decay"] = "weights",
+        ["--average"] = "0.9",
+        ["--mixup"] = "0.2",
+        ["--zero-gamma"] = "true",
+        ["--cutout"] = "8",
+        ["--test-limit"] = "50",
     };
 
     private static readonly Dictionary<string, string?> Held = new()
     {
-        ["--norm"] = "layer", ["--epochs"] = "4", ["--optimizer"] = "adam", ["--lr"] = "0.003", ["--schedule"] = "cosine", ["--warmup"] = "0.5",
-        ["--momentum"] = null, ["--weight-decay"] = "0.01", ["--decay"] = "all", ["--validation"] = "30", ["--train-limit"] = "96",
+        ["--norm"] = "layer",
+        ["--epochs"] = "4",
+        ["--optimizer"] = "adam",
+        ["--lr"] = "0.003",
+        ["--schedule"] = "cosine",
+        ["--warmup"] = "0.5",
+        ["--momentum"] = null,
+        ["--weight-decay"] = "0.01",
+        ["--decay"] = "all",
+        ["--validation"] = "30",
+        ["--train-limit"] = "96",
         ["--batch"] = "22",
     };
 
     private static readonly Dictionary<string, string?> Own = new()
     {
-        ["--data"] = "pictures", ["--size"] = "12", ["--warmup"] = "0.5", ["--batch"] = "8", ["--train-limit"] = null, ["--test-limit"] = null,
+        ["--data"] = "pictures",
+        ["--size"] = "12",
+        ["--warmup"] = "0.5",
+        ["--batch"] = "8",
+        ["--train-limit"] = null,
+        ["--test-limit"] = null,
     };
 
     // Examples/Cifar10/RESULTS.md says what they come to. Whoever changes one measures again.
@@ -95,7 +145,10 @@ public sealed class RecipeTests : IDisposable
         Compare(Steps, new Written(train, test, model, new Sgd(model.Parameters, momentum: 0.8, weightDecay: 0.01),
             LearningRate.MultiStep(0.05, [2, 7], steps: 10, warmup: 0.3), train.Augment with { Flips = false })
         {
-            Epochs = 4, Together = 2, Seed = 3, Smoothing = 0.1,
+            Epochs = 4,
+            Together = 2,
+            Seed = 3,
+            Smoothing = 0.1,
         });
     }
 
@@ -111,7 +164,8 @@ public sealed class RecipeTests : IDisposable
         ];
         Compare(Cycle, new Written(train, test, model, new AdamW(groups), LearningRate.OneCycle(0.002, 10), train.Augment with { Cutout = 8 })
         {
-            Average = 0.9, Mixup = 0.2,
+            Average = 0.9,
+            Mixup = 0.2,
         });
     }
 
@@ -122,7 +176,8 @@ public sealed class RecipeTests : IDisposable
         var (train, held) = all.Split(30);
         var model = ResNet.Cifar(8, channels => new LayerNorm(channels), classes: 10, seed: 1);
         Compare(Held, new Written(train, test, model, new Adam(model.Parameters, weightDecay: 0.01), LearningRate.Cosine(0.003, 12, warmup: 0.5),
-            train.Augment) { Epochs = 4, Batch = 22, Validation = held });
+            train.Augment)
+        { Epochs = 4, Batch = 22, Validation = held });
     }
 
     [Fact]
@@ -140,7 +195,8 @@ public sealed class RecipeTests : IDisposable
         Assert.InRange(train.Count, 16, 39);
         var model = ResNet.Cifar(8, channels => new BatchNorm(channels), classes: 2, seed: 1);
         Compare(Own, new Written(train, test, model, new Sgd(model.Parameters), LearningRate.Constant(0.05, steps: train.Count / 8 * 2, warmup: 0.5),
-            train.Augment) { Batch = 8 });
+            train.Augment)
+        { Batch = 8 });
     }
 
     private void Compare(Dictionary<string, string?> recipe, Written written)

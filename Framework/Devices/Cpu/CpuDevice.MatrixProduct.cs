@@ -63,7 +63,11 @@ public sealed unsafe partial class CpuDevice
         var start = 0;
         var left = new ProductRows
         {
-            Source = packed + InnerBlock * PanelColumns, Starts = starts, Tiles = tiles, RunStarts = &start, Runs = 1,
+            Source = packed + InnerBlock * PanelColumns,
+            Starts = starts,
+            Tiles = tiles,
+            RunStarts = &start,
+            Runs = 1,
             Step = isTransposed ? TileRows : 1,
         };
         for (var k = 0; k == 0 || k < inner; k += InnerBlock)

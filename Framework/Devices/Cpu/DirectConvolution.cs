@@ -127,8 +127,13 @@ internal sealed unsafe class DirectConvolution
                 {
                     var rows = new ProductRows
                     {
-                        Source = padded + group * reduced, Starts = starts, Tiles = tiles,
-                        RunStarts = runs, Runs = phase.Runs.Starts.Length, RunLength = phase.Runs.Length, Step = 1,
+                        Source = padded + group * reduced,
+                        Starts = starts,
+                        Tiles = tiles,
+                        RunStarts = runs,
+                        Runs = phase.Runs.Starts.Length,
+                        RunLength = phase.Runs.Length,
+                        Step = 1,
                     };
                     for (var panel = 0; panel < panels; panel++)
                         ProductTiles.Multiply(rows, packed + phase.Packed + (long)(group * panels + panel) * phase.Depth * Panel,

@@ -49,8 +49,10 @@ public sealed class PngTests
                         random.NextBytes(palette ?? []);
                         var png = new TestPng(width, height, kind, depth)
                         {
-                            Filters = filter < 5 ? [filter] : [4, 1, 3, 2, 0, 4, 2], IsInterlaced = isInterlaced, Palette = palette,
-                                Part = 1 + random.Next(40),
+                            Filters = filter < 5 ? [filter] : [4, 1, 3, 2, 0, 4, 2],
+                            IsInterlaced = isInterlaced,
+                            Palette = palette,
+                            Part = 1 + random.Next(40),
                         };
                         var samples = Samples(png, random);
                         var picture = Decode(png.Encode(samples));
@@ -140,8 +142,11 @@ public sealed class PngTests
         var cut = Refusal((Small with { ChangeStream = stream => stream[..^1] }).Encode(SmallSamples));
         Assert.Contains("in the compressed data from byte 33 on", cut);
         Assert.Contains("something stands behind it", Refusal((Small with { ChangeStream = stream => [.. stream, 0] }).Encode(SmallSamples)));
-        Assert.Contains("from byte 33 on", Refusal((Small with { ChangeStream = stream =>
-            [.. stream[..^1], (byte)~stream[^1]] }).Encode(SmallSamples)));
+        Assert.Contains("from byte 33 on", Refusal((Small with
+        {
+            ChangeStream = stream =>
+            [.. stream[..^1], (byte)~stream[^1]]
+        }).Encode(SmallSamples)));
         byte[] withDictionary = [0x78, 0x20, 3, 4, 5, 6, 7, 8];
         Assert.Contains("from byte 33 on", Refusal((Small with { ChangeStream = _ => withDictionary }).Encode(SmallSamples)));
         Assert.Contains("from byte 33 on", Refusal((Small with { ChangeStream = _ => [1, 2, 3, 4, 5, 6] }).Encode(SmallSamples)));

@@ -44,7 +44,10 @@ public sealed class SavedModelTests : IDisposable
         var model = SavedModel.Create("resnet14", "size:8", classes: 7, seed: 3);
         Dictionary<string, string> expected = new()
         {
-            ["format_version"] = "1", ["architecture"] = "resnet14", ["normalization"] = "size:8", ["classes"] = "7",
+            ["format_version"] = "1",
+            ["architecture"] = "resnet14",
+            ["normalization"] = "size:8",
+            ["classes"] = "7",
         };
         Assert.Equal(expected, model.Metadata);
         model = SavedModel.Create("resnet8", "batch", classes: 7, seed: 3, zeroGamma: true, width: 8);
