@@ -28,13 +28,10 @@ public interface IConvolutionKernels
 public interface INormalizationKernels
 {
     /// <summary>
-    /// y = x^ * gamma + beta + residual, rectified if the geometry says so, and the statistics. What is null is left out. Given statistics are a
-    /// pivot and a variance to begin with; remainder (0) and inverse are added.
+    /// y = x^ * gamma + beta + residual, rectified if the geometry says so, and the statistics. What is null is left out. Given statistics are
+    /// pivot, remainder and variance to begin with, and the inverse is added; so those of an earlier call give its y once more, to the bit.
     /// </summary>
     void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual, Buffer statistics, Buffer y);
-
-    /// <summary>The same y once more, to the bit, from the statistics that <see cref="Normalize"/> left; without a residual.</summary>
-    void NormalizeAgain(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer y);
 
     /// <summary>The mean, pivot + remainder, and the biased variance of each set.</summary>
     void ReadMoments(Buffer statistics, Buffer mean, Buffer variance);

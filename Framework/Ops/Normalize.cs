@@ -106,6 +106,7 @@ public static class NormalizeOperation
         var (value, numbers) = (Tensor.Create(x.Shape, x.Device), Tensor.Create(new Shape(4, geometry.Sharing.Sets), x.Device));
         if (mean is not null && variance is not null)
         {
+            x.Device.Fill(numbers.Buffer, 0);   // no remainder
             mean.Copy(numbers, new Walk(0, [1]));
             variance.Copy(numbers, new Walk(2 * variance.Count, [1]));
         }
@@ -131,7 +132,7 @@ public static class NormalizeOperation
         Tensor Again()
         {
             var again = Tensor.Create(x.Shape, x.Device);
-            kernels.NormalizeAgain(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer, again.Buffer);
+            kernels.Normalize(geometry with { IsGiven = true }, x.Buffer, gamma?.Buffer, beta?.Buffer, null, numbers.Buffer, again.Buffer);
             return again;
         }
     }

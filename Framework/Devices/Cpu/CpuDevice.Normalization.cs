@@ -21,15 +21,6 @@ public sealed unsafe partial class CpuDevice : INormalizationKernels
     }
 
     /// <inheritdoc/>
-    public void NormalizeAgain(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer y)
-    {
-        if (x.Length == 0) return;
-        new NormalizationPass(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics), isMeasured: true)
-            .WriteValue(null, Pointer(y));
-        KeepAllAlive(x, gamma, beta, statistics, y);
-    }
-
-    /// <inheritdoc/>
     public void ReadMoments(Buffer statistics, Buffer mean, Buffer variance)
     {
         var numbers = Numbers(statistics);

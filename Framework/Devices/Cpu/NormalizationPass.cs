@@ -4,7 +4,7 @@ using static Tapegrad.Devices.NormalizationRows;
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// One normalization, forwards, forwards once more from the statistics that are there, or backwards. x^ = ((x - pivot) - remainder) * inverse,
+/// One normalization, forwards or backwards. x^ = ((x - pivot) - remainder) * inverse,
 /// where the set's mean is kept as two numbers: its first element, and the mean of what is left when that one is subtracted. So a constant set
 /// gives exactly 0, and a large mean costs no digits.
 /// </summary>
@@ -13,8 +13,7 @@ namespace Tapegrad.Devices;
 /// registers. The ReLU's mask is not stored: the gradient computes the value again, by the same expression, so to the bit; where a residual was
 /// added, it reads the value instead and leaves the masked gradient, which is the residual's.
 /// </remarks>
-internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry, float* x, float* gamma, float* beta, float* statistics,
-    bool isMeasured = false)
+internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry, float* x, float* gamma, float* beta, float* statistics)
 {
     private static readonly Plans<SharingGeometry, SharedSets> plans = new(sharing => new SharedSets(sharing));
 
@@ -48,8 +47,7 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         var (from, to) = sets.Slabs(item);
         for (var slab = from; slab < to; slab++)
         {
-            if (isMeasured) SpreadPivots(slab, numbers);
-            else if (geometry.IsGiven) Complete(slab, numbers);
+            if (geometry.IsGiven) Complete(slab, numbers);
             else Measure(slab, numbers, totals);
             SpreadStatistics(slab, numbers);
             Run(new WritingValue<TFollow>(x, numbers, follow, y), slab, fromTheEnd: true);
@@ -60,10 +58,7 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
     {
         SpreadPivots(slab, numbers);
         for (var group = 0; group < sharing.Groups; group++)
-        {
-            Remainder(slab)[group] = 0;
             Inverse(slab)[group] = (float)(1 / Math.Sqrt(Variance(slab)[group] + geometry.Eps));
-        }
     }
 
     private void Measure(int slab, LaneNumbers numbers, double* totals)
