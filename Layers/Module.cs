@@ -22,33 +22,28 @@ public abstract class Module
 
     // ---- what a module computes ----------------------------------------------------------------------------------------------------------
 
-    /// <summary>Raised after every <see cref="Apply(Tensor)"/>, with the module and its output: for looking, not for changing.</summary>
+    /// <summary>Raised after every <see cref="Apply(Tensor)"/>, with the module and its output: for looking, not for changing. What is computed
+    /// does not depend on whether somebody looks.</summary>
     public event Action<Module, Tensor>? AfterApply;
 
     /// <summary>Computes the output. Errors and the tape's records name this layer.</summary>
     public Tensor Apply(Tensor x)
     {
-        using var _ = context = LayerContext.Enter(Name, context);
-        var output = Forward(x);
-        AfterApply?.Invoke(this, output);
-        return output;
+        using var _ = Enter();
+        return Show(Forward(x));
     }
 
     /// <summary>What the module computes. Call <see cref="Apply(Tensor)"/> of children here, never their Forward.</summary>
     protected abstract Tensor Forward(Tensor x);
 
-    /// <summary>Computes the output, and of what follows it whatever the module takes.</summary>
-    internal Tensor Apply(Tensor x, Following following)
+    // The two ends of every Apply.
+    private protected LayerContext Enter() => context = LayerContext.Enter(Name, context);
+
+    private protected Tensor Show(Tensor output)
     {
-        if (IsWatched) return Apply(x);   // who watches wants to see this output, not what follows
-        using var _ = context = LayerContext.Enter(Name, context);
-        return Forward(x, following);
+        AfterApply?.Invoke(this, output);
+        return output;
     }
-
-    /// <summary>Like <see cref="Forward(Tensor)"/>; may take what follows.</summary>
-    private protected virtual Tensor Forward(Tensor x, Following following) => Forward(x);
-
-    internal bool IsWatched => AfterApply is not null;
 
     // ---- what a module is made of --------------------------------------------------------------------------------------------------------
 

@@ -13,23 +13,9 @@ public sealed class Sequential : Module
     }
 
     /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) => Forward(x, new Following(null, false));
-
-    // A layer is offered the ReLU behind it, and the last one what follows the whole.
-    private protected override Tensor Forward(Tensor x, Following following)
+    protected override Tensor Forward(Tensor x)
     {
-        for (var i = 0; i < Children.Count; i++)
-        {
-            if (i + 1 == Children.Count) return Children[i].Apply(x, following);
-            if (Children[i + 1] is not Relu { IsWatched: false })
-            {
-                x = Children[i].Apply(x);
-                continue;
-            }
-            var next = new Following(null, relu: true);
-            x = Children[i].Apply(x, next);
-            if (!next.Relu) i++;
-        }
+        foreach (var layer in Children) x = layer.Apply(x);
         return x;
     }
 }

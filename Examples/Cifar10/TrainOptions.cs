@@ -15,7 +15,7 @@ internal static partial class TrainOptions
 {
     private const string Networks = "resnet20|resnet32|resnet44|resnet56|resnet110|...|resnet18|wrn16-4|...|vgg";
     private static readonly string NormalizationNames =
-        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, each alone or with {WeightStandardization.Suffix}; or none";
+        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}; each but none also with {WeightStandardization.Suffix}";
     private const string Schedules = "constant|multistep:E,E|cosine|one-cycle";
 
     public static readonly Option<string?> Data = Options.Path("--data",

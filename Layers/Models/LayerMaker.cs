@@ -1,10 +1,9 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Makes the layers of a model: convolutions with or without the normalization that was chosen, each with random numbers of its
-/// own.
+/// Makes the layers of a model: convolutions, and the normalization that was chosen, each with random numbers of its own.
 /// </summary>
-internal sealed class LayerMaker(Func<int, Module?>? normalization, int seed)
+internal sealed class LayerMaker(Func<int, Normalization?>? normalization, int seed)
 {
     private readonly RandomSource random = new(seed);
     private int drawn;
@@ -14,24 +13,24 @@ internal sealed class LayerMaker(Func<int, Module?>? normalization, int seed)
 
     public RandomSource NextRandom() => random.Split(drawn++);
 
-    /// <summary>A convolution that keeps the size (at stride 1), then the normalization; without one, the convolution has a
-    /// bias.</summary>
-    public (string, Module)[] Convolution(string name, string normalizationName, int inputs, int outputs, int stride = 1, int kernel = 3)
+    /// <summary>A convolution that keeps the size (at stride 1), and the normalization of its outputs, of this name; where there is none, the
+    /// convolution has a bias.</summary>
+    public (Conv2d, Normalization) Convolution(string name, int inputs, int outputs, int stride = 1, int kernel = 3)
     {
-        var following = Normalization(normalizationName, outputs);
-        return [(name, Convolution(inputs, outputs, stride, kernel, bias: following.Length == 0)), .. following];
+        var norm = Normalization(name, outputs);
+        return (Convolution(inputs, outputs, stride, kernel, bias: norm is NoNormalization), norm);
     }
 
     /// <summary>A convolution that keeps the size (at stride 1), alone.</summary>
     public Conv2d Convolution(int inputs, int outputs, int stride, int kernel, bool bias) =>
         new(inputs, outputs, kernel, NextRandom(), stride, padding: kernel / 2, bias: bias);
 
-    /// <summary>The normalization of so many channels; nothing where there is none.</summary>
-    public (string, Module)[] Normalization(string name, int channels)
+    /// <summary>The normalization of so many channels, of this name.</summary>
+    public Normalization Normalization(string name, int channels)
     {
-        Module? normalizing;
-        using (LayerContext.Enter(name)) normalizing = normalization?.Invoke(channels);   // a refusal names the layer
-        NormalizationName = Normalizations.NameOf(normalizing);
-        return normalizing is null ? [] : [(name, normalizing)];
+        using var _ = LayerContext.Enter(name);   // a refusal names the layer
+        var norm = normalization?.Invoke(channels) ?? new NoNormalization(channels);
+        NormalizationName = Normalizations.NameOf(norm);
+        return norm;
     }
 }

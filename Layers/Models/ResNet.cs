@@ -23,7 +23,7 @@ public static class ResNet
     /// (Goyal et al., 2017).</param>
     /// <param name="width">Channels of the first stage.</param>
     /// <param name="inputs">Channels of the images.</param>
-    public static Module Cifar(int depth, Func<int, Module?>? normalization, int classes, int seed, bool zeroGamma = false, int width = 16,
+    public static Module Cifar(int depth, Func<int, Normalization?>? normalization, int classes, int seed, bool zeroGamma = false, int width = 16,
         int inputs = 3)
     {
         if (!IsDepth(depth))
@@ -38,7 +38,7 @@ public static class ResNet
 
     /// <summary>ResNet-18 for images [N, H, W, inputs] of about 32 pixels.</summary>
     /// <inheritdoc cref="Cifar"/>
-    public static Module Cifar18(Func<int, Module?>? normalization, int classes, int seed, bool zeroGamma = false, int inputs = 3) =>
+    public static Module Cifar18(Func<int, Normalization?>? normalization, int classes, int seed, bool zeroGamma = false, int inputs = 3) =>
         Build("resnet18", Widths18, blocks: 2, project: true, normalization, classes, seed, zeroGamma, inputs);
 
     private static readonly int[] Widths18 = [64, 128, 256, 512];
@@ -57,14 +57,15 @@ public static class ResNet
     // A stage has 4 * 9 weights for each pair of its channels; where the first convolution and a 1x1 read half of them, 4.5 + 3 * 9 + 0.5.
     internal static double CountWeights18(double inputs = 3) => 9 * inputs * 64 + 36 * 64 * 64 + Widths18[1..].Sum(width => 32.0 * width * width);
 
-    private static Sequential Build(string name, int[] widths, int blocks, bool project, Func<int, Module?>? normalization, int classes, int seed,
+    private static Sequential Build(string name, int[] widths, int blocks, bool project, Func<int, Normalization?>? normalization, int classes, int seed,
         bool zeroGamma, int inputs)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         var maker = new LayerMaker(normalization, seed);
         var channels = widths[0];
-        List<(string, Module)> layers = [.. maker.Convolution("conv1", "bn1", inputs, channels), ("relu", new Relu())];
+        var (first, norm) = maker.Convolution("bn1", inputs, channels);
+        List<(string, Module)> layers = [("conv1", first), ("bn1", new NormalizedRelu(norm))];
         foreach (var (index, width) in widths.Index())
         {
             using var _ = LayerContext.Enter($"layer{index + 1}");
@@ -86,22 +87,21 @@ public static class ResNet
     }
 
     // A block that changes the number of channels begins a stage, at half the resolution.
-    private static Module Block(LayerMaker maker, int inputs, int outputs, bool project, bool zeroGamma)
+    private static BasicBlock Block(LayerMaker maker, int inputs, int outputs, bool project, bool zeroGamma)
     {
         var begins = inputs != outputs;
-        var first = maker.Convolution("conv1", "bn1", inputs, outputs, begins ? 2 : 1);
-        var second = maker.Convolution("conv2", "bn2", outputs, outputs);
+        var (conv1, norm1) = maker.Convolution("bn1", inputs, outputs, begins ? 2 : 1);
+        var (conv2, norm2) = maker.Convolution("bn2", outputs, outputs);
         if (zeroGamma)
         {
-            if (second is not [_, (_, Normalization { Weight: { } gamma })])
+            if (norm2.Weight is not { } gamma)
                 throw new ArgumentException("zeroGamma: there is no gamma to start at 0; it needs a normalization with an affine.");
             gamma.Value = Tensor.Zeros(gamma.Shape);
         }
-        var branch = new Sequential([.. first, ("relu", new Relu()), .. second]);
-        if (!begins) return new Residual(branch, relu: true);
-        if (!project) return new Residual(branch, new PaddedShortcut(outputs - inputs), relu: true);
+        if (!begins) return new BasicBlock(conv1, norm1, conv2, norm2);
+        if (!project) return new BasicBlock(conv1, norm1, conv2, norm2, new PaddedShortcut(outputs - inputs), "shortcut");
         using var _ = LayerContext.Enter("downsample");
-        var projection = new Sequential(maker.Convolution("0", "1", inputs, outputs, stride: 2, kernel: 1));
-        return new Residual(branch, projection, relu: true, "downsample");   // PyTorch's name
+        var (projection, norm) = maker.Convolution("1", inputs, outputs, stride: 2, kernel: 1);
+        return new BasicBlock(conv1, norm1, conv2, norm2, new Sequential(projection, norm));
     }
 }

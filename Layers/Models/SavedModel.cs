@@ -49,7 +49,7 @@ public static class SavedModel
         return model;
     }
 
-    private static Module Create(string architecture, Func<int, Module?> normalizing, int classes, int seed, bool zeroGamma, int width, int inputs)
+    private static Module Create(string architecture, Func<int, Normalization?> normalizing, int classes, int seed, bool zeroGamma, int width, int inputs)
     {
         if (Depth(architecture) is { } depth) return ResNet.Cifar(depth, normalizing, classes, seed, zeroGamma, width, inputs);
         if (WideResNet.Parse(architecture) is var (wideDepth, times))

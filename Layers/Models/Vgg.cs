@@ -16,23 +16,26 @@ public static class Vgg
     /// <param name="classes">The number of outputs.</param>
     /// <param name="seed">Of the initial weights.</param>
     /// <param name="inputs">Channels of the images.</param>
-    public static Module Cifar(Func<int, Module?>? normalization, int classes, int seed, int inputs = 3)
+    public static Module Cifar(Func<int, Normalization?>? normalization, int classes, int seed, int inputs = 3)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         var maker = new LayerMaker(normalization, seed);
         var features = new List<(string, Module)>();
         var channels = inputs;
+        // PyTorch counts each ReLU, and the normalizations where there are some.
+        var number = 0;
         using (LayerContext.Enter("features"))
             foreach (var block in Blocks)
             {
                 foreach (var outputs in block)
                 {
-                    features.AddRange(maker.Convolution($"{features.Count}", $"{features.Count + 1}", channels, outputs));
-                    features.Add(($"{features.Count}", new Relu()));
+                    var (convolution, norm) = maker.Convolution($"{number + 1}", channels, outputs);
+                    features.AddRange([($"{number}", convolution), ($"{number + 1}", new NormalizedRelu(norm))]);
+                    number += norm is NoNormalization ? 2 : 3;
                     channels = outputs;
                 }
-                features.Add(($"{features.Count}", new MaxPool2d(2)));
+                features.Add(($"{number++}", new MaxPool2d(2)));
             }
         var model = new Sequential(("features", new Sequential(features)), ("pool", new GlobalAveragePool()),
             ("classifier", new Linear(channels, classes, maker.NextRandom())));

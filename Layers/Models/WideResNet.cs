@@ -4,12 +4,8 @@ namespace Tapegrad.Layers;
 /// Wide residual networks for small images (Zagoruyko and Komodakis, "Wide residual networks", 2016): WRN-d-k has a 3x3 convolution of 16 channels,
 /// three stages of n = (d - 4) / 6 blocks with 16k, 32k and 64k channels, the second and the third at half the resolution of the one before, a
 /// normalization and a ReLU, a global mean, a linear layer.
-/// <code>
-/// block(x) = conv2(relu(bn2(conv1(relu(bn1(x)))))) + x                    both convolutions 3x3
-/// begin(x) = conv2(relu(bn2(conv1(h)))) + convShortcut(h)                 h = relu(bn1(x)), convShortcut 1x1: where channels change
-/// </code>
-/// The normalization comes before the convolution (He, Zhang, Ren and Sun, "Identity mappings", 2016), so nothing stands between the blocks' sums.
-/// No dropout. Names are those of the PyTorch implementations that go back to the authors': <c>block1.layer.0.bn1</c>.
+/// The normalization comes before the convolution (<see cref="PreActivationBlock"/>), so nothing stands between the blocks' sums. Where the
+/// channels change, the shortcut is a 1x1 convolution. No dropout. Names are those of the PyTorch implementations that go back to the authors': <c>block1.layer.0.bn1</c>.
 /// </summary>
 public static class WideResNet
 {
@@ -21,7 +17,7 @@ public static class WideResNet
     /// <param name="classes">The number of outputs.</param>
     /// <param name="seed">Of the initial weights.</param>
     /// <param name="inputs">Channels of the images.</param>
-    public static Module Cifar(int depth, int times, Func<int, Module?>? normalization, int classes, int seed, int inputs = 3)
+    public static Module Cifar(int depth, int times, Func<int, Normalization?>? normalization, int classes, int seed, int inputs = 3)
     {
         if (!IsDepth(depth))
             throw new ArgumentOutOfRangeException(nameof(depth), depth, "the depth of a wide ResNet is 6n + 4: 10, 16, 22, 28, 40, ..., 1000");
@@ -31,7 +27,7 @@ public static class WideResNet
         var maker = new LayerMaker(normalization, seed);
         var last = maker.Normalization("bn1", checked(64 * times));
         var channels = 16;
-        List<(string, Module)> layers = [("conv1", maker.Convolution(inputs, channels, stride: 1, kernel: 3, bias: last.Length == 0))];
+        List<(string, Module)> layers = [("conv1", maker.Convolution(inputs, channels, stride: 1, kernel: 3, bias: last is NoNormalization))];
         for (var stage = 1; stage <= 3; stage++)
         {
             using var _ = LayerContext.Enter($"block{stage}");
@@ -45,21 +41,21 @@ public static class WideResNet
             }
             layers.Add(($"block{stage}", new Sequential(("layer", new Sequential(blocks)))));
         }
-        layers.AddRange([.. last, ("relu", new Relu()), ("pool", new GlobalAveragePool()), ("fc", new Linear(channels, classes,
-            maker.NextRandom()))]);
+        layers.AddRange([("bn1", new NormalizedRelu(last)), ("pool", new GlobalAveragePool()),
+            ("fc", new Linear(channels, classes, maker.NextRandom()))]);
         var model = new Sequential(layers);
         SavedModel.Describe(model, $"wrn{depth}-{times}", maker.NormalizationName, classes, inputs);
         return model;
     }
 
-    private static Module Block(LayerMaker maker, int inputs, int outputs, int stride)
+    private static PreActivationBlock Block(LayerMaker maker, int inputs, int outputs, int stride)
     {
-        (string, Module)[] before = [.. maker.Normalization("bn1", inputs), ("relu1", new Relu())];
-        var first = maker.Convolution("conv1", "bn2", inputs, outputs, stride);
-        (string, Module)[] rest = [.. first, ("relu2", new Relu()), ("conv2", maker.Convolution(outputs, outputs, 1, 3, bias: first.Length == 1))];
-        if (inputs == outputs) return new Residual(new Sequential([.. before, .. rest]));
-        var shortcut = maker.Convolution(inputs, outputs, stride, kernel: 1, bias: first.Length == 1);
-        return new Sequential([.. before, ("", new Residual(new Sequential(rest), shortcut, shortcutName: "convShortcut"))]);
+        var norm1 = maker.Normalization("bn1", inputs);
+        var (conv1, norm2) = maker.Convolution("bn2", inputs, outputs, stride);
+        var bias = norm2 is NoNormalization;
+        var conv2 = maker.Convolution(outputs, outputs, stride: 1, kernel: 3, bias);
+        return new PreActivationBlock(norm1, conv1, norm2, conv2,
+            inputs == outputs ? null : maker.Convolution(inputs, outputs, stride, kernel: 1, bias));
     }
 
     /// <summary>Depth and width of a name such as <c>wrn16-4</c>; null for another one.</summary>

@@ -72,18 +72,35 @@ public abstract class Normalization : Module
     private protected virtual Tensor Normalize(Tensor x, Tensor? gamma, Tensor? beta, Tensor? residual, bool relu) =>
         x.Normalize(S, Eps, gamma, beta, residual, relu);
 
-    /// <inheritdoc/>
-    protected sealed override Tensor Forward(Tensor x) => Forward(x, new Following(null, false));
+    /// <summary>
+    /// relu(y + residual), of y the normalized x; where the device can, in one pass over memory. What is not asked for is left out. The same as
+    /// <see cref="Module.Apply(Tensor)"/>, a sum and a ReLU one after the other.
+    /// </summary>
+    /// <param name="x">[N, .., C].</param>
+    /// <param name="residual">Added to y, of x's shape; null for nothing.</param>
+    /// <param name="relu">Whether a ReLU ends it.</param>
+    /// <exception cref="ShapeException">x or the residual has another shape.</exception>
+    public Tensor Apply(Tensor x, Tensor? residual = null, bool relu = false)
+    {
+        using var _ = Enter();
+        return Show(Forward(x, residual, relu));
+    }
 
-    private protected sealed override Tensor Forward(Tensor x, Following following)
+    /// <inheritdoc/>
+    protected sealed override Tensor Forward(Tensor x) => Forward(x, residual: null, relu: false);
+
+    private Tensor Forward(Tensor x, Tensor? residual, bool relu)
     {
         if (x.Shape.Rank is < 2 or > 5 || x.Shape[-1] != Channels)
             throw new ShapeException($"{GetType().Name}: made for {Channels} channels: [N, {Channels}], [N, L, {Channels}], [N, H, W, {Channels}] or "
                 + $"[N, D, H, W, {Channels}]; given {x.Shape}. The channel axis is the last.");
+        if (residual is not null && residual.Shape != x.Shape)
+            throw new ShapeException($"{GetType().Name}: the residual {residual.Shape} is added to the normalized {x.Shape}; they must be equal.");
         if (x.Count > 0) NoticeSingleElements(S.Geometry(x.Shape), x.Shape);
-        if ((x.Count == 0 ? x : Normalize(x)) is { } normalized) return Weight is null || Bias is null ? normalized : normalized * Weight + Bias;
-        var (residual, relu) = following.Take(x.Shape);
-        return Normalize(x, Weight?.Value, Bias?.Value, residual, relu);
+        if ((x.Count == 0 ? x : Normalize(x)) is not { } y) return Normalize(x, Weight?.Value, Bias?.Value, residual, relu);
+        if (Weight is not null && Bias is not null) y = y * Weight + Bias;
+        if (residual is not null) y += residual;
+        return relu ? y.Relu() : y;
     }
 
     private void NoticeSingleElements(SharingGeometry geometry, Shape x)

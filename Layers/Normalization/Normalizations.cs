@@ -7,7 +7,7 @@ namespace Tapegrad.Layers;
 /// <param name="Usage">Its names, for messages and help.</param>
 /// <param name="Parse">From a name to a function that makes the layer for a number of channels; null when the name is
 /// another's.</param>
-public sealed record NormalizationInfo(string Usage, Func<string, Func<int, Module>?> Parse);
+public sealed record NormalizationInfo(string Usage, Func<string, Func<int, Normalization>?> Parse);
 
 /// <summary>
 /// Finds normalizations by name: <c>batch</c>, <c>layer</c>, <c>instance</c>, <c>group:8</c>, <c>size:8</c>, ..., and
@@ -15,8 +15,6 @@ public sealed record NormalizationInfo(string Usage, Func<string, Func<int, Modu
 /// </summary>
 public static class Normalizations
 {
-    private const string None = "none";
-
     /// <summary>All normalizations of this library, in the order of their names.</summary>
     public static IReadOnlyList<NormalizationInfo> All { get; } =
     [
@@ -29,28 +27,20 @@ public static class Normalizations
     public static bool IsKnown(string name) => Find(name) is not null;
 
     /// <summary>
-    /// The function that makes a normalization for a number of channels, by its name; for <c>none</c>, one that makes nothing.
+    /// The function that makes a normalization for a number of channels, by its name; for <c>none</c>, one that makes layers that do nothing.
     /// </summary>
     /// <exception cref="ArgumentException">There is no such normalization.</exception>
-    public static Func<int, Module?> Parse(string name) => Find(name) ?? throw new ArgumentException(
-        $"there is no normalization '{name}'. Known are: {string.Join("; ", All.Select(info => info.Usage))}; {None}.");
+    public static Func<int, Normalization> Parse(string name) => Find(name) ?? throw new ArgumentException(
+        $"there is no normalization '{name}'. Known are: {string.Join("; ", All.Select(info => info.Usage))}.");
 
-    /// <summary>
-    /// The name that makes a normalization equal to this one, null being <c>none</c>; for one that no name makes, its type and
-    /// settings.
-    /// </summary>
-    internal static string NameOf(Module? layer)
-    {
-        if (layer is null) return None;
-        if (layer is Normalization normalization && Find(normalization.Variant)?.Invoke(normalization.Channels) is { } made
-            && made.GetType() == layer.GetType() && made.Settings == layer.Settings) return normalization.Variant;
-        return $"{layer.GetType().Name}({layer.Settings})";
-    }
+    /// <summary>The name that makes a normalization equal to this one; for one that no name makes, its type and settings.</summary>
+    internal static string NameOf(Normalization layer) =>
+        Find(layer.Variant)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType() && made.Settings == layer.Settings
+            ? layer.Variant : $"{layer.GetType().Name}({layer.Settings})";
 
     /// <summary>The positive whole number behind a prefix.</summary>
     internal static int? Number(string name, string prefix) => name.StartsWith(prefix, StringComparison.Ordinal)
         && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number : null;
 
-    private static Func<int, Module?>? Find(string name) =>
-        name == None ? _ => null : All.Select(info => info.Parse(name)).FirstOrDefault(factory => factory is not null);
+    private static Func<int, Normalization>? Find(string name) => All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
 }

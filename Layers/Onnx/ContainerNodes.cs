@@ -7,11 +7,20 @@ internal static class ContainerNodes
 {
     public static void AddTo(OnnxExporter exporter)
     {
-        exporter.Define<Sequential>(Chain, takesUnflattened: true);
-        exporter.Define<Residual>((graph, block, x) =>
+        exporter.Define<Sequential>((graph, chain, x) => Chain(graph, chain.Children, x), takesUnflattened: true);
+        exporter.Define<NormalizedRelu>((graph, layer, x) => Relu(graph, graph.Apply(layer.Normalization, x)));
+        exporter.Define<BasicBlock>((graph, block, x) =>
         {
-            var sum = graph.Add("Add", [graph.Apply(block.Branch, x), block.Shortcut is null ? x : graph.Apply(block.Shortcut, x)]);
-            return block.EndsWithRelu ? graph.Add("Relu", [sum]) : sum;
+            var layers = block.Children;   // conv1, bn1, conv2, bn2, and maybe a shortcut
+            var y = Relu(graph, Chain(graph, [layers[0], layers[1]], x));
+            return Relu(graph, graph.Add("Add", [Chain(graph, [layers[2], layers[3]], y), layers.Count > 4 ? graph.Apply(layers[4], x) : x]));
+        });
+        exporter.Define<PreActivationBlock>((graph, block, x) =>
+        {
+            var layers = block.Children;   // bn1, conv1, bn2, conv2, and maybe a shortcut
+            var h = Relu(graph, graph.Apply(layers[0], x));
+            var y = graph.Apply(layers[3], Relu(graph, Chain(graph, [layers[1], layers[2]], h)));
+            return graph.Add("Add", [y, layers.Count > 4 ? graph.Apply(layers[4], h) : x]);
         });
         exporter.Define<PaddedShortcut>((graph, shortcut, x) =>
         {
@@ -21,14 +30,19 @@ internal static class ContainerNodes
         });
     }
 
-    private static OnnxValue Chain(OnnxGraph graph, Sequential chain, OnnxValue x)
+    private static OnnxValue Relu(OnnxGraph graph, OnnxValue x) => graph.Add("Relu", [x]);
+
+    private static OnnxValue Chain(OnnxGraph graph, IReadOnlyList<Module> layers, OnnxValue x)
     {
-        var layers = chain.Children;
         for (var i = 0; i < layers.Count; i++)
         {
-            var folded = graph.Fold && i + 1 < layers.Count && layers[i + 1] is BatchNorm norm ? BatchNormFolding.Fold(layers[i], norm) : null;
+            var next = graph.Fold && i + 1 < layers.Count ? layers[i + 1] : null;
+            var rectified = next as NormalizedRelu;
+            var folded = (rectified?.Normalization ?? next) is BatchNorm norm ? BatchNormFolding.Fold(layers[i], norm) : null;
             x = graph.Append(folded ?? layers[i], x, layers[i].Path);
-            if (folded is not null) i++;   // the normalization is in it
+            if (folded is null) continue;
+            i++;   // the normalization is in it
+            if (rectified is not null) x = Relu(graph, x);
         }
         return x;
     }

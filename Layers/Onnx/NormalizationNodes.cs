@@ -15,6 +15,7 @@ internal static class NormalizationNodes
 {
     public static void AddTo(OnnxExporter exporter)
     {
+        exporter.Define<NoNormalization>((_, _, x) => x, takesUnflattened: true);
         exporter.Define<GroupNorm>(Groups);
         exporter.Define<InstanceNorm>((graph, norm, x) => x.Shape.Rank > 2
             ? graph.Add("InstanceNormalization", [x, .. Affine(graph, norm)], ("epsilon", norm.Eps))

@@ -55,7 +55,7 @@ internal static class KernelFigures
                 foreach (var (name, normalization) in ((string, Normalization)[])
                     [("group_norm", new GroupNorm(channels, GroupSpec.Count(groups))), ("batch_norm", new BatchNorm(channels))])
                 {
-                    Module module = rectified ? new Sequential(normalization, new Relu()) : normalization;
+                    Module module = rectified ? new NormalizedRelu(normalization) : normalization;
                     var seconds = clock.Best(() =>
                     {
                         using var tape = Tape.Training(Random);

@@ -146,25 +146,6 @@ public sealed class LayersTests
         AssertEqual(x, new Sequential(Array.Empty<Module>()).Apply(x));
     }
 
-    [Fact]
-    public void ResidualAddsItsShortcut()
-    {
-        var x = Tensor.From([-2.0, 1], new Shape(1, 2));
-        Linear Times(double factor)
-        {
-            var linear = new Linear(2, 2, Random, bias: false);
-            linear.Weight.Value = Tensor.From([factor, 0, 0, factor], new Shape(2, 2));
-            return linear;
-        }
-        AssertEqual(x * 4, new Residual(Times(3)).Apply(x));
-        AssertEqual(x * 13, new Residual(Times(3), Times(10)).Apply(x));
-        AssertEqual(Tensor.From([0.0, 4], x.Shape), new Residual(Times(3), relu: true).Apply(x));
-        var block = new Residual(new Sequential(("conv1", Times(1))), Times(1));
-        Assert.Equal(["conv1.weight", "shortcut.weight"], block.State.Select(parameter => parameter.Name));
-        var error = Assert.Throws<ShapeException>(() => new Residual(new Linear(2, 1, Random)).Apply(x));   // [1, 1] would broadcast
-        Assert.Contains("the branch gives [1, 1], but the shortcut [1, 2]", error.Message);
-    }
-
     // Each value is drawn from a known distribution; with 4608 values a standard deviation is known within 1 %.
     [Theory]
     [InlineData("he", 144)]

@@ -30,9 +30,13 @@ internal static class SmallModels
         ("features", [new Linear(6, 8, Random), new BatchNorm(8), new GroupNorm(8, GroupSpec.Count(2)), new LayerNorm(8), new Linear(8, 8, Random),
             new LayerNorm(8, perPosition: true)], new Shape(6)),
         ("one-element", [new InstanceNorm(6)], new Shape(6)),
-        ("residual", [new Residual(new Sequential(new Conv2d(2, 2, 3, Random, padding: 1), new BatchNorm(2))),
-            new Residual(new Flatten(), new Flatten())], new Shape(3, 4, 2)),
+        ("residual", [new BasicBlock(Convolution(2, 3), new BatchNorm(3), Convolution(3, 2), new GroupNorm(2, GroupSpec.Count(2))),
+            new BasicBlock(Convolution(2, 5), new NoNormalization(5), Convolution(5, 5), new BatchNorm(5), new PaddedShortcut(3))], new Shape(3, 4, 2)),
+        ("pre-activation", [new PreActivationBlock(new BatchNorm(2), Convolution(2, 2), new LayerNorm(2), Convolution(2, 2)),
+            new PreActivationBlock(new InstanceNorm(2), Convolution(2, 3), new BatchNorm(3), Convolution(3, 3), Convolution(2, 3)),
+            new NormalizedRelu(new BatchNorm(3)), new Conv2d(3, 2, 1, Random), new NormalizedRelu(new BatchNorm(2))], new Shape(3, 4, 2)),
         ("nothing", [new Dropout(0.1)], new Shape(3, 4, 2)),
-        ("sums", [new Residual(new Relu(), new Sequential(new Tanh(), new Relu()), relu: true)], new Shape(4, 4, 3)),
     ];
+
+    private static Conv2d Convolution(int inputs, int outputs) => new(inputs, outputs, 3, Random, padding: 1);
 }

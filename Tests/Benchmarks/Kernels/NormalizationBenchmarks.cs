@@ -6,7 +6,7 @@ namespace Tapegrad.Benchmarks.Kernels;
 /// <summary>Normalization with gamma, beta and ReLU, batch 128.</summary>
 public class NormalizationBenchmarks
 {
-    private Sequential module = null!;
+    private NormalizedRelu module = null!;
     private Normalization normalization = null!;
     private Tensor x = null!, u = null!;
 
@@ -22,8 +22,8 @@ public class NormalizationBenchmarks
     [GlobalSetup]
     public void Fill()
     {
-        normalization = (Normalization)Normalizations.Parse(Name)!(Channels)!;
-        module = new Sequential(normalization, new Relu());
+        normalization = Normalizations.Parse(Name)(Channels);
+        module = new NormalizedRelu(normalization);
         var shape = new Shape(128, 32, 32, Channels);
         (x, u) = (Tensor.Normal(shape, new RandomSource(1)).Keep(), Tensor.Normal(shape, new RandomSource(2)).Keep());
     }

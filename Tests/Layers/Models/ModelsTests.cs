@@ -74,7 +74,7 @@ public sealed class ModelsTests : IDisposable
     {
         // With gamma 0 the branch is 0, so the block is the ReLU of its shortcut.
         var model = ResNet.Cifar(8, channels => new LayerNorm(channels), classes: 2, seed: 1, zeroGamma: true, width: 4);
-        var block = model.Modules.Single(module => module.Path == "layer2.0" && module is Residual);
+        var block = model.Modules.Single(module => module.Path == "layer2.0" && module is BasicBlock);
         var x = Tensor.Uniform(new Shape(2, 5, 4, 4), new RandomSource(1)) + 1;
         var y = block.Apply(x);
         Assert.Equal(new Shape(2, 3, 2, 8), y.Shape);
@@ -94,7 +94,7 @@ public sealed class ModelsTests : IDisposable
             var expected = isGamma && !parameter.Name.EndsWith(".bn2.weight", StringComparison.Ordinal) ? 1 : 0;
             Assert.All(parameter.Value.ToDoubles(), value => Assert.Equal(expected, value));
         }
-        foreach (var normalization in (Func<int, Module?>?[])[null, channels => new LayerNorm(channels, affine: false)])
+        foreach (var normalization in (Func<int, Tapegrad.Layers.Normalization?>?[])[null, channels => new LayerNorm(channels, affine: false)])
         {
             var error = Assert.Throws<ArgumentException>(() => ResNet.Cifar(14, normalization, 10, 1, zeroGamma: true));
             Assert.Contains("zeroGamma: there is no gamma", error.Message);

@@ -28,10 +28,13 @@ public sealed class NormalizationsTests
     }
 
     [Fact]
-    public void NoneMakesNothing()
+    public void None_makes_a_layer_that_does_nothing()
     {
-        Assert.Null(Normalizations.Parse("none")(32));
-        Assert.Equal("none", Normalizations.NameOf(null));
+        var none = Assert.IsType<NoNormalization>(Normalizations.Parse("none")(32));
+        Assert.Equal("none", Normalizations.NameOf(none));
+        Assert.Empty(none.State);
+        var x = Tensor.Normal(new Shape(2, 3, 32), new RandomSource(1));
+        Assert.Same(x, none.Apply(x));
     }
 
     [Theory]
@@ -57,9 +60,9 @@ public sealed class NormalizationsTests
     [Fact]
     public void WhatNoNameMakesHasNone()
     {
-        Module[] layers =
+        Tapegrad.Layers.Normalization[] layers =
         [
-            new GroupNorm(8, GroupSpec.Count(2), eps: 1e-3), new GroupNorm(8, GroupSpec.Count(2), affine: false), new Relu(),
+            new GroupNorm(8, GroupSpec.Count(2), eps: 1e-3), new GroupNorm(8, GroupSpec.Count(2), affine: false),
             new BatchNorm(8, BatchNormConvention.PyTorch with { NewWeight = 0.2 }),
             new BatchNorm(8, BatchNormConvention.PyTorch with { Unbiased = false }),
         ];

@@ -127,9 +127,19 @@ public sealed class LayerNodesTests
     [Fact]
     public void Blocks_and_their_shortcuts()
     {
-        AssertNodes(new Residual(new Relu(), relu: true), Image, "[N, 4, 6, 5]", ["Relu(input)", "Add(Relu, input)", "Relu(Add)"]);
-        AssertNodes(new Residual(new Sequential(new Tanh(), new Relu()), new Sigmoid()), Image, "[N, 4, 6, 5]",
-            ["Tanh(input)", "Relu(0.Tanh)", "Sigmoid(input)", "Add(1.Relu, shortcut.Sigmoid)"]);
+        static GroupNorm Norm() => new(4, GroupSpec.Count(2));
+        AssertNodes(new BasicBlock(new Tanh(), Norm(), new Sigmoid(), Norm()), Image, "[N, 4, 6, 5]", ["Tanh(input)",
+            "GroupNormalization(conv1.Tanh, bn1.weight, bn1.bias) epsilon=1E-05 num_groups=2", "Relu(bn1.GroupNormalization)", "Sigmoid(Relu)",
+            "GroupNormalization(conv2.Sigmoid, bn2.weight, bn2.bias) epsilon=1E-05 num_groups=2", "Add(bn2.GroupNormalization, input)", "Relu(Add)"]);
+        static NoNormalization None() => new(4);
+        AssertNodes(new BasicBlock(new Tanh(), None(), new Sigmoid(), None(), new Softplus()), Image, "[N, 4, 6, 5]", ["Tanh(input)",
+            "Relu(conv1.Tanh)", "Sigmoid(Relu)", "Softplus(input)", "Add(conv2.Sigmoid, downsample.Softplus)", "Relu(Add)"]);
+        AssertNodes(new PreActivationBlock(None(), new Tanh(), None(), new Sigmoid()), Image, "[N, 4, 6, 5]", ["Relu(input)", "Tanh(Relu)",
+            "Relu(conv1.Tanh)", "Sigmoid(Relu_2)", "Add(conv2.Sigmoid, input)"]);
+        AssertNodes(new PreActivationBlock(None(), new Tanh(), None(), new Sigmoid(), new Softplus()), Image, "[N, 4, 6, 5]", ["Relu(input)",
+            "Tanh(Relu)", "Relu(conv1.Tanh)", "Sigmoid(Relu_2)", "Softplus(Relu)", "Add(conv2.Sigmoid, convShortcut.Softplus)"]);
+        AssertNodes(new NormalizedRelu(Norm()), Image, "[N, 4, 6, 5]",
+            ["GroupNormalization(input, weight, bias) epsilon=1E-05 num_groups=2", "Relu(GroupNormalization)"]);
         AssertNodes(new PaddedShortcut(3), Image, "[N, 7, 3, 3]", ["Slice(input, starts, ends, axes, steps)", "Pad(Slice, pads)"]);
         var model = new OnnxExporter().Build(new PaddedShortcut(3), Image);
         Assert.Equal([0, 1, 0, 0, 0, 2, 0, 0], OnnxText.Integers(OnnxText.Constant(model, "pads")));
@@ -160,8 +170,6 @@ public sealed class LayerNodesTests
         AssertNodes(new Flatten(), new Shape(4), "[N, 4]", ["Identity(input)"]);
         AssertNodes(new Sequential(new Flatten(), new GroupNorm(120, GroupSpec.Count(2))), Image, "[N, 120]",
             [.. flat, "GroupNormalization(Flatten, 1.weight, 1.bias) epsilon=1E-05 num_groups=2"]);
-        AssertNodes(new Residual(new Flatten(), new Flatten()), Image, "[N, 120]",
-            [.. flat, "Transpose(input) perm=[0,2,3,1]", "Flatten(Transpose_2) axis=1", "Add(Flatten, Flatten_2)"]);
     }
 
     [Fact]
