@@ -61,8 +61,8 @@ public abstract class Optimizer
     /// <summary>What to do when something is not finite; an error unless set.</summary>
     public NonFinite OnNonFinite { get; init; } = NonFinite.Throw;
 
-    // Nobody takes as many. A counter that a file puts near the largest number of its type would run over.
-    internal const long MostSteps = 1_000_000_000_000_000;
+    /// <summary>Nobody takes as many steps. A counter that a file puts near the largest number of its type would run over.</summary>
+    public const long MostSteps = 1_000_000_000_000_000;
 
     /// <summary>How many steps were taken.</summary>
     public long Steps { get; private set; }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Tapegrad.Datasets;
 using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
+using Tapegrad.Training;
 
 namespace Tapegrad.Examples.Cifar10;
 

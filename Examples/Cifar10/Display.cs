@@ -1,5 +1,6 @@
 using Spectre.Console;
 using Tapegrad.Optimizers;
+using Tapegrad.Training;
 using static System.FormattableString;
 
 namespace Tapegrad.Examples.Cifar10;

@@ -3,6 +3,7 @@ using System.Globalization;
 using Tapegrad.Datasets;
 using Tapegrad.Datasets.Images;
 using Tapegrad.Layers.Formats;
+using Tapegrad.Training;
 
 namespace Tapegrad.Examples.Cifar10;
 
@@ -15,20 +16,20 @@ internal static class EvaluateCommand
     public static void AddTo(RootCommand root)
     {
         var command = new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table"
-            + " of saved weights.") { SavedNetwork.Weights, TrainOptions.Data, TrainOptions.TestLimit, GalleryPath };
-        command.SetAction(options => Run(options.GetValue(SavedNetwork.Weights)!, options.GetValue(TrainOptions.Data),
+            + " of saved weights.") { Weights.Option, TrainOptions.Data, TrainOptions.TestLimit, GalleryPath };
+        command.SetAction(options => Run(Weights.Of(options), options.GetValue(TrainOptions.Data),
             options.GetValue(TrainOptions.TestLimit) ?? int.MaxValue, options.GetValue(GalleryPath)));
         root.Add(command);
     }
 
     private static int Run(string weights, string? data, int limit, string? galleryPath)
     {
-        var network = new SavedNetwork(weights);
+        var network = SavedNetwork.Load(weights);
         if (galleryPath is not null) OutputFile.Check("--gallery", galleryPath, [".png"], weights);
         var (_, test, folder) = DataSource.Find(data, download: false, shapes: network.Description.Dataset == "Shapes10", trainLimit: 0,
             testLimit: limit, side: network.Description.Size?.Height ?? 32);
         if (galleryPath is not null && folder is not null) OutputFile.CheckApart("--gallery", galleryPath, folder);
-        test = InputDescription.Adapt(test, network);
+        test = network.Adapt(test);
         var gallery = galleryPath is null ? null : new Gallery(test);
         var result = network.Use(test.Height, test.Width,
             () => test.Evaluate(images => gallery is null ? network.Model.Apply(images) : gallery.Watch(network.Model.Apply(images))));

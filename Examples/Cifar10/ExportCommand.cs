@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Tapegrad.Layers;
 using Tapegrad.Onnx;
+using Tapegrad.Training;
 
 namespace Tapegrad.Examples.Cifar10;
 
@@ -27,9 +28,9 @@ internal static class ExportCommand
         var command = new Command("export", "Writes saved weights as an ONNX file: float images [N, channels, height, width] to one score"
             + " a class, for any N.")
         {
-            SavedNetwork.Weights, Out, Decompose, Fold, Pixels, Size,
+            Weights.Option, Out, Decompose, Fold, Pixels, Size,
         };
-        command.SetAction(options => Run(options.GetValue(SavedNetwork.Weights)!, options.GetValue(Out)!, options.GetValue(Size), options.GetValue(Pixels),
+        command.SetAction(options => Run(Weights.Of(options), options.GetValue(Out)!, options.GetValue(Size), options.GetValue(Pixels),
             options.GetValue(Decompose), options.GetValue(Fold)));
         root.Add(command);
     }
@@ -37,7 +38,7 @@ internal static class ExportCommand
     private static int Run(string weights, string file, string? size, bool pixels, bool decompose, bool fold)
     {
         OutputFile.Check("--out", file, [".onnx"], weights);
-        var network = new SavedNetwork(weights);
+        var network = SavedNetwork.Load(weights);
         var (model, description) = (network.Model, network.Description);
         var (height, width) = size is null
             ? description.Size ?? throw network.Refusal($"it does not say the size of its images, or one beyond {InputDescription.MostSide} pixels."

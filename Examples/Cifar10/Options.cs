@@ -8,7 +8,7 @@ namespace Tapegrad.Examples.Cifar10;
 /// Options that read numbers in one way on every machine: a decimal point, no thousands separators, within limits; else one line
 /// that names the option.
 /// </summary>
-internal static class Options
+public static class Options
 {
     public static Option<int> Whole(string name, string description, int standard, int least = 1, int most = int.MaxValue) =>
         WithDefault(Parsed<int>(name, description, text => ParseWhole(text, least, most),

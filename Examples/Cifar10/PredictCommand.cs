@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Tapegrad.Layers;
+using Tapegrad.Training;
 using static System.FormattableString;
 
 namespace Tapegrad.Examples.Cifar10;
@@ -23,19 +24,19 @@ internal static class PredictCommand
         {
             if (result.Tokens.Any(token => token.Value == "")) result.AddError("image '': it must be a path that is not empty.");
         });
-        var command = new Command("predict", "Says what saved weights take images for.") { SavedNetwork.Weights, Images, Top, Json };
+        var command = new Command("predict", "Says what saved weights take images for.") { Weights.Option, Images, Top, Json };
         command.SetAction(options =>
-            Run(options.GetValue(SavedNetwork.Weights)!, options.GetValue(Images)!, options.GetValue(Top), options.GetValue(Json)));
+            Run(Weights.Of(options), options.GetValue(Images)!, options.GetValue(Top), options.GetValue(Json)));
         root.Add(command);
     }
 
     private static int Run(string weights, string[] images, int top, bool json)
     {
-        var classifier = new Classifier(weights);
+        var classifier = Classifier.Load(weights);
         var unreadable = 0;
         foreach (var image in images)
         {
-            Guess[] shown;
+            Prediction[] shown;
             try
             {
                 shown = [.. classifier.Classify(image).OrderByDescending(guess => guess.Probability).Take(top)];
@@ -52,7 +53,7 @@ internal static class PredictCommand
         return unreadable == 0 ? 0 : 1;
     }
 
-    private static string ToJson(string image, Guess[] shown) => new JsonObject
+    private static string ToJson(string image, Prediction[] shown) => new JsonObject
     {
         ["image"] = image,
         ["predictions"] = new JsonArray([.. shown.Select(guess => new JsonObject
@@ -62,11 +63,11 @@ internal static class PredictCommand
         })]),
     }.ToJsonString();
 
-    private static string ToLine(string image, Guess[] shown) =>
+    private static string ToLine(string image, Prediction[] shown) =>
         string.Join('\t', shown.Select(guess => Invariant($"{Line.Of(guess.Class)}\t{guess.Probability:F4}")).Prepend(Line.Of(image)));
 
     /// <summary>The file's name, and a line for each class with a bar.</summary>
-    internal static string ToBars(string image, Guess[] shown)
+    internal static string ToBars(string image, Prediction[] shown)
     {
         var width = shown.Max(guess => Line.Of(guess.Class).Length);
         return string.Join('\n', shown.Select(guess =>

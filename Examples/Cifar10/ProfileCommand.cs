@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Spectre.Console;
 using Tapegrad.Devices;
+using Tapegrad.Training;
 using static System.FormattableString;
 
 namespace Tapegrad.Examples.Cifar10;

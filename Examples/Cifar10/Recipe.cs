@@ -3,6 +3,7 @@ using System.Globalization;
 using Tapegrad.Datasets;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
+using Tapegrad.Training;
 using static Tapegrad.Examples.Cifar10.TrainOptions;
 
 namespace Tapegrad.Examples.Cifar10;

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
 using Tapegrad.Optimizers;
+using Tapegrad.Training;
 
 namespace Tapegrad.Examples.Cifar10;
 

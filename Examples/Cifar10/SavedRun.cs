@@ -4,6 +4,7 @@ using System.Text.Json;
 using Tapegrad.Datasets;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
+using Tapegrad.Training;
 
 namespace Tapegrad.Examples.Cifar10;
 

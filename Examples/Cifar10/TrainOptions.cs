@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Tapegrad.Devices;
 using Tapegrad.Layers;
+using Tapegrad.Training;
 
 namespace Tapegrad.Examples.Cifar10;
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Tapegrad.Datasets;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
+using Tapegrad.Training;
 using static System.FormattableString;
 
 namespace Tapegrad.Examples.Cifar10;

@@ -41,4 +41,4 @@ foreach (var batch in train.Batches(batchSize, epochs, seed: 1, Augment.CropAndF
 Console.WriteLine($"test accuracy {test.Accuracy(model.Apply):P1} (guessing: {1.0 / test.Classes:P0})");
 
 // The real program adds what a long run wants: progress, metrics, saved weights, an answer to a loss that is not a number. Its
-// loop is one file that reads like this page: Optimizers/Fit.cs.
+// loop is one file that reads like this page: Optimizers/Training/Fit.cs.

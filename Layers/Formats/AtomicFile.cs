@@ -7,8 +7,12 @@ namespace Tapegrad.Layers.Formats;
 /// sibling with a name of its own, flushed to the disk, then renamed, and the folder flushed. A write that fails leaves the old file as it was, and
 /// no sibling where it can be removed; a process that is killed may leave one, for <see cref="RemoveSiblings"/>.
 /// </summary>
-internal static partial class AtomicFile
+public static partial class AtomicFile
 {
+    /// <summary>Replaces a file, or makes a new one.</summary>
+    /// <param name="path">In a folder that exists.</param>
+    /// <param name="write">Writes the contents.</param>
+    /// <param name="disk">Null for the machine's own.</param>
     /// <exception cref="IOException">The file cannot be written, or is written but not flushed; the message says which and why.</exception>
     public static void Write(string path, Action<Stream> write, IDisk? disk = null)
     {
@@ -60,6 +64,9 @@ internal static partial class AtomicFile
     }
 
     /// <summary>Removes what killed processes left beside files of some names. Nobody may be writing one.</summary>
+    /// <param name="folder">Where the files are.</param>
+    /// <param name="isName">Whether a file's name is one of them.</param>
+    /// <param name="disk">Null for the machine's own.</param>
     public static void RemoveSiblings(string folder, Func<string, bool> isName, IDisk? disk = null)
     {
         disk ??= Disk.Own;

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Tapegrad.Layers.Formats;
 
 /// <summary>What <see cref="AtomicFile"/> asks of a disk. Tests put one in its place that loses power between any two of these.</summary>
-internal interface IDisk
+public interface IDisk
 {
     /// <summary>A new, empty file.</summary>
     Stream Create(string path);
@@ -25,25 +25,33 @@ internal interface IDisk
 }
 
 /// <summary>The machine's own disk.</summary>
-internal sealed partial class Disk : IDisk
+public sealed partial class Disk : IDisk
 {
-    public static readonly Disk Own = new();
+    private Disk() { }
 
+    /// <summary>The one there is.</summary>
+    public static Disk Own { get; } = new();
+
+    /// <inheritdoc/>
     public Stream Create(string path) => new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
 
+    /// <inheritdoc/>
     public void Flush(Stream file) => ((FileStream)file).Flush(flushToDisk: true);
 
+    /// <inheritdoc/>
     public void Move(string from, string to) => File.Move(from, to, overwrite: true);
 
+    /// <inheritdoc/>
     public IEnumerable<string> List(string folder) => Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path));
 
+    /// <inheritdoc/>
     public void Delete(string path) => File.Delete(path);
 
     /// <summary>
     /// Whether something is there that is no file: a pipe or a device, which a rename would replace as if it were one. .NET does not tell, but only
     /// files can be flushed; opened so, a pipe does not wait for its other end.
     /// </summary>
-    public static bool IsSpecial(string path)
+    internal static bool IsSpecial(string path)
     {
         if (OperatingSystem.IsWindows()) return false;   // there they have names of their own, in no folder
         var file = Open(path, OperatingSystem.IsLinux() ? 0x800 : 4);   // O_RDONLY | O_NONBLOCK
@@ -53,6 +61,7 @@ internal sealed partial class Disk : IDisk
         return isSpecial;
     }
 
+    /// <inheritdoc/>
     // .NET does not open folders. Windows has no such call: its file systems keep a journal of names.
     public void FlushFolder(string path)
     {

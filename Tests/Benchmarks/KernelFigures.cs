@@ -1,5 +1,5 @@
-using Tapegrad.Examples.Cifar10;
 using Tapegrad.Layers;
+using Tapegrad.Training;
 
 namespace Tapegrad.Benchmarks;
 

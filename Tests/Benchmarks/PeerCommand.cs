@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Tapegrad.Devices;
 using Tapegrad.Examples.Cifar10;
+using Tapegrad.Training;
 
 namespace Tapegrad.Benchmarks;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Tapegrad.Devices;
-using Tapegrad.Examples.Cifar10;
+using Tapegrad.Training;
 
 namespace Tapegrad.Benchmarks;
 

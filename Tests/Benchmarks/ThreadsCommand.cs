@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Tapegrad.Devices;
 using Tapegrad.Examples.Cifar10;
+using Tapegrad.Training;
 using static System.FormattableString;
 
 namespace Tapegrad.Benchmarks;

@@ -6,6 +6,7 @@ using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
 using Tapegrad.Optimizers;
 using Tapegrad.Tests.Fuzzing;
+using Tapegrad.Training;
 using Xunit;
 using Xunit.Abstractions;
 

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Tapegrad.Datasets.Images;
 using Tapegrad.Examples.Cifar10;
 using Tapegrad.Layers;
+using Tapegrad.Training;
 using Xunit;
 
 namespace Tapegrad.Tests.Program;
@@ -16,11 +17,11 @@ public sealed class PredictCommandTests : IDisposable
     [Fact]
     public void Bars_are_as_long_as_a_class_is_probable()
     {
-        var lines = PredictCommand.ToBars("a.png", [new Guess("cat", 0.5), new Guess("tabby", 0.25), new Guess("dog", 0)]).Split('\n');
+        var lines = PredictCommand.ToBars("a.png", [new Prediction("cat", 0.5), new Prediction("tabby", 0.25), new Prediction("dog", 0)]).Split('\n');
         Assert.Equal(["a.png", $"  cat    {new string('█', 15)}{new string(' ', 15)}  50.0 %",
             $"  tabby  {new string('█', 7)}▌{new string(' ', 22)}  25.0 %",
             $"  dog    {new string(' ', 30)}   0.0 %"], lines);
-        Assert.Contains(new string('█', 30) + " 100.0 %", PredictCommand.ToBars("a", [new Guess("x", 1)]));
+        Assert.Contains(new string('█', 30) + " 100.0 %", PredictCommand.ToBars("a", [new Prediction("x", 1)]));
     }
 
     // A file of weights that says all that 'predict' needs, of images of 8 x 8 pixels.
@@ -88,7 +89,7 @@ public sealed class PredictCommandTests : IDisposable
         Assert.Equal(["ca?[31mts x", "do?gs"], ((string[])[line.Split('\t')[1], line.Split('\t')[3]]).Order());
         var named = JsonDocument.Parse(program.Succeed("predict --json --weights names.safetensors a.png").Lines[0]).RootElement.GetProperty("predictions");
         Assert.Equal(["ca\u001b[31mts\nx", "do\tgs"], named.EnumerateArray().Select(guess => guess.GetProperty("class").GetString()).Order());
-        Assert.DoesNotContain(PredictCommand.ToBars("a\u001bb", [new Guess("c\u001bd", 1)]), letter => char.IsControl(letter) && letter != '\n');
+        Assert.DoesNotContain(PredictCommand.ToBars("a\u001bb", [new Prediction("c\u001bd", 1)]), letter => char.IsControl(letter) && letter != '\n');
         Assert.Equal("a?gnp?.exe??", Line.Of("a\u202Egnp\u202C.exe\u2066\u2069"));   // right to left it would read otherwise
 
         // The same in the table of 'evaluate', and in messages.

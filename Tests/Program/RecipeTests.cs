@@ -5,6 +5,7 @@ using Tapegrad.Datasets.Images;
 using Tapegrad.Examples.Cifar10;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
+using Tapegrad.Training;
 using Xunit;
 
 namespace Tapegrad.Tests.Program;
@@ -247,7 +248,7 @@ public sealed class RecipeTests : IDisposable
                 foreach (var batch in Train.Batches(Batch, epochs: 1, Seed, Augment, firstEpoch: epoch))
                 {
                     using var tape = Tape.Training(batch.Random);
-                    var mixed = Tapegrad.Optimizers.Mixup.Draw(batch, Mixup);
+                    var mixed = Tapegrad.Training.Mixup.Draw(batch, Mixup);
                     var logits = Model.Apply(mixed.Images);
                     var loss = mixed.Loss(labels => logits.CrossEntropy(labels, Smoothing));
                     (lossSum, correct, seen) = (lossSum + loss.ToDouble() * batch.Count,

@@ -1,5 +1,6 @@
 using Tapegrad.Examples.Cifar10;
 using Tapegrad.Layers;
+using Tapegrad.Training;
 using Xunit;
 
 namespace Tapegrad.Tests.Program;

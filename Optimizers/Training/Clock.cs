@@ -1,14 +1,15 @@
 using System.Diagnostics;
 
-namespace Tapegrad.Examples.Cifar10;
+namespace Tapegrad.Training;
 
 /// <summary>
 /// How long something takes: the best of the repetitions that fit into a time, after two to warm up. A busy machine only ever
 /// makes it longer.
 /// </summary>
-internal sealed class Clock(double seconds)
+/// <param name="seconds">The time.</param>
+public sealed class Clock(double seconds)
 {
-    /// <summary>Seconds.</summary>
+    /// <summary>The seconds that the fastest call took.</summary>
     public double Best(Action action)
     {
         action();

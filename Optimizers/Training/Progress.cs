@@ -1,6 +1,6 @@
 using Tapegrad.Datasets;
 
-namespace Tapegrad.Optimizers;
+namespace Tapegrad.Training;
 
 /// <summary>How far training has come, after a step. Loss and accuracy are means over the epoch until now.</summary>
 /// <param name="Epoch">From 1.</param>

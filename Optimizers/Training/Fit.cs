@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using Tapegrad.Datasets;
+using Tapegrad.Optimizers;
 
-namespace Tapegrad.Optimizers;
+namespace Tapegrad.Training;
 
 /// <summary>
 /// Training from the first batch to the last: for each batch a tape, a loss, its gradients, a step; after each epoch a look at images that were
@@ -131,7 +132,7 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
 
     private (Tensor Logits, int[] Labels, Tensor Loss) Forward(Batch batch)
     {
-        var mixed = Optimizers.Mixup.Draw(batch, Mixup);
+        var mixed = Training.Mixup.Draw(batch, Mixup);
         var logits = model(mixed.Images);
         return (logits, mixed.Labels, mixed.Loss(labels => logits.CrossEntropy(labels, LabelSmoothing)));
     }

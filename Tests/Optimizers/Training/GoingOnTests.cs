@@ -1,9 +1,10 @@
 using Tapegrad.Datasets;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
+using Tapegrad.Training;
 using Xunit;
 
-namespace Tapegrad.Tests.Optimizers;
+namespace Tapegrad.Tests.Training;
 
 /// <summary>A run that was interrupted anywhere and goes on from a file ends as the one that was not: the same weights, the same figures.</summary>
 public sealed class GoingOnTests : IDisposable

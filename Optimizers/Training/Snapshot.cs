@@ -1,12 +1,12 @@
 using Tapegrad.Layers;
 
-namespace Tapegrad.Examples.Cifar10;
+namespace Tapegrad.Training;
 
 /// <summary>
 /// Copies of a model's weights and statistics as they were before the last two steps. A loss that is not finite tells that the step before it was
 /// wrong, so the older copy holds the last weights whose loss was good.
 /// </summary>
-internal sealed class Snapshot
+public sealed class Snapshot
 {
     private readonly Parameter[] state;
     private float[][] newer, older;

@@ -1,9 +1,10 @@
 using Tapegrad.Datasets;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
+using Tapegrad.Training;
 using Xunit;
 
-namespace Tapegrad.Tests.Optimizers;
+namespace Tapegrad.Tests.Training;
 
 /// <summary>The training loop against the same steps written out, and what each of its options changes.</summary>
 public sealed class FitTests

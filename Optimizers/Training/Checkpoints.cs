@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
 
-namespace Tapegrad.Layers;
+namespace Tapegrad.Training;
 
 /// <summary>
 /// Files in a folder from which an interrupted run goes on: <c>checkpoint-000000390.safetensors</c> holds, as they were after 390 steps, all numbers
@@ -47,9 +48,7 @@ public sealed partial class Checkpoints
     {
         ArgumentOutOfRangeException.ThrowIfNegative(step);
         var path = PathOf(step);
-        using (new Scope())
-        using (Tape.Current?.Pause())
-            SafetensorsWriter.Write(path, [.. values.Select(parameter => NamedArray.Of(parameter.Name, parameter.Value))], texts, disk);
+        ParameterFile.Save(path, values, texts, disk);
         var others = Steps().ToLookup(other => other < step);
         // What is newer was damaged, or the run would not be here again.
         foreach (var old in others[true].Skip(keep - 1).Concat(others[false].Where(other => other > step))) disk.Delete(PathOf(old));
@@ -87,15 +86,7 @@ public sealed partial class Checkpoints
     /// <param name="values">Those that it was saved from, by name and shape.</param>
     /// <exception cref="InvalidDataException">It holds others, or is damaged; nothing was changed.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public void Load(Checkpoint checkpoint, IEnumerable<Parameter> values)
-    {
-        var (path, own) = (PathOf(checkpoint.Step), values.ToArray());
-        using var file = SafetensorsFile.Open(path);
-        ModuleFile.CheckFit(path, file, own.Select(parameter => (parameter.Name, parameter.Shape)), new Dictionary<string, string>());
-        var entries = file.Entries.ToDictionary(entry => entry.Name);
-        var numbers = Array.ConvertAll(own, parameter => file.ReadDoubles(entries[parameter.Name]));   // all of them, before anything changes
-        foreach (var (parameter, read) in own.Zip(numbers)) new StateEntry(parameter.Name, parameter, FileAxes: null).Restore(read);
-    }
+    public void Load(Checkpoint checkpoint, IEnumerable<Parameter> values) => ParameterFile.Load(PathOf(checkpoint.Step), values);
 
     /// <summary>Removes them all.</summary>
     public void Clear()

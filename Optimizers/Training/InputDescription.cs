@@ -3,7 +3,7 @@ using System.Text.Json;
 using Tapegrad.Datasets;
 using Tapegrad.Layers;
 
-namespace Tapegrad.Examples.Cifar10;
+namespace Tapegrad.Training;
 
 /// <summary>
 /// What a saved network must say beside its weights so that it can be used without the training data. Each part is null where the file does not say
@@ -18,7 +18,7 @@ namespace Tapegrad.Examples.Cifar10;
 /// <param name="Size">The images' height and width, each at most <see cref="MostSide"/>.</param>
 /// <param name="Channels">The images' channels, which every file says.</param>
 /// <param name="Normalization">Each channel's mean and standard deviation that the inputs were normalized with.</param>
-internal sealed record InputDescription(string? Dataset, string[]? ClassNames, (int Height, int Width)? Size, int Channels,
+public sealed record InputDescription(string? Dataset, string[]? ClassNames, (int Height, int Width)? Size, int Channels,
     (double[] Mean, double[] Std)? Normalization)
 {
     /// <summary>An image of this side takes some hundred MB of memory on its way through a network; a larger one, gigabytes.</summary>
@@ -53,6 +53,8 @@ internal sealed record InputDescription(string? Dataset, string[]? ClassNames, (
     public static void WriteSize(Module model, int height, int width) => model.Metadata[SizeKey] = $"{height}x{width}";
 
     /// <summary>"32x20" as height and width, "32" as both; null for another text, and for sizes beyond the limit.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="most">The longest side.</param>
     public static (int Height, int Width)? ParseSize(string? text, int most)
     {
         var parts = Array.ConvertAll(text?.Split('x') ?? [], part =>
@@ -62,6 +64,9 @@ internal sealed record InputDescription(string? Dataset, string[]? ClassNames, (
 
     /// <summary>Each channel's mean and standard deviation, from numbers with commas between them; null for other texts, or a deviation that is not
     /// above 0.</summary>
+    /// <param name="means">The means.</param>
+    /// <param name="deviations">The standard deviations.</param>
+    /// <param name="channels">How many there must be of each.</param>
     public static (double[] Mean, double[] Std)? ParseNormalization(string? means, string? deviations, int channels)
     {
         return Numbers(means) is { } mean && Numbers(deviations) is { } std && std.All(value => value > 0) ? (mean, std) : null;
@@ -74,22 +79,17 @@ internal sealed record InputDescription(string? Dataset, string[]? ClassNames, (
         }
     }
 
-    /// <summary>The images, normalized as those that a model was trained on.</summary>
-    /// <exception cref="UserError">They are of another kind or size, or of other classes; the message says in what.</exception>
-    public static ImageDataset Adapt(ImageDataset dataset, SavedNetwork network)
+    /// <summary>In what images are others than those that a model was trained on; null where they are not.</summary>
+    internal string? Difference(Module model, ImageDataset dataset)
     {
-        var (description, metadata) = (network.Description, network.Model.Metadata);
-        var classes = metadata[ClassesKey];
+        var classes = model.Metadata[ClassesKey];
         foreach (var (key, here) in ((string, string)[])[(DatasetKey, dataset.Name), (ClassNamesKey, Join(dataset.ClassNames)),
             (SizeKey, $"{dataset.Height}x{dataset.Width}")])
-            if (metadata.TryGetValue(key, out var there) && there != here
-                && !(key == ClassNamesKey && description.ClassNames?.SequenceEqual(dataset.ClassNames) == true))
-                throw network.Refusal($"its {key} is '{there}', but that of the data is '{here}'. Give the --data that the network was trained on.");
-        if (classes != $"{dataset.Classes}")
-            throw network.Refusal($"it tells {classes} classes apart, but the data have {dataset.Classes}.");
-        if (description.Channels != dataset.Channels)
-            throw network.Refusal($"it takes images of {description.Channels} channels, but those of the data have {dataset.Channels}.");
-        return description.Normalization is var (mean, std) ? dataset.NormalizedBy(mean, std) : dataset;
+            if (model.Metadata.TryGetValue(key, out var there) && there != here
+                && !(key == ClassNamesKey && ClassNames?.SequenceEqual(dataset.ClassNames) == true))
+                return $"its {key} is '{there}', but that of the data is '{here}'. Give the data that the network was trained on.";
+        return classes != $"{dataset.Classes}" ? $"it tells {classes} classes apart, but the data have {dataset.Classes}."
+            : Channels != dataset.Channels ? $"it takes images of {Channels} channels, but those of the data have {dataset.Channels}." : null;
     }
 
     private static string[]? ParseNames(string? text)

@@ -2,28 +2,36 @@ using System.Diagnostics;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
 
-namespace Tapegrad.Examples.Cifar10;
+namespace Tapegrad.Training;
 
 /// <summary>
 /// Time, and the work that was done in it: arithmetic where the operation is made of it, else the bytes that it must move.
 /// </summary>
-internal sealed record Cost(double Seconds = 0, double Flops = 0, double Bytes = 0)
+/// <param name="Seconds">The time.</param>
+/// <param name="Flops">Multiplications and additions.</param>
+/// <param name="Bytes">Read and written.</param>
+public sealed record Cost(double Seconds = 0, double Flops = 0, double Bytes = 0)
 {
+    /// <summary>Of both together.</summary>
     public static Cost operator +(Cost a, Cost b) => new(a.Seconds + b.Seconds, a.Flops + b.Flops, a.Bytes + b.Bytes);
 }
 
 /// <summary>
-/// What one operation of one layer took, all its calls together. Kept: the memory that it took forward and that waits for the
-/// sweep.
+/// What one operation of one layer took, all its calls together.
 /// </summary>
-internal sealed record ProfileRow(string Layer, string Operation, Cost Forward, Cost Backward, long Kept);
+/// <param name="Layer">The layer's path.</param>
+/// <param name="Operation">The operation's name.</param>
+/// <param name="Forward">Computing the value.</param>
+/// <param name="Backward">Passing the gradient back.</param>
+/// <param name="Kept">Bytes of memory that were taken forward and wait for the sweep.</param>
+public sealed record ProfileRow(string Layer, string Operation, Cost Forward, Cost Backward, long Kept);
 
 /// <summary>
 /// Where the time and the memory of one training step went. The tape tells when an operation has been recorded, and when a sweep
 /// has passed back through it; an operation's time runs from the end of the one before to its own end. So the rows leave no gap,
 /// and with what the optimizer took, and a rest, they are the step.
 /// </summary>
-internal sealed class StepProfile
+public sealed class StepProfile
 {
     private readonly List<(TapeEvent Event, long Time, long PoolBytes)> heard = [];
     private readonly HashSet<Tensor> variables;
@@ -67,6 +75,9 @@ internal sealed class StepProfile
     /// <summary>
     /// Trains on random images and takes the fastest step: what others do on the machine only ever makes one slower.
     /// </summary>
+    /// <param name="model">For images of 32x32 in colour and 10 classes. Its weights change.</param>
+    /// <param name="batch">Images a step.</param>
+    /// <param name="steps">How many to choose from.</param>
     public static StepProfile Fastest(Module model, int batch, int steps)
     {
         const int warmup = 3;   // until the pool has every buffer, and the runtime has compiled what it will

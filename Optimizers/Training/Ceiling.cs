@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tapegrad.Devices;
 
-namespace Tapegrad.Examples.Cifar10;
+namespace Tapegrad.Training;
 
 /// <summary>
 /// What this machine allows, measured: how fast fused multiply-adds can be when nothing else is in their way, and how fast memory
@@ -11,7 +11,7 @@ namespace Tapegrad.Examples.Cifar10;
 /// </summary>
 /// <param name="GigaflopsPerSecond">A multiplication and an addition count as two.</param>
 /// <param name="GigabytesPerSecond">Read and written, in arrays far beyond any cache.</param>
-internal sealed record Ceiling(double GigaflopsPerSecond, double GigabytesPerSecond)
+public sealed record Ceiling(double GigaflopsPerSecond, double GigabytesPerSecond)
 {
     private const int Chains = 12, Rounds = 1 << 19, Copied = 1 << 24;   // 64 MB from each thread to 64 MB
 

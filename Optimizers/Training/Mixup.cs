@@ -1,6 +1,6 @@
 using Tapegrad.Datasets;
 
-namespace Tapegrad.Optimizers;
+namespace Tapegrad.Training;
 
 /// <summary>
 /// Mixes each image of a batch with another one of it, and their labels in the same share: images s x[i] + (1 - s) x[j], loss s L(y[i]) +

@@ -1,8 +1,9 @@
 using Tapegrad.Datasets;
 using Tapegrad.Optimizers;
+using Tapegrad.Training;
 using Xunit;
 
-namespace Tapegrad.Tests.Optimizers;
+namespace Tapegrad.Tests.Training;
 
 /// <summary>Mixed batches: every image and its loss in one share with another image of the batch.</summary>
 public sealed class MixupTests

@@ -1,8 +1,9 @@
 using Tapegrad.Layers;
 using Tapegrad.Tests.Layers.Formats;
+using Tapegrad.Training;
 using Xunit;
 
-namespace Tapegrad.Tests.Layers;
+namespace Tapegrad.Tests.Training;
 
 /// <summary>What is found in a folder of checkpoints, whatever happened to it.</summary>
 public sealed class CheckpointsTests : IDisposable
