@@ -46,10 +46,19 @@ public sealed class BufferPool
     /// <summary>How many requests were answered from what was there.</summary>
     public long Reused { get; private set; }
 
+    /// <summary>What is done with every buffer before it is handed out; tests fill it with NaN, so that nobody lives on what was there.</summary>
+    internal Action<Buffer>? Renting { get; set; }
+
     /// <summary>A buffer of exactly <paramref name="length"/> elements. Its contents are whatever was there before.</summary>
     public Buffer Rent(int length)
     {
-        if (length >= LeastCut) return RentLong(length);
+        var buffer = length >= LeastCut ? RentLong(length) : RentShort(length);
+        Renting?.Invoke(buffer);
+        return buffer;
+    }
+
+    private Buffer RentShort(int length)
+    {
         lock (gate)
         {
             if (shelves.TryGetValue(length, out var shelf) && shelf.TryPop(out var buffer))

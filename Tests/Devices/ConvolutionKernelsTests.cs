@@ -11,7 +11,7 @@ namespace Tapegrad.Tests.Devices;
 public sealed class ConvolutionKernelsTests
 {
     // The direct kernels; Winograd's have a test class of their own.
-    private static readonly CpuDevice Direct = new() { UsesWinograd = false };
+    private static readonly CpuDevice Direct = KernelTesting.Poisoned(usesWinograd: false);
 
     [Fact]
     public void Every_kernel_equals_the_definition()
@@ -74,7 +74,7 @@ public sealed class ConvolutionKernelsTests
         }
     }
 
-    private static void CheckAll(ConvolutionGeometry geometry)
+    internal static void CheckAll(ConvolutionGeometry geometry)
     {
         var (x, weights, g) = (Random(XLength(geometry), 1), Random(WeightLength(geometry), 2), Random(YLength(geometry), 3));
         foreach (var bias in (float[]?[])[null, Random(geometry.OutputChannels, 4)])

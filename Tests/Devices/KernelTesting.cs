@@ -1,3 +1,4 @@
+using Tapegrad.Devices;
 using Tapegrad.Memory;
 using Xunit;
 using Buffer = Tapegrad.Memory.Buffer;
@@ -23,9 +24,23 @@ internal static unsafe class KernelTesting
         return buffer;
     }
 
-    /// <summary>What a kernel writes into a buffer that was full of NaN. It must write nothing behind it.</summary>
+    /// <summary>A device whose rented buffers are full of NaN: what lay there before helps nobody.</summary>
+    public static CpuDevice Poisoned(bool usesWinograd = true)
+    {
+        var device = new CpuDevice { UsesWinograd = usesWinograd };
+        device.Pool.Renting = buffer => ((HostBuffer<float>)buffer).Span.Fill(float.NaN);
+        return device;
+    }
+
+    /// <summary>
+    /// What a kernel writes into a buffer that was full of NaN, as was this thread's scratch. It must write nothing behind it. It runs twice: at
+    /// first, scratch may be new memory, which is 0.
+    /// </summary>
     public static float[] Result(int length, Action<Buffer> compute)
     {
+        compute(Filled([.. Enumerable.Repeat(float.NaN, length)]));
+        Scratch<float>.Piece.Fill(float.NaN);
+        Scratch<double>.Piece.Fill(double.NaN);
         var buffer = (HostBuffer<float>)Filled([.. Enumerable.Repeat(float.NaN, length)]);
         compute(buffer);
         for (var i = 0; i < 16; i++) Assert.True(float.IsNaN(buffer.Pointer[length + i]), $"element {i} behind the result was written");

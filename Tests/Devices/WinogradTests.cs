@@ -10,6 +10,7 @@ namespace Tapegrad.Tests.Devices;
 public sealed class WinogradTests
 {
     private const double Bound = 1e-5;
+    private static readonly CpuDevice Kernels = KernelTesting.Poisoned();
 
     [Fact]
     public void Every_kernel_stays_within_its_bound_of_the_definition()
@@ -40,11 +41,11 @@ public sealed class WinogradTests
             var geometry = RandomGeometry(new RandomSource(7000 + i), batch: 31);
             var alone = geometry with { Windows = geometry.Windows with { Batch = 1 } };
             var (x, w, g) = Inputs(geometry);
-            var (y, xGradient, _) = ConvolutionKernelsTests.Compute(Device.Cpu, geometry, x, w, g);
+            var (y, xGradient, _) = ConvolutionKernelsTests.Compute(Kernels, geometry, x, w, g);
             for (var sample = 0; sample < 31; sample += 15)
             {
                 float[] Part(float[] all) => all[(all.Length / 31 * sample)..(all.Length / 31 * (sample + 1))];
-                var (one, oneGradient, _) = ConvolutionKernelsTests.Compute(Device.Cpu, alone, Part(x), w, Part(g));
+                var (one, oneGradient, _) = ConvolutionKernelsTests.Compute(Kernels, alone, Part(x), w, Part(g));
                 KernelTesting.AssertSameBits(Part(y), one, $"{geometry}: y of sample {sample}");
                 KernelTesting.AssertSameBits(Part(xGradient), oneGradient, $"{geometry}: gradient of sample {sample}");
             }
@@ -60,8 +61,8 @@ public sealed class WinogradTests
         var (x, w, g) = Inputs(small);
         var moved = new float[16 * 21 * 8];
         for (var row = 0; row < 12; row++) x.AsSpan(row * 13 * 8, 13 * 8).CopyTo(moved.AsSpan(((row + 4) * 21 + 8) * 8));
-        var y = ConvolutionKernelsTests.Compute(Device.Cpu, small, x, w, g).Y;
-        var movedY = ConvolutionKernelsTests.Compute(Device.Cpu, large, moved, w, new float[14 * 19 * 8]).Y;
+        var y = ConvolutionKernelsTests.Compute(Kernels, small, x, w, g).Y;
+        var movedY = ConvolutionKernelsTests.Compute(Kernels, large, moved, w, new float[14 * 19 * 8]).Y;
         for (var row = 0; row < 10; row++)
             KernelTesting.AssertSameBits(y[(row * 11 * 8)..((row + 1) * 11 * 8)],
                 movedY[(((row + 4) * 19 + 8) * 8)..(((row + 4) * 19 + 19) * 8)], $"row {row}");
@@ -83,19 +84,19 @@ public sealed class WinogradTests
         bool Differs(ConvolutionGeometry geometry)
         {
             var (x, w, g) = Inputs(geometry);
-            var (a, b) = (ConvolutionKernelsTests.Compute(direct, geometry, x, w, g), ConvolutionKernelsTests.Compute(Device.Cpu, geometry, x, w, g));
+            var (a, b) = (ConvolutionKernelsTests.Compute(direct, geometry, x, w, g), ConvolutionKernelsTests.Compute(Kernels, geometry, x, w, g));
             bool[] differ = [!a.Y.SequenceEqual(b.Y), !a.XGradient.SequenceEqual(b.XGradient), !a.WGradient.SequenceEqual(b.WGradient)];
             Assert.True(differ.Distinct().Count() == 1, $"{geometry}: all three use it, or none");
             return differ[0];
         }
     }
 
-    private static void CheckAll(ConvolutionGeometry geometry)
+    internal static void CheckAll(ConvolutionGeometry geometry)
     {
         var (x, w, g) = Inputs(geometry);
         foreach (var bias in (float[]?[])[null, KernelTesting.Normal(geometry.OutputChannels, 4)])
         {
-            var computed = ConvolutionKernelsTests.Compute(Device.Cpu, geometry, x, w, g, bias);
+            var computed = ConvolutionKernelsTests.Compute(Kernels, geometry, x, w, g, bias);
             var exact = ConvolutionKernelsTests.Define(geometry, x, w, g, bias);
             AssertClose(geometry, "y", exact.Y, computed.Y);
             AssertClose(geometry, "input gradient", exact.X, computed.XGradient);

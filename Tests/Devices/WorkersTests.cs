@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 using Tapegrad.Devices;
 using Xunit;
 using Buffer = Tapegrad.Memory.Buffer;
@@ -14,7 +15,10 @@ public class ThreadCount
     public const string Name = "number of threads";
 }
 
-/// <summary>Work is done once each, each thread has a range of its own, errors come through, and nothing is left behind.</summary>
+/// <summary>
+/// Work is done once each, each thread has a range of its own, errors come through, and nothing is left behind. A mistake in the counting of what is
+/// done shows as work that never ends, so each of these tests has a limit.
+/// </summary>
 [Collection(ThreadCount.Name)]
 public sealed class WorkersTests : IDisposable
 {
@@ -22,11 +26,23 @@ public sealed class WorkersTests : IDisposable
 
     public void Dispose() => Workers.Threads = before;
 
+    // The work of these tests takes a second. What has not ended after two minutes waits for an item that nobody will do.
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    private static void Within(TimeSpan limit, Action work)
+    {
+        Exception? error = null;
+        var thread = new Thread(() => error = Record.Exception(work)) { IsBackground = true };
+        thread.Start();
+        if (!thread.Join(limit)) throw new TimeoutException($"the work has not ended after {limit.TotalSeconds} s: an item was lost");
+        if (error is not null) ExceptionDispatchInfo.Throw(error);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(5)]
-    public void EveryItemIsDoneOnce(int threads)
+    public void EveryItemIsDoneOnce(int threads) => Within(Limit, () =>
     {
         Workers.Threads = threads;
         foreach (var items in (int[])[0, 1, 2, 3, 100, 1000])
@@ -35,7 +51,7 @@ public sealed class WorkersTests : IDisposable
             Workers.Run(items, item => Interlocked.Increment(ref done[item]));
             Assert.All(done, count => Assert.Equal(1, count));
         }
-    }
+    });
 
     [Fact]
     public void OneThreadIsTheCallersOwn()
@@ -118,7 +134,7 @@ public sealed class WorkersTests : IDisposable
 
     // More and fewer threads, more and fewer items, one work right behind the other: what a thread remembers of one must not count in the next.
     [Fact]
-    public void ShortWorksInARowAreEachDoneOnce()
+    public void ShortWorksInARowAreEachDoneOnce() => Within(Limit, () =>
     {
         var (random, sum) = (new RandomSource(3), 0);
         for (var work = 0; work < 20_000; work++)
@@ -129,7 +145,7 @@ public sealed class WorkersTests : IDisposable
             Workers.Run(items, new Doing(item => Interlocked.Add(ref sum, 1 + item)), fromTheEnd: random.Below(2, 3 * work + 2) == 1);
             Assert.Equal(items * (items + 1) / 2, sum);
         }
-    }
+    });
 
     private readonly struct Doing(Action<int> body) : IItemBody
     {
@@ -213,7 +229,7 @@ public sealed class WorkersTests : IDisposable
     }
 
     [Fact]
-    public void ManyCallersAtOnceGetAllTheirItemsDone()
+    public void ManyCallersAtOnceGetAllTheirItemsDone() => Within(Limit, () =>
     {
         Workers.Threads = 3;
         var wrong = 0;
@@ -230,7 +246,7 @@ public sealed class WorkersTests : IDisposable
         foreach (var caller in callers) caller.Start();
         foreach (var caller in callers) caller.Join();
         Assert.Equal(0, wrong);
-    }
+    });
 
     [Fact]
     public void HelpersThatFellAsleepWakeForTheNextWork()

@@ -17,69 +17,66 @@ namespace Tapegrad.Devices;
 /// Lanes: eight channels; four neighbouring pixels, or four taps, at a time. Remainders: channels behind the last are computed from what lies there
 /// and dropped; pixels and taps that are left over go one by one, each in the same chain.
 /// </remarks>
-internal sealed unsafe class DepthwiseConvolution
+internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGradientPlan
 {
     private const int Vector = 8;
     private const int MostParts = 16;
 
     private readonly int batch, channels, height, width, kernelWidth;
+    private readonly bool isGradient, hasPhases;
+    private readonly Blocks vectors;   // of the channels
+    private readonly Shares parts;     // of the images, for the gradient of the weights
     private readonly PaddedImages images;
     private readonly Phase[] phases;
 
     // Results with the same taps: where each tap reads behind a result's own start, and where its weights begin.
-    private sealed record Phase(AxisPhase Rows, AxisPhase Columns, int[] Reads, int[] Weights);
-
-    private static readonly Plans<(ConvolutionGeometry, bool), DepthwiseConvolution> plans =
-        new(shape => new DepthwiseConvolution(shape.Item1, shape.Item2));
-
-    private DepthwiseConvolution(ConvolutionGeometry geometry, bool gradient)
+    private sealed record Phase(AxisPhase Rows, AxisPhase Columns, int[] Reads, int[] Weights)
     {
+        /// <summary>The pixels of a row, four at a time; what is left over goes one by one.</summary>
+        public Blocks Pixels { get; } = new(Columns.Count, 4);
+
+        /// <summary>The taps, four at a time.</summary>
+        public Blocks Taps { get; } = new(Reads.Length, 4);
+    }
+
+    /// <summary>The convolution and its weight gradient, or its input gradient.</summary>
+    public DepthwiseConvolution(ConvolutionGeometry geometry, bool isGradient)
+    {
+        this.isGradient = isGradient;
         var windows = geometry.Windows;
         var (kernel, stride, padding, dilation) = (windows.Kernel, windows.Stride, windows.Padding, windows.Dilation);
         (batch, channels, kernelWidth) = (windows.Batch, windows.Channels, kernel.Width);
-        (height, width) = gradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
-        Func<int, int, int, int, int, int, ConvolutionAxis> axis = gradient ? ConvolutionAxis.Gradient : ConvolutionAxis.Forward;
+        (vectors, parts) = (new Blocks(channels, Vector), new Shares(batch, Math.Min(batch, MostParts)));
+        (height, width) = isGradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
+        Func<int, int, int, int, int, int, ConvolutionAxis> axis = isGradient ? ConvolutionAxis.Gradient : ConvolutionAxis.Forward;
         var vertical = axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height, dilation.Height);
         var horizontal = axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width, dilation.Width);
-        images = gradient ? new PaddedImages(vertical, horizontal, windows.OutputHeight, windows.OutputWidth, channels)
+        images = isGradient ? new PaddedImages(vertical, horizontal, windows.OutputHeight, windows.OutputWidth, channels)
             : new PaddedImages(vertical, horizontal, windows.Height, windows.Width, channels);
         phases = [.. from rows in vertical.Phases from columns in horizontal.Phases select new Phase(rows, columns,
             [.. from row in rows.Taps from column in columns.Taps
                 select (row.Offset + vertical.Lead) * images.RowLength + (column.Offset + horizontal.Lead) * channels],
             [.. from row in rows.Taps from column in columns.Taps select (row.Kernel * kernelWidth + column.Kernel) * channels])];
+        hasPhases = phases.Length > 1;
     }
 
     /// <summary>Whether a geometry is a depthwise convolution with one output a channel.</summary>
     public static bool Suits(ConvolutionGeometry geometry) =>
         geometry.Groups == geometry.Windows.Channels && geometry.OutputChannels == geometry.Groups && geometry.Groups > 1;
 
-    /// <summary>y from x, w and a bias, which may be null.</summary>
-    public static void Convolve(ConvolutionGeometry geometry, float* x, float* w, float* bias, float* y)
-    {
-        var kernel = plans.For((geometry, false));
-        Workers.Run(kernel.batch, image => kernel.ConvolveImage(image, x, w, bias, y));
-    }
+    public void Run(BufferPool pool, float* source, float* w, float* bias, float* result) =>
+        Workers.Run(batch, image => ConvolveImage(image, source, w, bias, result));
 
-    /// <summary>The gradient of x from that of y, and w.</summary>
-    public static void InputGradient(ConvolutionGeometry geometry, float* g, float* w, float* xGradient)
+    public void Run(BufferPool pool, float* x, float* g, float* w)
     {
-        var kernel = plans.For((geometry, true));
-        Workers.Run(kernel.batch, image => kernel.ConvolveImage(image, g, w, null, xGradient));
-    }
-
-    /// <summary>The gradient of w, given x and the gradient of y.</summary>
-    public static void WeightGradient(ConvolutionGeometry geometry, BufferPool pool, float* x, float* g, float* w)
-    {
-        var kernel = plans.For((geometry, false));
-        var (parts, length) = (Math.Min(kernel.batch, MostParts), kernel.phases[0].Reads.Length * kernel.channels);
-        var buffer = (HostBuffer<float>)pool.Rent(parts * (length + Vector));
+        var length = phases[0].Reads.Length * channels;
+        var buffer = (HostBuffer<float>)pool.Rent(parts.Count * (length + Vector));
         var sums = buffer.Pointer;
-        Workers.Run(parts, part => kernel.SumImages((int)((long)kernel.batch * part / parts), (int)((long)kernel.batch * (part + 1) / parts), x, g,
-            sums + part * (length + Vector)));
+        Workers.Run(parts.Count, part => SumImages(parts.From(part), parts.From(part + 1), x, g, sums + part * (length + Vector)));
         for (var i = 0; i < length; i++)
         {
             var sum = sums[i];
-            for (var part = 1; part < parts; part++) sum += sums[part * (length + Vector) + i];
+            for (var part = 1; part < parts.Count; part++) sum += sums[part * (length + Vector) + i];
             w[i] = sum;
         }
         pool.Return(buffer);
@@ -91,18 +88,19 @@ internal sealed unsafe class DepthwiseConvolution
         y += (long)image * height * width * channels;
         foreach (var phase in phases)
             fixed (int* reads = phase.Reads, weights = phase.Weights)
-                for (var c = 0; c < channels; c += Vector)
-                    for (var row = 0; row < phase.Rows.Count; row++)
+                for (var vector = 0; vector < vectors.Count; vector++)
+                    for (var (row, c) = (0, vectors.From(vector)); row < phase.Rows.Count; row++)
                         ConvolveRow(padded + (long)row * phase.Rows.SourceStep * images.RowLength + c, phase.Columns.SourceStep * channels,
-                            reads, w + c, weights, phase.Reads.Length, bias == null ? default : Vector256.Load(bias + c), phase.Columns.Count,
+                            reads, w + c, weights, phase.Reads.Length, bias == null ? default : Vector256.Load(bias + c), phase.Pixels,
                             y + ((long)(phase.Rows.Start + row * phase.Rows.Step) * width + phase.Columns.Start) * channels + c,
-                            phase.Columns.Step * channels, Math.Min(Vector, channels - c));
+                            phase.Columns.Step * channels, vectors.SizeOf(vector));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ConvolveRow(float* x, int step, int* reads, float* w, int* weights, int taps, Vector256<float> bias, int pixels,
+    private static void ConvolveRow(float* x, int step, int* reads, float* w, int* weights, int taps, Vector256<float> bias, Blocks fours,
         float* y, int yStep, int lanes)
     {
+        var pixels = fours.Length;
         for (; pixels >= 4; pixels -= 4, x += 4 * step, y += 4 * yStep)
         {
             Vector256<float> y0 = bias, y1 = bias, y2 = bias, y3 = bias;
@@ -137,11 +135,14 @@ internal sealed unsafe class DepthwiseConvolution
         for (var image = from; image < to; image++)
         {
             var padded = images.Prepare(source, image, 1, scratch);
-            for (var c = 0; c < channels; c += Vector)
-                for (var tap = 0; tap < phase.Reads.Length; tap += 4)
+            for (var vector = 0; vector < vectors.Count; vector++)
+                for (var four = 0; four < phase.Taps.Count; four++)
                     fixed (int* reads = phase.Reads)
-                        AddProducts(padded + c, reads + tap, Math.Min(4, phase.Reads.Length - tap), phase,
-                            g + (long)image * height * width * channels + c, sums + tap * channels + c, Math.Min(Vector, channels - c));
+                    {
+                        var (c, tap) = (vectors.From(vector), phase.Taps.From(four));
+                        AddProducts(padded + c, reads + tap, phase.Taps.SizeOf(four), phase,
+                            g + (long)image * height * width * channels + c, sums + tap * channels + c, vectors.SizeOf(vector));
+                    }
         }
     }
 

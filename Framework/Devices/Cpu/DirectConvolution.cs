@@ -14,40 +14,51 @@ namespace Tapegrad.Devices;
 /// at a time, from any rows and images. Remainders: channels beyond the last are computed and dropped; pixels beyond the last repeat it, and are
 /// written again.
 /// </remarks>
-internal sealed unsafe class DirectConvolution
+internal sealed unsafe class DirectConvolution : IConvolutionPlan
 {
     private const int Panel = ProductTiles.Columns;
     private const int Tile = ProductTiles.Rows;
     private const int BlockPixels = 96;   // so many pixels use a panel of weights before the next one comes; small images come together
 
-    private readonly int batch, groups, reduced, channels, panels, width, height;
-    private readonly bool isGradient;
+    private readonly int groups, reduced, channels, width, height;
+    private readonly Clamped together;   // images
+    private readonly Blocks blocks;      // of the images
+    private readonly Blocks panels;      // of a group's channels
+    private readonly bool isGradient, hasGroups, hasPhases;
     private readonly WindowGeometry windows;
     private readonly PaddedImages images;
     private readonly Phase[] phases;
     private readonly int packedLength;
 
     // A grid of results with the same taps; their weights begin at Packed.
-    private sealed record Phase(AxisPhase Rows, AxisPhase Columns, KernelRuns Runs, int Packed)
+    private sealed record Phase(AxisPhase Rows, AxisPhase Columns, KernelRuns Runs, int Packed, Blocks images)
     {
-        public int Pixels => Rows.Count * Columns.Count;
+        // The pixels of a block of images, and of the last one.
+        private readonly Blocks tiles = Tiles(Rows, Columns, images.SizeOf(0)), lastTiles = Tiles(Rows, Columns, images.SizeOf(images.Count - 1));
 
-        public int Depth => Runs.Starts.Length * Runs.Length;
+        public int Depth { get; } = Runs.Starts.Length * Runs.Length;
+
+        public bool ReadsNothing { get; } = Runs.Starts.Length == 0;
+
+        public int CountTiles(int block) => (block == images.Count - 1 ? lastTiles : tiles).Count;
+
+        private static Blocks Tiles(AxisPhase rows, AxisPhase columns, int images) => new(images * rows.Count * columns.Count, Tile);
     }
 
-    private static readonly Plans<(ConvolutionGeometry, bool), DirectConvolution> plans =
-        new(shape => new DirectConvolution(shape.Item1, shape.Item2));
-
-    private DirectConvolution(ConvolutionGeometry geometry, bool gradient)
+    /// <summary>The convolution, or its input gradient.</summary>
+    public DirectConvolution(ConvolutionGeometry geometry, bool gradient)
     {
         windows = geometry.Windows;
         isGradient = gradient;
-        (batch, groups) = (windows.Batch, geometry.Groups);
+        (groups, hasGroups) = (geometry.Groups, geometry.Groups > 1);
         var (kernel, stride, padding, dilation) = (windows.Kernel, windows.Stride, windows.Padding, windows.Dilation);
         var (inputs, outputs) = (windows.Channels / groups, geometry.OutputChannels / groups);
         (reduced, channels) = gradient ? (outputs, inputs) : (inputs, outputs);
         (height, width) = gradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
-        panels = (channels + Panel - 1) / Panel;
+        panels = new Blocks(channels, Panel);
+        // No bit depends on how many images come together.
+        together = new Clamped(BlockPixels / Math.Max(1, height * width), 1, Math.Max(1, windows.Batch / 8));
+        blocks = new Blocks(windows.Batch, together.Value);
 
         Func<int, int, int, int, int, int, ConvolutionAxis> axis = gradient ? ConvolutionAxis.Gradient : ConvolutionAxis.Forward;
         var vertical = axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height, dilation.Height);
@@ -59,42 +70,31 @@ internal sealed unsafe class DirectConvolution
         foreach (var rows in vertical.Phases)
             foreach (var columns in horizontal.Phases)
             {
-                all.Add(new Phase(rows, columns, images.Runs(rows, columns, groups), packedLength));
-                packedLength += groups * panels * all[^1].Depth * Panel;
+                all.Add(new Phase(rows, columns, images.Runs(rows, columns, groups), packedLength, blocks));
+                packedLength += groups * panels.Count * all[^1].Depth * Panel;
             }
-        phases = [.. all];
+        (phases, hasPhases) = ([.. all], all.Count > 1);
     }
 
-    /// <summary>y from x, w and a bias, which may be null.</summary>
-    public static void Convolve(ConvolutionGeometry geometry, BufferPool pool, float* x, float* w, float* bias, float* y) =>
-        plans.For((geometry, false)).Run(pool, x, w, bias, y);
-
-    /// <summary>The gradient of x from that of y, and w.</summary>
-    public static void InputGradient(ConvolutionGeometry geometry, BufferPool pool, float* g, float* w, float* xGradient) =>
-        plans.For((geometry, true)).Run(pool, g, w, null, xGradient);
-
-    private void Run(BufferPool pool, float* source, float* weights, float* bias, float* result)
+    public void Run(BufferPool pool, float* source, float* weights, float* bias, float* result)
     {
         var packed = (HostBuffer<float>)pool.Rent(packedLength);
         var panelWeights = packed.Pointer;
-        Workers.Run(phases.Length * groups * panels, item => Pack(item, weights, panelWeights));
-        // No bit depends on how many images come together.
-        var block = Math.Clamp(BlockPixels / Math.Max(1, height * width), 1, Math.Max(1, batch / 8));
-        Workers.Run((batch + block - 1) / block,
-            item => ConvolveImages(item * block, Math.Min(block, batch - item * block), source, panelWeights, bias, result));
+        Workers.Run(phases.Length * groups * panels.Count, item => Pack(item, weights, panelWeights));
+        Workers.Run(blocks.Count, block => ConvolveImages(block, source, panelWeights, bias, result));
         pool.Return(packed);
     }
 
     // packed[phase, group, panel, depth, lane]: the weights in the order of the walk. w is [KH, KW, C / groups, O] in both directions.
     private void Pack(int item, float* w, float* packed)
     {
-        var (rest, panel) = Math.DivRem(item, panels);
+        var (rest, panel) = Math.DivRem(item, panels.Count);
         var (index, group) = Math.DivRem(rest, groups);
         var phase = phases[index];
-        var target = packed + phase.Packed + (long)(group * panels + panel) * phase.Depth * Panel;
+        var target = packed + phase.Packed + (long)(group * panels.Count + panel) * phase.Depth * Panel;
         var (inputs, outputs) = isGradient ? (channels, reduced) : (reduced, channels);
         var (depthStride, laneStride) = isGradient ? (1, outputs * groups) : (outputs * groups, 1);
-        var lanes = Math.Min(Panel, channels - panel * Panel);
+        var lanes = panels.SizeOf(panel);
         foreach (var row in phase.Rows.Taps)
             foreach (var column in phase.Columns.Taps)
             {
@@ -111,14 +111,15 @@ internal sealed unsafe class DirectConvolution
             }
     }
 
-    private void ConvolveImages(int first, int count, float* source, float* packed, float* bias, float* result)
+    private void ConvolveImages(int block, float* source, float* packed, float* bias, float* result)
     {
+        var (first, count) = (blocks.From(block), blocks.SizeOf(block));
         var padded = images.Prepare(source, first, count, Scratch<float>.Rent(images.ScratchLength(count)));
         result += (long)first * height * width * groups * channels;
         foreach (var phase in phases)
         {
             // Where each pixel of these images is read and written.
-            var tiles = (count * phase.Pixels + Tile - 1) / Tile;
+            var tiles = phase.CountTiles(block);
             var starts = Scratch<int>.Rent(2L * tiles * Tile);
             var targets = starts + tiles * Tile;
             FindPixels(phase, count, tiles * Tile, starts, targets);
@@ -135,10 +136,10 @@ internal sealed unsafe class DirectConvolution
                         RunLength = phase.Runs.Length,
                         Step = 1,
                     };
-                    for (var panel = 0; panel < panels; panel++)
-                        ProductTiles.Multiply(rows, packed + phase.Packed + (long)(group * panels + panel) * phase.Depth * Panel,
+                    for (var panel = 0; panel < panels.Count; panel++)
+                        ProductTiles.Multiply(rows, packed + phase.Packed + (long)(group * panels.Count + panel) * phase.Depth * Panel,
                             bias == null ? null : bias + group * channels + panel * Panel, result + group * channels + panel * Panel, targets,
-                            Math.Min(Panel, channels - panel * Panel));
+                            panels.SizeOf(panel));
                 }
         }
     }

@@ -6,7 +6,7 @@ namespace Tapegrad.Devices;
 /// Images [N, H, W, C] cut into pieces that begin every four pixels, the first one at (<paramref name="top"/>, <paramref name="left"/>), row by row
 /// and image by image: the tiles of Winograd's convolution. Pixels outside the image are 0.
 /// </summary>
-internal sealed unsafe class ImageTiles(int height, int width, int channels, int top, int left, int down, int across)
+internal sealed unsafe class ImageTiles(int height, int width, int channels, int top, int left, Blocks down, Blocks across)
 {
     private const int Step = WinogradTransforms.Results;
     private const int Vector = 8;
@@ -15,8 +15,8 @@ internal sealed unsafe class ImageTiles(int height, int width, int channels, int
     /// <summary>The image of a piece, and its first row and column there, which may lie outside.</summary>
     public (int Image, int Row, int Column) Place(int tile)
     {
-        var (rest, column) = Math.DivRem(tile, across);
-        var (image, row) = Math.DivRem(rest, down);
+        var (rest, column) = Math.DivRem(tile, across.Count);
+        var (image, row) = Math.DivRem(rest, down.Count);
         return (image, row * Step + top, column * Step + left);
     }
 

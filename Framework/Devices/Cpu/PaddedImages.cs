@@ -59,10 +59,10 @@ internal sealed unsafe class PaddedImages(ConvolutionAxis vertical, ConvolutionA
         var taps = columns.Taps;
         var isContiguous = groups == 1 && (taps.Length == 1 || taps.Length > 1 && taps[1].Offset == taps[0].Offset + 1);
         int[] starts = [.. isContiguous ? taps.Take(1).Select(tap => tap.Offset) : taps.Select(tap => tap.Offset)];
-        return new KernelRuns(isContiguous ? taps.Length * reduced : reduced,
+        return new KernelRuns(isContiguous, isContiguous ? taps.Length * reduced : reduced,
             [.. from row in rows.Taps from start in starts select (row.Offset + vertical.Lead) * RowLength + (start + horizontal.Lead) * channels]);
     }
 }
 
-/// <summary>Runs of <see cref="Length"/> consecutive elements, at <see cref="Starts"/>.</summary>
-internal sealed record KernelRuns(int Length, int[] Starts);
+/// <summary>Runs of <see cref="Length"/> consecutive elements, at <see cref="Starts"/>; of whole rows of the kernel, or of single pixels.</summary>
+internal sealed record KernelRuns(bool HasWholeRows, int Length, int[] Starts);

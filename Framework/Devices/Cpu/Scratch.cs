@@ -10,6 +10,9 @@ internal static unsafe class Scratch<T> where T : unmanaged
 {
     [ThreadStatic] private static HostBuffer<T>? piece;
 
+    /// <summary>All that this thread has now.</summary>
+    public static Span<T> Piece => piece is null ? [] : piece.Span;
+
     /// <summary>At least <paramref name="length"/> elements and a vector of slack, on a 64-byte boundary, until this thread asks again.</summary>
     public static T* Rent(long length)
     {

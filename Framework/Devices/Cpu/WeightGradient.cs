@@ -14,7 +14,7 @@ namespace Tapegrad.Devices;
 /// Lanes: 16 output channels of a group, a panel; 6 consecutive elements of a run of the kernel (<see cref="KernelRuns"/>) at a time. Remainders
 /// (channels of the last panel, elements behind a run) are computed from what lies there and dropped.
 /// </remarks>
-internal sealed unsafe class WeightGradient
+internal sealed unsafe class WeightGradient : IWeightGradientPlan
 {
     private const int Panel = ProductTiles.Columns;
     private const int Tile = ProductTiles.Rows;
@@ -26,11 +26,18 @@ internal sealed unsafe class WeightGradient
     private readonly PaddedImages images;
     private readonly AxisPhase rows, columns;
     private readonly KernelRuns runs;
-    private readonly int batch, inputs, outputs, panels, tiles, blocks;
+    private readonly int inputs, outputs;
+    private readonly bool hasGroups;
+    private readonly Blocks panels;         // of a group's outputs
+    private readonly Blocks tiles;          // of a run
+    private readonly Clamped blockCount;
+    private readonly Shares blocks;         // of the images
+    private readonly Walk[] walks;          // one for each block
 
-    private static readonly Plans<ConvolutionGeometry, WeightGradient> plans = new(geometry => new WeightGradient(geometry));
+    // How a block of images is gone through: so many images together, and their rows in strips; fewer images at the end have strips of their own.
+    private sealed record Walk(Clamped Together, Blocks Images, Blocks Strips, Blocks LastStrips);
 
-    private WeightGradient(ConvolutionGeometry geometry)
+    public WeightGradient(ConvolutionGeometry geometry)
     {
         this.geometry = geometry;
         var windows = geometry.Windows;
@@ -40,59 +47,65 @@ internal sealed unsafe class WeightGradient
         images = new PaddedImages(vertical, horizontal, windows.Height, windows.Width, windows.Channels);
         (rows, columns) = (vertical.Phases[0], horizontal.Phases[0]);
         runs = images.Runs(rows, columns, geometry.Groups);
-        (batch, inputs, outputs) = (windows.Batch, windows.Channels / geometry.Groups, geometry.OutputChannels / geometry.Groups);
-        panels = (outputs + Panel - 1) / Panel;
-        tiles = (runs.Length + Tile - 1) / Tile;
-        PartialLength = geometry.Groups * panels * runs.Starts.Length * tiles * Tile * Panel;
-        blocks = Math.Min(batch, Math.Clamp(MostPartialSums / PartialLength, FewestBlocks, MostBlocks));
+        (inputs, outputs, hasGroups) = (windows.Channels / geometry.Groups, geometry.OutputChannels / geometry.Groups, geometry.Groups > 1);
+        (panels, tiles) = (new Blocks(outputs, Panel), new Blocks(runs.Length, Tile));
+        PartialLength = geometry.Groups * panels.Count * runs.Starts.Length * tiles.Count * Tile * Panel;
+        blockCount = new Clamped(MostPartialSums / PartialLength, FewestBlocks, MostBlocks);
+        blocks = new Shares(windows.Batch, Math.Min(windows.Batch, blockCount.Value));
+        walks = [.. Enumerable.Range(0, blocks.Count).Select(block => WalkThrough(blocks.SizeOf(block)))];
+    }
+
+    private Walk WalkThrough(int images)
+    {
+        var together = new Clamped(StripPixels / (rows.Count * columns.Count), 1, images);
+        var blocks = new Blocks(images, together.Value);
+        Blocks Strips(int images) => Blocks.Equal(images * rows.Count, Math.Max(1, StripPixels / columns.Count));
+        return new Walk(together, blocks, Strips(blocks.SizeOf(0)), Strips(blocks.SizeOf(blocks.Count - 1)));
     }
 
     // The sums of one block: [group, panel, run, tile, 6, 16].
     private int PartialLength { get; }
 
-    /// <summary>The gradient of w, given x and the gradient of y.</summary>
-    public static void Run(ConvolutionGeometry geometry, BufferPool pool, float* x, float* g, float* w)
+    public void Run(BufferPool pool, float* x, float* g, float* w)
     {
-        var kernel = plans.For(geometry);
-        var partial = (HostBuffer<float>)pool.Rent(kernel.blocks * kernel.PartialLength);
+        var partial = (HostBuffer<float>)pool.Rent(blocks.Count * PartialLength);
         var sums = partial.Pointer;
-        Workers.Run(kernel.blocks, block => kernel.SumBlock(block, x, g, sums + (long)block * kernel.PartialLength));
-        Workers.Run(kernel.runs.Starts.Length, run => kernel.Combine(run, sums, w));
+        Workers.Run(blocks.Count, block => SumBlock(block, x, g, sums + (long)block * PartialLength));
+        Workers.Run(runs.Starts.Length, run => Combine(run, sums, w));
         pool.Return(partial);
     }
 
     private void SumBlock(int block, float* x, float* g, float* sums)
     {
         new Span<float>(sums, PartialLength).Clear();
-        var (from, to) = ((int)((long)batch * block / blocks), (int)((long)batch * (block + 1) / blocks));
-        var together = Math.Clamp(StripPixels / (rows.Count * columns.Count), 1, to - from);
+        var walk = walks[block];
+        var together = walk.Images.Size;
         var scratch = Scratch<float>.Rent(images.ScratchLength(together));
         var starts = Scratch<int>.Rent(together * rows.Count);
         for (var row = 0; row < together * rows.Count; row++)
             starts[row] = (int)(row / rows.Count * images.ImageLength) + row % rows.Count * rows.SourceStep * images.RowLength;
-        for (var image = from; image < to; image += together)
+        for (var piece = 0; piece < walk.Images.Count; piece++)
         {
-            var count = Math.Min(together, to - image);
-            SumImages(images.Prepare(x, image, count, scratch), starts, count * rows.Count, g + (long)image * rows.Count * GradientRow, sums);
+            var (image, count) = (blocks.From(block) + walk.Images.From(piece), walk.Images.SizeOf(piece));
+            SumImages(images.Prepare(x, image, count, scratch), starts, piece == walk.Images.Count - 1 ? walk.LastStrips : walk.Strips,
+                g + (long)image * rows.Count * GradientRow, sums);
         }
     }
 
     private int GradientRow => columns.Count * geometry.OutputChannels;
 
-    private void SumImages(float* x, int* starts, int allRows, float* g, float* sums)
+    private void SumImages(float* x, int* starts, Blocks strips, float* g, float* sums)
     {
-        var strips = (allRows - 1) / Math.Max(1, StripPixels / columns.Count) + 1;
-        var strip = (allRows - 1) / strips + 1;
         var step = columns.SourceStep * geometry.Windows.Channels;
-        for (var row = 0; row < allRows; row += strip)
+        for (var strip = 0; strip < strips.Count; strip++)
         {
             var to = sums;
+            var (row, count) = (strips.From(strip), strips.SizeOf(strip));
             var gRows = g + (long)row * GradientRow;
-            var count = Math.Min(strip, allRows - row);
             for (var group = 0; group < geometry.Groups; group++)
-                for (var panel = 0; panel < panels; panel++)
+                for (var panel = 0; panel < panels.Count; panel++)
                     foreach (var run in runs.Starts)
-                        for (var tile = 0; tile < tiles; tile++, to += Tile * Panel)
+                        for (var tile = 0; tile < tiles.Count; tile++, to += Tile * Panel)
                             ProductTiles.AddProducts(x + group * inputs + run + tile * Tile, starts + row, count, columns.Count, step,
                                 gRows + group * outputs + panel * Panel, geometry.OutputChannels, to, runs.Length - tile * Tile);
         }
@@ -103,15 +116,15 @@ internal sealed unsafe class WeightGradient
     private void Combine(int run, float* sums, float* w)
     {
         for (var group = 0; group < geometry.Groups; group++)
-            for (var panel = 0; panel < panels; panel++)
+            for (var panel = 0; panel < panels.Count; panel++)
             {
-                var lanes = Math.Min(Panel, outputs - panel * Panel);
-                var from = sums + (((long)group * panels + panel) * runs.Starts.Length + run) * tiles * Tile * Panel;
+                var lanes = panels.SizeOf(panel);
+                var from = sums + (((long)group * panels.Count + panel) * runs.Starts.Length + run) * tiles.Count * Tile * Panel;
                 var to = w + (long)run * runs.Length * geometry.OutputChannels + group * outputs + panel * Panel;
                 for (var row = 0; row < runs.Length; row++, from += Panel, to += geometry.OutputChannels)
                 {
                     var (low, high) = (Vector256.Load(from), Vector256.Load(from + Panel / 2));
-                    for (var block = 1; block < blocks; block++)
+                    for (var block = 1; block < blocks.Count; block++)
                     {
                         low += Vector256.Load(from + (long)block * PartialLength);
                         high += Vector256.Load(from + (long)block * PartialLength + Panel / 2);

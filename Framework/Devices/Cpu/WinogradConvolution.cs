@@ -16,7 +16,7 @@ namespace Tapegrad.Devices;
 /// Lanes: channels, in the transforms, and 16 output channels, a panel, in the products. Remainders: pixels outside the image are 0, results
 /// outside it are computed and dropped, and so are channels behind the last and tiles behind the last of a block.
 /// </remarks>
-internal sealed unsafe class WinogradConvolution
+internal sealed unsafe class WinogradConvolution : IConvolutionPlan
 {
     private const int Panel = ProductTiles.Columns;
     private const int Rows = ProductTiles.Rows;
@@ -28,14 +28,17 @@ internal sealed unsafe class WinogradConvolution
     private const int LeastTiles = 24, MostTiles = 96;
     private const int PlaneGap = 16;          // planes a power of two apart would share the cache's sets
 
-    private readonly int inputs, outputs, height, width, panels, tiles, block, inputBlocks, inputLength, outputLength;
+    private readonly int inputs, outputs, height, width, inputLength, outputLength;
+    private readonly Blocks panels, vectors;     // of the outputs
+    private readonly Blocks inputBlocks;         // of the inputs
+    private readonly Clamped cached, sixes;      // tiles that the cache has room for; sixes of them in a block
+    private readonly Blocks blocks;              // of the tiles
+    private readonly Blocks rowTiles, lastRowTiles;   // of the tiles of a block, and of the last one
     private readonly bool isGradient;
     private readonly ImageTiles source, target;
 
-    private static readonly Plans<(ConvolutionGeometry, bool), WinogradConvolution> plans =
-        new(shape => new WinogradConvolution(shape.Item1, shape.Item2));
-
-    private WinogradConvolution(ConvolutionGeometry geometry, bool gradient)
+    /// <summary>The convolution, or its input gradient.</summary>
+    public WinogradConvolution(ConvolutionGeometry geometry, bool gradient)
     {
         var windows = geometry.Windows;
         isGradient = gradient;
@@ -43,32 +46,25 @@ internal sealed unsafe class WinogradConvolution
         var (sourceHeight, sourceWidth) = gradient ? (windows.OutputHeight, windows.OutputWidth) : (windows.Height, windows.Width);
         (height, width) = gradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
         var (top, left) = gradient ? (windows.Padding.Height - 2, windows.Padding.Width - 2) : (-windows.Padding.Height, -windows.Padding.Width);
-        var (down, across) = ((height - 1) / Results + 1, (width - 1) / Results + 1);
-        tiles = windows.Batch * down * across;
+        var (down, across) = (new Blocks(height, Results), new Blocks(width, Results));
+        var tiles = windows.Batch * down.Count * across.Count;
         source = new ImageTiles(sourceHeight, sourceWidth, inputs, top, left, down, across);
         target = new ImageTiles(height, width, outputs, 0, 0, down, across);
-        panels = (outputs - 1) / Panel + 1;
-        inputBlocks = (inputs - 1) / Vector + 1;
-        (inputLength, outputLength) = (inputBlocks * Vector, panels * Panel);
+        (panels, vectors, inputBlocks) = (new Blocks(outputs, Panel), new Blocks(outputs, Vector), new Blocks(inputs, Vector));
+        (inputLength, outputLength) = (inputBlocks.Count * Vector, panels.Count * Panel);
         // Cut by the shape alone: by the cache, and so that a few blocks at least share the work.
-        block = Math.Clamp(BlockBytes / (Planes * sizeof(float) * (inputLength + outputLength)), LeastTiles, MostTiles);
-        block = Math.Max(1, Math.Min(block, tiles / 8) / Rows) * Rows;
+        cached = new Clamped(BlockBytes / (Planes * sizeof(float) * (inputLength + outputLength)), LeastTiles, MostTiles);
+        sixes = new Clamped(tiles / 8 / Rows, 1, cached.Value / Rows);
+        blocks = new Blocks(tiles, sixes.Value * Rows);
+        (rowTiles, lastRowTiles) = (new Blocks(blocks.SizeOf(0), Rows), new Blocks(blocks.SizeOf(blocks.Count - 1), Rows));
     }
 
-    /// <summary>y from x, w and a bias, which may be null.</summary>
-    public static void Convolve(ConvolutionGeometry geometry, BufferPool pool, float* x, float* w, float* bias, float* y) =>
-        plans.For((geometry, false)).Run(pool, x, w, bias, y);
-
-    /// <summary>The gradient of x from that of y, and w.</summary>
-    public static void InputGradient(ConvolutionGeometry geometry, BufferPool pool, float* g, float* w, float* xGradient) =>
-        plans.For((geometry, true)).Run(pool, g, w, null, xGradient);
-
-    private void Run(BufferPool pool, float* x, float* w, float* bias, float* y)
+    public void Run(BufferPool pool, float* x, float* w, float* bias, float* y)
     {
-        var transformed = (HostBuffer<float>)pool.Rent(Planes * panels * inputs * Panel);
+        var transformed = (HostBuffer<float>)pool.Rent(Planes * panels.Count * inputs * Panel);
         var weights = transformed.Pointer;
-        Workers.Run(panels * inputBlocks, item => TransformWeights(item, w, weights));
-        Workers.Run((tiles - 1) / block + 1, item => ConvolveTiles(item * block, Math.Min(block, tiles - item * block), x, weights, bias, y));
+        Workers.Run(panels.Count * inputBlocks.Count, item => TransformWeights(item, w, weights));
+        Workers.Run(blocks.Count, block => ConvolveTiles(block, x, weights, bias, y));
         pool.Return(transformed);
     }
 
@@ -77,8 +73,8 @@ internal sealed unsafe class WinogradConvolution
     [SkipLocalsInit]
     private void TransformWeights(int item, float* w, float* weights)
     {
-        var (panel, first) = (item / inputBlocks, item % inputBlocks * Vector);
-        var (channel, count) = (panel * Panel, Math.Min(Vector, inputs - first));
+        var (panel, inputBlock) = Math.DivRem(item, inputBlocks.Count);
+        var (channel, first, count) = (panels.From(panel), inputBlocks.From(inputBlock), inputBlocks.SizeOf(inputBlock));
         weights += ((long)panel * inputs + first) * Panel;
         var taps = stackalloc float[Taps * Vector * Panel];
         if (isGradient) TurnRound(w, channel, first, count, taps);
@@ -92,7 +88,7 @@ internal sealed unsafe class WinogradConvolution
     // taps[tap, c, lane] = w[8 - tap, channel + lane, first + c]
     private void TurnRound(float* w, int channel, int first, int count, float* taps)
     {
-        var lanes = Math.Min(Panel, outputs - channel);
+        var lanes = panels.SizeOf(channel / Panel);
         for (var tap = 0; tap < Taps; tap++)
             for (var lane = 0; lane < lanes; lane++)
             {
@@ -101,27 +97,28 @@ internal sealed unsafe class WinogradConvolution
             }
     }
 
-    private long WeightsPlane => (long)panels * inputs * Panel;
+    private long WeightsPlane => (long)panels.Count * inputs * Panel;
 
-    private void ConvolveTiles(int first, int count, float* x, float* weights, float* bias, float* y)
+    private void ConvolveTiles(int block, float* x, float* weights, float* bias, float* y)
     {
-        var (inputPlane, productPlane) = (block * inputLength + PlaneGap, block * outputLength + PlaneGap);
+        var (first, count) = (blocks.From(block), blocks.SizeOf(block));
+        var (inputPlane, productPlane) = (blocks.Size * inputLength + PlaneGap, blocks.Size * outputLength + PlaneGap);
         var inputPlanes = Scratch<float>.Rent(Planes * (long)(inputPlane + productPlane));
         var productPlanes = inputPlanes + Planes * inputPlane;
         source.Transform(x, isGradient: false, first, count, inputPlanes, inputLength, inputPlane);
 
-        var rowTiles = (count - 1) / Rows + 1;
-        var starts = Scratch<int>.Rent(2 * rowTiles * Rows + 1);
-        var targets = starts + rowTiles * Rows;
-        var runStart = targets + rowTiles * Rows;
-        for (var tile = 0; tile < rowTiles * Rows; tile++) (starts[tile], targets[tile]) = (tile * inputLength, tile * outputLength);
+        var rows = block == blocks.Count - 1 ? lastRowTiles.Count : rowTiles.Count;
+        var starts = Scratch<int>.Rent(2 * rows * Rows + 1);
+        var targets = starts + rows * Rows;
+        var runStart = targets + rows * Rows;
+        for (var tile = 0; tile < rows * Rows; tile++) (starts[tile], targets[tile]) = (tile * inputLength, tile * outputLength);
         *runStart = 0;
-        var rows = new ProductRows { Starts = starts, Tiles = rowTiles, RunStarts = runStart, Runs = 1, RunLength = inputs, Step = 1 };
+        var left = new ProductRows { Starts = starts, Tiles = rows, RunStarts = runStart, Runs = 1, RunLength = inputs, Step = 1 };
         for (var plane = 0; plane < Planes; plane++)
         {
-            rows.Source = inputPlanes + plane * inputPlane;
-            for (var panel = 0; panel < panels; panel++, weights += inputs * Panel)
-                ProductTiles.Multiply(rows, weights, null, productPlanes + plane * productPlane + panel * Panel, targets, Panel);
+            left.Source = inputPlanes + plane * inputPlane;
+            for (var panel = 0; panel < panels.Count; panel++, weights += inputs * Panel)
+                ProductTiles.Multiply(left, weights, null, productPlanes + plane * productPlane + panel * Panel, targets, Panel);
         }
 
         for (var tile = 0; tile < count; tile++)
@@ -139,9 +136,9 @@ internal sealed unsafe class WinogradConvolution
         var (rows, columns) = (Math.Min(Results, height - row), Math.Min(Results, width - column));
         var isWhole = rows == Results && columns == Results;
         var spare = stackalloc float[Results * Results * Vector];
-        for (var o = 0; o < outputs; o += Vector)
+        for (var vector = 0; vector < vectors.Count; vector++)
         {
-            var lanes = Math.Min(Vector, outputs - o);
+            var (o, lanes) = (vectors.From(vector), vectors.SizeOf(vector));
             var first = bias == null ? default : Vector256.Load(bias + o);
             if (isWhole && lanes == Vector)
             {

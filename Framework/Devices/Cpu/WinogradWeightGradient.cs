@@ -16,7 +16,7 @@ namespace Tapegrad.Devices;
 /// Lanes: channels in the transforms; 16 output channels, a panel, and 6 input channels at a time in the sums. Remainders: pixels outside the images
 /// are 0; channels behind the last are computed from what lies there and dropped.
 /// </remarks>
-internal sealed unsafe class WinogradWeightGradient
+internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
 {
     private const int Panel = ProductTiles.Columns;
     private const int Rows = ProductTiles.Rows;
@@ -29,65 +29,69 @@ internal sealed unsafe class WinogradWeightGradient
     private const int BlockTiles = 96;        // tiles whose products follow one another, of a channel pair: they stay in the first cache
     private const int PlaneGap = 16;          // planes a power of two apart would share the cache's sets
 
-    private readonly int inputs, outputs, panels, rowTiles, tiles, parts, shares, block, inputLength, outputLength, planeLength;
+    private readonly int inputs, outputs, inputLength, outputLength, planeLength, block;
+    private readonly Clamped partCount, shareCount;
+    private readonly Shares parts;         // of the tiles
+    private readonly Shares shares;        // of the planes
+    private readonly Blocks[] blocks;      // of the tiles of each part
+    private readonly Blocks panels;        // of the outputs
+    private readonly Blocks rowTiles;      // of the inputs
     private readonly ImageTiles x, g;
 
-    private static readonly Plans<ConvolutionGeometry, WinogradWeightGradient> plans = new(geometry => new WinogradWeightGradient(geometry));
-
-    private WinogradWeightGradient(ConvolutionGeometry geometry)
+    public WinogradWeightGradient(ConvolutionGeometry geometry)
     {
         var windows = geometry.Windows;
         (inputs, outputs) = (windows.Channels, geometry.OutputChannels);
         var (height, width) = (windows.OutputHeight, windows.OutputWidth);
-        var (down, across) = ((height - 1) / Results + 1, (width - 1) / Results + 1);
-        tiles = windows.Batch * down * across;
+        var (down, across) = (new Blocks(height, Results), new Blocks(width, Results));
+        var tiles = windows.Batch * down.Count * across.Count;
         x = new ImageTiles(windows.Height, windows.Width, inputs, -windows.Padding.Height, -windows.Padding.Width, down, across);
         g = new ImageTiles(height, width, outputs, 0, 0, down, across);
-        (panels, rowTiles) = ((outputs - 1) / Panel + 1, (inputs - 1) / Rows + 1);
-        (inputLength, outputLength) = (Spread((inputs + Vector - 1) / Vector * Vector), Spread(panels * Panel));
-        planeLength = panels * rowTiles * Rows * Panel;
+        (panels, rowTiles) = (new Blocks(outputs, Panel), new Blocks(inputs, Rows));
+        (inputLength, outputLength) = (Spread((inputs + Vector - 1) / Vector * Vector), Spread(panels.Count * Panel));
+        planeLength = panels.Count * rowTiles.Count * Rows * Panel;
         // The more weights there are, the more tiles pay for writing and reading the sums of a part; instead of more parts, several items of work
         // then share a part's planes, and each transforms its tiles anew, which costs little where there are many weights for every channel.
         var weights = inputs * outputs;
-        parts = Math.Clamp(tiles / Math.Max(PartTiles, weights / 32), 1, MostParts);
-        shares = Math.Clamp(weights / (inputs + outputs) / 32, 1, Math.Max(1, LeastItems / parts));
-        var largest = (tiles - 1) / parts + 1;
-        block = (largest - 1) / ((largest - 1) / BlockTiles + 1) + 1;
+        partCount = new Clamped(tiles / Math.Max(PartTiles, weights / 32), 1, MostParts);
+        parts = new Shares(tiles, partCount.Value);
+        shareCount = new Clamped(weights / (inputs + outputs) / 32, 1, Math.Max(1, LeastItems / parts.Count));
+        shares = new Shares(Planes, shareCount.Value);
+        block = Blocks.Equal((tiles - 1) / parts.Count + 1, BlockTiles).Size;
+        blocks = [.. Enumerable.Range(0, parts.Count).Select(part => new Blocks(parts.SizeOf(part), block))];
     }
 
     // The same channels of many tiles are read one after the other: an odd number of cache lines apart, they lie in different sets of the cache.
     private static int Spread(int channels) => channels % 32 == 0 ? channels + 16 : channels;
 
-    /// <summary>The gradient of w, given x and the gradient of y.</summary>
-    public static void Run(ConvolutionGeometry geometry, BufferPool pool, float* x, float* g, float* w)
+    public void Run(BufferPool pool, float* x, float* g, float* w)
     {
-        var kernel = plans.For(geometry);
-        var partial = (HostBuffer<float>)pool.Rent(kernel.parts * Planes * kernel.planeLength);
+        var partial = (HostBuffer<float>)pool.Rent(parts.Count * Planes * planeLength);
         var sums = partial.Pointer;
-        Workers.Run(kernel.parts * kernel.shares, item => kernel.SumPart(item / kernel.shares, item % kernel.shares, x, g, sums));
-        Workers.Run(kernel.panels * kernel.rowTiles, item => kernel.Combine(item, sums, w));
+        Workers.Run(parts.Count * shares.Count, item => SumPart(item / shares.Count, item % shares.Count, x, g, sums));
+        Workers.Run(panels.Count * rowTiles.Count, item => Combine(item, sums, w));
         pool.Return(partial);
     }
 
     // sums[part, plane, panel, row tile, 6, 16] of the tiles of one part, in a share of the planes.
     private void SumPart(int part, int share, float* images, float* gradients, float* sums)
     {
-        var (firstPlane, endPlane) = (Planes * share / shares, Planes * (share + 1) / shares);
+        var (firstPlane, endPlane) = (shares.From(share), shares.From(share + 1));
         sums += ((long)part * Planes + firstPlane) * planeLength;
         new Span<float>(sums, (endPlane - firstPlane) * planeLength).Clear();
         var (xPlane, gPlane) = (block * inputLength + PlaneGap, block * outputLength + PlaneGap);
         var xPlanes = Scratch<float>.Rent(Planes * (long)(xPlane + gPlane));
         var gPlanes = xPlanes + Planes * xPlane;
-        var (end, start) = ((int)((long)tiles * (part + 1) / parts), 0);
-        for (var first = (int)((long)tiles * part / parts); first < end; first += block)
+        var start = 0;
+        for (var piece = 0; piece < blocks[part].Count; piece++)
         {
-            var count = Math.Min(block, end - first);
+            var (first, count) = (parts.From(part) + blocks[part].From(piece), blocks[part].SizeOf(piece));
             x.Transform(images, isGradient: false, first, count, xPlanes, inputLength, xPlane);
             g.Transform(gradients, isGradient: true, first, count, gPlanes, outputLength, gPlane);
             var to = sums;
             for (var plane = firstPlane; plane < endPlane; plane++)
-                for (var panel = 0; panel < panels; panel++)
-                    for (var row = 0; row < rowTiles; row++, to += Rows * Panel)
+                for (var panel = 0; panel < panels.Count; panel++)
+                    for (var row = 0; row < rowTiles.Count; row++, to += Rows * Panel)
                         ProductTiles.AddProducts(xPlanes + plane * xPlane + row * Rows, &start, 1, count, inputLength,
                             gPlanes + plane * gPlane + panel * Panel, outputLength, to, inputs - row * Rows);
         }
@@ -97,18 +101,19 @@ internal sealed unsafe class WinogradWeightGradient
     [SkipLocalsInit]
     private void Combine(int item, float* sums, float* w)
     {
-        var (panel, rowTile) = Math.DivRem(item, rowTiles);
-        var lanes = Math.Min(Panel, outputs - panel * Panel);
+        var (panel, rowTile) = Math.DivRem(item, rowTiles.Count);
+        var lanes = panels.SizeOf(panel);
         var totals = stackalloc float[Planes * Panel];
         var taps = stackalloc float[Taps * Panel];
         sums += (long)item * Rows * Panel;
-        for (var c = rowTile * Rows; c < Math.Min(inputs, (rowTile + 1) * Rows); c++, sums += Panel)
+        var firstInput = rowTiles.From(rowTile);
+        for (var c = firstInput; c < firstInput + rowTiles.SizeOf(rowTile); c++, sums += Panel)
         {
             for (var plane = 0; plane < Planes; plane++)
             {
                 var from = sums + (long)plane * planeLength;
                 var (low, high) = (Vector256.Load(from), Vector256.Load(from + Vector));
-                for (var part = 1; part < parts; part++)
+                for (var part = 1; part < parts.Count; part++)
                 {
                     from += (long)Planes * planeLength;
                     low += Vector256.Load(from);

@@ -45,7 +45,10 @@ public static class Workers
     private static int isShared;     // 1 while there is such work
     private const int Apart = 16;    // tickets in one cache line would be taken from each other's processor
 
-    /// <summary>How many threads compute at the same time, the calling one included.</summary>
+    /// <summary>
+    /// How many threads compute at the same time, the calling one included. Setting it also forgets what kernels worked out for the shapes they
+    /// have seen: nothing in that may depend on it, and whoever compares two numbers of threads sees whether something does.
+    /// </summary>
     /// <exception cref="InvalidOperationException">Read for the first time, and the environment variable holds no number from 1 up.</exception>
     public static int Threads
     {
@@ -54,6 +57,7 @@ public static class Workers
         {
             ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
             threads = value;
+            Plans.Forget();
         }
     }
 
