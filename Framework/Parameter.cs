@@ -1,5 +1,4 @@
 using Tapegrad.Devices;
-using Tapegrad.Memory;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad;
@@ -11,7 +10,8 @@ namespace Tapegrad;
 /// <remarks>Not thread-safe: reading while another thread updates is a race.</remarks>
 public sealed class Parameter
 {
-    private Tensor value;   // of the last time that somebody asked; its shape, device and buffer stay
+    private Storage storage;   // another one after an update, over the same buffer
+    private Tensor? value;     // what was taken since the last update
 
     /// <summary>A parameter with a copy of the initial value, on that value's device.</summary>
     public Parameter(string name, Tensor initial, bool trainable = true)
@@ -20,7 +20,8 @@ public sealed class Parameter
         IsTrainable = trainable;
         var buffer = initial.Device.Pool.CreateUnpooled(initial.Count);
         Copy(initial, buffer);
-        value = Wrap(initial.Shape, initial.Device, buffer);
+        storage = new Storage(initial.Device, buffer, this);
+        Shape = initial.Shape;
     }
 
     /// <summary>The path in its model, for instance <c>layer1.0.conv1.weight</c>.</summary>
@@ -30,13 +31,13 @@ public sealed class Parameter
     public bool IsTrainable { get; set; }
 
     /// <summary>The shape, which never changes.</summary>
-    public Shape Shape => value.Shape;
+    public Shape Shape { get; }
 
     /// <summary>The number of elements.</summary>
-    public int Count => value.Count;
+    public int Count => Shape.Count;
 
     /// <summary>The device, which never changes.</summary>
-    public Device Device => value.Device;
+    public Device Device => storage.Device;
 
     /// <summary>
     /// The value now. A tensor taken here refuses to be read after the next update. Setting copies the numbers.
@@ -44,46 +45,49 @@ public sealed class Parameter
     /// <exception cref="ShapeException">The new value has another shape.</exception>
     public Tensor Value
     {
-        get => value.IsStale ? value = Wrap(Shape, Device, value.Memory) : value;
+        get => value ??= new Tensor(Shape, storage) { IsParameter = true };
         set
         {
             CheckFits(value, "value");
-            if (value.Buffer == this.value.Memory) return;   // its own value; an older one refuses here
-            Update(buffer => Copy(value, buffer));
+            if (value.Buffer == Buffer) return;   // its own value; an older one refuses here
+            Copy(value, Buffer);
+            RefuseOlderValues();
         }
     }
 
     /// <summary>A parameter stands for its value wherever a tensor is asked for.</summary>
     public static implicit operator Tensor(Parameter parameter) => parameter.Value;
 
-    /// <summary>Changes the numbers in place, and raises the stamp: older tensors of this parameter refuse to be read.</summary>
-    internal void Update(Action<Buffer> change)
-    {
-        var buffer = value.Memory;
-        change(buffer);
-        buffer.Invalidate(BufferChange.Updated);
-    }
-
     /// <summary>Updates the numbers by a formula of the gradient and up to two states of the same shape.</summary>
     public void Update<TUpdate>(TUpdate update, Tensor gradient, Parameter? first = null, Parameter? second = null)
         where TUpdate : struct, IUpdate
     {
         CheckFits(gradient, "gradient");
-        Device.Update(update, value.Memory, gradient.Buffer, first?.value.Memory, second?.value.Memory);
-        foreach (var changed in (ReadOnlySpan<Parameter?>)[this, first, second]) changed?.Update(_ => { });
+        Device.Update(update, Buffer, gradient.Buffer, first?.Buffer, second?.Buffer);
+        RefuseOlderValues();
+        first?.RefuseOlderValues();
+        second?.RefuseOlderValues();
     }
 
     /// <summary>The name and the value.</summary>
-    public override string ToString() => $"{Name}: {value}";
+    public override string ToString() => $"{Name}: {Value}";
 
     private void CheckFits(Tensor x, string what)
     {
         if (x.Shape != Shape)
             throw new ShapeException($"{Name} has the shape {Shape}; a {what} of the shape {x.Shape} does not fit.");
-        Tensor.CheckDevice(Name, value, x);
+        Tensor.CheckDevice(Name, Device, x.Device);
     }
 
-    private Tensor Wrap(Shape shape, Device device, Buffer buffer) => new(shape, device, buffer) { Parameter = this };
+    private Buffer Buffer => storage.Find()!;
+
+    // Tensors that were taken before the update would show its result.
+    private void RefuseOlderValues()
+    {
+        if (value is null) return;
+        storage = storage.Move();
+        value = null;
+    }
 
     private static void Copy(Tensor from, Buffer to)
     {

@@ -1,55 +1,35 @@
-using System.Text;
-
 namespace Tapegrad;
 
 /// <summary>
-/// How a gradient passes back through an operation to one of its inputs: (value, gradient of the value) -> gradient of the input.
-/// </summary>
-public delegate Tensor Pull(Tensor value, Tensor gradient);
-
-/// <summary>Like <see cref="Pull"/>, for all inputs at once, where they share work. What is not wanted may be null.</summary>
-public delegate Tensor?[] PullAll(Tensor value, Tensor gradient, ReadOnlySpan<bool> wanted);
-
-/// <summary>
-/// The list of what was computed. Each operation writes down its value, its inputs, and how a gradient passes back through it;
-/// reading the list from its end gives the gradient of everything that came before (reverse-mode automatic differentiation;
-/// Linnainmaa, 1970).
+/// The list of what was computed. Each operation writes down its value, its inputs, and how a gradient passes back through
+/// it; reading the list from its end gives the gradient of everything that came before (reverse-mode automatic
+/// differentiation; Linnainmaa, 1970).
 /// </summary>
 /// <remarks>
-/// Only results of variables are written down: trainable parameters, tensors given to <see cref="Watch"/>, and what was computed
-/// from them. A tape is a <see cref="Scope"/>: what it recorded is freed when it is disposed. One tape at a time is open on a
-/// thread, and no other thread may use it.
+/// Only results of variables are written down: trainable parameters, tensors given to <see cref="Watch"/>, and what was
+/// computed from them. A tape is a <see cref="Scope"/>: what it recorded is freed when it is disposed. One tape at a time is
+/// open on a thread, and no other thread may use it.
 /// </remarks>
-public sealed partial class Tape : Scope
+public sealed class Tape : Scope
 {
     [ThreadStatic] private static Tape? current;
+    [ThreadStatic] private static int usualParameters;   // a step needs room for as many as the one before
 
-    private List<Entry> entries = Spare<List<Entry>>.Take();
-    private Dictionary<Parameter, int> parameters = Spare<Dictionary<Parameter, int>>.Take();
+    private readonly PooledList<TapeEntry> entries = new();
+    private readonly Dictionary<Parameter, int> parameters = new(usualParameters);
     private readonly List<Proposal> proposals = [];
     private readonly RandomSource random;
     private readonly bool stopAtNonFinite;
-    private int paused;
-    private int draws;
+    private readonly Tape? outer;
+    private int paused, draws;
 
-    private readonly record struct Entry(string Name, Tensor Value, Tensor[] Inputs, LayerContext? Layer)
+    private Tape(bool training, RandomSource random, bool stopAtNonFinite, Tape? inside = null)
     {
-        public Pull[]? Pulls { get; init; }
-        public PullAll? PullAll { get; init; }
-        public Func<Tensor[], Tensor>? Composite { get; init; }
-        public Parameter? Parameter { get; init; }
-    }
-
-    private Tape(bool training, RandomSource random, bool stopAtNonFinite)
-    {
-        IsTraining = training;
-        this.random = random;
-        this.stopAtNonFinite = stopAtNonFinite;
-        if (Current is { } other)
+        (IsTraining, this.random, this.stopAtNonFinite, outer) = (training, random, stopAtNonFinite, inside);
+        if (Current is { } other && other != inside) 
         {
             base.Dispose();
-            throw new InvalidOperationException($"a tape is already open on this thread (with {other.entries.Count} records). "
-                + "Dispose it first: 'using var tape = Tape.Training(...)' does so at the end of the block.");
+            throw TapeErrors.AlreadyOpen(other);
         }
         current = this;
     }
@@ -58,19 +38,15 @@ public sealed partial class Tape : Scope
 
     /// <summary>Opens a tape under which layers behave as in training: batch statistics, dropout.</summary>
     /// <param name="random">The step's random numbers.</param>
-    /// <param name="stopAtNonFinite">Throw at the first value or gradient that is infinite or NaN, naming operation, layer and
-    /// parameter. Costs a pass over every value.</param>
+    /// <param name="stopAtNonFinite">Throw at the first infinite or NaN value or gradient. Costs a pass over each.</param>
     public static Tape Training(RandomSource random, bool stopAtNonFinite = false) => new(true, random, stopAtNonFinite);
 
     /// <summary>Opens a tape that records while layers behave as in evaluation.</summary>
     /// <param name="stopAtNonFinite">See <see cref="Training"/>.</param>
     public static Tape Evaluating(bool stopAtNonFinite = false) => new(false, default, stopAtNonFinite);
 
-    /// <summary>
-    /// The tape that is open on this thread; null if there is none: then nothing is recorded and layers evaluate.
-    /// </summary>
-    // another thread may have disposed it, after an await
-    public static Tape? Current => current is { IsDisposed: false } ? current : null;
+    /// <summary>The open tape of this thread; null if there is none: then nothing is recorded and layers evaluate.</summary>
+    public static Tape? Current => current is { IsDisposed: false } ? current : null;   // an await may have disposed it elsewhere
 
     /// <summary>True when layers should behave as in training.</summary>
     public bool IsTraining { get; }
@@ -78,54 +54,42 @@ public sealed partial class Tape : Scope
     /// <summary>How many records there are.</summary>
     public int Count => entries.Count;
 
-    /// <summary>
-    /// Called when an operation has been recorded, and again when a sweep has passed back through its record: for looking, for
-    /// instance at the clock. Null unless set.
-    /// </summary>
+    /// <summary>Called when an operation has been recorded, and when a sweep has passed back through it: for looking.</summary>
     public Action<TapeEvent>? Observer { get; set; }
 
     /// <inheritdoc/>
     public override void Dispose()
     {
         if (IsDisposed) return;
-        if (current == this) current = null;
+        if (current == this) current = outer;
         base.Dispose();
-        // a tensor that somebody holds still knows its tape, and must not keep all of it alive
-        foreach (var entry in entries) entry.Value.CanBeComputedBy(null);
-        entries.Clear();
+        // a tensor that somebody holds must not keep what it could be computed from
+        foreach (ref readonly var entry in entries.Items) entry.Value.Storage.EndRecomputation();
+        entries.Dispose();
+        usualParameters = parameters.Count;
         parameters.Clear();
         proposals.Clear();
-        Spare<List<Entry>>.Keep(entries);
-        Spare<Dictionary<Parameter, int>>.Keep(parameters);
-        (entries, parameters) = ([], []);
     }
 
     /// <summary>Records nothing until the result is disposed. What is computed meanwhile is a constant for this tape.</summary>
     public IDisposable Pause()
     {
         paused++;
-        return new Resume(this);
+        return new Disposing(() => paused--);
     }
 
-    private sealed class Resume(Tape tape) : IDisposable
+    /// <summary>What is computed while the tape is paused.</summary>
+    internal Tensor Unrecorded(Func<Tensor> compute)
     {
-        private bool done;
-
-        public void Dispose()
-        {
-            if (!done) tape.paused--;
-            done = true;
-        }
+        paused++;
+        try { return compute(); }
+        finally { paused--; }
     }
 
-    /// <summary>
-    /// A random source for one operation of this step; each call gives another one, the same ones in every equal step.
-    /// </summary>
+    /// <summary>A random source for one operation of this step: another one each time, the same ones in equal steps.</summary>
     public RandomSource NextRandom() => random.Split(draws++);
 
-    /// <summary>
-    /// Notes what a layer learned about its inputs without gradients; the optimizer's step will commit it, or not.
-    /// </summary>
+    /// <summary>Notes what a layer learned about its inputs without gradients; the optimizer's step will commit it, or not.</summary>
     public void Propose(IStatistics owner, Moments moments)
     {
         AdoptFromInside(moments.Mean);
@@ -135,64 +99,81 @@ public sealed partial class Tape : Scope
         proposals.Add(new Proposal(owner, moments));
     }
 
+    /// <summary>The tensors that an optimizer's step will read beside the gradients.</summary>
+    internal IEnumerable<Tensor> ProposedTensors
+    {
+        get
+        {
+            foreach (var (_, moments) in proposals)
+            {
+                yield return moments.Mean;
+                yield return moments.Variance;
+            }
+        }
+    }
+
     // ---- recording ------------------------------------------------------------------------------------------------------------
 
     /// <summary>Makes a tensor a variable of this tape: gradients with respect to it can be asked for.</summary>
     /// <returns>The same numbers, as the tensor to compute with and to ask for.</returns>
     public Tensor Watch(Tensor x)
     {
-        CheckOpen();
-        return Append(new Entry("watch", x.View(x.Shape), [], LayerContext.Current));
+        TapeErrors.CheckOpen(this);
+        return Write(new TapeEntry("watch", x.View(x.Shape), [], LayerContext.Current));
     }
 
-    /// <summary>
-    /// Writes an operation on the open tape, if one of its inputs is a variable; one pull per input, called only when its
-    /// gradient is needed.
-    /// </summary>
+    /// <summary>Writes an operation on the open tape, if an input is a variable; one pull an input, called when needed.</summary>
     /// <returns>The value, now known to the tape; without a tape or a variable, the value as it is.</returns>
     public static Tensor Record(string name, Tensor value, params ReadOnlySpan<(Tensor Input, Pull Pull)> inputs)
     {
         if (Recording is not { } tape) return value;
         var (tensors, pulls) = (new Tensor[inputs.Length], new Pull[inputs.Length]);
         for (var i = 0; i < inputs.Length; i++) (tensors[i], pulls[i]) = inputs[i];
-        return tape.Append(name, value, tensors, pulls, null, null);
+        return tape.Append(new TapeEntry(name, value, tensors, LayerContext.Current) { Pulls = pulls });
     }
 
     /// <summary>Writes an operation whose gradients share work: one pull for all inputs.</summary>
-    public static Tensor Record(string name, Tensor value, Tensor[] inputs, PullAll pull) =>
-        Recording is { } tape ? tape.Append(name, value, inputs, null, pull, null) : value;
+    public static Tensor Record(string name, Tensor value, Tensor[] inputs, PullAll pull) => Recording is not { } tape ? value
+        : tape.Append(new TapeEntry(name, value, inputs, LayerContext.Current) { PullAll = pull });
 
     /// <summary>
     /// Writes an operation that a device's kernel computed, beside the composite of recorded operations that is its meaning. A
     /// plain gradient takes the kernel's pull; when the sweep itself is recorded, the composite is replayed from the inputs, so
-    /// gradients of gradients just work.
+    /// gradients of gradients just work. With <paramref name="again"/>, which computes the same bits from what the tape keeps
+    /// anyway, the value's memory may serve something else after its first use (see <c>Lifetime/Recomputation.cs</c>).
     /// </summary>
-    /// <param name="name">The operation's name.</param>
-    /// <param name="value">What the kernel computed.</param>
-    /// <param name="inputs">What it was computed from.</param>
-    /// <param name="composite">The same by recorded operations.</param>
-    /// <param name="pull">The gradients of the inputs.</param>
-    /// <param name="again">Computes the value once more, to the bit, from what the tape keeps anyway; cheap. When given, the
-    /// value's memory is used for something else after its first use, and whoever reads it later gets it computed again: a network
-    /// of convolutions then keeps one value for each of its normalizations less.</param>
     public static Tensor RecordKernel(string name, Tensor value, Tensor[] inputs, Func<Tensor[], Tensor> composite,
         PullAll pull, Func<Tensor>? again = null)
     {
         if (Recording is not { } tape) return value;
-        value = tape.Append(name, value, inputs, null, pull, composite);
-        if (value.Tape == tape) value.CanBeComputedBy(again);
+        value = tape.Append(new TapeEntry(name, value, inputs, LayerContext.Current) { PullAll = pull, Composite = composite });
+        if (again is not null && value.Tape == tape) value.Storage.RecomputeBy(new Recomputation(tape, again));
         return value;
     }
+
+    /// <summary>The same without a kernel: computes the composite, and writes it as one record, as on any other device.</summary>
+    public static Tensor RecordComposite(string name, Tensor[] inputs, Func<Tensor[], Tensor> composite)
+    {
+        Tensor Compute() => OnlyResult(() => composite(inputs));
+        var value = Current?.Unrecorded(Compute) ?? Compute();
+        return RecordKernel(name, value, inputs, composite, Composite.Pull(composite, inputs));
+    }
+
+    /// <summary>A tape that is the open one until it is disposed, then this one again.</summary>
+    internal Tape OpenInside() => new(IsTraining, random, stopAtNonFinite: false, inside: this);
+
+    /// <summary>Whether an operation on a variable would be written down now.</summary>
+    internal static bool IsRecording => Recording is not null;
 
     private static Tape? Recording => Current is { paused: 0 } tape ? tape : null;
 
     private bool IsVariable(Tensor x) => x.Tape == this || x.Parameter is { IsTrainable: true };
 
-    private Tensor Append(string name, Tensor value, Tensor[] inputs, Pull[]? pulls, PullAll? pullAll,
-        Func<Tensor[], Tensor>? composite)
+    // Writes an operation, unless nothing that went into it is a variable.
+    private Tensor Append(TapeEntry entry)
     {
-        var any = false;
-        foreach (var input in inputs)
+        var (value, any) = (entry.Value, false);
+        foreach (var input in entry.Inputs)
         {
             if (!IsVariable(input)) continue;
             any = true;
@@ -200,92 +181,150 @@ public sealed partial class Tape : Scope
         }
         if (!any) return value;
         // constants too: the pulls will need them, maybe after an inner scope has ended
-        foreach (var input in inputs) AdoptFromInside(input);
+        foreach (var input in entry.Inputs) AdoptFromInside(input);
         // a record of its own for a value that has one
-        if (value.Record >= 0 || value.Parameter is not null) value = value.View(value.Shape);
-        foreach (var input in inputs)
-            if (Owns(input)) input.Forget();   // this was its first use
-        return Append(new Entry(name, value, inputs, LayerContext.Current)
-        {
-            Pulls = pulls,
-            PullAll = pullAll,
-            Composite = composite,
-        });
+        if (value.Record >= 0 || value.Parameter is not null) entry = entry with { Value = value.View(value.Shape) };
+        foreach (var input in entry.Inputs)
+            if (Owns(input)) input.Storage.Use();
+        return Write(entry);
     }
 
-    private Tensor Append(Entry entry)
+    private Tensor Write(TapeEntry entry)
     {
-        if (stopAtNonFinite) CheckFinite(entry, entry.Value, "value");
-        entry.Value.Tape = this;
-        entry.Value.Record = entries.Count;
+        if (stopAtNonFinite) entry.CheckFinite(entry.Value, "value");
+        (entry.Value.Tape, entry.Value.Record) = (this, entries.Count);
         AdoptFromInside(entry.Value);
         entries.Add(entry);
-        Notify(entry, backward: false);
+        Observer?.Invoke(entry.Event(backward: false));
         return entry.Value;
     }
-
-    private void Notify(Entry entry, bool backward) =>
-        Observer?.Invoke(new TapeEvent(entry.Name, entry.Layer, entry.Value, entry.Inputs, backward));
 
     private int RecordOf(Parameter parameter)
     {
         if (parameters.TryGetValue(parameter, out var record)) return record;
-        var entry = new Entry("parameter", parameter.Value, [], LayerContext.Current) { Parameter = parameter };
-        if (stopAtNonFinite) CheckFinite(entry, entry.Value, "value", parameter);
+        var entry = new TapeEntry("parameter", parameter.Value, [], LayerContext.Current) { Parameter = parameter };
+        if (stopAtNonFinite) entry.CheckFinite(entry.Value, "value");
         entries.Add(entry);
         return parameters[parameter] = entries.Count - 1;
     }
 
-    // The record of an input; -1 for a constant.
-    private int RecordOf(Tensor x) => x.Tape == this ? x.Record
+    /// <summary>The record of a variable; -1 of a constant.</summary>
+    internal int RecordOf(Tensor x) => x.Tape == this ? x.Record
         : x.Parameter is { IsTrainable: true } parameter && parameters.TryGetValue(parameter, out var record) ? record : -1;
 
-    // ---- errors ---------------------------------------------------------------------------------------------------------------
+    internal Tensor Value(int record) => entries[record].Value;
 
-    private void CheckOpen()
+    // ---- gradients ------------------------------------------------------------------------------------------------------------
+
+    /// <summary>The gradient of a loss with respect to every trainable parameter it was computed from.</summary>
+    /// <param name="loss">A tensor of one element.</param>
+    /// <param name="release">Free each recorded value as soon as the sweep has passed it; reading one later throws.</param>
+    public Gradients Gradients(Tensor loss, bool release = false)
     {
-        if (Current != this)
-            throw new InvalidOperationException(IsDisposed ? "this tape has been disposed."
-                : "this tape belongs to another thread: a tape is used on the thread that opened it (after an await, the rest "
-                    + "may run on another one).");
+        if (loss.Count != 1) throw TapeErrors.NoScalar(loss);
+        var found = Find(loss, loss.Constant(loss.Shape, 1), parameters.Values, createGraph: false, release);
+        var result = new Dictionary<Parameter, Tensor>(parameters.Count);
+        foreach (var (parameter, record) in parameters)
+            if (record < found.Length && found[record] is { } gradient) result[parameter] = gradient;
+        return new Gradients(result, proposals);
     }
 
-    private static InvalidOperationException NotRecorded(Tensor x) => new(
-        $"this tape did not record the tensor {x.Shape}, so it knows no gradient of it. Usual reasons: it was made before the "
-        + "tape was opened (give it to tape.Watch and compute with the result), it was computed on another thread, or after an "
-        + "await; or no variable went into it.");
-
-    private static void CheckFinite(Entry entry, Tensor x, string what, Parameter? parameter = null)
+    /// <summary>The gradients of y: sum over y of seed * dy/dx, of x's shape; zero where y does not depend on x.</summary>
+    /// <param name="y">A value that this tape recorded.</param>
+    /// <param name="wrt">Each x: parameters' values, watched tensors, or anything that was computed from them.</param>
+    /// <param name="seed">A covector of y's shape; ones when not given.</param>
+    /// <param name="createGraph">Record the sweep on this tape too, so that the results can be differentiated again.</param>
+    /// <exception cref="InvalidOperationException">This tape did not record y or one of the x.</exception>
+    public Tensor[] Gradients(Tensor y, Tensor[] wrt, Tensor? seed = null, bool createGraph = false)
     {
-        var index = x.Device.FirstNonFinite(x.Buffer);
-        if (index < 0) return;
-        parameter ??= entry.Inputs.Select(input => input.Parameter).FirstOrDefault(p => p is not null);
-        throw new NonFiniteException($"the {what} of '{entry.Name}' {x.Shape} is {x.ToDoubles()[index]} at element {index}"
-            + (entry.Layer is { } layer ? $", in layer {layer}" : "") + (parameter is null ? "" : $", parameter {parameter.Name}")
-            + ".");
+        seed ??= y.Constant(y.Shape, 1);
+        if (seed.Shape != y.Shape) throw TapeErrors.WrongSeed(seed, y);
+        foreach (var x in wrt)
+            if (RecordOf(x) < 0) throw TapeErrors.NotRecorded(x);
+        var records = Array.ConvertAll(wrt, RecordOf);
+        var found = Find(y, seed, records, createGraph, release: false);
+        return [.. wrt.Zip(records, (x, record) => (record < found.Length ? found[record] : null) ?? x.Constant(x.Shape, 0))];
     }
 
-    // ---- printing -------------------------------------------------------------------------------------------------------------
+    // The gradient that arrived at each record up to y's, as far as it was asked for.
+    private Tensor?[] Find(Tensor y, Tensor seed, IEnumerable<int> records, bool createGraph, bool release)
+    {
+        TapeErrors.CheckOpen(this);
+        if (createGraph && paused > 0) throw TapeErrors.Paused();
+        var start = RecordOf(y);
+        if (start < 0) throw TapeErrors.NotRecorded(y);
+        var wanted = new bool[start + 1];
+        foreach (var record in records)
+            if (record <= start) wanted[record] = true;   // y does not depend on what came later
+        var pending = new Tensor?[start + 1];   // the gradient that waits at each record
+        pending[start] = seed;
+        using var layer = LayerContext.Restored();
+        using var pause = createGraph ? null : Pause();
+        using var lifetime = new ReferenceCounts(this, wanted, createGraph, release);
+        Sweep(pending, start, end: 0, FindNeeded(wanted), createGraph, lifetime);
+        for (var record = 0; record <= start; record++)
+            if (!wanted[record]) pending[record] = null;
+            else if (pending[record] is { } gradient) AdoptFromInside(gradient);
+        return pending;
+    }
+
+    // Which records lead to something that was asked for. Inputs stand earlier on the tape, so one pass forward finds them.
+    private bool[] FindNeeded(bool[] wanted)
+    {
+        var needed = (bool[])wanted.Clone();
+        for (var record = 0; record < needed.Length; record++)
+            foreach (var input in entries[record].Inputs)
+                if (RecordOf(input) is var source and >= 0) needed[record] |= needed[source];
+        return needed;
+    }
+
+    /// <summary>One pass from a record back to another one, with the gradient that waits at each.</summary>
+    internal void Sweep(Tensor?[] pending, int start, int end, bool[] needed, bool createGraph, ReferenceCounts lifetime)
+    {
+        var parts = new List<(int Source, Tensor Part)>();
+        for (var record = start; record >= end; record--)
+        {
+            // Every later use of this value stands later on the tape, so its gradient is complete when the sweep comes here.
+            if (pending[record] is { } gradient)
+            {
+                PullBack(entries[record], gradient, needed, createGraph, parts);
+                foreach (var (source, part) in parts) pending[source] = lifetime.Sum(pending[source], part);
+                parts.Clear();
+            }
+            lifetime.Passed(record, pending[record]);
+            Observer?.Invoke(entries[record].Event(backward: true));
+        }
+    }
+
+    // What passes back through one record: the gradients of the inputs that lead to something wanted, with their records.
+    private void PullBack(TapeEntry entry, Tensor gradient, bool[] needed, bool createGraph, List<(int, Tensor)> parts)
+    {
+        var inputs = entry.Inputs;
+        Span<bool> isWanted = inputs.Length <= 64 ? stackalloc bool[inputs.Length] : new bool[inputs.Length];
+        for (var i = 0; i < inputs.Length; i++)
+            isWanted[i] = RecordOf(inputs[i]) is var record and >= 0 && (record >= needed.Length || needed[record]);
+        if (!isWanted.Contains(true)) return;
+        LayerContext.Current = entry.Layer;   // for errors, and for what is recorded now
+        var all = entry switch
+        {
+            { Composite: { } composite } when createGraph => Composite.Replay(this, composite, inputs, gradient, needed),
+            { PullAll: { } pullAll } => pullAll(entry.Value, gradient, isWanted),
+            _ => null,
+        };
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            var part = !isWanted[i] ? null : all is null ? entry.Pulls![i](entry.Value, gradient) : all[i];
+            if (part is null) continue;
+            if (part.Shape != inputs[i].Shape) part = Unbroadcast(entry, i, part);
+            if (stopAtNonFinite) entry.CheckFinite(part, $"gradient of input {i}", inputs[i].Parameter);
+            parts.Add((RecordOf(inputs[i]), part));
+        }
+    }
+
+    // The gradient that a broadcast input receives is the sum over all its repetitions. This is the only place that does so.
+    private static Tensor Unbroadcast(TapeEntry entry, int input, Tensor gradient) => entry.Inputs[input].Shape is var shape
+        && shape.BroadcastsTo(gradient.Shape) ? gradient.SumTo(shape) : throw TapeErrors.WrongShape(entry, input, gradient);
 
     /// <summary>The records as a table: number, operation, layer, shape, and the records that a gradient goes to.</summary>
-    public string Print()
-    {
-        var rows = new List<string[]> { (string[])["#", "operation", "layer", "shape", "gradient goes to"] };
-        for (var record = 0; record < entries.Count; record++)
-        {
-            var entry = entries[record];
-            var sources = entry.Inputs.Select(RecordOf).Where(r => r >= 0).Select(r => $"#{r}");
-            var target = entry.Parameter is { } parameter ? $"(parameter {parameter.Name})"
-                : entry.Inputs.Length == 0 ? "(watched)" : string.Join(", ", sources);
-            rows.Add([$"{record}", entry.Name, entry.Layer?.ToString() ?? "", $"{entry.Value.Shape}", target]);
-        }
-        var widths = Enumerable.Range(0, 5).Select(column => rows.Max(row => row[column].Length)).ToArray();
-        var text = new StringBuilder();
-        foreach (var row in rows)
-            text.AppendLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
-        return text.ToString();
-    }
+    public string Print() => TapeEntry.Print(entries.Items, RecordOf);
 }
-
-/// <summary>A value or a gradient that is infinite or not a number.</summary>
-public sealed class NonFiniteException(string message) : ArithmeticException(message);

@@ -14,32 +14,33 @@ namespace Tapegrad;
 /// A tensor needs no disposal. Made inside a <see cref="Scope"/> (a <see cref="Tape"/> is one), it is good until the scope ends;
 /// later use throws and names <see cref="Keep"/>. Made outside, it lives as long as it is referenced. Recording belongs to the
 /// tape's thread; reading is thread-safe.
-/// <c>Tensor.Life.cs</c> says when the numbers come and go.
+/// When the numbers come and go is decided by the <c>Storage</c>, in <c>Lifetime/</c>, which it shares with its views.
 /// </remarks>
-public sealed partial class Tensor
+public sealed class Tensor
 {
-    internal Tensor(Shape shape, Device device, Buffer buffer)
-    {
-        Shape = shape;
-        Device = device;
-        this.buffer = buffer;
-        stamp = buffer.Stamp;
-    }
+    internal Tensor(Shape shape, Storage storage) => (Shape, Storage) = (shape, storage);
 
     /// <summary>The lengths of the axes.</summary>
     public Shape Shape { get; }
 
     /// <summary>Where the numbers are.</summary>
-    public Device Device { get; }
+    public Device Device => Storage.Device;
 
     /// <summary>The number of elements.</summary>
     public int Count => Shape.Count;
 
     // What the tape knows of this value. A parameter's value is a variable of every tape; any other value of the one that
     // recorded it.
-    internal Parameter? Parameter { get; init; }
+    internal Parameter? Parameter => IsParameter ? Storage.Parameter : null;
     internal Tape? Tape { get; set; }
     internal int Record { get; set; } = -1;
+    internal bool IsParameter { get; init; }
+
+    /// <summary>Where the numbers are, and for how long.</summary>
+    internal Storage Storage { get; }
+
+    /// <summary>The numbers; where they are gone, an error that says why, and what to do.</summary>
+    internal Buffer Buffer => Storage.Find() ?? throw Gone();
 
     // ---- creation -------------------------------------------------------------------------------------------------------------
 
@@ -99,10 +100,25 @@ public sealed partial class Tensor
     internal static Tensor Create(Shape shape, Device? device = null)
     {
         device ??= Device.Current;
-        if (Scope.Innermost is not { } scope) return new Tensor(shape, device, device.Pool.CreateUnpooled(shape.Count));
-        var tensor = new Tensor(shape, device, device.Pool.Rent(shape.Count));
-        scope.Adopt(tensor);
-        return tensor;
+        if (Scope.Innermost is not { } scope) return new Tensor(shape, new Storage(device, device.Pool.CreateUnpooled(shape.Count)));
+        var storage = new Storage(device, device.Pool.Rent(shape.Count));
+        scope.Adopt(storage);
+        return new Tensor(shape, storage);
+    }
+
+    /// <summary>The same numbers under another shape, unrecorded.</summary>
+    internal Tensor View(Shape shape) => Storage.IsGone ? throw Gone() : new(shape, Storage.Share());
+
+    /// <summary>
+    /// Takes the numbers out of their scope, so that they outlive it, and returns them as a tensor that is not on any tape. The
+    /// collector frees them.
+    /// </summary>
+    public Tensor Keep()
+    {
+        _ = Buffer;
+        Storage.EndRecomputation();
+        Storage.Owner = 0;
+        return View(Shape);
     }
 
     // ---- reading --------------------------------------------------------------------------------------------------------------
@@ -207,11 +223,13 @@ public sealed partial class Tensor
         return result;
     }
 
-    internal static void CheckDevice(string operation, Tensor a, Tensor b)
+    internal static void CheckDevice(string operation, Tensor a, Tensor b) => CheckDevice(operation, a.Device, b.Device);
+
+    internal static void CheckDevice(string operation, Device a, Device b)
     {
-        if (a.Device != b.Device)
-            throw new InvalidOperationException($"{operation}: one tensor is on the {a.Device} device, the other on the "
-                + $"{b.Device} device{LayerContext.Suffix}. Make both under the same Device.Use(...).");
+        if (a != b)
+            throw new InvalidOperationException($"{operation}: one tensor is on the {a} device, the other on the "
+                + $"{b} device{LayerContext.Suffix}. Make both under the same Device.Use(...).");
     }
 
     private static void CheckCount(int count, Shape shape)
@@ -219,6 +237,15 @@ public sealed partial class Tensor
         if (count != shape.Count)
             throw new ShapeException($"{count} numbers for the shape {shape}, which has {shape.Count} elements.");
     }
+
+    private InvalidOperationException Gone() => new(Storage.IsOfAnotherThread
+        ? $"the memory of this value {Shape} was given back after its first use, and only the thread of its tape can compute it "
+            + "again: call Keep() there."
+        : Storage.Parameter is { } parameter
+        ? $"{parameter.Name} was updated after this value {Shape} was taken (for instance after the forward pass that still needs "
+            + "it). Compute again with the new value, or ask for the gradients before the optimizer's step."
+        : $"this tensor's scope has ended (shape {Shape}), or a sweep with release has freed it: call Keep() to take it out, "
+            + "while the scope is open. A scope or a tape must not be open across an await: it would own what others make meanwhile.");
 
     // ---- printing -------------------------------------------------------------------------------------------------------------
 

@@ -1,24 +1,9 @@
 namespace Tapegrad.Memory;
 
-/// <summary>Why a buffer's contents are no longer what a tensor was born with.</summary>
-public enum BufferChange
-{
-    /// <summary>Nothing has happened since the buffer was made.</summary>
-    None,
-    /// <summary>A parameter's value was updated in place.</summary>
-    Updated,
-    /// <summary>The memory went back to its pool, or was changed by a sweep that had no more use for the numbers in it.</summary>
-    Returned,
-}
-
 /// <summary>
 /// A run of numbers on a device. Operations never look inside: only the device that made a buffer can.
 /// </summary>
-/// <remarks>
-/// One stamp covers both hazards of reused memory. It rises when the contents are updated in place and when the buffer goes back to its
-/// pool; a tensor remembers the stamp it was born with and refuses to read under another one.
-/// A buffer belongs to one thread at a time; the pool it returns to may be shared.
-/// </remarks>
+/// <remarks>A buffer belongs to one thread at a time; the pool it returns to may be shared.</remarks>
 public abstract class Buffer
 {
     /// <summary>Makes a buffer of <paramref name="length"/> elements that occupies <paramref name="bytes"/> bytes.</summary>
@@ -37,15 +22,6 @@ public abstract class Buffer
 
     /// <summary>The memory held, padding included.</summary>
     public long Bytes { get; }
-
-    /// <summary>Rises with every change that makes older tensors over this buffer wrong.</summary>
-    public long Stamp { get; private set; }
-
-    /// <summary>The reason of the last rise of <see cref="Stamp"/>.</summary>
-    public BufferChange LastChange { get; private set; }
-
-    /// <summary>The number of the scope that will return this buffer; 0 when the collector does.</summary>
-    internal long Owner { get; set; }
 
     /// <summary>Where this buffer was cut from; null if it has memory of its own.</summary>
     internal Region? Region { get; private set; }
@@ -66,12 +42,5 @@ public abstract class Buffer
     {
         (Region, Start) = (region, start);
         GC.ReRegisterForFinalize(this);
-    }
-
-    /// <summary>Raises the stamp: every tensor made over this buffer until now refuses to be read from here on.</summary>
-    public void Invalidate(BufferChange change)
-    {
-        Stamp++;
-        LastChange = change;
     }
 }

@@ -79,11 +79,9 @@ public sealed class BufferPool
         return create(length);
     }
 
-    /// <summary>Takes a buffer back and raises its stamp: tensors that still point to it refuse to be read.</summary>
+    /// <summary>Takes a buffer back: nobody may use it any more.</summary>
     public void Return(Buffer buffer)
     {
-        buffer.Invalidate(BufferChange.Returned);
-        buffer.Owner = 0;
         lock (gate)
         {
             if (buffer.Region is { } region)

@@ -73,10 +73,13 @@ public static class Conv2dOperation
         }
         else
             using (Tape.Current?.Pause()) x = InputGradientComposite(g, w, geometry);
-        return Tape.Record("conv2d input gradient", x,
+        return Tape.IsRecording ? RecordInputGradient(x, g, w, geometry) : x;   // seldom: no pulls are made for nothing
+    }
+
+    private static Tensor RecordInputGradient(Tensor x, Tensor g, Tensor w, ConvolutionGeometry geometry) =>
+        Tape.Record("conv2d input gradient", x,
             (g, (_, u) => Convolve(u, w, null, geometry)),
             (w, (_, u) => WeightGradient(u, g, geometry)));
-    }
 
     internal static Tensor WeightGradient(Tensor x, Tensor g, ConvolutionGeometry geometry)
     {
@@ -88,10 +91,13 @@ public static class Conv2dOperation
         }
         else
             using (Tape.Current?.Pause()) w = WeightGradientComposite(x, g, geometry);
-        return Tape.Record("conv2d weight gradient", w,
+        return Tape.IsRecording ? RecordWeightGradient(w, x, g, geometry) : w;
+    }
+
+    private static Tensor RecordWeightGradient(Tensor w, Tensor x, Tensor g, ConvolutionGeometry geometry) =>
+        Tape.Record("conv2d weight gradient", w,
             (x, (_, u) => InputGradient(g, u, geometry)),
             (g, (_, u) => Convolve(x, u, null, geometry)));
-    }
 
     // ---- the meaning: every window as a row, every group a batch of the matrix product -----------------------------------------------------
 

@@ -77,6 +77,14 @@ public static class NormalizeOperation
             return result;
         }
 
+        /// <summary>The inverse of <see cref="With"/>: the operands among a record's inputs.</summary>
+        public Operands From(Tensor[] inputs)
+        {
+            var next = 1;
+            Tensor? Next(Tensor? own) => own is null ? null : inputs[next++];
+            return new(Next(Gamma), Next(Beta), Next(Residual), Next(Mean), Next(Variance));
+        }
+
         public void Check(Tensor x)
         {
             foreach (var operand in (ReadOnlySpan<Tensor?>)[Gamma, Beta, Residual, Mean, Variance])
@@ -101,7 +109,8 @@ public static class NormalizeOperation
     {
         operands.Check(x);
         statistics = null;
-        if (x.Count == 0 || x.Device is not INormalizationKernels kernels) return Composite(x, sharing, geometry, operands);
+        if (x.Count == 0 || x.Device is not INormalizationKernels kernels)
+            return Tape.RecordComposite("normalize", operands.With(x), inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)));
         var (gamma, beta, residual, mean, variance) = operands;
         var (value, numbers) = (Tensor.Create(x.Shape, x.Device), Tensor.Create(new Shape(4, geometry.Sharing.Sets), x.Device));
         if (mean is not null && variance is not null)
@@ -113,7 +122,8 @@ public static class NormalizeOperation
         kernels.Normalize(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, residual?.Buffer, numbers.Buffer, value.Buffer);
         Tape.Current?.AdoptFromInside(numbers);   // the gradient will need them
         statistics = numbers;
-        return Tape.RecordKernel("normalize", value, operands.With(x), _ => Composite(x, sharing, geometry, operands), (y, g, _) =>
+        return Tape.RecordKernel("normalize", value, operands.With(x),
+            inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)), (y, g, _) =>
         {
             Tensor Like(Tensor other) => Tensor.Create(other.Shape, x.Device);
             var channels = gamma?.Shape ?? new Shape(x.Shape[-1]);

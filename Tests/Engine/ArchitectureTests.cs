@@ -79,7 +79,7 @@ public sealed class ArchitectureTests
         // What is known to be referenced must be found: by a signature, by a body, inside a lambda, as a generic argument.
         Assert.Contains(typeof(Buffer), References.Of(typeof(Device)));
         Assert.Contains(typeof(HostBuffer<float>), References.Of(typeof(CpuDevice)));
-        Assert.Contains(typeof(BufferPool), References.Of(typeof(Scope)));
+        Assert.Contains(typeof(BufferPool), References.Of(typeof(Storage)));
         Assert.Contains(typeof(Tensor), References.Of(typeof(ReluOperation)));
         Assert.Contains(typeof(Buffer), References.Of(typeof(Conv2dOperation)).Concat(
             Framework.GetTypes().Where(type => Outermost(type) == typeof(Conv2dOperation)).SelectMany(References.Of)));

@@ -45,7 +45,7 @@ public sealed class ParameterTests : EngineTest
         Throws<InvalidOperationException>(() => view.ToDoubles(), "was updated", "[1, 2]");
         Assert.Contains("updated", $"{old}");
         Near([3, 4], source);
-        Assert.NotSame(source.Memory, p.Value.Memory);
+        Assert.NotSame(source.Buffer, p.Value.Buffer);
     }
 
     [Fact]

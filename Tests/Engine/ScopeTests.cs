@@ -119,6 +119,22 @@ public sealed class ScopeTests : EngineTest
         Near([5], other!);
     }
 
+    // A server: a request opens a scope and awaits; meanwhile its thread serves another one; the rest of the first runs elsewhere.
+    [Fact]
+    public void A_scope_that_ends_on_another_thread_takes_nothing_from_whoever_used_its_own() => OnAnotherThread(() =>
+    {
+        using var device = Device.Use(Device.Reference);
+        var awaiting = new Scope();
+        var first = Vector(1, 2);
+        var second = Vector(3, 4);   // the other request's, in the scope that is still open here
+        OnAnotherThread(awaiting.Dispose);
+        Assert.Null(Scope.Innermost);
+        for (var i = 0; i < 9; i++)
+            using (new Scope()) Vector(7, 7);
+        Near([1, 2], first);
+        Near([3, 4], second);
+    });
+
     [Fact]
     public void A_scope_apart_owns_only_what_is_given_to_it()
     {
@@ -158,7 +174,7 @@ public sealed class ScopeTests : EngineTest
     private static WeakReference[] Forget(Func<Tensor> make)
     {
         var tensor = make();
-        return [new WeakReference(tensor), new WeakReference(tensor.Memory)];
+        return [new WeakReference(tensor), new WeakReference(tensor.Buffer)];
     }
 
     private static void AssertCollected(WeakReference[] references)
@@ -184,7 +200,7 @@ public sealed class ScopeTests : EngineTest
         }));
         Assert.Null(Scope.Innermost);
         var outside = Tensor.Ones(new(3));
-        Assert.Equal(0, outside.Memory.Owner);
+        Assert.Equal(0, outside.Storage.Owner);
     });
 
     [Fact]
@@ -258,7 +274,7 @@ public sealed class ScopeTests : EngineTest
                     var i = which % live.Count;
                     live.Add((live[i].Tensor.Keep(), live[i].Number, 0));
                     for (var j = 0; j < live.Count; j++)   // whoever shares its memory is kept too
-                        if (live[j].Tensor.Memory == live[i].Tensor.Memory) live[j] = live[j] with { Scope = 0 };
+                        if (live[j].Tensor.Storage == live[i].Tensor.Storage) live[j] = live[j] with { Scope = 0 };
                     break;
                 case 4 when live.Count > 0:
                     var view = live[which % live.Count];
@@ -273,9 +289,9 @@ public sealed class ScopeTests : EngineTest
                     break;
             }
             foreach (var (tensor, number, _) in live) Assert.All(tensor.ToDoubles(), x => Assert.Equal(number, x));
-            foreach (var tensor in ended) Assert.True(tensor.IsStale);
-            Assert.Equal(live.Select(t => t.Tensor.Memory).Distinct().Count(),
-                live.GroupBy(t => (t.Tensor.Memory, t.Number)).Count());
+            foreach (var tensor in ended) Assert.False(tensor.Storage.IsHere);
+            Assert.Equal(live.Select(t => t.Tensor.Buffer).Distinct().Count(),
+                live.GroupBy(t => (t.Tensor.Buffer, t.Number)).Count());
         }
 
         private void Close(int index)

@@ -79,7 +79,7 @@ public sealed class TapeErrorTests : EngineTest
         var outside = Vector(3);
         GC.Collect();
         Assert.Equal([3], outside.ToDoubles());
-        Throws<InvalidOperationException>(() => x.ToDoubles(), "Keep()");
+        Near([2], x);   // the collector has it now: see ScopeTests
         Throws<InvalidOperationException>(() => tape.Watch(outside), "disposed");
         using var next = Tape.Training(Random);
         Assert.Same(next, Tape.Current);

@@ -4,7 +4,7 @@ using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Memory;
 
-/// <summary>Shelves of exact length, the bound, the counters, and the stamp that rises on return.</summary>
+/// <summary>Shelves of exact length, the bound, and the counters.</summary>
 public class BufferPoolTests
 {
     private static BufferPool Pool() => new(length => new HostBuffer<float>(length));
@@ -57,32 +57,6 @@ public class BufferPoolTests
     [Fact]
     public void TheBoundIsHalfOfTheMemoryAtFirst() =>
         Assert.Equal(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2, Pool().BytesLimit);
-
-    [Fact]
-    public void ReturningRaisesTheStampEvenWhenTheBufferIsNotKept()
-    {
-        var pool = Pool();
-        foreach (var limit in (long[])[long.MaxValue, 0])
-        {
-            pool.BytesLimit = limit;
-            var buffer = pool.Rent(4);
-            var stamp = buffer.Stamp;
-            buffer.Owner = 7;
-            pool.Return(buffer);
-            Assert.Equal(stamp + 1, buffer.Stamp);
-            Assert.Equal(BufferChange.Returned, buffer.LastChange);
-            Assert.Equal(0, buffer.Owner);
-        }
-    }
-
-    [Fact]
-    public void AnUpdateRaisesTheStampToo()
-    {
-        var buffer = new HostBuffer<float>(3);
-        Assert.Equal((0, BufferChange.None), (buffer.Stamp, buffer.LastChange));
-        buffer.Invalidate(BufferChange.Updated);
-        Assert.Equal((1, BufferChange.Updated), (buffer.Stamp, buffer.LastChange));
-    }
 
     [Fact]
     public void ABufferOutsideThePoolIsNewAndCounted()

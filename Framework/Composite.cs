@@ -1,0 +1,43 @@
+namespace Tapegrad;
+
+/// <summary>
+/// How gradients pass back through an operation by its composite: the same value by simpler recorded operations.
+/// </summary>
+internal static class Composite
+{
+    /// <summary>
+    /// The pull of an operation that the device has no kernel for: the composite is computed once more, on a tape of its own, which is read back.
+    /// </summary>
+    public static PullAll Pull(Func<Tensor[], Tensor> composite, Tensor[] inputs) => (_, gradient, wanted) =>
+    {
+        var (home, sweeping) = (Scope.Innermost, Tape.Current!);
+        using var tape = sweeping.OpenInside();
+        var (own, variables) = (new Tensor[inputs.Length], new List<Tensor>());
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            own[i] = wanted[i] ? tape.Watch(inputs[i]) : inputs[i].StopGradient();
+            if (wanted[i]) variables.Add(own[i]);
+        }
+        var value = composite(own);
+        var result = new Tensor?[inputs.Length];
+        if (value.Tape != tape) return result;   // it ignores them
+        var gradients = tape.Gradients(value, [.. variables], gradient);
+        foreach (var part in gradients) tape.HandOver(part, home);
+        for (int i = 0, next = 0; i < inputs.Length; i++)
+            if (own[i].Tape == tape) result[i] = gradients[next++];
+        return result;
+    };
+
+    /// <summary>The gradients of the inputs in a sweep that is recorded itself: the composite is differentiated on the same tape.</summary>
+    public static Tensor?[] Replay(Tape tape, Func<Tensor[], Tensor> composite, Tensor[] inputs, Tensor gradient, bool[] needed)
+    {
+        var first = tape.Count;
+        var last = tape.RecordOf(composite(inputs));
+        var pending = new Tensor?[tape.Count];
+        if (last >= 0) pending[last] = gradient;
+        using var lifetime = new ReferenceCounts(tape, [], isRecorded: true, releases: false);
+        tape.Sweep(pending, last, first, needed, createGraph: true, lifetime);
+        var seen = new HashSet<int>();
+        return Array.ConvertAll(inputs, x => tape.RecordOf(x) is var record and >= 0 && seen.Add(record) ? pending[record] : null);
+    }
+}

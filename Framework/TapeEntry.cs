@@ -1,0 +1,57 @@
+using System.Text;
+
+namespace Tapegrad;
+
+/// <summary>One record of a tape: what was computed, from what, in which layer, and how a gradient passes back.</summary>
+internal readonly record struct TapeEntry(string Name, Tensor Value, Tensor[] Inputs, LayerContext? Layer)
+{
+    /// <summary>One pull for each input; null where they are together in <see cref="PullAll"/>.</summary>
+    public Pull[]? Pulls { get; init; }
+
+    /// <summary>One pull for all inputs.</summary>
+    public PullAll? PullAll { get; init; }
+
+    /// <summary>The same value by simpler recorded operations, for gradients of gradients.</summary>
+    public Func<Tensor[], Tensor>? Composite { get; init; }
+
+    /// <summary>The parameter whose value this is: a variable, computed from nothing.</summary>
+    public Parameter? Parameter { get; init; }
+
+    /// <summary>What an observer is told.</summary>
+    public TapeEvent Event(bool backward) => new(Name, Layer, Value, Inputs, backward);
+
+    /// <summary>Throws when a number is infinite or NaN, and says where it stands.</summary>
+    /// <param name="x">The value, or a gradient that passed back.</param>
+    /// <param name="what">Which of them.</param>
+    /// <param name="parameter">The parameter it belongs to, if it does.</param>
+    public void CheckFinite(Tensor x, string what, Parameter? parameter = null)
+    {
+        var index = x.Device.FirstNonFinite(x.Buffer);
+        if (index < 0) return;
+        parameter ??= Parameter ?? Inputs.Select(input => input.Parameter).FirstOrDefault(p => p is not null);
+        throw new NonFiniteException($"the {what} of '{Name}' {x.Shape} is {x.ToDoubles()[index]} at element {index}"
+            + (Layer?.ToString() is { Length: > 0 } layer ? $", in layer {layer}" : "")
+            + (parameter is null ? "" : $", parameter {parameter.Name}") + ".");
+    }
+
+    /// <summary>Records as a table: number, operation, layer, shape, and the records that a gradient goes to.</summary>
+    public static string Print(ReadOnlySpan<TapeEntry> entries, Func<Tensor, int> recordOf)
+    {
+        var rows = new List<string[]> { (string[])["#", "operation", "layer", "shape", "gradient goes to"] };
+        foreach (var entry in entries)
+        {
+            var sources = entry.Inputs.Select(recordOf).Where(record => record >= 0).Select(record => $"#{record}");
+            var target = entry.Parameter is { } parameter ? $"(parameter {parameter.Name})"
+                : entry.Inputs.Length == 0 ? "(watched)" : string.Join(", ", sources);
+            rows.Add([$"{rows.Count - 1}", entry.Name, entry.Layer?.ToString() ?? "", $"{entry.Value.Shape}", target]);
+        }
+        var widths = Enumerable.Range(0, 5).Select(column => rows.Max(row => row[column].Length)).ToArray();
+        var text = new StringBuilder();
+        foreach (var row in rows)
+            text.AppendLine(string.Join("  ", row.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+        return text.ToString();
+    }
+}
+
+/// <summary>A value or a gradient that is infinite or not a number.</summary>
+public sealed class NonFiniteException(string message) : ArithmeticException(message);
