@@ -85,15 +85,43 @@ public sealed class Gradients
         return new Gradients(a.gradients.ToDictionary(pair => pair.Key, pair => pair.Value * factor), a.proposals);
     }
 
-    /// <summary>The Euclidean norm of all gradients together.</summary>
-    public double Norm() => Math.Sqrt(gradients.Values.Sum(gradient => gradient.Square().Sum().ToDouble()));
+    /// <summary>The Euclidean norm of all gradients together; no finite gradient is too large or too small for it. The device is read
+    /// once.</summary>
+    public double Norm()
+    {
+        using var scope = new Scope();
+        // For each gradient a scale, and the sum of the squares of its elements over that scale (1, unless they are far from 1).
+        var sums = gradients.Values.GroupBy(gradient => gradient.Device).SelectMany(ReadSquares).Where(sum => sum.Squares != 0).ToArray();
+        var largest = sums.Select(sum => sum.Scale).DefaultIfEmpty(0).Max();
+        return largest * Math.Sqrt(sums.Sum(sum => sum.Squares * (sum.Scale / largest) * (sum.Scale / largest)));
+    }
 
-    /// <summary>The same direction, not longer than <paramref name="limit"/> (Pascanu, Mikolov and Bengio, 2013).</summary>
+    private static IEnumerable<(double Squares, double Scale)> ReadSquares(IEnumerable<Tensor> onOneDevice)
+    {
+        var parts = new List<Tensor>();
+        foreach (var gradient in onOneDevice)
+        {
+            var (squares, scale) = gradient.ScaledSquares(gradient.Shape.Axes());
+            parts.AddRange(squares.View(Shape.Scalar), scale.View(Shape.Scalar));
+        }
+        var numbers = parts[0].Stack(0, [.. parts.Skip(1)]).ToDoubles();
+        return numbers.Chunk(2).Select(pair => (pair[0], pair[1]));
+    }
+
+    /// <summary>
+    /// The same direction, not longer than <paramref name="limit"/> (Pascanu, Mikolov and Bengio, 2013). Gradients that are not finite stay as
+    /// they are, and a step will name them.
+    /// </summary>
     public Gradients ClipByNorm(double limit)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit);
         var norm = Norm();
-        return norm > limit ? this * (limit / norm) : this;
+        if (!(norm > limit) || double.IsInfinity(norm)) return this;
+        const double small = 1e-20;
+        var (clipped, factor) = (this, limit / norm);
+        // A float knows no factor as small as 1e-50; one after the other they do the same.
+        for (; factor < small; factor /= small) clipped *= small;
+        return clipped * factor;
     }
 
     /// <summary>The same gradients and statistics, taken out of their tape's scope so that they outlive it.</summary>
@@ -109,21 +137,29 @@ public sealed class Gradients
     public void CommitStatistics()
     {
         CheckUncommitted();
-        // A layer applied twice, or in two micro-batches, saw one larger set.
-        var pooled = new Dictionary<IStatistics, Moments>(proposals.Length);
-        foreach (var (owner, moments) in proposals) pooled[owner] = pooled.TryGetValue(owner, out var before) ? before.Pool(moments) : moments;
+        var pooled = PooledStatistics();
         committed = true;
         foreach (var (owner, moments) in pooled) owner.Commit(moments);
+    }
+
+    // A layer applied twice, or in two micro-batches, saw one larger set.
+    private Dictionary<IStatistics, Moments> PooledStatistics()
+    {
+        var pooled = new Dictionary<IStatistics, Moments>(proposals.Length);
+        foreach (var (owner, moments) in proposals) pooled[owner] = pooled.TryGetValue(owner, out var before) ? before.Pool(moments) : moments;
+        return pooled;
     }
 
     /// <summary>
     /// Says where the first number stands that is not finite, among gradients and statistics; null when all are finite.
     /// </summary>
-    public string? FindNonFinite()
+    /// <param name="except">Parameters whose gradients are not looked at.</param>
+    public string? FindNonFinite(IReadOnlySet<Parameter>? except = null)
     {
         foreach (var (parameter, gradient) in gradients)
-            if (Describe(gradient) is { } found) return $"the gradient of {parameter.Name} {gradient.Shape} is {found}";
-        foreach (var (owner, moments) in proposals)
+            if (except?.Contains(parameter) != true && Describe(gradient) is { } found)
+                return $"the gradient of {parameter.Name} {gradient.Shape} is {found}";
+        foreach (var (owner, moments) in PooledStatistics())   // finite ones, far apart, may have no finite variance together
             if ((Describe(moments.Mean) ?? Describe(moments.Variance)) is { } found)
                 return $"the batch statistics of {owner.Name} hold {found}";
         return null;

@@ -69,6 +69,17 @@ public sealed class Parameter
         second?.RefuseOlderValues();
     }
 
+    /// <summary>Looks ahead at an update, and changes nothing.</summary>
+    /// <returns>One number: 0 if the gradient, and all that the update would leave, are finite, else NaN.</returns>
+    public Tensor CheckUpdate<TUpdate>(TUpdate update, Tensor gradient, Parameter? first = null, Parameter? second = null)
+        where TUpdate : struct, IUpdate
+    {
+        CheckFits(gradient, "gradient");
+        var verdict = Tensor.Create(Shape.Scalar, Device);
+        Device.CheckUpdate(update, value.Memory, gradient.Buffer, first?.value.Memory, second?.value.Memory, verdict.Buffer);
+        return verdict;
+    }
+
     /// <summary>The name and the value.</summary>
     public override string ToString() => $"{Name}: {Value}";
 

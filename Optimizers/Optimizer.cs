@@ -94,41 +94,67 @@ public abstract class Optimizer
     private IEnumerable<Parameter> AllParameters => Groups.SelectMany(group => group.Parameters);
 
     /// <summary>Updates every parameter that has a gradient, and commits the running statistics.</summary>
-    /// <returns>False when something was not finite and <see cref="OnNonFinite"/> says to skip.</returns>
-    /// <exception cref="NonFiniteException">Something is not finite: the message names it. Nothing has changed.</exception>
+    /// <returns>False when something was not finite, or would not have stayed so, and <see cref="OnNonFinite"/> says to skip.</returns>
+    /// <exception cref="NonFiniteException">
+    /// A gradient or a statistic is not finite, or what the step would leave would not be: the square of a finite gradient, for instance. The
+    /// message names it. Nothing has changed.
+    /// </exception>
     public bool Step(Gradients gradients, double rate)
     {
         if (!double.IsFinite(rate))
             throw new ArgumentOutOfRangeException(nameof(rate), rate, "the learning rate must be finite.");
-        if (gradients.FindNonFinite() is { } found)
+        var updates = UpdatesOf(gradients, rate);
+        if (FindNonFinite(gradients, updates) is { } found)
             return OnNonFinite == NonFinite.Skip ? false
                 : throw new NonFiniteException($"{found}; the step was not taken. A lower learning rate, warm-up or clipping may "
                     + "help; Tape.Training(..., stopAtNonFinite: true) finds where it begins.");
         gradients.CommitStatistics();
         Steps++;
+        foreach (var (target, memory, update) in updates)
+        {
+            memory.Updates++;
+            update(target);
+        }
+        return true;
+    }
+
+    private sealed record Planned(UpdateTarget Target, Memory Memory, Action<UpdateTarget> Update);
+
+    private Planned[] UpdatesOf(Gradients gradients, double rate)
+    {
+        var updates = new List<Planned>();
         foreach (var group in Groups)
             foreach (var parameter in group.Parameters)
             {
                 if (!parameter.IsTrainable || !gradients.TryGet(parameter, out var gradient)) continue;
-                var memory = MemoryOf(parameter);
-                Update(parameter, gradient, group, rate * group.RateFactor, ++memory.Updates, memory.First, memory.Second);
+                var (memory, groupRate) = (MemoryOf(parameter), rate * group.RateFactor);
+                var count = memory.Updates + 1;
+                updates.Add(new(new UpdateTarget(parameter, gradient, memory.First, memory.Second), memory,
+                    target => Update(target, group, groupRate, count)));
             }
-        return true;
+        return [.. updates];
+    }
+
+    // Each update looks ahead first, and the device is asked once for what all of them saw: a step is taken whole or not at all.
+    private static string? FindNonFinite(Gradients gradients, Planned[] updates)
+    {
+        using var scope = new Scope();
+        var verdicts = updates.Select(planned => planned.Target.Check(planned.Update)).OfType<Tensor>().GroupBy(verdict => verdict.Device);
+        if (verdicts.All(onOne => onOne.First().Stack(0, [.. onOne.Skip(1)]).Sum().ToDouble() == 0))
+            return gradients.FindNonFinite(except: updates.Select(planned => planned.Target.Parameter).ToHashSet());
+        return gradients.FindNonFinite() ?? updates.Select(planned => planned.Target.Describe(planned.Update)).First(found => found is not null);
     }
 
     /// <summary>What is remembered of a parameter between steps; null for what is not needed.</summary>
     protected abstract (Parameter? First, Parameter? Second) CreateState(Parameter parameter);
 
-    /// <summary>Updates one parameter and its state.</summary>
-    /// <param name="parameter">What to update.</param>
-    /// <param name="gradient">Its gradient.</param>
+    /// <summary>Updates one parameter and its state, by giving a formula to the target. It is called twice for each step: the first time to see
+    /// whether everything would stay finite.</summary>
+    /// <param name="target">The parameter, its gradient and its states; takes the formula.</param>
     /// <param name="group">How it is treated.</param>
     /// <param name="rate">The learning rate, times the group's factor.</param>
     /// <param name="updates">How often it was updated, this time included: a parameter may join later than others.</param>
-    /// <param name="first">The first of its states, if there is one.</param>
-    /// <param name="second">The second.</param>
-    protected abstract void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, long updates, Parameter? first,
-        Parameter? second);
+    protected abstract void Update(UpdateTarget target, ParameterGroup group, double rate, long updates);
 
     private Memory MemoryOf(Parameter parameter)
     {

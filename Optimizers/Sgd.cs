@@ -34,17 +34,16 @@ public sealed class Sgd : Optimizer
         (momentum > 0 ? Zeros(parameter, "velocity") : null, null);
 
     /// <inheritdoc/>
-    protected override void Update(Parameter parameter, Tensor gradient, ParameterGroup group, double rate, long updates, Parameter? first,
-        Parameter? second) =>
-        parameter.Update(new Descent(rate, momentum, group.WeightDecay, nesterov), gradient, first, second);
+    protected override void Update(UpdateTarget target, ParameterGroup group, double rate, long updates) =>
+        target.Apply(new Descent(rate, momentum, group.WeightDecay, nesterov ? 1 : 0));
 
-    private readonly struct Descent(double rate, double momentum, double decay, bool nesterov) : IUpdate
+    internal readonly struct Descent(double rate, double momentum, double decay, int nesterov) : IUpdate
     {
         public void Apply<T>(ref T parameter, T gradient, ref T velocity, ref T unused) where T : struct, IReal<T>
         {
             var g = T.FusedMultiplyAdd(T.Of(decay), parameter, gradient);
             velocity = momentum == 0 ? g : T.FusedMultiplyAdd(T.Of(momentum), velocity, g);
-            var step = nesterov ? T.FusedMultiplyAdd(T.Of(momentum), velocity, g) : velocity;
+            var step = nesterov != 0 ? T.FusedMultiplyAdd(T.Of(momentum), velocity, g) : velocity;
             parameter = T.FusedMultiplyAdd(T.Of(-rate), step, parameter);
         }
     }

@@ -111,6 +111,10 @@ public abstract class Device
     public abstract void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second)
         where TUpdate : struct, IUpdate;
 
+    /// <summary>The only element of y becomes 0 if the gradient, and all that <see cref="Update"/> would leave, are finite, else NaN.</summary>
+    public abstract void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y)
+        where TUpdate : struct, IUpdate;
+
     /// <summary>The index of the first element that is infinite or NaN; -1 when all are finite.</summary>
     public abstract int FirstNonFinite(Buffer x);
 

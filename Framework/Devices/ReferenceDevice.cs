@@ -226,6 +226,25 @@ public sealed class ReferenceDevice : Device
     }
 
     /// <inheritdoc/>
+    public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y)
+    {
+        var values = Numbers(parameter);
+        var slopes = Numbers(gradient);
+        var allFinite = true;
+        for (var i = 0; i < values.Length; i++)
+        {
+            var value = new Real64(values[i]);
+            var one = new Real64(first is null ? 0 : Numbers(first)[i]);
+            var two = new Real64(second is null ? 0 : Numbers(second)[i]);
+            update.Apply(ref value, new Real64(slopes[i]), ref one, ref two);
+            allFinite &= double.IsFinite(slopes[i]) && double.IsFinite(value.Value)
+                && (first is null || double.IsFinite(one.Value)) && (second is null || double.IsFinite(two.Value));
+        }
+        Numbers(y)[0] = allFinite ? 0 : double.NaN;
+        KeepAlive(parameter, gradient, first, second, y);
+    }
+
+    /// <inheritdoc/>
     public override int FirstNonFinite(Buffer x)
     {
         var numbers = Numbers(x);

@@ -1,5 +1,6 @@
 using Tapegrad.Devices;
 using Xunit;
+using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Devices;
 
@@ -172,5 +173,32 @@ public class ElementwiseTests
                 }
                 Numbers.Compare(Run, Tolerance, $"update of length {length} with {states} states");
             }
+    }
+
+    // What one element of any buffer does to the verdict, whatever surrounds it; the padding, which is NaN here, does nothing.
+    [Fact]
+    public void An_update_that_would_not_stay_finite_is_foreseen()
+    {
+        foreach (var length in (int[])[0, 1, 7, 8, 9, 15, 16, 17, 255, 40001])
+            foreach (var states in (int[])[0, 1, 2])
+                for (var spoiled = -1; spoiled < 2 + states && (length > 0 || spoiled < 0); spoiled++)
+                    foreach (var (value, place) in (IEnumerable<(float, int)>)[(float.NaN, 0), (float.PositiveInfinity, length - 1), (1e30f, length / 2)])
+                    {
+                        float[][] numbers = [.. Enumerable.Range(1, 2 + states).Select(seed => KernelTesting.Normal(length, seed))];
+                        if (spoiled >= 0) numbers[spoiled][place] = value;
+                        float Verdict(Device device, Func<float[], Buffer> make)
+                        {
+                            Buffer[] buffers = [.. numbers.Select(make)];
+                            var verdict = make([7]);
+                            device.CheckUpdate(new Step(), buffers[0], buffers[1], buffers.ElementAtOrDefault(2), buffers.ElementAtOrDefault(3), verdict);
+                            for (var i = 0; i < buffers.Length; i++) Assert.Equal(numbers[i], Array.ConvertAll(device.Read(buffers[i]), x => (float)x));
+                            return (float)device.Read(verdict)[0];
+                        }
+                        // The step squares the gradient alone, which no float holds where it is 1e30.
+                        var isFinite = spoiled < 0 || value == 1e30f && spoiled != 1;
+                        var what = $"{value} at {place} of {length} in buffer {spoiled} of {2 + states}";
+                        Assert.True(isFinite == (Verdict(Device.Cpu, KernelTesting.Filled) == 0), what);
+                        Assert.True((isFinite || value == 1e30f) == (Verdict(Device.Reference, x => Device.Reference.Make(Array.ConvertAll(x, v => (double)v))) == 0), what);
+                    }
     }
 }

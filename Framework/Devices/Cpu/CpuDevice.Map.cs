@@ -63,6 +63,53 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
+    /// <inheritdoc/>
+    public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y)
+    {
+        *Pointer(y) = 0;
+        InRanges(VectorsIn(parameter.Length), Lanes, new CheckingUpdate<TUpdate>(update, Pointer(parameter), Pointer(gradient),
+            PointerOrNull(first), PointerOrNull(second), parameter.Length, Pointer(y)));
+        GC.KeepAlive(parameter);
+        GC.KeepAlive(gradient);
+        GC.KeepAlive(first);
+        GC.KeepAlive(second);
+        GC.KeepAlive(y);
+    }
+
+    private readonly struct CheckingUpdate<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second, int length,
+        float* verdict) : IRangeBody where TUpdate : struct, IUpdate
+    {
+        // Several ranges may write, all of them the same.
+        public void Run(int from, int to)
+        {
+            if (LeavesNonFinite(update, parameter, gradient, first, second, from * Lanes, Math.Min(to * Lanes, length))) *verdict = float.NaN;
+        }
+    }
+
+    // for (i = from; i < to; i++) whether gradient[i], or what the update would leave at i, is not finite. x - x is 0 where x is finite, else NaN.
+    // Lanes: eight consecutive elements. Remainder: of the last vector, which reaches into the padding, only the lanes that belong here count.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool LeavesNonFinite<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second, int from, int to)
+        where TUpdate : struct, IUpdate
+    {
+        var all = default(Real32x8);
+        for (var i = from; i < to; i += Lanes)
+        {
+            var (value, slope) = (Load(parameter + i), Load(gradient + i));
+            var one = first is null ? default : Load(first + i);
+            var two = second is null ? default : Load(second + i);
+            update.Apply(ref value, slope, ref one, ref two);
+            var difference = slope - slope + (value - value);
+            if (first is not null) difference += one - one;
+            if (second is not null) difference += two - two;
+            if (to - i < Lanes)
+                difference = new(Vector256.ConditionalSelect(Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(to - i)).AsSingle(),
+                    difference.Value, Vector256<float>.Zero));
+            all += difference;
+        }
+        return !Vector256.EqualsAll(all.Value, Vector256<float>.Zero);
+    }
+
     private static int VectorsIn(int length) => (int)((length + Lanes - 1L) / Lanes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
