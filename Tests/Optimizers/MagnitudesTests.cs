@@ -230,6 +230,23 @@ public sealed class MagnitudesTests
         Assert.True(Math.Abs(wanted[1][0] - got[1][0]) <= 1e-5 * wanted[1][0], $"the variance {wanted[1][0]} became {got[1][0]}");
     });
 
+    // Each batch has a variance of 0; that of both together is beyond all floats.
+    [Fact]
+    public void Statistics_that_are_finite_alone_but_not_together_are_refused()
+    {
+        using var device = Device.Use(Device.Cpu);
+        var norm = new BatchNorm(1);
+        Gradients Of(double value)
+        {
+            using var tape = Tape.Training(new RandomSource(1));
+            return tape.Gradients(norm.Apply(tape.Watch(Tensor.Full(new Shape(4, 1), value))).Sum()).Keep();
+        }
+        var both = (Of(1e25) + Of(-1e25)).Keep();
+        Assert.Contains("the batch statistics of", Assert.Throws<NonFiniteException>(() => new Sgd(norm.Parameters).Step(both, 0.1)).Message);
+        Assert.True(new Sgd(norm.Parameters).Step(Of(1e25), 0.1));
+        Assert.True(norm.State.All(p => p.Value.ToDoubles().All(double.IsFinite)));
+    }
+
     [Fact]
     public void Averages_agree_with_double() => ForAll(100, random =>
     {
