@@ -10,24 +10,31 @@ internal static class Numbers
     private const int PieceBytes = 1 << 18;   // a multiple of the size of every type
 
     /// <summary>The number of bytes of one element; 0 for an array that no file holds.</summary>
-    public static int SizeOf(Array values) => Sizes.GetValueOrDefault(values.GetType());
+    public static int SizeOf(Array values) => Known.GetValueOrDefault(values.GetType()).Size;
+
+    /// <summary>An array of one of the types that files hold, by the type of its elements.</summary>
+    public static Array NewArray(Type element, int count) => Creators[element](count);
 
     // By exact type: to a pattern an array of an enumeration is one of its numbers.
-    private static readonly Dictionary<Type, int> Sizes = new()
+    private static readonly Dictionary<Type, (int Size, Func<int, Array> Create)> Known = new()
     {
-        [typeof(bool[])] = 1,
-        [typeof(byte[])] = 1,
-        [typeof(sbyte[])] = 1,
-        [typeof(ushort[])] = 2,
-        [typeof(short[])] = 2,
-        [typeof(Half[])] = 2,
-        [typeof(uint[])] = 4,
-        [typeof(int[])] = 4,
-        [typeof(float[])] = 4,
-        [typeof(ulong[])] = 8,
-        [typeof(long[])] = 8,
-        [typeof(double[])] = 8,
+        [typeof(bool[])] = (1, count => new bool[count]),
+        [typeof(byte[])] = (1, count => new byte[count]),
+        [typeof(sbyte[])] = (1, count => new sbyte[count]),
+        [typeof(ushort[])] = (2, count => new ushort[count]),
+        [typeof(short[])] = (2, count => new short[count]),
+        [typeof(Half[])] = (2, count => new Half[count]),
+        [typeof(uint[])] = (4, count => new uint[count]),
+        [typeof(int[])] = (4, count => new int[count]),
+        [typeof(float[])] = (4, count => new float[count]),
+        [typeof(ulong[])] = (8, count => new ulong[count]),
+        [typeof(long[])] = (8, count => new long[count]),
+        [typeof(double[])] = (8, count => new double[count]),
     };
+
+    // Array.CreateInstance would need the compiler while the program runs, which one that was compiled ahead of time has not.
+    private static readonly Dictionary<Type, Func<int, Array>> Creators =
+        Known.ToDictionary(pair => pair.Key.GetElementType()!, pair => pair.Value.Create);
 
     /// <summary>Fills an array from a stream.</summary>
     /// <param name="values">Of a type that files hold.</param>

@@ -110,7 +110,7 @@ public static class NumpyFile
     private static NamedArray Read(string where, string name, Stream stream, long length, Action<ReadOnlySpan<byte>>? seen = null)
     {
         var header = NumpyHeader.Read(where, stream, length, seen);
-        var values = Array.CreateInstance(header.Type, header.Shape.Count);
+        var values = Numbers.NewArray(header.Type, header.Shape.Count);
         var wrong = Numbers.Read(values, stream, header.IsLittleEndian, seen);
         if (wrong >= 0) throw NumpyText.Broken(where, header.Length + wrong, "a bool is neither 0 nor 1.");
         return new NamedArray(name, header.Shape, header.IsFortranOrder ? RowMajor(values, header.Shape) : values);
@@ -125,7 +125,7 @@ public static class NumpyFile
     // Numbers whose first axis is the fastest, in the order in which the last one is.
     private static Array RowMajor(Array values, Shape shape)
     {
-        var result = Array.CreateInstance(values.GetType().GetElementType()!, values.Length);
+        var result = Numbers.NewArray(values.GetType().GetElementType()!, values.Length);
         var index = new int[shape.Rank];
         for (var target = 0; target < result.Length; target++)
         {

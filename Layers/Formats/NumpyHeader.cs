@@ -66,7 +66,7 @@ internal sealed record NumpyHeader(Type Type, bool IsLittleEndian, bool IsFortra
         var header = new NumpyText(where, text, before).Read();
         if (header.Shape.Count > Array.MaxLength)
             throw NumpyText.Broken(where, before, $"the array of shape {header.Shape} has {header.Shape.Count} numbers; {Array.MaxLength} are possible.");
-        var needed = (long)header.Shape.Count * Numbers.SizeOf(Array.CreateInstance(header.Type, 0));
+        var needed = (long)header.Shape.Count * Numbers.SizeOf(Numbers.NewArray(header.Type, 0));
         if (length - header.Length != needed)
             throw NumpyText.Broken(where, header.Length, $"an array of {header.Type.Name} and shape {header.Shape} needs {needed} bytes, "
                 + $"but {length - header.Length} follow.");

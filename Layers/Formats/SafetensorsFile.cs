@@ -127,7 +127,7 @@ public sealed class SafetensorsFile : IDisposable
     };
 
     // Of BF16 its bits: .NET has no such type.
-    private static Array NewArray(SafetensorsType type, int count) => Array.CreateInstance(Types.GetValueOrDefault(type, typeof(ushort)), count);
+    private static Array NewArray(SafetensorsType type, int count) => Numbers.NewArray(Types.GetValueOrDefault(type, typeof(ushort)), count);
 
     /// <summary>The number of bytes of one number.</summary>
     internal static int SizeOf(SafetensorsType type) => Numbers.SizeOf(NewArray(type, 0));
