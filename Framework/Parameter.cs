@@ -76,7 +76,7 @@ public sealed class Parameter
     {
         CheckFits(gradient, "gradient");
         var verdict = Tensor.Create(Shape.Scalar, Device);
-        Device.CheckUpdate(update, value.Memory, gradient.Buffer, first?.value.Memory, second?.value.Memory, verdict.Buffer);
+        Device.CheckUpdate(update, Buffer, gradient.Buffer, first?.Buffer, second?.Buffer, verdict.Buffer);
         return verdict;
     }
 
