@@ -138,9 +138,11 @@ public abstract class Module
     /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in the device's type (float; double on
     /// <see cref="Device.Reference"/>), with PyTorch's names and order of axes. Equal models give equal bytes.
     /// </summary>
+    /// <exception cref="InvalidOperationException">The model is not what <see cref="Metadata"/> say; see <see cref="ModelSpec"/>.</exception>
     /// <exception cref="IOException">The file cannot be written; an old one is as it was.</exception>
     public void Save(string path)
     {
+        ModelSpec.CheckTrue(this);
         using var scope = new Scope();
         using var _ = Tape.Current?.Pause();
         SafetensorsFile.Write(path, [.. StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.ToFile()))], Metadata.AsReadOnly());

@@ -20,7 +20,7 @@ internal static class ConvertCommand
         HelpName = "network",
     };
     private static readonly Option<string> Norm =
-        Options.Choice("--norm", "its normalization, as of 'train'", "batch", SavedModel.IsKnownNormalization, "normalization");
+        Options.Choice("--norm", "its normalization, as of 'train'", "batch", ModelSpec.IsNormalization, "normalization");
     private static readonly Option<int?> Classes = Options.Limit("--classes", "its outputs [default: as many as --data has, or 10]");
     private static readonly Option<int?> Channels = Options.Limit("--channels", "those of its images [default: as many as --data has, or 3]");
     private static readonly Option<string?> Data =
@@ -68,7 +68,7 @@ internal static class ConvertCommand
         if (images is not null && (classes, channels) != (images.Classes, images.Channels))
             throw new UserError($"--data {options.GetValue(Data)}: it has {images.Classes} classes and {images.Channels} channels, not the {classes}"
                 + $" and {channels} of --classes and --channels.");
-        var model = SavedModel.Create(name, options.GetValue(Norm)!, classes, seed: 0, inputs: channels);
+        var model = new ModelSpec(name, options.GetValue(Norm)!, classes, Inputs: channels).Build(seed: 0);
         if (images is not null) InputDescription.Write(model, images);
         CheckDescription(from, model);
         var report = StateDict.Load(model, from, partial: true);

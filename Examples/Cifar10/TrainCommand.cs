@@ -86,7 +86,7 @@ internal static class TrainCommand
     {
         try
         {
-            return SavedModel.Create(architecture, normalization, classes, seed, zeroGamma, inputs: inputs);
+            return new ModelSpec(architecture, normalization, classes, Inputs: inputs, ZeroGamma: zeroGamma).Build(seed);
         }
         catch (ArgumentException e)   // for instance three groups for sixteen channels
         {

@@ -29,9 +29,9 @@ internal static partial class TrainOptions
         Options.Number("--checkpoint-every", "seconds between files from which the run can go on; 0 for after every step", 60, 0, 1e6);
     public static readonly Option<bool> Overwrite = Options.Flag("--overwrite", "replace a run that is in --out");
     public static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 where it is missing, without asking");
-    public static readonly Option<string> Model = Options.Choice("--model", "network", "resnet20", SavedModel.IsKnown, Networks);
+    public static readonly Option<string> Model = Options.Choice("--model", "network", "resnet20", ModelSpec.IsArchitecture, Networks);
     public static readonly Option<string> Norm = Options.Choice("--norm",
-        "normalization: so many groups, so many channels a group, or a name", "group:8+ws", SavedModel.IsKnownNormalization, NormalizationNames);
+        "normalization: so many groups, so many channels a group, or a name", "group:8+ws", ModelSpec.IsNormalization, NormalizationNames);
     public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", 3);
     public static readonly Option<int> BatchSize = Options.Whole("--batch", "images a step", 32);
     public static readonly Option<string> OptimizerName =

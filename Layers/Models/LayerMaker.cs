@@ -1,17 +1,25 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Makes the layers of a model: convolutions, and the normalization that was chosen, each with random numbers of its own.
+/// Makes the layers of a model: convolutions, and the normalization of their outputs, each with random numbers of its own.
 /// </summary>
-internal sealed class LayerMaker(Func<int, Normalization?>? normalization, int seed)
+/// <param name="normalization">From a layer's path and its channels to the normalization; null for none.</param>
+/// <param name="seed">Of all random numbers.</param>
+internal sealed class LayerMaker(Func<string, int, Normalization?> normalization, int seed)
 {
     private readonly RandomSource random = new(seed);
     private int drawn;
-
-    /// <summary>What rebuilds the normalization, once a layer has been made.</summary>
-    public string NormalizationName { get; private set; } = "none";
+    private string path = "";
 
     public RandomSource NextRandom() => random.Split(drawn++);
+
+    /// <summary>Enters a part of the model; disposing the result leaves it. A refusal names the part.</summary>
+    public IDisposable Enter(string name)
+    {
+        var inside = new Inside(this, path, LayerContext.Enter(name));
+        path = path == "" ? name : $"{path}.{name}";
+        return inside;
+    }
 
     /// <summary>A convolution that keeps the size (at stride 1), and the normalization of its outputs, of this name; where there is none, the
     /// convolution has a bias.</summary>
@@ -28,9 +36,16 @@ internal sealed class LayerMaker(Func<int, Normalization?>? normalization, int s
     /// <summary>The normalization of so many channels, of this name.</summary>
     public Normalization Normalization(string name, int channels)
     {
-        using var _ = LayerContext.Enter(name);   // a refusal names the layer
-        var norm = normalization?.Invoke(channels) ?? new NoNormalization(channels);
-        NormalizationName = Normalizations.NameOf(norm);
-        return norm;
+        using var _ = Enter(name);
+        return normalization(path, channels) ?? new NoNormalization(channels);
+    }
+
+    private sealed class Inside(LayerMaker maker, string outer, LayerContext context) : IDisposable
+    {
+        public void Dispose()
+        {
+            maker.path = outer;
+            context.Dispose();
+        }
     }
 }

@@ -1,7 +1,7 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The residual block whose normalizations come before the convolutions (He, Zhang, Ren and Sun, "Identity mappings in deep residual networks", 2016),
+/// The residual block whose normalizations come before the convolutions (He, Zhang, Ren and Sun, "Identity mappings", 2016),
 /// as wide residual networks have it:
 /// <code>
 /// h = relu(norm1(x))

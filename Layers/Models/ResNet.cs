@@ -29,79 +29,90 @@ public static class ResNet
         if (!IsDepth(depth))
             throw new ArgumentOutOfRangeException(nameof(depth), depth,
                 "the depth of a ResNet for small images is 6n + 2: 8, 14, 20, 32, 44, ..., 1202");
-        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
-        var model = Build($"resnet{depth}", [width, 2 * width, 4 * width], (depth - 2) / 6, project: false, normalization, classes, seed, zeroGamma,
-            inputs);
-        if (width != 16) model.Metadata["width"] = $"{width}";
-        return model;
+        return new ModelSpec($"resnet{depth}", "none", classes, inputs, width, zeroGamma).Build(normalization, seed);
     }
 
     /// <summary>ResNet-18 for images [N, H, W, inputs] of about 32 pixels.</summary>
     /// <inheritdoc cref="Cifar"/>
     public static Module Cifar18(Func<int, Normalization?>? normalization, int classes, int seed, bool zeroGamma = false, int inputs = 3) =>
-        Build("resnet18", Widths18, blocks: 2, project: true, normalization, classes, seed, zeroGamma, inputs);
+        new ModelSpec("resnet18", "none", classes, inputs, ZeroGamma: zeroGamma).Build(normalization, seed);
 
-    private static readonly int[] Widths18 = [64, 128, 256, 512];
+    /// <summary>The network of a name.</summary>
+    internal static Network? Named(string name)
+    {
+        if (name == "resnet18")
+            return Of(_ => Blocks([64, 128, 256, 512], 2), project: true) with
+            {
+                Refusal = "resnet18 has one width: 64 channels in its first stage.",
+            };
+        if (Normalizations.Number(name, "resnet") is not { } depth || !IsDepth(depth)) return null;
+        return Of(spec => Blocks([spec.Width, 2 * spec.Width, 4 * spec.Width], (depth - 2) / 6), project: false) with
+        {
+            HasWidths = true,
+        };
+    }
+
+    private static Network Of(Func<ModelSpec, Block[]> blocks, bool project) => new((spec, maker) => Build(spec, maker, blocks(spec), project), spec =>
+    {
+        var all = blocks(spec);
+        return 9.0 * spec.Inputs * all[0].Inputs + all.Sum(block => block.CountWeights(project)) + (double)all[^1].Outputs * spec.Classes;
+    })
+    {
+        HasGammas = true,
+    };
 
     // The paper's deepest has 1202 layers.
-    internal static bool IsDepth(int depth) => depth is >= 8 and <= 1202 && depth % 6 == 2;
-
-    /// <summary>How many weights the convolutions hold: a file must hold as many before a network is built from it.</summary>
-    internal static double CountWeights(int depth, double width, double inputs = 3)
-    {
-        var perStage = (depth - 2) / 3.0;
-        return 9 * (inputs * width + width * width * (perStage + (2 + 4 * (perStage - 1)) + (8 + 16 * (perStage - 1))));
-    }
-
-    /// <inheritdoc cref="CountWeights(int, double, double)"/>
-    // A stage has 4 * 9 weights for each pair of its channels; where the first convolution and a 1x1 read half of them, 4.5 + 3 * 9 + 0.5.
-    internal static double CountWeights18(double inputs = 3) => 9 * inputs * 64 + 36 * 64 * 64 + Widths18[1..].Sum(width => 32.0 * width * width);
-
-    private static Sequential Build(string name, int[] widths, int blocks, bool project, Func<int, Normalization?>? normalization, int classes, int seed,
-        bool zeroGamma, int inputs)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
-        var maker = new LayerMaker(normalization, seed);
-        var channels = widths[0];
-        var (first, norm) = maker.Convolution("bn1", inputs, channels);
-        List<(string, Module)> layers = [("conv1", first), ("bn1", new NormalizedRelu(norm))];
-        foreach (var (index, width) in widths.Index())
-        {
-            using var _ = LayerContext.Enter($"layer{index + 1}");
-            var stage = new List<Module>();
-            for (var block = 0; block < blocks; block++)
-            {
-                using var __ = LayerContext.Enter($"{block}");
-                stage.Add(Block(maker, channels, width, project, zeroGamma));
-                channels = width;
-            }
-            layers.Add(($"layer{index + 1}", new Sequential(stage)));
-        }
-        layers.Add(("pool", new GlobalAveragePool()));
-        layers.Add(("fc", new Linear(channels, classes, maker.NextRandom())));
-        var model = new Sequential(layers);
-        SavedModel.Describe(model, name, maker.NormalizationName, classes, inputs);
-        if (zeroGamma) model.Metadata["zero_gamma"] = "true";
-        return model;
-    }
+    private static bool IsDepth(int depth) => depth is >= 8 and <= 1202 && depth % 6 == 2;
 
     // A block that changes the number of channels begins a stage, at half the resolution.
-    private static BasicBlock Block(LayerMaker maker, int inputs, int outputs, bool project, bool zeroGamma)
+    private readonly record struct Block(int Stage, int Index, int Inputs, int Outputs)
     {
-        var begins = inputs != outputs;
-        var (conv1, norm1) = maker.Convolution("bn1", inputs, outputs, begins ? 2 : 1);
-        var (conv2, norm2) = maker.Convolution("bn2", outputs, outputs);
+        public bool Begins => Inputs != Outputs;
+
+        public double CountWeights(bool project) =>
+            9.0 * Inputs * Outputs + 9.0 * Outputs * Outputs + (project && Begins ? (double)Inputs * Outputs : 0);
+    }
+
+    private static Block[] Blocks(int[] widths, int perStage) =>
+    [
+        .. widths.SelectMany((width, stage) => Enumerable.Range(0, perStage).Select(index =>
+            new Block(stage + 1, index, index > 0 || stage == 0 ? width : widths[stage - 1], width))),
+    ];
+
+    private static Sequential Build(ModelSpec spec, LayerMaker maker, Block[] blocks, bool project)
+    {
+        var (first, norm) = maker.Convolution("bn1", spec.Inputs, blocks[0].Inputs);
+        List<(string, Module)> layers = [("conv1", first), ("bn1", new NormalizedRelu(norm))];
+        foreach (var stage in blocks.GroupBy(block => $"layer{block.Stage}"))
+        {
+            using var _ = maker.Enter(stage.Key);
+            var made = new List<Module>();
+            foreach (var block in stage)
+            {
+                using var __ = maker.Enter($"{block.Index}");
+                made.Add(Make(maker, block, project, spec.ZeroGamma));
+            }
+            layers.Add((stage.Key, new Sequential(made)));
+        }
+        layers.Add(("pool", new GlobalAveragePool()));
+        layers.Add(("fc", new Linear(blocks[^1].Outputs, spec.Classes, maker.NextRandom())));
+        return new Sequential(layers);
+    }
+
+    private static BasicBlock Make(LayerMaker maker, Block block, bool project, bool zeroGamma)
+    {
+        var (conv1, norm1) = maker.Convolution("bn1", block.Inputs, block.Outputs, block.Begins ? 2 : 1);
+        var (conv2, norm2) = maker.Convolution("bn2", block.Outputs, block.Outputs);
         if (zeroGamma)
         {
             if (norm2.Weight is not { } gamma)
                 throw new ArgumentException("zeroGamma: there is no gamma to start at 0; it needs a normalization with an affine.");
             gamma.Value = Tensor.Zeros(gamma.Shape);
         }
-        if (!begins) return new BasicBlock(conv1, norm1, conv2, norm2);
-        if (!project) return new BasicBlock(conv1, norm1, conv2, norm2, new PaddedShortcut(outputs - inputs), "shortcut");
-        using var _ = LayerContext.Enter("downsample");
-        var (projection, norm) = maker.Convolution("1", inputs, outputs, stride: 2, kernel: 1);
+        if (!block.Begins) return new BasicBlock(conv1, norm1, conv2, norm2);
+        if (!project) return new BasicBlock(conv1, norm1, conv2, norm2, new PaddedShortcut(block.Outputs - block.Inputs), "shortcut");
+        using var _ = maker.Enter("downsample");
+        var (projection, norm) = maker.Convolution("1", block.Inputs, block.Outputs, stride: 2, kernel: 1);
         return new BasicBlock(conv1, norm1, conv2, norm2, new Sequential(projection, norm));
     }
 }

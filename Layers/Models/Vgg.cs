@@ -16,16 +16,25 @@ public static class Vgg
     /// <param name="classes">The number of outputs.</param>
     /// <param name="seed">Of the initial weights.</param>
     /// <param name="inputs">Channels of the images.</param>
-    public static Module Cifar(Func<int, Normalization?>? normalization, int classes, int seed, int inputs = 3)
+    public static Module Cifar(Func<int, Normalization?>? normalization, int classes, int seed, int inputs = 3) =>
+        new ModelSpec("vgg", "none", classes, inputs).Build(normalization, seed);
+
+    /// <summary>The network of a name.</summary>
+    internal static Network? Named(string name) => name != "vgg" ? null : new Network(Build, spec =>
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
-        var maker = new LayerMaker(normalization, seed);
+        int[] channels = [spec.Inputs, .. Blocks.SelectMany(block => block)];
+        return channels.Zip(channels[1..], (from, to) => 9.0 * from * to).Sum() + (double)channels[^1] * spec.Classes;
+    })
+    {
+        Refusal = "vgg has neither residual blocks, whose gamma could start at 0, nor another width.",
+    };
+
+    private static Sequential Build(ModelSpec spec, LayerMaker maker)
+    {
         var features = new List<(string, Module)>();
-        var channels = inputs;
         // PyTorch counts each ReLU, and the normalizations where there are some.
-        var number = 0;
-        using (LayerContext.Enter("features"))
+        var (channels, number) = (spec.Inputs, 0);
+        using (maker.Enter("features"))
             foreach (var block in Blocks)
             {
                 foreach (var outputs in block)
@@ -37,16 +46,7 @@ public static class Vgg
                 }
                 features.Add(($"{number++}", new MaxPool2d(2)));
             }
-        var model = new Sequential(("features", new Sequential(features)), ("pool", new GlobalAveragePool()),
-            ("classifier", new Linear(channels, classes, maker.NextRandom())));
-        SavedModel.Describe(model, "vgg", maker.NormalizationName, classes, inputs);
-        return model;
-    }
-
-    /// <summary>How many weights the convolutions hold: a file must hold as many before a network is built from it.</summary>
-    internal static double CountWeights(int inputs = 3)
-    {
-        int[] channels = [inputs, .. Blocks.SelectMany(block => block)];
-        return channels.Zip(channels[1..], (from, to) => 9.0 * from * to).Sum();
+        return new Sequential(("features", new Sequential(features)), ("pool", new GlobalAveragePool()),
+            ("classifier", new Linear(channels, spec.Classes, maker.NextRandom())));
     }
 }

@@ -22,60 +22,68 @@ public static class WideResNet
         if (!IsDepth(depth))
             throw new ArgumentOutOfRangeException(nameof(depth), depth, "the depth of a wide ResNet is 6n + 4: 10, 16, 22, 28, 40, ..., 1000");
         ArgumentOutOfRangeException.ThrowIfLessThan(times, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(classes, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
-        var maker = new LayerMaker(normalization, seed);
-        var last = maker.Normalization("bn1", checked(64 * times));
-        var channels = 16;
-        List<(string, Module)> layers = [("conv1", maker.Convolution(inputs, channels, stride: 1, kernel: 3, bias: last is NoNormalization))];
-        for (var stage = 1; stage <= 3; stage++)
-        {
-            using var _ = LayerContext.Enter($"block{stage}");
-            using var __ = LayerContext.Enter("layer");
-            var (blocks, width) = (new List<Module>(), times * 8 << stage);
-            for (var block = 0; block < (depth - 4) / 6; block++)
-            {
-                using var ___ = LayerContext.Enter($"{block}");
-                blocks.Add(Block(maker, channels, width, stride: block == 0 && stage > 1 ? 2 : 1));
-                channels = width;
-            }
-            layers.Add(($"block{stage}", new Sequential(("layer", new Sequential(blocks)))));
-        }
-        layers.AddRange([("bn1", new NormalizedRelu(last)), ("pool", new GlobalAveragePool()),
-            ("fc", new Linear(channels, classes, maker.NextRandom()))]);
-        var model = new Sequential(layers);
-        SavedModel.Describe(model, $"wrn{depth}-{times}", maker.NormalizationName, classes, inputs);
-        return model;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(times, Network.MostChannels);
+        return new ModelSpec($"wrn{depth}-{times}", "none", classes, inputs).Build(normalization, seed);
     }
 
-    private static PreActivationBlock Block(LayerMaker maker, int inputs, int outputs, int stride)
+    /// <summary>The network of a name such as <c>wrn16-4</c>.</summary>
+    internal static Network? Named(string name)
     {
-        var norm1 = maker.Normalization("bn1", inputs);
-        var (conv1, norm2) = maker.Convolution("bn2", inputs, outputs, stride);
-        var bias = norm2 is NoNormalization;
-        var conv2 = maker.Convolution(outputs, outputs, stride: 1, kernel: 3, bias);
-        return new PreActivationBlock(norm1, conv1, norm2, conv2,
-            inputs == outputs ? null : maker.Convolution(inputs, outputs, stride, kernel: 1, bias));
+        if (name.Split('-') is not [var first, var second] || Normalizations.Number(first, "wrn") is not { } depth || !IsDepth(depth)
+            || Normalizations.Number(second, "") is not ({ } times and <= Network.MostChannels)) return null;
+        var blocks = Blocks(depth, times);
+        return new Network((spec, maker) => Build(spec, maker, blocks),
+            spec => 9.0 * 16 * spec.Inputs + blocks.Sum(block => block.CountWeights()) + (double)blocks[^1].Outputs * spec.Classes)
+        {
+            Refusal = $"{name} has its width in its name, and no gamma behind its blocks that could start at 0.",
+        };
     }
-
-    /// <summary>Depth and width of a name such as <c>wrn16-4</c>; null for another one.</summary>
-    internal static (int Depth, int Times)? Parse(string architecture) =>
-        architecture.Split('-') is [var depth, var times] && Normalizations.Number(depth, "wrn") is { } d && IsDepth(d)
-            && Normalizations.Number(times, "") is { } k and <= int.MaxValue / 64 ? (d, k) : null;
 
     private static bool IsDepth(int depth) => depth is >= 10 and <= 1000 && depth % 6 == 4;
 
-    /// <summary>How many weights the convolutions hold: a file must hold as many before a network is built from it.</summary>
-    internal static double CountWeights(int depth, double times, double inputs = 3)
+    private readonly record struct Block(int Stage, int Index, int Inputs, int Outputs)
     {
-        var (count, channels) = (9 * inputs * 16, 16.0);
-        for (var stage = 1; stage <= 3; stage++)
+        public int Stride => Index == 0 && Stage > 1 ? 2 : 1;
+
+        public double CountWeights() => 9.0 * Inputs * Outputs + 9.0 * Outputs * Outputs + (Inputs == Outputs ? 0 : (double)Inputs * Outputs);
+    }
+
+    private static Block[] Blocks(int depth, int times)
+    {
+        int[] widths = [16, 16 * times, 32 * times, 64 * times];
+        return [.. Enumerable.Range(1, 3).SelectMany(stage => Enumerable.Range(0, (depth - 4) / 6).Select(index =>
+            new Block(stage, index, index > 0 ? widths[stage] : widths[stage - 1], widths[stage])))];
+    }
+
+    private static Sequential Build(ModelSpec spec, LayerMaker maker, Block[] blocks)
+    {
+        var channels = blocks[^1].Outputs;
+        var last = maker.Normalization("bn1", channels);
+        List<(string, Module)> layers = [("conv1", maker.Convolution(spec.Inputs, 16, stride: 1, kernel: 3, bias: last is NoNormalization))];
+        foreach (var stage in blocks.GroupBy(block => $"block{block.Stage}"))
         {
-            var width = times * (8 << stage);
-            var shortcut = width == channels ? 0 : channels * width;
-            count += 9 * channels * width + shortcut + 9 * width * width * (2 * ((depth - 4) / 6) - 1);
-            channels = width;
+            using var _ = maker.Enter(stage.Key);
+            using var __ = maker.Enter("layer");
+            var made = new List<Module>();
+            foreach (var block in stage)
+            {
+                using var ___ = maker.Enter($"{block.Index}");
+                made.Add(Make(maker, block));
+            }
+            layers.Add((stage.Key, new Sequential(("layer", new Sequential(made)))));
         }
-        return count;
+        layers.AddRange([("bn1", new NormalizedRelu(last)), ("pool", new GlobalAveragePool()),
+            ("fc", new Linear(channels, spec.Classes, maker.NextRandom()))]);
+        return new Sequential(layers);
+    }
+
+    private static PreActivationBlock Make(LayerMaker maker, Block block)
+    {
+        var norm1 = maker.Normalization("bn1", block.Inputs);
+        var (conv1, norm2) = maker.Convolution("bn2", block.Inputs, block.Outputs, block.Stride);
+        var bias = norm2 is NoNormalization;
+        var conv2 = maker.Convolution(block.Outputs, block.Outputs, stride: 1, kernel: 3, bias);
+        return new PreActivationBlock(norm1, conv1, norm2, conv2,
+            block.Inputs == block.Outputs ? null : maker.Convolution(block.Inputs, block.Outputs, block.Stride, kernel: 1, bias));
     }
 }

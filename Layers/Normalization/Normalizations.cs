@@ -30,13 +30,17 @@ public static class Normalizations
     /// The function that makes a normalization for a number of channels, by its name; for <c>none</c>, one that makes layers that do nothing.
     /// </summary>
     /// <exception cref="ArgumentException">There is no such normalization.</exception>
-    public static Func<int, Normalization> Parse(string name) => Find(name) ?? throw new ArgumentException(
-        $"there is no normalization '{name}'. Known are: {string.Join("; ", All.Select(info => info.Usage))}.");
+    public static Func<int, Normalization> Parse(string name) => Find(name) ?? throw new ArgumentException(Unknown(name));
+
+    internal static string Unknown(string name) => $"there is no normalization '{name}'. Known are: {string.Join("; ", All.Select(info => info.Usage))}.";
 
     /// <summary>The name that makes a normalization equal to this one; for one that no name makes, its type and settings.</summary>
     internal static string NameOf(Normalization layer) =>
-        Find(layer.Variant)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType() && made.Settings == layer.Settings
+        Find(layer.Variant)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType() && made.Settings == layer.Settings && Entries(made).SequenceEqual(Entries(layer))
             ? layer.Variant : $"{layer.GetType().Name}({layer.Settings})";
+
+    private static IEnumerable<(string, Shape, bool)> Entries(Module layer) =>
+        layer.StateEntries.Select(entry => (entry.Name, entry.Parameter.Shape, entry.FileAxes is null));
 
     /// <summary>The positive whole number behind a prefix.</summary>
     internal static int? Number(string name, string prefix) => name.StartsWith(prefix, StringComparison.Ordinal)

@@ -25,10 +25,10 @@ public static class WeightStandardization
     /// normalization.</exception>
     public static void StandardizeWeights(this Module model)
     {
-        if (model.Metadata.TryGetValue(SavedModel.Normalization, out var name) && name == "none")
+        if (model.Metadata.TryGetValue("normalization", out var name) && name == "none")
             throw new ArgumentException("weights are standardized for a normalization behind them, not for none.");
         foreach (var convolution in model.Modules.OfType<Conv2d>()) convolution.IsStandardized = true;
-        if (name is not null && !Split(name).IsStandardized) model.Metadata[SavedModel.Normalization] = name + Suffix;
+        ModelSpec.NoteStandardized(model);
     }
 
     /// <summary>Of <c>group:8+ws</c>, <c>group:8</c> and true.</summary>

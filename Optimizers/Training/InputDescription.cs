@@ -25,7 +25,7 @@ public sealed record InputDescription(string? Dataset, string[]? ClassNames, (in
     public const int MostSide = 1024;
 
     private const string DatasetKey = "dataset", ClassNamesKey = "class_names", SizeKey = "input_size", MeanKey = "input_mean", StdKey = "input_std",
-        ChannelsKey = "inputs", ClassesKey = "classes";   // the last two are written by SavedModel
+        ChannelsKey = "inputs", ClassesKey = "classes";   // the last two are written by ModelSpec
 
     /// <summary>What a model's metadata say.</summary>
     public static InputDescription Of(Module model)

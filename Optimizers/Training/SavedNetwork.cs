@@ -9,7 +9,7 @@ public sealed class SavedNetwork
     private SavedNetwork(string path)
     {
         Path = path;
-        Model = SavedModel.Rebuild(path);
+        Model = ModelSpec.Rebuild(path);
         Description = InputDescription.Of(Model);
     }
 

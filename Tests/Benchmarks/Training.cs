@@ -25,7 +25,7 @@ internal sealed class Training
     }
 
     public Training(string architecture, string normalization, int batch)
-        : this(SavedModel.Create(architecture, normalization, classes: 10, seed: 1), batch) { }
+        : this(new ModelSpec(architecture, normalization, Classes: 10).Build(seed: 1), batch) { }
 
     public Module Model { get; }
 

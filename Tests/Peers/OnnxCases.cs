@@ -29,12 +29,12 @@ internal static class OnnxCases
         var cases = new List<Case>();
         var image = new Shape(32, 32, 3);
         foreach (var normalization in (string[])["batch", "group:8", "layer", "instance", "layer:position", "none", "group:8+ws", "batch+ws"])
-            Add($"resnet20-{normalization.Replace(':', '-')}", SavedModel.Create("resnet20", normalization, 10, seed: 1), image);
-        Add("resnet18-batch", SavedModel.Create("resnet18", "batch", 10, seed: 2), image, Plain, Folded);
-        Add("resnet18-group", SavedModel.Create("resnet18", "size:16", 10, seed: 2), image, Plain);
-        Add("wrn10-2-batch", SavedModel.Create("wrn10-2", "batch", 10, seed: 4), image);
-        Add("vgg-batch", SavedModel.Create("vgg", "batch", 10, seed: 3), image, Folded);
-        Add("vgg-group", SavedModel.Create("vgg", "group:32", 10, seed: 3), image, Plain);
+            Add($"resnet20-{normalization.Replace(':', '-')}", new ModelSpec("resnet20", normalization, Classes: 10).Build(seed: 1), image);
+        Add("resnet18-batch", new ModelSpec("resnet18", "batch", Classes: 10).Build(seed: 2), image, Plain, Folded);
+        Add("resnet18-group", new ModelSpec("resnet18", "size:16", Classes: 10).Build(seed: 2), image, Plain);
+        Add("wrn10-2-batch", new ModelSpec("wrn10-2", "batch", Classes: 10).Build(seed: 4), image);
+        Add("vgg-batch", new ModelSpec("vgg", "batch", Classes: 10).Build(seed: 3), image, Folded);
+        Add("vgg-group", new ModelSpec("vgg", "group:32", Classes: 10).Build(seed: 3), image, Plain);
         foreach (var (name, layers, sample) in SmallModels.All) Add(name, new Sequential(layers), sample);
         for (var seed = 1; seed <= 40; seed++)
         {

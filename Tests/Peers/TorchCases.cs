@@ -12,9 +12,9 @@ internal static class TorchCases
 {
     private static readonly (string Name, string File, Func<Module> Make)[] Cases =
     [
-        ("resnet20-batch", "resnet20-batch.safetensors", () => SavedModel.Create("resnet20", "batch", 10, seed: 1)),
-        ("resnet20-group", "resnet20-group.npz", () => SavedModel.Create("resnet20", "group:8", 10, seed: 2)),
-        ("resnet18-batch", "resnet18-batch.safetensors", () => SavedModel.Create("resnet18", "batch", 10, seed: 3)),
+        ("resnet20-batch", "resnet20-batch.safetensors", () => new ModelSpec("resnet20", "batch", Classes: 10).Build(seed: 1)),
+        ("resnet20-group", "resnet20-group.npz", () => new ModelSpec("resnet20", "group:8", Classes: 10).Build(seed: 2)),
+        ("resnet18-batch", "resnet18-batch.safetensors", () => new ModelSpec("resnet18", "batch", Classes: 10).Build(seed: 3)),
         ("flatten", "flatten.safetensors", () => new Sequential(new Conv2d(3, 4, 3, new RandomSource(4)), new Relu(), new Flatten(),
             new BatchNorm(60), new Linear(60, 7, new RandomSource(5)), new Relu(), new Linear(7, 3, new RandomSource(6)))),
     ];

@@ -12,7 +12,7 @@ public sealed class ConvertCommandTests : IDisposable
 
     private static Module Trained()
     {
-        var model = SavedModel.Create("resnet8", "batch", classes: 7, seed: 1, inputs: 1);
+        var model = new ModelSpec("resnet8", "batch", Classes: 7, Inputs: 1).Build(seed: 1);
         foreach (var layer in model.Modules.OfType<BatchNorm>()) layer.RunningMean.Value = layer.RunningMean.Value + 1;
         return model;
     }
@@ -30,7 +30,7 @@ public sealed class ConvertCommandTests : IDisposable
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         Assert.Contains("torch.safetensors, whose names all begin with 'module.'", outcome.Output);
         Assert.Contains("ignored: 1 (module.bn1.num_batches_tracked)", outcome.Output);
-        var rebuilt = SavedModel.Rebuild(program.PathOf("model.safetensors"));
+        var rebuilt = ModelSpec.Rebuild(program.PathOf("model.safetensors"));
         Assert.Equal(model.State.Select(parameter => parameter.Value.ToFloats()), rebuilt.State.Select(parameter => parameter.Value.ToFloats()));
     }
 
@@ -73,7 +73,7 @@ public sealed class ConvertCommandTests : IDisposable
     [Fact]
     public void Weights_that_say_what_they_are_of_are_not_made_another_network()
     {
-        SavedModel.Create("resnet8", "group:8", classes: 2, seed: 1).Save(program.PathOf("own.safetensors"));
+        new ModelSpec("resnet8", "group:8", Classes: 2).Build(seed: 1).Save(program.PathOf("own.safetensors"));
         const string convert = "convert --from own.safetensors --to new.safetensors --classes 2";
         program.AssertRefused($"{convert} --model resnet8 --norm group:4", "own.safetensors", "'group:8'", "'group:4'");
         program.AssertRefused($"{convert} --model resnet14 --norm group:8", "'resnet8'", "'resnet14'");

@@ -35,7 +35,7 @@ public sealed class EvaluateCommandTests : IDisposable
         Assert.Equal(0, program.Run($"{Cifar10Program.Short} --out run").ExitCode);
         string LossWith(string mean, string std)
         {
-            var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+            var model = ModelSpec.Rebuild(program.PathOf("run", "model.safetensors"));
             (model.Metadata["input_mean"], model.Metadata["input_std"]) = (mean, std);
             model.Save(program.PathOf("other.safetensors"));
             return program.Run("evaluate --weights other.safetensors --test-limit 20").Lines[0];
@@ -66,7 +66,7 @@ public sealed class EvaluateCommandTests : IDisposable
     public void Refuses_to_measure_scores_that_are_no_numbers(float wrong)
     {
         Assert.Equal(0, program.Run($"{Cifar10Program.Short} --out run").ExitCode);
-        var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        var model = ModelSpec.Rebuild(program.PathOf("run", "model.safetensors"));
         var last = model.Parameters[^1];
         last.Value = Tensor.From([.. Enumerable.Repeat(wrong, last.Count)], last.Shape);
         model.Save(program.PathOf("wrong.safetensors"));
@@ -80,7 +80,7 @@ public sealed class EvaluateCommandTests : IDisposable
     [Fact]
     public void Refuses_to_evaluate_on_shapes_what_was_not_trained_on_them()
     {
-        var model = SavedModel.Create("resnet8", "group:8", classes: 10, seed: 1);
+        var model = new ModelSpec("resnet8", "group:8", Classes: 10).Build(seed: 1);
         foreach (var dataset in (string[])["", "CIFAR-10"])
         {
             if (dataset != "") model.Metadata["dataset"] = dataset;
@@ -96,11 +96,11 @@ public sealed class EvaluateCommandTests : IDisposable
     public void Refuses_images_that_do_not_fit_weights_which_say_little()
     {
         program.BlackCifar10();
-        SavedModel.Create("resnet8", "group:8", classes: 7, seed: 1).Save(program.PathOf("seven.safetensors"));
+        new ModelSpec("resnet8", "group:8", Classes: 7).Build(seed: 1).Save(program.PathOf("seven.safetensors"));
         program.AssertRefused("evaluate --weights seven.safetensors --data black --test-limit 10", "seven.safetensors", "7 classes", "10");
-        SavedModel.Create("resnet8", "group:8", classes: 10, seed: 1, inputs: 1).Save(program.PathOf("grey.safetensors"));
+        new ModelSpec("resnet8", "group:8", Classes: 10, Inputs: 1).Build(seed: 1).Save(program.PathOf("grey.safetensors"));
         program.AssertRefused("evaluate --weights grey.safetensors --data black --test-limit 10", "grey.safetensors", "it takes images of 1 channels");
-        SavedModel.Create("vgg", "group:8", classes: 10, seed: 1, inputs: 1).Save(program.PathOf("vgg.safetensors"));
+        new ModelSpec("vgg", "group:8", Classes: 10, Inputs: 1).Build(seed: 1).Save(program.PathOf("vgg.safetensors"));
         WriteIdx("small", test: 10);
         program.AssertRefused("evaluate --weights vgg.safetensors --data small", "vgg.safetensors", "images of 8x8");
         Assert.Equal(0, program.Run("train --model resnet8 --norm group:8 --batch 4 --epochs 1 --train-limit 8 --data small --out small-run").ExitCode);
@@ -114,7 +114,7 @@ public sealed class EvaluateCommandTests : IDisposable
     [Fact]
     public void Refuses_a_batch_normalization_that_has_seen_nothing()
     {
-        SavedModel.Create("resnet8", "batch", classes: 10, seed: 1).Save(program.PathOf("new.safetensors"));
+        new ModelSpec("resnet8", "batch", Classes: 10).Build(seed: 1).Save(program.PathOf("new.safetensors"));
         program.AssertRefused("evaluate --weights new.safetensors --data black", "--data");
         program.BlackCifar10();
         program.AssertRefused("evaluate --weights new.safetensors --data black --test-limit 10", "new.safetensors", "bn1", "no running statistics");

@@ -43,7 +43,7 @@ public sealed class ExportCommandTests : IDisposable
     [Fact]
     public void Weights_that_do_not_say_how_images_are_normalized_are_exported_with_a_word_about_it()
     {
-        SavedModel.Create("resnet8", "group:8", classes: 10, seed: 1).Save(program.PathOf("bare.safetensors"));
+        new ModelSpec("resnet8", "group:8", Classes: 10).Build(seed: 1).Save(program.PathOf("bare.safetensors"));
         var outcome = program.Run("export --weights bare.safetensors --out a.ONNX --size 24");
         Assert.Equal(0, outcome.ExitCode);
         Assert.Contains("the file does not say how, as the weights do not, float [N, 3, 24, 24]", outcome.Output);
@@ -52,7 +52,7 @@ public sealed class ExportCommandTests : IDisposable
     [Fact]
     public void Refuses_in_one_line()
     {
-        var model = SavedModel.Create("resnet8", "group:8", classes: 10, seed: 1);
+        var model = new ModelSpec("resnet8", "group:8", Classes: 10).Build(seed: 1);
         model.Save(program.PathOf("bare.safetensors"));
         AssertRefused("--weights bare.safetensors", "--out");
         AssertRefused("--weights nothing.safetensors --out a.onnx", "nothing.safetensors");
@@ -83,9 +83,9 @@ public sealed class ExportCommandTests : IDisposable
         model.Metadata["input_mean"] = "0.5";
         model.Save(program.PathOf("odd.safetensors"));
         AssertRefused("--weights odd.safetensors --out a.onnx --size 32 --pixels", "odd.safetensors", "3 channels");
-        SavedModel.Create("resnet8", "batch", classes: 10, seed: 1).Save(program.PathOf("new.safetensors"));
+        new ModelSpec("resnet8", "batch", Classes: 10).Build(seed: 1).Save(program.PathOf("new.safetensors"));
         AssertRefused("--weights new.safetensors --out a.onnx --size 32", "bn1", "no running statistics");
-        SavedModel.Create("vgg", "none", classes: 10, seed: 1).Save(program.PathOf("vgg.safetensors"));
+        new ModelSpec("vgg", "none", Classes: 10).Build(seed: 1).Save(program.PathOf("vgg.safetensors"));
         AssertRefused("--weights vgg.safetensors --out a.onnx --size 16x32", "vgg.safetensors", "features");
         Assert.False(File.Exists(program.PathOf("a.onnx")));
     }

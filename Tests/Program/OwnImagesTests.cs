@@ -38,7 +38,7 @@ public sealed class OwnImagesTests : IDisposable
         Assert.Contains("broken.png", Assert.Single(trained.Error.Trim().Split('\n')));
         Assert.Equal("test accuracy: 1.0000", trained.Lines[^1]);
         Assert.Single(Directory.GetFiles(program.PathOf("cache", "tapegrad"), "images-*.cache"));
-        var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        var model = ModelSpec.Rebuild(program.PathOf("run", "model.safetensors"));
         Assert.Equal("""["dark","light, bright"]""", model.Metadata["class_names"]);
         Assert.Equal("16x16", model.Metadata["input_size"]);
 
@@ -71,7 +71,7 @@ public sealed class OwnImagesTests : IDisposable
     {
         WritePictures(12);
         program.Succeed(Training.Replace("--epochs 6", "--epochs 1"));
-        var trained = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        var trained = ModelSpec.Rebuild(program.PathOf("run", "model.safetensors"));
         StateDict.Save(trained, program.PathOf("bare.npz"));
         const string convert = "convert --from bare.npz --model resnet8 --norm batch";
         program.Succeed($"{convert} --classes 2 --to bare.safetensors");
@@ -80,11 +80,11 @@ public sealed class OwnImagesTests : IDisposable
         program.Succeed($"{convert} --data pictures --size 16 --to told.safetensors");
         const string predict = "predict pictures/dark/3.png --weights";
         Assert.Equal(program.Succeed($"{predict} run/model.safetensors").Output, program.Succeed($"{predict} told.safetensors").Output);
-        var told = SavedModel.Rebuild(program.PathOf("told.safetensors")).Metadata;
+        var told = ModelSpec.Rebuild(program.PathOf("told.safetensors")).Metadata;
         Assert.Equal(trained.Metadata, told);
 
         program.Succeed($"{convert} --data pictures --size 16 --mean 0.5,0.25,0.125 --std 0.2,0.3,1e-1 --to other.safetensors");
-        var other = SavedModel.Rebuild(program.PathOf("other.safetensors")).Metadata;
+        var other = ModelSpec.Rebuild(program.PathOf("other.safetensors")).Metadata;
         Assert.Equal(("0.5,0.25,0.125", "0.2,0.3,0.1"), (other["input_mean"], other["input_std"]));
         Assert.Equal(told.Where(pair => pair.Key is not ("input_mean" or "input_std")),
             other.Where(pair => pair.Key is not ("input_mean" or "input_std")));
@@ -149,7 +149,7 @@ public sealed class OwnImagesTests : IDisposable
         Write("t10k", 10);
         Assert.Equal("test accuracy: 1.0000",
             program.Succeed("train --data digits --model resnet8 --norm batch --epochs 6 --batch 8 --lr 0.02 --out run").Lines[^1]);
-        Assert.Equal("1", SavedModel.Rebuild(program.PathOf("run", "model.safetensors")).Metadata["inputs"]);
+        Assert.Equal("1", ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")).Metadata["inputs"]);
         Assert.Equal("test accuracy: 1.0000", program.Succeed("evaluate --data digits --weights run/model.safetensors").Lines[^1]);
         program.WritePicture("light.png", new Picture(30, 40, 4, [.. Enumerable.Repeat<byte[]>([175, 175, 175, 255], 1200).SelectMany(pixel => pixel)]));
         Assert.StartsWith("light.png\t1\t", program.Succeed("predict --weights run/model.safetensors light.png").Lines[0]);

@@ -27,7 +27,7 @@ public sealed class PredictCommandTests : IDisposable
     // A file of weights that says all that 'predict' needs, of images of 8 x 8 pixels.
     private Module Described(string architecture = "resnet8", string size = "8x8")
     {
-        var model = SavedModel.Create(architecture, "layer", classes: 2, seed: 1);
+        var model = new ModelSpec(architecture, "layer", Classes: 2).Build(seed: 1);
         foreach (var (key, text) in ((string, string)[])[("class_names", "one,two"), ("input_mean", "0.5,0.5,0.5"), ("input_std", "1,1,1"),
             ("input_size", size)])
             model.Metadata[key] = text;
@@ -116,7 +116,7 @@ public sealed class PredictCommandTests : IDisposable
     [Fact]
     public void Weights_that_do_not_say_enough_are_refused()
     {
-        var model = SavedModel.Create("resnet8", "layer", classes: 2, seed: 1);
+        var model = new ModelSpec("resnet8", "layer", Classes: 2).Build(seed: 1);
         void AssertMissing(params string[] words)
         {
             model.Save(program.PathOf("bare.safetensors"));

@@ -208,7 +208,7 @@ public sealed class RecipeTests : IDisposable
         var outcome = program.Run($"train --out run {string.Join(' ', given)}");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         var (weights, accuracy) = written.Run();
-        Assert.Equal(weights, SavedModel.Rebuild(program.PathOf("run", "model.safetensors")).State.Select(parameter => parameter.Value.ToFloats()));
+        Assert.Equal(weights, ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")).State.Select(parameter => parameter.Value.ToFloats()));
         Assert.Equal(FormattableString.Invariant($"test accuracy: {accuracy:F4}"), outcome.Lines[^1]);
         var last = JsonNode.Parse(File.ReadLines(program.PathOf("run", "metrics.jsonl")).Last())!;
         Assert.Equal(written.LastEpoch, (last["train_loss"]!.GetValue<double>(), last["train_accuracy"]!.GetValue<double>(),

@@ -93,7 +93,7 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         var outcome = Cifar10Program.Finish(process);
         Assert.Equal((exitCode, ""), (outcome.ExitCode, outcome.Error));
         Assert.EndsWith("--resume run", outcome.Lines[^1]);
-        SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        ModelSpec.Rebuild(program.PathOf("run", "model.safetensors"));
 
         var resumed = program.Run("--resume run");
         AssertGood(resumed);

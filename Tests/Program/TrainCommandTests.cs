@@ -79,7 +79,7 @@ public sealed class TrainCommandTests : IDisposable
     public void Says_what_it_trained_in_the_file()
     {
         Assert.Equal(0, program.Run($"{Cifar10Program.Short} --norm size:8 --out run").ExitCode);
-        var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        var model = ModelSpec.Rebuild(program.PathOf("run", "model.safetensors"));
         Assert.Equal("resnet8", model.Metadata["architecture"]);
         Assert.Equal("size:8", model.Metadata["normalization"]);
         Assert.Equal("10", model.Metadata["classes"]);
@@ -173,7 +173,7 @@ public sealed class TrainCommandTests : IDisposable
 
     private void AssertFiniteLogits()
     {
-        var model = SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        var model = ModelSpec.Rebuild(program.PathOf("run", "model.safetensors"));
         using var scope = new Scope();
         Assert.All(model.Apply(Tensor.Normal(new Shape(2, 32, 32, 3), new RandomSource(1))).ToDoubles(),
             logit => Assert.True(double.IsFinite(logit)));
@@ -189,6 +189,6 @@ public sealed class TrainCommandTests : IDisposable
         var outcome = Cifar10Program.Finish(process);
         Assert.Equal(130, outcome.ExitCode);
         Assert.Contains("model.safetensors", outcome.Lines[^1]);
-        SavedModel.Rebuild(program.PathOf("run", "model.safetensors"));
+        ModelSpec.Rebuild(program.PathOf("run", "model.safetensors"));
     }
 }

@@ -13,7 +13,7 @@ public sealed class WideResNetTests : IDisposable
     private string FilePath => Path.Combine(folder, "model.safetensors");
 
     private static Module Small(string normalization = "batch", int inputs = 3) =>
-        SavedModel.Create("wrn10-1", normalization, classes: 4, seed: 1, inputs: inputs);
+        new ModelSpec("wrn10-1", normalization, Classes: 4, Inputs: inputs).Build(seed: 1);
 
     [Theory]
     // The counts that PyTorch's implementations print, https://github.com/xternalz/WideResNet-pytorch among them: 2.2 and 36.5 million.
@@ -24,19 +24,7 @@ public sealed class WideResNetTests : IDisposable
         // Gamma and beta: of the first 16 channels, and twice in each block, and once at the end instead of at the beginning, of its stage's
         // channels.
         var affine = 2 * (16 + 2 * ((depth - 4) / 6) * (16 + 32 + 64) * times);
-        Assert.Equal(count, WideResNet.CountWeights(depth, times) + affine + 64 * times * 10 + 10);
-    }
-
-    [Theory]
-    [InlineData("wrn10-1", 3)]
-    [InlineData("wrn16-2", 3)]
-    [InlineData("wrn10-3", 1)]
-    public void The_convolutions_are_counted(string architecture, int inputs)
-    {
-        var model = SavedModel.Create(architecture, "group:4", 10, 1, inputs: inputs);
-        var (depth, times) = WideResNet.Parse(architecture)!.Value;
-        Assert.Equal(model.State.Where(parameter => parameter.Shape.Rank == 4).Sum(parameter =>
-            parameter.Count), WideResNet.CountWeights(depth, times, inputs));
+        Assert.Equal(count, new ModelSpec($"wrn{depth}-{times}", "batch").CountWeights() + affine + 10);
     }
 
     [Fact]
@@ -51,7 +39,7 @@ public sealed class WideResNetTests : IDisposable
         ];
         foreach (var times in (int[])[1, 2])
         {
-            var model = SavedModel.Create($"wrn16-{times}", "batch", 10, 1);
+            var model = new ModelSpec($"wrn16-{times}", "batch", Classes: 10).Build(seed: 1);
             string[] names = ["conv1.weight", .. Enumerable.Range(0, 6).SelectMany(i => Block(1 + i / 2, i % 2, changes: i % 2 == 0 && (i > 0
                 || times > 1))),
                 .. bn.Select(name => $"bn1.{name}"), "fc.weight", "fc.bias"];
@@ -108,14 +96,14 @@ public sealed class WideResNetTests : IDisposable
         foreach (var depth in (int[])[4, 12, 20, 28 + 3]) Assert.Throws<ArgumentOutOfRangeException>(() => WideResNet.Cifar(depth, 1, null, 10, 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => WideResNet.Cifar(16, 0, null, 10, 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => WideResNet.Cifar(16, 1, null, 0, 1));
-        Assert.Contains("in its name", Assert.Throws<ArgumentException>(() => SavedModel.Create("wrn16-1", "batch", 10, 1, zeroGamma: true)).Message);
-        Assert.Contains("in its name", Assert.Throws<ArgumentException>(() => SavedModel.Create("wrn16-1", "batch", 10, 1, width: 8)).Message);
+        foreach (var spec in (ModelSpec[])[new("wrn16-1", "batch", ZeroGamma: true), new("wrn16-1", "batch", Width: 8)])
+            Assert.Contains("in its name", Assert.Throws<ArgumentException>(() => spec.Build(seed: 1)).Message);
         var error = Assert.Throws<ShapeException>(() => WideResNet.Cifar(10, 1, channels => new GroupNorm(channels, GroupSpec.Count(channels == 32
             ? 5 : 4)), 10, 1));
         Assert.EndsWith("(in layer block2.layer.0.bn2)", error.Message);
-        Assert.All((string[])["wrn10-1", "wrn16-4", "wrn28-10", "wrn40-2", "wrn1000-1"], name => Assert.True(SavedModel.IsKnown(name)));
+        Assert.All((string[])["wrn10-1", "wrn16-4", "wrn28-10", "wrn40-2", "wrn1000-1"], name => Assert.True(ModelSpec.IsArchitecture(name)));
         Assert.All((string[])["wrn", "wrn16", "wrn16-", "wrn17-4", "wrn16-0", "wrn16-4-1", "WRN16-4", "wrn16--4", "wrn4-4", "wrn16-33554432"],
-            name => Assert.False(SavedModel.IsKnown(name)));
+            name => Assert.False(ModelSpec.IsArchitecture(name)));
     }
 
     [Theory]
@@ -125,23 +113,23 @@ public sealed class WideResNetTests : IDisposable
     [InlineData("wrn10-1")]
     public void A_file_says_how_many_channels_its_images_have(string architecture)
     {
-        var model = SavedModel.Create(architecture, "layer", classes: 3, seed: 1, inputs: 1);
+        var model = new ModelSpec(architecture, "layer", Classes: 3, Inputs: 1).Build(seed: 1);
         Assert.Equal("1", model.Metadata["inputs"]);
-        Assert.False(SavedModel.Create(architecture, "layer", classes: 3, seed: 1).Metadata.ContainsKey("inputs"));
+        Assert.False(new ModelSpec(architecture, "layer", Classes: 3).Build(seed: 1).Metadata.ContainsKey("inputs"));
         var x = Tensor.Normal(new Shape(1, 32, 32, 1), new RandomSource(1));
         model.Save(FilePath);
-        var rebuilt = SavedModel.Rebuild(FilePath);
+        var rebuilt = ModelSpec.Rebuild(FilePath);
         Assert.Equal(model.Metadata, rebuilt.Metadata);
         Assert.Equal(model.Apply(x).ToDoubles(), rebuilt.Apply(x).ToDoubles());
-        Assert.Throws<ArgumentOutOfRangeException>(() => SavedModel.Create(architecture, "layer", 3, 1, inputs: 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ModelSpec(architecture, "layer", Classes: 3, Inputs: 0).Build(seed: 1));
         model.Metadata["inputs"] = "1000000";
         model.Save(FilePath);
-        Assert.Contains($"fewer than {architecture}", Assert.Throws<InvalidDataException>(() => SavedModel.Rebuild(FilePath)).Message);
+        Assert.Contains($"fewer than {architecture}", Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
         model.Metadata["inputs"] = "2";
         model.Save(FilePath);
-        Assert.Contains("of another shape", Assert.Throws<InvalidDataException>(() => SavedModel.Rebuild(FilePath)).Message);
+        Assert.Contains("of another shape", Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
         model.Metadata["inputs"] = "none";
         model.Save(FilePath);
-        Assert.Contains("inputs 'none'", Assert.Throws<InvalidDataException>(() => SavedModel.Rebuild(FilePath)).Message);
+        Assert.Contains("inputs 'none'", Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
     }
 }

@@ -95,7 +95,7 @@ public class FusionTests
                 (string Tape, float[][] Numbers) Step(bool watched)
                 {
                     using var device = Device.Use(Device.Cpu);
-                    var model = SavedModel.Create(architecture, normalization, classes: 3, seed: 1);
+                    var model = new ModelSpec(architecture, normalization, Classes: 3).Build(seed: 1);
                     var seen = 0;
                     foreach (var (i, layer) in model.Modules.Index())
                         if (watched && (watchers >> i % 31 & 1) != 0) layer.AfterApply += (_, output) => seen += output.Count;

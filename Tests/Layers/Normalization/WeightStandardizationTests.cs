@@ -105,8 +105,8 @@ public sealed class WeightStandardizationTests
     [InlineData("vgg", "size:8+ws")]
     public void AModelByItsNameHasOnlySuchConvolutions(string architecture, string normalization)
     {
-        var model = SavedModel.Create(architecture, normalization, classes: 3, seed: 1);
-        var plain = SavedModel.Create(architecture, normalization[..^3], classes: 3, seed: 1);
+        var model = new ModelSpec(architecture, normalization, Classes: 3).Build(seed: 1);
+        var plain = new ModelSpec(architecture, normalization[..^3], Classes: 3).Build(seed: 1);
         Assert.All(model.Modules.OfType<Conv2d>(), convolution => Assert.True(convolution.IsStandardized));
         Assert.Equal(plain.State.Select(parameter => (parameter.Name, parameter.Shape)),
             model.State.Select(parameter => (parameter.Name, parameter.Shape)));
@@ -125,7 +125,7 @@ public sealed class WeightStandardizationTests
         model.StandardizeWeights();
         Assert.Empty(model.Metadata);
         // A file that is called none+ws could not be read again.
-        Assert.Contains("not for none", Assert.Throws<ArgumentException>(() => SavedModel.Create("resnet8", "none", 2, 1).StandardizeWeights()).Message);
+        Assert.Contains("not for none", Assert.Throws<ArgumentException>(() => new ModelSpec("resnet8", "none", Classes: 2).Build(seed: 1).StandardizeWeights()).Message);
     }
 
     [Theory]
@@ -141,8 +141,8 @@ public sealed class WeightStandardizationTests
     [InlineData("group:8 +ws", false)]
     public void NamesAreKnownOrRefused(string name, bool known)
     {
-        Assert.Equal(known, SavedModel.IsKnownNormalization(name));
-        if (known) SavedModel.Create("resnet8", name, 2, 1);
-        else Assert.Throws<ArgumentException>(() => SavedModel.Create("resnet8", name, 2, 1));
+        Assert.Equal(known, ModelSpec.IsNormalization(name));
+        if (known) new ModelSpec("resnet8", name, Classes: 2).Build(seed: 1);
+        else Assert.Throws<ArgumentException>(() => new ModelSpec("resnet8", name, Classes: 2).Build(seed: 1));
     }
 }

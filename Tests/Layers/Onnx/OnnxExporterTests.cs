@@ -27,7 +27,7 @@ public sealed class OnnxExporterTests : IDisposable
 
     private static Module Trained(string architecture, string normalization)
     {
-        var model = SavedModel.Create(architecture, normalization, classes: 10, seed: 1);
+        var model = new ModelSpec(architecture, normalization, Classes: 10).Build(seed: 1);
         foreach (var (i, parameter) in model.State.Index())
             if (parameter.Shape.Rank == 1) parameter.Value = Tensor.Uniform(parameter.Shape, Random.Split(i)) + 0.5;
         return model;
@@ -274,7 +274,7 @@ public sealed class OnnxExporterTests : IDisposable
     {
         foreach (var fold in (bool[])[false, true])
         {
-            var model = SavedModel.Create("resnet8", "batch", classes: 10, seed: 1);
+            var model = new ModelSpec("resnet8", "batch", Classes: 10).Build(seed: 1);
             var error = Assert.Throws<InvalidOperationException>(() => new OnnxExporter { Fold = fold }.Build(model, Image));
             Assert.Contains("bn1", error.Message);
             Assert.Contains("no running statistics", error.Message);

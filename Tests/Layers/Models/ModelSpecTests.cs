@@ -1,0 +1,307 @@
+using FsCheck;
+using FsCheck.Fluent;
+using Tapegrad.Devices;
+using Tapegrad.Layers;
+using Tapegrad.Layers.Formats;
+using Xunit;
+using Norm = Tapegrad.Layers.Normalization;
+
+namespace Tapegrad.Tests.Layers.Models;
+
+/// <summary>Models that are rebuilt from their file alone, and files that are refused.</summary>
+public sealed class ModelSpecTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("models").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private string FilePath => Path.Combine(folder, "model.safetensors");
+
+    private static readonly Tensor Images = Tensor.Normal(new Shape(2, 16, 16, 3), new RandomSource(5)).Keep();
+
+    // Changes what the file says, and nothing else in it.
+    private void Say(string key, string? text)
+    {
+        NamedArray[] arrays;
+        Dictionary<string, string> texts;
+        using (var file = SafetensorsFile.Open(FilePath))
+        {
+            arrays = [.. file.Entries.Select(entry => NamedArray.Of(entry.Name, Tensor.From(file.ReadDoubles(entry), entry.Shape)))];
+            texts = new(file.Metadata);
+        }
+        if (text is null) texts.Remove(key);
+        else texts[key] = text;
+        SafetensorsFile.Write(FilePath, arrays, texts);
+    }
+
+    [Theory]
+    [InlineData("group:8", false, 16)]
+    [InlineData("group:8+ws", true, 16)]
+    [InlineData("batch+ws", false, 8)]
+    [InlineData("size:4", true, 16)]
+    [InlineData("batch", true, 16)]
+    [InlineData("batch:keras", false, 8)]
+    [InlineData("layer", false, 16)]
+    [InlineData("layer:position", false, 16)]
+    [InlineData("instance", false, 16)]
+    [InlineData("none", false, 16)]
+    public void AFileAloneRebuildsItsModel(string normalization, bool zeroGamma, int width)
+    {
+        var model = new ModelSpec("resnet8", normalization, Classes: 7, Width: width, ZeroGamma: zeroGamma).Build(seed: 3);
+        using (var tape = Tape.Training(new RandomSource(1))) tape.Gradients(model.Apply(Images).Square().Mean()).CommitStatistics();
+        model.Metadata["input_mean"] = "0.5,0.25,0.125";
+        model.Save(FilePath);
+        var rebuilt = ModelSpec.Rebuild(FilePath);
+        Assert.Equal(model.Apply(Images).ToDoubles(), rebuilt.Apply(Images).ToDoubles());
+        Assert.Equal(model.Metadata, rebuilt.Metadata);
+        Assert.Equal(model.State.Select(parameter => parameter.Name), rebuilt.State.Select(parameter => parameter.Name));
+        Assert.Equal(model.Summary(), rebuilt.Summary());
+    }
+
+    [Fact]
+    public void TheMetadataSayWhatTheModelIsAndNothingElse()
+    {
+        var model = new ModelSpec("resnet14", "size:8", Classes: 7).Build(seed: 3);
+        Dictionary<string, string> expected = new()
+        {
+            ["format_version"] = "1",
+            ["architecture"] = "resnet14",
+            ["normalization"] = "size:8",
+            ["classes"] = "7",
+        };
+        Assert.Equal(expected, model.Metadata);
+        model = new ModelSpec("resnet8", "batch", Classes: 7, Width: 8, ZeroGamma: true).Build(seed: 3);
+        Assert.Equal("true", model.Metadata["zero_gamma"]);
+        Assert.Equal("8", model.Metadata["width"]);
+        Assert.Equal("none", ResNet.Cifar(8, null, 7, 1).Metadata["normalization"]);
+    }
+
+    [Fact]
+    public void EqualModelsHaveEqualFiles()
+    {
+        new ModelSpec("resnet8", "batch", Classes: 10).Build(seed: 4).Save(FilePath);
+        new ModelSpec("resnet8", "batch", Classes: 10).Build(seed: 4).Save(FilePath + "2");
+        Assert.Equal(File.ReadAllBytes(FilePath), File.ReadAllBytes(FilePath + "2"));
+    }
+
+    [Theory]
+    [InlineData("format_version", null, "does not say its format_version")]
+    [InlineData("format_version", "2", "format_version is '2', and only 1 is known")]
+    [InlineData("architecture", null, "does not say its architecture")]
+    [InlineData("architecture", "resnet21", "architecture 'resnet21' is unknown")]
+    [InlineData("architecture", "\u001b[31mvgg\n", "architecture '?[31mvgg?' is unknown")]
+    [InlineData("format_version", "\u001b[31m", "'?[31m'")]
+    [InlineData("normalization", "\u001b[31m", "'?[31m'")]
+    [InlineData("classes", "\u001b[31m", "'?[31m'")]
+    [InlineData("architecture", "resnet2147483642", "architecture 'resnet2147483642' is unknown")]
+    [InlineData("architecture", "resnet1202", "fewer than resnet1202")]
+    [InlineData("architecture", "vgg", "fewer than vgg")]
+    [InlineData("architecture", "resnet18", "fewer than resnet18")]
+    [InlineData("architecture", "resnet14", "fewer than resnet14")]
+    [InlineData("normalization", null, "does not say its normalization")]
+    [InlineData("normalization", "OwnNorm(own)", "normalization 'OwnNorm(own)' has no name here")]
+    [InlineData("normalization", "group:5", "do not form 5 groups")]
+    [InlineData("normalization", "none", "missing in the file: conv1.bias")]
+    [InlineData("normalization", "layer9=batch,*=group:8", "no layer is left for 'layer9'")]
+    [InlineData("zero_gamma", "yes", "zero_gamma is 'yes'")]
+    [InlineData("width", "999999999", "16777216")]
+    [InlineData("classes", null, "does not say its classes")]
+    [InlineData("classes", "ten", "classes 'ten' is not a positive whole number")]
+    [InlineData("classes", "0", "classes '0' is not a positive whole number")]
+    [InlineData("classes", "-1", "classes '-1' is not a positive whole number")]
+    [InlineData("classes", "2147483647", "fewer than resnet8 of width 16 with 2147483647 classes")]
+    [InlineData("classes", "11", "fc.weight [10, 64] (here [11, 64])")]
+    [InlineData("width", "100000", "fewer than resnet8 of width 100000")]
+    [InlineData("width", "8", "of another shape")]
+    public void AFileThatSaysSomethingElseIsRefused(string key, string? text, string what)
+    {
+        var model = new ModelSpec("resnet8", "group:8", Classes: 10).Build(seed: 1);
+        model.Save(FilePath);
+        Say(key, text);
+        var message = Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message;
+        Assert.Contains(what, message);
+        Assert.StartsWith(FilePath, message);
+        Assert.DoesNotContain('\n', message);
+    }
+
+    [Fact]
+    public void ANormalizationOfOnesOwnIsSavedButNotRebuilt()
+    {
+        var model = ResNet.Cifar(8, channels => new GroupNorm(channels, GroupSpec.Count(8), eps: 1e-3), 10, 1);
+        model.Save(FilePath);
+        Assert.Contains("call Load", Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
+        var other = ResNet.Cifar(8, channels => new GroupNorm(channels, GroupSpec.Count(8), eps: 1e-3), 10, 2);
+        other.Load(FilePath);
+        Assert.Equal(model.Apply(Images).ToDoubles(), other.Apply(Images).ToDoubles());
+        // The shapes would fit, the numbers would be wrong.
+        var error = Assert.Throws<InvalidDataException>(() => new ModelSpec("resnet8", "group:8", Classes: 10).Build(seed: 1).Load(FilePath));
+        Assert.Contains("(here group:8)", error.Message);
+    }
+
+    [Fact]
+    public void ArchitecturesAreKnownByName()
+    {
+        string[] known = ["vgg", "resnet8", "resnet18", "resnet20", "resnet32", "resnet110", "resnet1202"];
+        Assert.All(known, name => Assert.True(ModelSpec.IsArchitecture(name)));
+        string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet21", "resnet-20", "resnet 20", "resnet20 ", "resnet1208", "alexnet"];
+        Assert.All(unknown, name => Assert.False(ModelSpec.IsArchitecture(name)));
+        foreach (var (spec, what) in ((ModelSpec, string)[])[(new("alexnet", "none"), "no architecture 'alexnet'"),
+            (new("vgg", "none", ZeroGamma: true), "vgg has neither"), (new("vgg", "none", Width: 8), "vgg has neither")])
+            Assert.Contains(what, Assert.Throws<ArgumentException>(() => spec.Build(seed: 1)).Message);
+    }
+
+    // ---- one record that parses, prints, builds and counts -------------------------------------------------------------------------------
+
+    private static readonly string[] Named = ["batch", "batch:keras", "layer", "layer:position", "instance", "group:4", "size:4", "none"];
+
+    private static readonly Gen<ModelSpec> Specs =
+        from architecture in Gen.Elements("resnet8", "resnet14", "wrn10-1")
+        from normalization in Gen.Elements(Named)
+        from standardized in Gen.Elements(true, false)
+        from classes in Gen.Choose(1, 12)
+        from inputs in Gen.Choose(1, 4)
+        from width in Gen.Elements(4, 8, 16)
+        from zeroGamma in Gen.Elements(true, false)
+        let widths = architecture.StartsWith("resnet", StringComparison.Ordinal)
+        let suffix = standardized && normalization != "none" ? "+ws" : ""
+        select new ModelSpec(architecture, normalization + suffix, classes, inputs, widths ? width : 16,
+            widths && normalization != "none" && zeroGamma);
+
+    [Fact]
+    public void What_is_printed_is_parsed_and_what_is_built_says_what_it_is_and_has_as_many_weights() =>
+        Prop.ForAll(Specs.ToArbitrary(), spec =>
+        {
+            Assert.Equal(spec, ModelSpec.Parse(spec.ToString()));
+            var model = spec.Build(seed: 1);
+            Assert.Equal(spec, ModelSpec.Of(model));
+            Assert.Equal(spec.CountWeights(), model.State.Where(parameter => parameter.Shape.Rank > 1).Sum(parameter => (double)parameter.Count));
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(30));
+
+    [Theory]
+    [InlineData("resnet18", 1)]
+    [InlineData("vgg", 3)]
+    public void The_large_ones_are_counted_too(string architecture, int inputs)
+    {
+        var spec = new ModelSpec(architecture, "layer", Classes: 7, Inputs: inputs);
+        Assert.Equal(spec.CountWeights(),
+            spec.Build(seed: 1).State.Where(parameter => parameter.Shape.Rank > 1).Sum(parameter => (double)parameter.Count));
+    }
+
+    [Theory]
+    [InlineData("", "does not say its architecture")]
+    [InlineData("architecture=resnet8 normalization=batch", "does not say its classes")]
+    [InlineData("architecture=resnet8 normalization=batch classes=2 classes=3", "classes is said twice")]
+    [InlineData("resnet8", "what is 'resnet8'")]
+    [InlineData("architecture=resnet8 normalization=batch classes=2 format_version=2", "what is 'format_version=2'")]
+    [InlineData("architecture=resnet8 normalization=batsch classes=2", "normalization 'batsch' has no name here")]
+    public void A_line_that_says_something_else_is_refused(string line, string what) =>
+        Assert.Contains(what, Assert.Throws<FormatException>(() => ModelSpec.Parse(line)).Message);
+
+    /// <summary>Whatever the layers' normalizations, a file gives back what was saved, to the bit, or says that it cannot.</summary>
+    [Fact]
+    public void A_file_gives_back_what_was_saved_or_says_why_not() =>
+        Prop.ForAll((from spec in Specs from seed in Gen.Choose(0, int.MaxValue) select (spec, seed)).ToArbitrary(), drawn =>
+        {
+            var (spec, seed) = drawn;
+            var random = new Random(seed);
+            var anonymous = random.Next(3) == 0;
+            Norm? Draw(int channels) => random.Next(anonymous ? 3 : 2) switch
+            {
+                0 => Normalizations.Parse(spec.Normalization.Replace("+ws", ""))(channels),
+                1 => random.Next(5) == 0 ? null : Normalizations.Parse(Named[random.Next(Named.Length)])(channels),
+                _ => new GroupNorm(channels, GroupSpec.Count(4), eps: 1e-3),
+            };
+            using var device = Device.Use(Device.Cpu);
+            var model = spec.Architecture == "wrn10-1" ? WideResNet.Cifar(10, 1, Draw, spec.Classes, 1, spec.Inputs)
+                : ResNet.Cifar(spec.Architecture == "resnet8" ? 8 : 14, Draw, spec.Classes, 1, width: spec.Width, inputs: spec.Inputs);
+            var standardized = spec.Normalization.EndsWith("+ws", StringComparison.Ordinal);
+            if (standardized && model.Metadata["normalization"] != "none") model.StandardizeWeights();
+            var named = model.Modules.OfType<GroupNorm>().All(norm => norm.Eps != 1e-3);
+            var x = Tensor.Normal(new Shape(2, 9, 8, spec.Inputs), new RandomSource(3));
+            using (var tape = Tape.Training(new RandomSource(4))) tape.Gradients(model.Apply(x).Square().Mean()).CommitStatistics();
+            model.Save(FilePath);
+            if (!named)
+            {
+                Assert.Contains("has no name here", Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
+                return;
+            }
+            var rebuilt = ModelSpec.Rebuild(FilePath);
+            Assert.Equal(model.Apply(x).ToFloats(), rebuilt.Apply(x).ToFloats());
+            Assert.Equal(model.Summary(), rebuilt.Summary());
+            Assert.Equal(model.Metadata, rebuilt.Metadata);
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(60));
+
+    [Fact]
+    public void A_mixture_is_called_by_the_parts_that_differ()
+    {
+        static string NameOf(int depth, Func<int, Norm?> make) => ResNet.Cifar(depth, make, 10, 1).Metadata["normalization"];
+        Assert.Equal("layer3=group:8,*=group:4", NameOf(8, channels => new GroupNorm(channels, GroupSpec.Count(channels < 64 ? 4 : 8))));
+        Assert.Equal("layer2=instance,layer3=layer,*=batch", NameOf(14, channels => channels switch
+        {
+            16 => new BatchNorm(channels),
+            32 => new InstanceNorm(channels),
+            _ => new LayerNorm(channels),
+        }));
+        var made = 0;
+        Assert.Equal("bn1=none,*=layer", NameOf(8, channels => ++made == 1 ? null : new LayerNorm(channels)));
+        made = 0;
+        Assert.Equal("layer1.0.bn2=layer,*=batch", NameOf(8, channels => ++made == 3 ? new LayerNorm(channels) : new BatchNorm(channels)));
+        // One that no name makes is no rule for anything: it is called by its settings.
+        made = 0;
+        var name = NameOf(8, channels => ++made == 3 ? new LayerNorm(channels, eps: 1e-3) : new BatchNorm(channels));
+        Assert.Equal("layer1.0.bn2=LayerNorm(layer, eps 1e-3),*=batch", name);
+        Assert.False(ModelSpec.IsNormalization(name));
+    }
+
+    [Theory]
+    [InlineData("layer1=batch,*=group:8", "layer1.0.bn1 layer1.0.bn2 layer1.1.bn1 layer1.1.bn2")]
+    [InlineData("*.0.bn1=batch,*=group:8", "layer1.0.bn1 layer2.0.bn1 layer3.0.bn1")]
+    [InlineData("bn1=batch,*=group:8", "bn1")]
+    [InlineData("layer*.1=batch,*=group:8", "layer1.1.bn1 layer1.1.bn2 layer2.1.bn1 layer2.1.bn2 layer3.1.bn1 layer3.1.bn2")]
+    [InlineData("layer2.0=group:8,layer2=batch,*=group:8+ws", "layer2.1.bn1 layer2.1.bn2")]
+    public void The_first_pattern_decides_that_begins_a_layers_path(string text, string batch)
+    {
+        var model = new ModelSpec("resnet14", text).Build(seed: 1);
+        Assert.Equal(batch, string.Join(' ', model.Modules.OfType<BatchNorm>().Select(norm => norm.Path)));
+        Assert.Equal(13, model.Modules.Count(layer => layer is BatchNorm or GroupNorm));
+        foreach (var layer in model.Modules.OfType<Conv2d>())
+            Assert.Equal(text.EndsWith("+ws") && !layer.Path.StartsWith("layer2"), layer.IsStandardized);
+        model.Save(FilePath);   // it is what it says
+    }
+
+    [Theory]
+    [InlineData("layer1=batch", "what all other layers have")]
+    [InlineData("*=group:8,layer1=batch", "what all other layers have")]
+    [InlineData("layer1=batsch,*=batch", "no normalization 'batsch'")]
+    [InlineData("layer1=batch,*=batch,", "no normalization ''")]
+    [InlineData("group:8,batch", "no layer's path")]
+    [InlineData("layer1.=batch,*=layer", "no layer's path")]
+    [InlineData("layer 1=batch,*=layer", "no layer's path")]
+    [InlineData("=batch,*=layer", "no layer's path")]
+    [InlineData("layer4=batch,*=layer", "no layer is left for 'layer4'")]
+    [InlineData("layer1=batch,layer1.0.bn1=layer,*=layer", "no layer is left for 'layer1.0.bn1'")]
+    public void A_mixture_that_says_something_else_is_refused(string text, string what) =>
+        Assert.Contains(what, Assert.Throws<ArgumentException>(() => new ModelSpec("resnet8", text).Build(seed: 1)).Message);
+
+    [Fact]
+    public void A_model_that_is_not_what_it_says_is_not_saved()
+    {
+        Module Model() => new ModelSpec("resnet8", "group:8").Build(seed: 1);
+        void Refuses(Module model, string what)
+        {
+            Assert.Contains(what, Assert.Throws<InvalidOperationException>(() => model.Save(FilePath)).Message);
+            Assert.False(File.Exists(FilePath));
+        }
+        var model = Model();
+        model.Modules.First(layer => layer.Path == "layer2.0.conv1").StandardizeWeights();
+        Refuses(model, "the weights of layer2.0.conv1 are standardized");
+        foreach (var other in (string[])["layer", "layer3=batch,*=group:8", "group:4", "size:2"])
+        {
+            model = Model();
+            model.Metadata["normalization"] = other;
+            Refuses(model, $"is '{other}', but ");
+        }
+        model.Metadata["normalization"] = "a name of my own";   // nothing is built from it
+        model.Save(FilePath);
+    }
+}
