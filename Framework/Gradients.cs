@@ -3,38 +3,6 @@ using System.Diagnostics.CodeAnalysis;
 namespace Tapegrad;
 
 /// <summary>
-/// The mean and the biased variance of <paramref name="Count"/> elements each: what a training pass learned about a layer's
-/// inputs.
-/// </summary>
-/// <remarks>An immutable value; thread-safe.</remarks>
-public sealed record Moments(long Count, Tensor Mean, Tensor Variance)
-{
-    /// <summary>The moments of both sets together, exactly as if they had been one set (Chan, Golub and LeVeque, 1983).</summary>
-    public Moments Pool(Moments other)
-    {
-        if (other.Count == 0) return this;
-        if (Count == 0) return other;
-        var total = Count + other.Count;
-        var (p, q) = ((double)Count / total, (double)other.Count / total);
-        var difference = other.Mean - Mean;
-        return new Moments(total, Mean + difference * q, Variance * p + other.Variance * q + difference * difference * (p * q));
-    }
-}
-
-/// <summary>A layer's memory of what it saw, updated when an optimizer's step commits what training proposed.</summary>
-/// <remarks>Called on the thread that takes the step.</remarks>
-public interface IStatistics
-{
-    /// <summary>The layer's name, for messages.</summary>
-    string Name { get; }
-
-    /// <summary>Takes the moments of one step's inputs into the running statistics.</summary>
-    void Commit(Moments moments);
-}
-
-internal sealed record Proposal(IStatistics Owner, Moments Moments);
-
-/// <summary>
 /// The gradients of a loss, by parameter, and the running statistics that the same pass proposed. A value: sum two of them to
 /// accumulate micro-batches, then hand the result to an optimizer, which commits gradients and statistics together, or neither.
 /// </summary>
@@ -127,7 +95,7 @@ public sealed class Gradients
     /// <summary>The same gradients and statistics, taken out of their tape's scope so that they outlive it.</summary>
     public Gradients Keep() => new(
         gradients.ToDictionary(pair => pair.Key, pair => pair.Value.Keep()),
-        proposals.Select(p => p with { Moments = new(p.Moments.Count, p.Moments.Mean.Keep(), p.Moments.Variance.Keep()) }));
+        proposals.Select(proposal => proposal.Map(tensor => tensor.Keep())));
 
     /// <summary>
     /// Takes the proposed running statistics into their layers. An optimizer's step does this; an update written by hand calls it
@@ -137,17 +105,9 @@ public sealed class Gradients
     public void CommitStatistics()
     {
         CheckUncommitted();
-        var pooled = PooledStatistics();
+        var pooled = Proposal.Pool(proposals);
         committed = true;
-        foreach (var (owner, moments) in pooled) owner.Commit(moments);
-    }
-
-    // A layer applied twice, or in two micro-batches, saw one larger set.
-    private Dictionary<IStatistics, Moments> PooledStatistics()
-    {
-        var pooled = new Dictionary<IStatistics, Moments>(proposals.Length);
-        foreach (var (owner, moments) in proposals) pooled[owner] = pooled.TryGetValue(owner, out var before) ? before.Pool(moments) : moments;
-        return pooled;
+        foreach (var (owner, pending) in pooled) owner.Commit(pending);
     }
 
     /// <summary>
@@ -159,8 +119,8 @@ public sealed class Gradients
         foreach (var (parameter, gradient) in gradients)
             if (except?.Contains(parameter) != true && Describe(gradient) is { } found)
                 return $"the gradient of {parameter.Name} {gradient.Shape} is {found}";
-        foreach (var (owner, moments) in PooledStatistics())   // finite ones, far apart, may have no finite variance together
-            if ((Describe(moments.Mean) ?? Describe(moments.Variance)) is { } found)
+        foreach (var (owner, pending) in Proposal.Pool(proposals))   // finite ones, far apart, may have no finite variance together
+            if (pending.Tensors.Select(Describe).FirstOrDefault(found => found is not null) is { } found)
                 return $"the batch statistics of {owner.Name} hold {found}";
         return null;
     }

@@ -30,6 +30,9 @@ public sealed class Parameter
     /// <summary>Whether gradients flow to it. A parameter may be frozen and thawed between steps.</summary>
     public bool IsTrainable { get; set; }
 
+    /// <summary>How often the value was changed: by an optimizer, from a file, by hand.</summary>
+    public long Changes { get; private set; }
+
     /// <summary>The shape, which never changes.</summary>
     public Shape Shape { get; }
 
@@ -95,6 +98,7 @@ public sealed class Parameter
     // Tensors that were taken before the update would show its result.
     private void RefuseOlderValues()
     {
+        Changes++;
         if (value is null) return;
         storage = storage.Move();
         value = null;

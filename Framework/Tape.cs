@@ -90,27 +90,18 @@ public sealed class Tape : Scope
     public RandomSource NextRandom() => random.Split(draws++);
 
     /// <summary>Notes what a layer learned about its inputs without gradients; the optimizer's step will commit it, or not.</summary>
-    public void Propose(IStatistics owner, Moments moments)
+    public void Propose(IStatistics owner, IPendingStatistics pending)
     {
-        AdoptFromInside(moments.Mean);
-        AdoptFromInside(moments.Variance);
-        if (IsVariable(moments.Mean) || IsVariable(moments.Variance))
-            moments = new(moments.Count, moments.Mean.StopGradient(), moments.Variance.StopGradient());
-        proposals.Add(new Proposal(owner, moments));
+        foreach (var tensor in pending.Tensors) AdoptFromInside(tensor);
+        var proposal = new Proposal(owner, pending);
+        proposals.Add(pending.Tensors.Any(IsVariable) ? proposal.Map(tensor => tensor.StopGradient()) : proposal);
     }
 
+    /// <summary>What was proposed until now, one for each layer.</summary>
+    public IReadOnlyDictionary<IStatistics, IPendingStatistics> PendingStatistics => Proposal.Pool(proposals);
+
     /// <summary>The tensors that an optimizer's step will read beside the gradients.</summary>
-    internal IEnumerable<Tensor> ProposedTensors
-    {
-        get
-        {
-            foreach (var (_, moments) in proposals)
-            {
-                yield return moments.Mean;
-                yield return moments.Variance;
-            }
-        }
-    }
+    internal IEnumerable<Tensor> ProposedTensors => proposals.SelectMany(proposal => proposal.Pending.Tensors);
 
     // ---- recording ------------------------------------------------------------------------------------------------------------
 

@@ -23,8 +23,15 @@ internal sealed class FlattenedChannels
     public static IReadOnlyDictionary<Parameter, int> Of(Module module, int? inputChannels)
     {
         var walk = new FlattenedChannels(inputChannels);
-        foreach (var layer in module.Modules.Where(layer => layer.Children.Count == 0)) walk.Pass(layer);
+        walk.Walk(module);
         return walk.found;
+    }
+
+    private void Walk(Module module)
+    {
+        // What is inside a part does not stand in the way of the values.
+        if (module.Children.All(child => child.IsPart)) Pass(module);
+        else foreach (var child in module.Children) Walk(child);
     }
 
     private void Pass(Module layer)

@@ -15,8 +15,8 @@ namespace Tapegrad.Layers;
 /// </remarks>
 public abstract class Module
 {
+    private readonly List<(StateEntry? Parameter, Module? Child)> members = [];   // in the order of registration
     private readonly List<Module> children = [];
-    private readonly List<StateEntry> registered = [];
     private Module? parent;
     private LayerContext? context;   // of the last time that it was applied
 
@@ -71,6 +71,21 @@ public abstract class Module
     /// <summary>Everything that a file keeps: all parameters, frozen ones and running statistics too.</summary>
     public IReadOnlyList<Parameter> State => [.. StateEntries.Select(entry => entry.Parameter)];
 
+    /// <summary>
+    /// Whether training leaves the module and all below it as they are: their parameters get no gradients, and normalizations compute as in evaluation,
+    /// by running statistics that do not change. To freeze parameters alone, set <see cref="Tapegrad.Parameter.IsTrainable"/> of each.
+    /// </summary>
+    public bool IsFrozen
+    {
+        get;
+        set
+        {
+            field = value;
+            foreach (var entry in Registered) entry.Parameter.IsTrainable = entry.IsLearned && !value;
+            foreach (var child in children) child.IsFrozen = value;
+        }
+    }
+
     /// <summary>Texts that <see cref="Save"/> writes beside the numbers. Equal runs should have equal texts: no date, no
     /// path.</summary>
     public IDictionary<string, string> Metadata { get; } = new Dictionary<string, string>();
@@ -79,7 +94,7 @@ public abstract class Module
     /// <returns>The same layer.</returns>
     protected T Child<T>(string name, T module) where T : Module
     {
-        CheckName(name, children.Select(child => child.Name));
+        if (name != "") CheckName(name, children.Select(child => child.Name));
         if (module.parent is not null)
             throw new ArgumentException($"the layer {module.Path} already belongs to a module. To use one layer twice, register it once and "
                 + "apply it twice.");
@@ -87,7 +102,10 @@ public abstract class Module
         module.parent = this;
         module.Name = name;
         children.Add(module);
+        members.Add((null, module));
         foreach (var below in module.Modules) below.NameParameters();
+        if (name == "" && State.GroupBy(parameter => parameter.Name).FirstOrDefault(same => same.Count() > 1) is { } twice)
+            throw new ArgumentException($"the name '{twice.Key}' is given twice in {GetType().Name}.");
         return module;
     }
 
@@ -99,23 +117,33 @@ public abstract class Module
     /// here.</param>
     protected Parameter Parameter(string name, Tensor initial, bool trainable = true, int[]? fileAxes = null)
     {
-        CheckName(name, registered.Select(entry => entry.Name));
+        CheckName(name, Registered.Select(entry => entry.Name));
         if (name == "") throw new ArgumentException("a parameter has no name.");
         if (fileAxes is not null) _ = initial.Shape.Permute(fileAxes);   // throws here, not when saving
         var parameter = new Parameter(Join(Path, name), initial, trainable);
-        registered.Add(new StateEntry(name, parameter, fileAxes));
+        members.Add((new StateEntry(name, parameter, fileAxes, IsLearned: trainable), null));
         return parameter;
     }
 
     /// <summary><see cref="State"/>, and how it stands in files.</summary>
-    internal IEnumerable<StateEntry> StateEntries => Modules.SelectMany(module => module.registered);
+    internal IEnumerable<StateEntry> StateEntries =>
+    [
+        .. members.SelectMany(member => member.Parameter is { } parameter ? [parameter] : member.Child!.IsPart ? member.Child.StateEntries : []),
+        .. children.Where(child => !child.IsPart).SelectMany(child => child.StateEntries),
+    ];
+
+    // Whether it is rather a part of its parent than a layer in it; its parameters are then its parent's own.
+    internal virtual bool IsPart => false;
+
+    // Those of this module alone.
+    internal IEnumerable<StateEntry> Registered => members.Select(member => member.Parameter).OfType<StateEntry>();
 
     private IEnumerable<Module> Ancestors => parent is null ? [] : parent.Ancestors.Prepend(parent);
 
     private void NameParameters()
     {
         var path = Path;
-        foreach (var (name, parameter, _) in registered) parameter.Name = Join(path, name);
+        foreach (var entry in Registered) entry.Parameter.Name = Join(path, entry.Name);
     }
 
     private void CheckName(string name, IEnumerable<string> taken)
@@ -130,9 +158,12 @@ public abstract class Module
 
     /// <summary>A table of the layers: path, kind and settings, the shapes of the parameters and how many numbers they
     /// hold.</summary>
-    public string Summary() => ModuleSummary.Of(this, module => module.registered.Select(entry => entry.Parameter));
+    public string Summary() => ModuleSummary.Of(this);
 
     // ---- files ---------------------------------------------------------------------------------------------------------------------------
+
+    // In a file: the normalizations whose running statistics are those that every layer starts with.
+    private const string Untrained = "without_statistics";
 
     /// <summary>
     /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in the device's type (float; double on
@@ -145,7 +176,10 @@ public abstract class Module
         ModelSpec.CheckTrue(this);
         using var scope = new Scope();
         using var _ = Tape.Current?.Pause();
-        SafetensorsFile.Write(path, [.. StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.ToFile()))], Metadata.AsReadOnly());
+        var texts = new Dictionary<string, string>(Metadata);
+        if (Modules.OfType<Normalization>().Where(layer => layer.Running is { Count: 0 }).Select(layer => layer.Path).ToArray() is { Length: > 0 } fresh)
+            texts[Untrained] = string.Join(',', fresh);
+        SafetensorsFile.Write(path, [.. StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.ToFile()))], texts);
     }
 
     /// <summary>
@@ -163,6 +197,12 @@ public abstract class Module
         var entries = file.Entries.ToDictionary(entry => entry.Name);
         var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Parameter.Name]));   // all of them, before anything changes
         foreach (var (entry, value) in own.Zip(values)) entry.Restore(value);
-        foreach (var (key, text) in file.Metadata) Metadata[key] = text;
+        ModuleFile.NoticeNonFinite(path, own.Select(entry => entry.Parameter));
+        foreach (var (key, text) in file.Metadata)
+            if (key != Untrained) Metadata[key] = text;
+        if (!file.Metadata.TryGetValue(Untrained, out var list)) return;
+        var untrained = list.Split(',').ToHashSet();
+        foreach (var layer in Modules.OfType<Normalization>())
+            if (untrained.Contains(layer.Path)) layer.Running?.Forget();
     }
 }

@@ -25,6 +25,15 @@ internal static class ModuleFile
                 + "Build the model that the file was saved from. Shapes are in the file's order of axes.");
     }
 
+    /// <summary>Names weights that are no numbers: the model that has them gives none either.</summary>
+    public static void NoticeNonFinite(string path, IEnumerable<Parameter> loaded)
+    {
+        var names = loaded.Where(parameter => !parameter.Value.ToFloats().All(float.IsFinite)).Select(parameter => parameter.Name).ToArray();
+        if (names.Length > 0)
+            Notices.Raise($"{path}: {names.Length} of its arrays hold numbers that are infinite or NaN: {List(names)}. It was written after a run had "
+                + "diverged.");
+    }
+
     /// <summary>The first few names, and how many there are beside.</summary>
     public static string List(IReadOnlyCollection<string> names)
     {

@@ -6,12 +6,14 @@ namespace Tapegrad.Layers;
 /// <summary>The printed table of a module: one line for each layer, the totals below.</summary>
 internal static class ModuleSummary
 {
-    public static string Of(Module model, Func<Module, IEnumerable<Parameter>> parametersOf)
+    public static string Of(Module model)
     {
         var rows = new List<string[]> { (string[])["path", "layer", "parameters", "count"] };
         foreach (var module in model.Modules)
         {
-            var parameters = parametersOf(module).ToArray();
+            if (module.IsPart && module != model) continue;   // it stands in its parent's line
+            var parts = module.Children.Where(child => child.IsPart).SelectMany(part => part.Registered);
+            var parameters = parts.Concat(module.Registered).Select(entry => entry.Parameter).ToArray();
             var layer = module.Settings == "" ? module.GetType().Name : $"{module.GetType().Name}({module.Settings})";
             var shapes = parameters.Select(parameter => $"{parameter.Name[(parameter.Name.LastIndexOf('.') + 1)..]} {parameter.Shape}");
             rows.Add([module.Path, layer, string.Join(", ", shapes), parameters.Length == 0 ? "" : Count(parameters)]);

@@ -6,7 +6,8 @@ namespace Tapegrad.Layers;
 /// Weights to and from PyTorch: a <c>state_dict</c> as a .safetensors or .npz file, under PyTorch's names and in its order of
 /// axes. Unlike <see cref="Module.Load"/> and <see cref="Module.Save"/>, which do the same for files of our own, this
 /// <list type="bullet">
-/// <item>drops a beginning that all names of the file share and the model's do not, such as <c>module.</c>;</item>
+/// <item>drops what stands before the model's names in the file, such as <c>module.</c>, and ignores what does not stand behind it, such as
+/// <c>n_averaged</c> or <c>criterion.weight</c>;</item>
 /// <item>ignores <c>num_batches_tracked</c>, which has no meaning here;</item>
 /// <item>turns what stands behind a <see cref="Flatten"/>: PyTorch flattens [N, C, H, W] and this library [N, H, W, C], so the
 /// inputs of the linear layer that follows stand in another order.</item>
@@ -24,7 +25,7 @@ public static class StateDict
     /// <param name="inputChannels">The channels of the module's input: needed where a <see cref="Flatten"/> comes first.</param>
     /// <returns>What matched, and what did not.</returns>
     /// <exception cref="InvalidDataException">The file is not well-formed; or, unless <paramref name="partial"/>, does not fit:
-    /// the message names all differences. Nothing was changed.</exception>
+    /// the message names all differences. Or nothing of it fits. Nothing was changed.</exception>
     /// <exception cref="ArgumentException">It cannot be known how many channels were flattened.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static StateDictReport Load(Module module, string path, bool partial = false, int? inputChannels = null)
@@ -32,9 +33,10 @@ public static class StateDict
         var flattened = FlattenedChannels.Of(module, inputChannels);
         var own = module.StateEntries.ToDictionary(entry => entry.Parameter.Name);
         var all = ArrayFile.Read(path);
-        var (ignored, arrays) = (all.Where(IsIgnored).ToArray(), all.Where(array => !IsIgnored(array)).ToArray());
-        var prefix = SharedPrefix(arrays, own.Keys);
-        var inFile = arrays.ToDictionary(array => array.Name[prefix.Length..]);
+        var prefix = Prefix(path, all, own.Keys);
+        // Beside a model that stands behind a prefix there may be what belongs to its training.
+        var byUse = all.ToLookup(array => !IsIgnored(array) && array.Name.StartsWith(prefix, StringComparison.Ordinal));
+        var inFile = byUse[true].ToDictionary(array => array.Name[prefix.Length..]);
         var both = own.Keys.Where(inFile.ContainsKey).ToLookup(name => inFile[name].Shape == own[name].FileShape);
         var report = new StateDictReport
         {
@@ -42,16 +44,18 @@ public static class StateDict
             Prefix = prefix,
             Loaded = [.. both[true]],
             Turned = [.. both[true].Where(name => flattened.ContainsKey(own[name].Parameter))],
-            Ignored = [.. ignored.Select(array => array.Name)],
+            Ignored = [.. byUse[false].Select(array => array.Name)],
             Missing = [.. own.Keys.Where(name => !inFile.ContainsKey(name))],
             Unknown = [.. inFile.Keys.Where(name => !own.ContainsKey(name))],
             OtherShape = [.. both[false].Select(name => $"{name} {inFile[name].Shape} (here {own[name].FileShape})")],
         };
-        if (!partial && !report.IsComplete) throw new InvalidDataException($"{report.Differences} Nothing was changed.");
+        if (report.Loaded.Count == 0 ? own.Count > 0 : !partial && !report.IsComplete)
+            throw new InvalidDataException($"{report.Differences} Nothing was changed.");
 
         foreach (var name in report.Loaded)
             own[name].Restore(inFile[name].ToDoubles(),
                 flattened.TryGetValue(own[name].Parameter, out var channels) ? value => Turn(value, channels, fromPyTorch: true) : null);
+        ModuleFile.NoticeNonFinite(path, report.Loaded.Select(name => own[name].Parameter));
         return report;
     }
 
@@ -71,14 +75,35 @@ public static class StateDict
 
     private static bool IsIgnored(NamedArray array) => array.Name == Ignored || array.Name.EndsWith("." + Ignored, StringComparison.Ordinal);
 
-    // As many first words of the names as all of the file's share and not all of the model's.
-    private static string SharedPrefix(NamedArray[] arrays, ICollection<string> own)
+    // What stands before the model's names: that with which most of them are in the file, nothing rather than something.
+    private static string Prefix(string path, IEnumerable<NamedArray> arrays, ICollection<string> own)
+    {
+        var names = arrays.Where(array => !IsIgnored(array)).Select(array => array.Name).ToHashSet();
+        var counts = own.SelectMany(name => names.Where(given => given == name || given.EndsWith("." + name, StringComparison.Ordinal))
+            .Select(given => given[..^name.Length])).Where(CanBe).CountBy(prefix => prefix).ToDictionary();
+        if (counts.Count == 0) return SharedPrefix([.. names], own);
+        var most = counts.Values.Max();
+        if (counts.GetValueOrDefault("") == most) return "";
+        var best = counts.Where(pair => pair.Value == most).Select(pair => pair.Key).ToArray();
+        // With a part of the names alone, none is the model's.
+        if (best.Length > 1 && most == own.Count)
+            throw new InvalidDataException($"{path}: it holds the model {best.Length} times, behind '{string.Join("', '", best)}'. Take one of them out "
+                + "of it. Nothing was changed.");
+        return best.Length == 1 ? best[0] : best.MinBy(prefix => (prefix.Length, prefix))!;
+
+        // What the model's own names begin with belongs to the names.
+        bool CanBe(string prefix) => prefix.Split('.', StringSplitOptions.RemoveEmptyEntries).All(word =>
+            !own.Any(name => name.StartsWith(word + ".", StringComparison.Ordinal)));
+    }
+
+    // As many first words as all names of the file share and not all of the model's.
+    private static string SharedPrefix(string[] names, ICollection<string> own)
     {
         var prefix = "";
-        while (arrays.Length > 0 && arrays[0].Name.IndexOf('.', prefix.Length) is >= 0 and var dot)
+        while (names.Length > 0 && names[0].IndexOf('.', prefix.Length) is >= 0 and var dot)
         {
-            var (longer, word) = (arrays[0].Name[..(dot + 1)], arrays[0].Name[prefix.Length..(dot + 1)]);
-            if (!arrays.All(array => array.Name.StartsWith(longer, StringComparison.Ordinal))) break;
+            var (longer, word) = (names[0][..(dot + 1)], names[0][prefix.Length..(dot + 1)]);
+            if (!names.All(name => name.StartsWith(longer, StringComparison.Ordinal))) break;
             if (own.Any(name => name.StartsWith(word, StringComparison.Ordinal))) break;
             prefix = longer;
         }

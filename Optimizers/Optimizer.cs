@@ -36,6 +36,7 @@ public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double 
 public abstract class Optimizer
 {
     private readonly Dictionary<Parameter, Memory> memories = [];
+    private bool noticedStrangers;
 
     // What is remembered of a parameter, and how often it was updated.
     private sealed record Memory(Parameter? First, Parameter? Second)
@@ -109,6 +110,7 @@ public abstract class Optimizer
                 : throw new NonFiniteException($"{found}; the step was not taken. A lower learning rate, warm-up or clipping may "
                     + "help; Tape.Training(..., stopAtNonFinite: true) finds where it begins.");
         gradients.CommitStatistics();
+        NoticeStrangers(gradients);
         Steps++;
         foreach (var (target, memory, update) in updates)
         {
@@ -155,6 +157,20 @@ public abstract class Optimizer
     /// <param name="rate">The learning rate, times the group's factor.</param>
     /// <param name="updates">How often it was updated, this time included: a parameter may join later than others.</param>
     protected abstract void Update(UpdateTarget target, ParameterGroup group, double rate, long updates);
+
+    // A layer that was not given to Child is neither in the model's parameters nor in its files, while the loss falls.
+    private void NoticeStrangers(Gradients gradients)
+    {
+        if (noticedStrangers) return;
+        var own = AllParameters.ToHashSet();
+        var strangers = gradients.Parameters.Where(parameter => !own.Contains(parameter)).Select(parameter => $"{parameter.Name} {parameter.Shape}")
+            .ToArray();
+        if (strangers.Length == 0) return;
+        noticedStrangers = true;
+        Notices.Raise($"the loss was computed from {strangers.Length} trainable parameters that this optimizer does not update: "
+            + $"{string.Join(", ", strangers.Take(5))}{(strangers.Length > 5 ? ", ..." : "")}. If they belong to a layer of the model, that layer was "
+            + "not registered: in the constructor, give it to Child. A layer that is not registered is not saved either.");
+    }
 
     private Memory MemoryOf(Parameter parameter)
     {

@@ -14,23 +14,28 @@ public sealed class BatchNorm : Normalization
         : base(channels, new Sharing(Batch: true, Positions: true, Groups: channels), (convention ?? BatchNormConvention.PyTorch).Eps, affine)
     {
         Convention = convention ?? BatchNormConvention.PyTorch;
-        RunningMean = Parameter("running_mean", Tensor.Zeros(new Shape(channels)), trainable: false);
-        RunningVariance = Parameter("running_var", Tensor.Ones(new Shape(channels)), trainable: false);
-        running = new RunningStatistics(this, Convention, RunningMean, RunningVariance);
+        var shape = new Shape(channels);
+        running = Remember(Convention.NewWeight, [("running_mean", Tensor.Zeros(shape)), ("running_var", Tensor.Ones(shape))],
+            (index, pending) => index == 0 ? 1 : Convention.VarianceFactor(((Moments)pending).Count));
     }
 
     /// <summary>How <see cref="Normalizations"/> finds it.</summary>
     public static NormalizationInfo Info { get; } = new("batch, batch:keras or batch:flax",
-        name => BatchNormConvention.Named(name) is { } convention ? channels => new BatchNorm(channels, convention) : null);
+        name => BatchNormConvention.Named(name) is { } convention ? channels => new BatchNorm(channels, convention) : null)
+    {
+        Examples = ["batch", "batch:keras", "batch:flax"],
+        Formula = "(x - mean) / sqrt(variance + eps) over all samples and positions, for each channel; in evaluation by running statistics",
+        Paper = "Ioffe and Szegedy, 2015, arXiv:1502.03167",
+    };
 
     /// <summary>eps, the weight of a new batch, and which variance is kept.</summary>
     public BatchNormConvention Convention { get; }
 
     /// <summary>What evaluation subtracts, [C]; 0 before the first step.</summary>
-    public Parameter RunningMean { get; }
+    public Parameter RunningMean => running.Values[0];
 
     /// <summary>What evaluation divides by the root of, [C]; 1 before the first step.</summary>
-    public Parameter RunningVariance { get; }
+    public Parameter RunningVariance => running.Values[1];
 
     /// <inheritdoc/>
     public override string Variant => Convention.Name;
@@ -38,11 +43,12 @@ public sealed class BatchNorm : Normalization
     /// <inheritdoc/>
     public override string Settings => $"{base.Settings}, {Convention}";
 
-    private protected override Tensor Normalize(Tensor x, Tensor? gamma, Tensor? beta, Tensor? residual, bool relu)
+    /// <inheritdoc/>
+    protected override Tensor Normalize(Tensor x, Tensor? gamma, Tensor? beta, Tensor? residual, bool relu)
     {
-        if (Tape.Current is not { IsTraining: true } tape) return x.Normalize(running.Mean, running.Variance, Eps, gamma, beta, residual, relu);
+        if (!IsLearning) return x.Normalize(running[0], running[1], Eps, gamma, beta, residual, relu);
         var y = x.Normalize(S, Eps, out var moments, gamma, beta, residual, relu);
-        if (moments is not null) tape.Propose(running, moments);
+        if (moments is not null) running.Propose(moments);
         return y;
     }
 }

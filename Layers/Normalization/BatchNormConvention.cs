@@ -21,6 +21,9 @@ public sealed record BatchNormConvention(string Name, double Eps, double NewWeig
     /// <summary>The convention of a name; null when there is none.</summary>
     public static BatchNormConvention? Named(string name) => new[] { PyTorch, Keras, Flax }.FirstOrDefault(convention => convention.Name == name);
 
+    /// <summary>What the biased variance of so many elements is multiplied with before it is kept; null for one, which has no variance.</summary>
+    internal double? VarianceFactor(long elements) => elements <= 1 ? null : Unbiased ? (double)elements / (elements - 1) : 1;
+
     /// <summary>The settings that a summary does not show elsewhere.</summary>
     public override string ToString() => FormattableString.Invariant($"new weight {NewWeight}, {(Unbiased ? "unbiased" : "biased")}");
 }

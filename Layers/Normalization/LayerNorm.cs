@@ -13,7 +13,12 @@ public sealed class LayerNorm(int channels, bool perPosition = false, double eps
         "layer" => channels => new LayerNorm(channels),
         "layer:position" => channels => new LayerNorm(channels, perPosition: true),
         _ => null,
-    });
+    })
+    {
+        Examples = ["layer", "layer:position"],
+        Formula = "(x - mean) / sqrt(variance + eps) over the positions and channels of a sample, or over the channels of each position",
+        Paper = "Ba, Kiros and Hinton, 2016, arXiv:1607.06450",
+    };
 
     /// <inheritdoc/>
     public override string Variant => S.Positions ? "layer" : "layer:position";

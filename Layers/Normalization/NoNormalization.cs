@@ -4,7 +4,13 @@ namespace Tapegrad.Layers;
 public sealed class NoNormalization(int channels) : Normalization(channels, new Sharing(Batch: false, Positions: true, Groups: 1), affine: false)
 {
     /// <summary>How <see cref="Normalizations"/> finds it.</summary>
-    public static NormalizationInfo Info { get; } = new("none", name => name == "none" ? channels => new NoNormalization(channels) : null);
+    public static NormalizationInfo Info { get; } = new("none", name => name == "none" ? channels => new NoNormalization(channels) : null)
+    {
+        Examples = ["none"],
+        Formula = "x",
+        Paper = "the baseline",
+        DisobeyedLaws = ["ShiftInvariance", "ScaleInvariance", "ConstantInput"],
+    };
 
     /// <inheritdoc/>
     public override string Variant => "none";

@@ -1,13 +1,7 @@
 using System.Globalization;
+using System.Reflection;
 
 namespace Tapegrad.Layers;
-
-/// <summary>A normalization as a person chooses it. Each one carries its own, in a static property, so that no list has to be
-/// kept.</summary>
-/// <param name="Usage">Its names, for messages and help.</param>
-/// <param name="Parse">From a name to a function that makes the layer for a number of channels; null when the name is
-/// another's.</param>
-public sealed record NormalizationInfo(string Usage, Func<string, Func<int, Normalization>?> Parse);
 
 /// <summary>
 /// Finds normalizations by name: <c>batch</c>, <c>layer</c>, <c>instance</c>, <c>group:8</c>, <c>size:8</c>, ..., and
@@ -15,13 +9,40 @@ public sealed record NormalizationInfo(string Usage, Func<string, Func<int, Norm
 /// </summary>
 public static class Normalizations
 {
-    /// <summary>All normalizations of this library, in the order of their names.</summary>
-    public static IReadOnlyList<NormalizationInfo> All { get; } =
-    [
-        .. typeof(Normalizations).Assembly.GetTypes().OrderBy(type => type.Name, StringComparer.Ordinal).SelectMany(type => type.GetProperties())
-            .Where(property => property.PropertyType == typeof(NormalizationInfo) && property.GetMethod is { IsStatic: true })
-            .Select(property => (NormalizationInfo)property.GetValue(null)!),
-    ];
+    private static readonly Lock Registering = new();
+    private static NormalizationInfo[] all = [.. InfosOf(typeof(Normalizations).Assembly)];
+
+    /// <summary>All normalizations that are known: those of this library in the order of their classes' names, then those that were
+    /// registered.</summary>
+    public static IReadOnlyList<NormalizationInfo> All => all;
+
+    /// <summary>Makes the normalizations of another assembly known by their names: its classes with a public static property of type
+    /// <see cref="NormalizationInfo"/>. Again, it does nothing.</summary>
+    /// <exception cref="ArgumentException">A name is known already, or an example makes no layer of that name.</exception>
+    public static void Register(Assembly assembly)
+    {
+        lock (Registering)
+        {
+            var added = InfosOf(assembly).Except(all).ToArray();
+            foreach (var info in added)
+                foreach (var example in info.Examples)
+                {
+                    if (IsKnown(example)) throw new ArgumentException($"{assembly.GetName().Name}: there is a normalization '{example}' already.");
+                    if (example.AsSpan().IndexOfAny(",=+ ") >= 0)
+                        throw new ArgumentException($"{assembly.GetName().Name}: the name '{example}' contains one of ',=+ '.");
+                    if (info.Parse(example)?.Invoke(NormalizationInfo.Channels).Variant != example)
+                        throw new ArgumentException($"{assembly.GetName().Name}: the example '{example}' of '{info.Usage}' makes no layer whose Variant "
+                            + "is this name.");
+                }
+            all = [.. all, .. added];
+        }
+    }
+
+    private static IEnumerable<NormalizationInfo> InfosOf(Assembly assembly) =>
+        assembly.GetTypes().OrderBy(type => type.FullName, StringComparer.Ordinal).SelectMany(type => type.GetProperties(BindingFlags.Static
+            | BindingFlags.Public | BindingFlags.DeclaredOnly))
+            .Where(property => property.PropertyType == typeof(NormalizationInfo) && !property.DeclaringType!.ContainsGenericParameters)
+            .Select(property => (NormalizationInfo)property.GetValue(null)!);
 
     /// <summary>Whether <see cref="Parse"/> knows a name.</summary>
     public static bool IsKnown(string name) => Find(name) is not null;
@@ -46,5 +67,5 @@ public static class Normalizations
     internal static int? Number(string name, string prefix) => name.StartsWith(prefix, StringComparison.Ordinal)
         && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number : null;
 
-    private static Func<int, Normalization>? Find(string name) => All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
+    private static Func<int, Normalization>? Find(string name) => all.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
 }

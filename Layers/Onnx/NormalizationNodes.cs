@@ -67,11 +67,13 @@ internal static class NormalizationNodes
         return graph.Add("Div", [deviation, graph.Add("Sqrt", [graph.Add("Add", [variance, epsilon])])]);
     }
 
-    private static OnnxValue Scale(OnnxGraph graph, Normalization norm, OnnxValue x)
+    private static OnnxValue Scale(OnnxGraph graph, Normalization norm, OnnxValue x) => Scale(graph, norm.Weight, norm.Bias, x);
+
+    public static OnnxValue Scale(OnnxGraph graph, Parameter? gamma, Parameter? beta, OnnxValue x)
     {
-        if (norm.Weight is null || norm.Bias is null) return x;
         OnnxValue Of(string name, Parameter parameter) => graph.Constant(name, PerChannel(parameter, x.Shape.Rank));
-        return graph.Add("Add", [graph.Add("Mul", [x, Of("weight", norm.Weight)]), Of("bias", norm.Bias)]);
+        if (gamma is not null) x = graph.Add("Mul", [x, Of("weight", gamma)]);
+        return beta is null ? x : graph.Add("Add", [x, Of("bias", beta)]);
     }
 
     // The operators cannot go without.

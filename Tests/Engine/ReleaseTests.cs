@@ -302,5 +302,9 @@ internal sealed class Recorder(string name = "norm1") : IStatistics
 
     public string Name => name;
 
-    public void Commit(Moments moments) => Committed.Add((moments.Count, moments.Mean.ToDouble(), moments.Variance.ToDouble()));
+    public void Commit(IPendingStatistics pending)
+    {
+        var moments = (Moments)pending;
+        Committed.Add((moments.Count, moments.Mean.ToDouble(), moments.Variance.ToDouble()));
+    }
 }

@@ -40,7 +40,7 @@ public sealed class ScopeMemoryTests : EngineTest
 
         public string Name => "norm";
 
-        public void Commit(Moments moments) => Commits++;
+        public void Commit(IPendingStatistics pending) => Commits++;
     }
 
     internal static double Step(Network network, Optimizer optimizer, Shape images, int step, bool release)

@@ -56,6 +56,79 @@ public sealed class StateDictTests : IDisposable
             Assert.Throws<InvalidDataException>(() => StateDict.Load(model, FilePath)).Message);
     }
 
+    /// <summary>What belongs to the training and not to the model stands beside it in the file.</summary>
+    [Theory]
+    [InlineData("module.", "n_averaged")]
+    [InlineData("model.", "criterion.weight")]
+    [InlineData("model.net.", "model.criterion.weight")]
+    [InlineData("student.", "teacher.fc.weight")]
+    [InlineData("", "bn.num_batches_tracked")]
+    public void What_stands_beside_the_model_is_ignored_and_named(string prefix, string beside)
+    {
+        var (model, other) = (Model(1), Model(2));
+        model.Save(FilePath);
+        var arrays = ArrayFile.Read(FilePath).Select(array => array with { Name = prefix + array.Name });
+        SafetensorsFile.Write(FilePath, [Ones(beside, 2), .. arrays]);
+        var report = StateDict.Load(other, FilePath);
+        Assert.Equal(Values(model), Values(other));
+        Assert.Equal((prefix, true), (report.Prefix, report.IsComplete));
+        Assert.Equal([beside], report.Ignored);
+        // Inside the model it is not ignored.
+        SafetensorsFile.Write(FilePath, [Ones(prefix + "other.weight", 2), .. arrays]);
+        Assert.Contains("unknown to the model: 1 (other.weight)", Assert.Throws<InvalidDataException>(() => StateDict.Load(other, FilePath)).Message);
+    }
+
+    [Fact]
+    public void A_model_that_is_there_twice_is_refused()
+    {
+        Model(1).Save(FilePath);
+        var arrays = ArrayFile.Read(FilePath);
+        SafetensorsFile.Write(FilePath, [.. ((string[])["student.", "teacher."]).SelectMany(prefix =>
+            arrays.Select(array => array with { Name = prefix + array.Name }))]);
+        foreach (var partial in (bool[])[false, true])
+            Assert.Contains("2 times, behind 'student.', 'teacher.'",
+                Assert.Throws<InvalidDataException>(() => StateDict.Load(Model(2), FilePath, partial)).Message);
+    }
+
+    [Fact]
+    public void Nothing_that_fits_is_an_error_even_where_a_part_would_do()
+    {
+        var model = Model(1);
+        var before = Values(model);
+        SafetensorsFile.Write(FilePath, [Ones("encoder.weight", 3, 2), Ones("conv.weight", 1, 1, 1, 1)]);
+        Assert.Contains("Nothing was changed", Assert.Throws<InvalidDataException>(() => StateDict.Load(model, FilePath, partial: true)).Message);
+        Assert.Equal(before, Values(model));
+    }
+
+    [Fact]
+    public void Weights_that_are_no_numbers_are_named()
+    {
+        var model = Model(1);
+        var notices = new List<string>();
+        void Listen(string notice)
+        {
+            if (notice.StartsWith(FilePath)) notices.Add(notice);
+        }
+        Notices.Raised += Listen;
+        try
+        {
+            model.Save(FilePath);
+            model.Load(FilePath);
+            Assert.Empty(notices);
+            model.State[1].Value = Tensor.Full(new Shape(4), double.NaN);
+            model.State[6].Value = Tensor.Full(model.State[6].Shape, double.NegativeInfinity);
+            model.Save(FilePath);
+            Model(2).Load(FilePath);
+            StateDict.Load(Model(2), FilePath);
+        }
+        finally
+        {
+            Notices.Raised -= Listen;
+        }
+        Assert.Equal(2, notices.Count);
+        Assert.All(notices, notice => Assert.Contains("2 of its arrays hold numbers that are infinite or NaN: conv.bias, fc.weight", notice));
+    }
+
     [Fact]
     public void DifferencesAreNamedAndChangeNothingUnlessAPartIsWanted()
     {

@@ -1,0 +1,86 @@
+namespace Tapegrad;
+
+/// <summary>
+/// What a training pass learned about a layer's inputs without gradients: any tensors, such as a mean and a variance. It waits for the optimizer's
+/// step, which commits it to its layer, or not.
+/// </summary>
+/// <remarks>An immutable value.</remarks>
+public interface IPendingStatistics
+{
+    /// <summary>The numbers, in an order of the kind's own.</summary>
+    IReadOnlyList<Tensor> Tensors { get; }
+
+    /// <summary>The same, of tensors with the same numbers.</summary>
+    IPendingStatistics With(IReadOnlyList<Tensor> tensors);
+
+    /// <summary>The statistics of both sets of inputs together, exactly as if they had been one set.</summary>
+    /// <param name="other">Of the same kind.</param>
+    IPendingStatistics Pool(IPendingStatistics other);
+}
+
+/// <summary>A layer's memory of what it saw, updated when an optimizer's step commits what training proposed.</summary>
+/// <remarks>Called on the thread that takes the step.</remarks>
+public interface IStatistics
+{
+    /// <summary>The layer's name, for messages.</summary>
+    string Name { get; }
+
+    /// <summary>Takes what one step's inputs gave into the running statistics.</summary>
+    void Commit(IPendingStatistics pending);
+}
+
+/// <summary>The mean and the biased variance of <paramref name="Count"/> elements each.</summary>
+/// <remarks>An immutable value; thread-safe.</remarks>
+public sealed record Moments(long Count, Tensor Mean, Tensor Variance) : IPendingStatistics
+{
+    /// <summary>The moments of both sets together, exactly as if they had been one set (Chan, Golub and LeVeque, 1983).</summary>
+    public Moments Pool(Moments other)
+    {
+        if (other.Count == 0) return this;
+        if (Count == 0) return other;
+        var total = Count + other.Count;
+        var (p, q) = ((double)Count / total, (double)other.Count / total);
+        var difference = other.Mean - Mean;
+        return new Moments(total, Mean + difference * q, Variance * p + other.Variance * q + difference * difference * (p * q));
+    }
+
+    IReadOnlyList<Tensor> IPendingStatistics.Tensors => [Mean, Variance];
+
+    IPendingStatistics IPendingStatistics.With(IReadOnlyList<Tensor> tensors) => new Moments(Count, tensors[0], tensors[1]);
+
+    IPendingStatistics IPendingStatistics.Pool(IPendingStatistics other) => Pool((Moments)other);
+}
+
+/// <summary>Means over <paramref name="Count"/> elements each, of anything: squares, products.</summary>
+/// <remarks>An immutable value; thread-safe.</remarks>
+public sealed record Means(long Count, params IReadOnlyList<Tensor> Tensors) : IPendingStatistics
+{
+    /// <inheritdoc/>
+    public IPendingStatistics With(IReadOnlyList<Tensor> tensors) => new Means(Count, tensors);
+
+    /// <inheritdoc/>
+    public IPendingStatistics Pool(IPendingStatistics other)
+    {
+        var (first, second) = (this, (Means)other);
+        if (second.Count == 0) return first;
+        if (first.Count == 0) return second;
+        var total = first.Count + second.Count;
+        var share = (double)second.Count / total;
+        return new Means(total, [.. first.Tensors.Zip(second.Tensors, (a, b) => a + (b - a) * share)]);
+    }
+}
+
+internal sealed record Proposal(IStatistics Owner, IPendingStatistics Pending)
+{
+    /// <summary>Every tensor replaced by what a function makes of it.</summary>
+    public Proposal Map(Func<Tensor, Tensor> change) => this with { Pending = Pending.With([.. Pending.Tensors.Select(change)]) };
+
+    /// <summary>One for each layer: applied twice, or in two micro-batches, it saw one larger set.</summary>
+    public static Dictionary<IStatistics, IPendingStatistics> Pool(IReadOnlyCollection<Proposal> proposals)
+    {
+        var pooled = new Dictionary<IStatistics, IPendingStatistics>(proposals.Count);
+        foreach (var (owner, pending) in proposals)
+            pooled[owner] = pooled.TryGetValue(owner, out var before) ? before.Pool(pending) : pending;
+        return pooled;
+    }
+}

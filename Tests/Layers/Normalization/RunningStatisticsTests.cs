@@ -1,0 +1,218 @@
+using FsCheck;
+using FsCheck.Fluent;
+using Tapegrad.Devices;
+using Tapegrad.Layers;
+using Tapegrad.Layers.Formats;
+using Tapegrad.Optimizers;
+using Xunit;
+using static Tapegrad.Tests.Worked;
+using Norm = Tapegrad.Layers.Normalization;
+
+namespace Tapegrad.Tests.Layers.Normalization;
+
+/// <summary>What normalizations remember: any tensors, pooled, counted, recomputed, frozen.</summary>
+public sealed class RunningStatisticsTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("statistics").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private string FilePath => Path.Combine(folder, "model.safetensors");
+
+    private static Tensor Images(long seed, int samples) => Tensor.Normal(new Shape(samples, 6, 5, 3), new RandomSource(seed)) * 2 + 1;
+
+    private static void Step(Module model, Tensor x, double rate = 0.1)
+    {
+        using var tape = Tape.Training(new RandomSource(1));
+        new Sgd(model.Parameters).Step(tape.Gradients(model.Apply(x).Square().Mean()), rate);
+    }
+
+    // ---- counted -------------------------------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public void Weights_of_a_fresh_network_evaluate_once_they_were_loaded()
+    {
+        // What every network of PyTorch starts with: running mean 0, running variance 1.
+        Module Model() => new ModelSpec("resnet8", "batch", Classes: 3).Build(seed: 1);
+        StateDict.Save(Model(), FilePath);
+        var model = Model();
+        Assert.Throws<InvalidOperationException>(() => model.Apply(Images(1, 2)));
+        StateDict.Load(model, FilePath);
+        var logits = model.Apply(Images(1, 2)).ToDoubles();
+        // And again from a file of our own.
+        model.Save(FilePath);
+        var loaded = Model();
+        loaded.Load(FilePath);
+        Assert.Equal(logits, loaded.Apply(Images(1, 2)).ToDoubles());
+        Assert.Equal(model.Metadata, loaded.Metadata);
+    }
+
+    [Fact]
+    public void Each_layer_is_counted_by_itself()
+    {
+        var (seen, unseen) = (new BatchNorm(3), new BatchNorm(3));
+        Step(seen, Images(1, 4));
+        Assert.Equal((1, 0), (seen.Running!.Count, unseen.Running!.Count));
+        new Sequential(seen, unseen).Save(FilePath);
+        var (first, second) = (new BatchNorm(3), new BatchNorm(3));
+        new Sequential(first, second).Load(FilePath);
+        Assert.True(first.Running!.Count > 0);
+        Assert.Equal(0, second.Running!.Count);
+        Assert.StartsWith("1: BatchNorm cannot evaluate", Assert.Throws<InvalidOperationException>(() => second.Apply(Images(1, 2))).Message);
+        Step(second, Images(1, 4));
+        second.Apply(Images(1, 2));
+    }
+
+    // ---- any tensors, pooled -------------------------------------------------------------------------------------------------------------
+
+    // Remembers the mean square and the mean of the fourth powers of each channel: neither a mean nor a variance.
+    private sealed class PowerNorm : Norm
+    {
+        private readonly RunningStatistics running;
+
+        public PowerNorm(int channels, double newWeight = 0.25) : base(channels, new Sharing(Batch: true, Positions: true, channels), eps: 0) =>
+            running = Remember(newWeight, [("running_square", Tensor.Ones(new Shape(channels))), ("running_fourth", Tensor.Ones(new Shape(channels)))]);
+
+        public static Tensor[] Powers(Tensor x) =>
+            [.. ((Tensor[])[x.Square(), x.Square().Square()]).Select(power => power.Mean([.. Enumerable.Range(0, x.Shape.Rank - 1)]))];
+
+        protected override Tensor Normalize(Tensor x)
+        {
+            if (!IsLearning) return x / running[0].Sqrt() + running[1] * 0;
+            var powers = Powers(x);
+            running.Propose(new Means(x.Count / Channels, powers));
+            return x / powers[0].Sqrt() + powers[1] * 0;
+        }
+    }
+
+    [Fact]
+    public void Statistics_of_parts_are_those_of_the_whole() =>
+        Prop.ForAll(Gen.Choose(1, 4).ListOf(3).ToArbitrary(), ArbMap.Default.ArbFor<int>(), (sizes, seed) =>
+        {
+            using var device = Device.Use(Device.Reference);
+            Tensor[] parts = [.. sizes.Select((size, i) => Images(seed + i, size))];
+            var (whole, pooled) = (new PowerNorm(3), new PowerNorm(3));
+            Tapegrad.Gradients? sum = null;
+            foreach (var part in parts)
+            {
+                using var tape = Tape.Training(new RandomSource(1));
+                var gradients = tape.Gradients(pooled.Apply(part).Mean());
+                sum = (sum is null ? gradients : sum + gradients).Keep();
+            }
+            sum!.CommitStatistics();
+            var expected = PowerNorm.Powers(parts[0].Concatenate(0, parts[1..]));
+            foreach (var (value, power) in pooled.Running!.Values.Zip(expected))
+                Same((0.75 + 0.25 * power).ToDoubles(), value.Value.ToDoubles(), 1e-12);
+            using (var tape = Tape.Training(new RandomSource(1)))
+                tape.Gradients(whole.Apply(parts[0].Concatenate(0, parts[1..])).Mean()).CommitStatistics();
+            foreach (var (a, b) in whole.State.Zip(pooled.State)) Same(a.Value.ToDoubles(), b.Value.ToDoubles(), 1e-12);
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(20));
+
+    [Fact]
+    public void Statistics_of_ones_own_are_saved_and_seen_where_they_are_not_finite()
+    {
+        var model = new Sequential(("power", new PowerNorm(3)));
+        Assert.Equal(["power.weight", "power.bias", "power.running_square", "power.running_fourth"], model.State.Select(parameter => parameter.Name));
+        Step(model, Images(1, 3), rate: 0);
+        model.Save(FilePath);
+        var other = new Sequential(("power", new PowerNorm(3)));
+        other.Load(FilePath);
+        Assert.Equal(model.Apply(Images(2, 2)).ToDoubles(), other.Apply(Images(2, 2)).ToDoubles());
+        var before = model.State.Select(parameter => parameter.Value.ToDoubles()).ToArray();
+        // The fourth powers run over, the gradients do not.
+        using var tape = Tape.Training(new RandomSource(1));
+        var gradients = tape.Gradients(model.Apply(Images(1, 3)).Mean());
+        tape.Propose(((PowerNorm)model.Children[0]).Running!, new Means(1, Tensor.Ones(new Shape(3)), Tensor.Full(new Shape(3), double.PositiveInfinity)));
+        gradients = tape.Gradients(model.Apply(Images(1, 3)).Mean());
+        Refuses<NonFiniteException>(() => new Sgd(model.Parameters).Step(gradients, 0.1), "the batch statistics of power", "Infinity");
+        Assert.Equal(before, model.State.Select(parameter => parameter.Value.ToDoubles()));
+    }
+
+    // ---- recomputed ----------------------------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public void Recomputed_statistics_are_those_of_all_batches_together() => OnBothDevices(() =>
+    {
+        var random = new RandomSource(1);
+        var (convolution, norm) = (new Conv2d(3, 4, 3, random), new BatchNorm(4));
+        var model = new Sequential(convolution, norm, new Conv2d(4, 2, 1, random), new BatchNorm(2));
+        Step(model, Images(9, 4));
+        var parameters = model.Parameters.Select(parameter => parameter.Value.ToDoubles()).ToArray();
+        Tensor[] batches = [Images(1, 2), Images(2, 5), Images(3, 1)];
+        model.RecomputeStatistics(batches, random);
+        var all = convolution.Apply(batches[0].Concatenate(0, batches[1..]));
+        var (mean, variance) = (new Sharing(true, true, 4).Mean(all).Reshape(4), new Sharing(true, true, 4).Variance(all).Reshape(4));
+        var count = all.Count / 4.0;
+        Same(mean.ToDoubles(), norm.RunningMean.Value.ToDoubles(), 1e-5);
+        Same((variance * (count / (count - 1))).ToDoubles(), norm.RunningVariance.Value.ToDoubles(), 1e-5);
+        Assert.Equal(parameters, model.Parameters.Select(parameter => parameter.Value.ToDoubles()));
+
+        // Only those that were asked for, and no frozen ones.
+        var last = (BatchNorm)model.Children[3];
+        var before = (norm.RunningMean.Value.ToDoubles(), last.RunningMean.Value.ToDoubles());
+        model.RecomputeStatistics([Images(7, 3)], random, [last]);
+        Assert.Equal(before.Item1, norm.RunningMean.Value.ToDoubles());
+        Assert.NotEqual(before.Item2, last.RunningMean.Value.ToDoubles());
+        norm.IsFrozen = true;
+        model.RecomputeStatistics([Images(8, 3)], random);
+        Assert.Equal(before.Item1, norm.RunningMean.Value.ToDoubles());
+        Refuses<InvalidOperationException>(() => model.RecomputeStatistics([], random), "no batch");
+        Refuses<InvalidOperationException>(() => model.RecomputeStatistics([Images(8, 3)], random, [norm]), "no statistics were recomputed");
+    });
+
+    // ---- frozen --------------------------------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public void What_is_frozen_stays_and_computes_as_in_evaluation() => OnBothDevices(() =>
+    {
+        var model = new ModelSpec("resnet8", "batch", Classes: 3, Width: 4).Build(seed: 1);
+        Step(model, Images(1, 4));
+        var part = model.Modules.First(layer => layer.Path == "layer2");
+        var trainable = model.Parameters.Count;
+        part.IsFrozen = true;
+        Assert.Equal(trainable - part.State.Count(parameter => !parameter.Name.Contains("running")), model.Parameters.Count);
+        double[][] Of(IEnumerable<Parameter> state) => [.. state.Select(parameter => parameter.Value.ToDoubles())];
+        var (frozen, others) = (Of(part.State), Of(model.State.Except(part.State)));
+        var x = Tensor.Normal(new Shape(2, 6, 5, 4), new RandomSource(3));
+        var evaluated = part.Apply(x).ToDoubles();
+        using (Tape.Training(new RandomSource(1))) Assert.Equal(evaluated, part.Apply(x).ToDoubles());
+        Step(model, Images(2, 4));
+        Assert.Equal(frozen, Of(part.State));
+        Assert.All(others.Zip(Of(model.State.Except(part.State))), pair => Assert.NotEqual(pair.First, pair.Second));
+        part.IsFrozen = false;
+        Assert.Equal(trainable, model.Parameters.Count);   // running statistics are not trained now either
+        Step(model, Images(3, 4));
+        Assert.All(frozen.Zip(Of(part.State)), pair => Assert.NotEqual(pair.First, pair.Second));
+    });
+
+    [Fact]
+    public void Frozen_gamma_and_beta_alone_are_noticed_once()
+    {
+        var norm = new BatchNorm(3);
+        var model = new Sequential(("conv", new Conv2d(3, 3, 1, new RandomSource(1))), ("bn1", norm));
+        var notices = new List<string>();
+        void Listen(string notice)
+        {
+            if (notice.Contains("running statistics go on")) notices.Add(notice);
+        }
+        Notices.Raised += Listen;
+        try
+        {
+            norm.Weight!.IsTrainable = false;
+            Step(model, Images(1, 4));
+            Assert.Empty(notices);   // beta is trained
+            norm.Bias!.IsTrainable = false;
+            norm.IsFrozen = true;
+            Step(model, Images(1, 4));
+            Assert.Empty(notices);
+            norm.IsFrozen = false;
+            norm.Weight!.IsTrainable = norm.Bias!.IsTrainable = false;
+            for (var i = 0; i < 3; i++) Step(model, Images(1, 4));
+        }
+        finally
+        {
+            Notices.Raised -= Listen;
+        }
+        Assert.StartsWith("bn1: BatchNorm: gamma and beta are frozen", Assert.Single(notices));
+    }
+}
