@@ -124,7 +124,7 @@ public sealed class RunningStatisticsTests : IDisposable
         var gradients = tape.Gradients(model.Apply(Images(1, 3)).Mean());
         tape.Propose(((PowerNorm)model.Children[0]).Running!, new Means(1, Tensor.Ones(new Shape(3)), Tensor.Full(new Shape(3), double.PositiveInfinity)));
         gradients = tape.Gradients(model.Apply(Images(1, 3)).Mean());
-        Refuses<NonFiniteException>(() => new Sgd(model.Parameters).Step(gradients, 0.1), "the batch statistics of power", "Infinity");
+        Refuses<NonFiniteException>(() => new Sgd(model.Parameters).Step(gradients, 0.1), "the batch statistics of power hold");
         Assert.Equal(before, model.State.Select(parameter => parameter.Value.ToDoubles()));
     }
 
