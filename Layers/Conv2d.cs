@@ -10,7 +10,6 @@ public sealed class Conv2d : Module
 {
     private readonly int inputs, outputs;
     private readonly Size2d kernel;
-    private bool isStandardized;
 
     /// <summary>A convolution.</summary>
     /// <param name="inputs">Channels of x.</param>
@@ -54,23 +53,22 @@ public sealed class Conv2d : Module
     /// <summary>Blocks of channels with weights of their own.</summary>
     public int Groups { get; }
 
-    /// <summary>Whether <see cref="WeightStandardization"/> is done to the weight before it is used.</summary>
-    /// <exception cref="ArgumentException">Each output has one weight alone, which minus its mean is 0.</exception>
-    public bool IsStandardized
-    {
-        get => isStandardized;
-        internal set => isStandardized = !value || Weight.Shape.Count > outputs ? value
-            : throw new ArgumentException($"{Path}: its weight {Weight.Shape} has one number for each output; standardized, all would be 0.");
-    }
+    /// <summary>What is done to the weight before it is used, such as <see cref="WeightStandardization"/>; null for nothing.</summary>
+    public WeightTransform? WeightTransform { get; private set; }
+
+    /// <summary>Has something done to the weight before it is used.</summary>
+    /// <exception cref="ArgumentException">Something is done to it already.</exception>
+    public void TransformWeight(WeightTransform transform) => WeightTransform = WeightTransform is null ? Child("", transform)
+        : throw new ArgumentException($"{Path}: its weight is transformed already, by '{WeightTransform.Variant}'.");
 
     /// <summary>The weight that x meets, [KH, KW, C / groups, O].</summary>
-    public Tensor UsedWeight => IsStandardized ? Weight.Value.Standardize() : Weight;
+    public Tensor UsedWeight => WeightTransform is null ? Weight : WeightTransform.Apply(Weight);
 
     /// <inheritdoc/>
     public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}"
         + (Stride == 1 ? "" : $", stride {Stride}") + (Padding == 0 ? "" : $", padding {Padding}")
         + (Dilation == 1 ? "" : $", dilation {Dilation}") + (Groups == 1 ? "" : $", groups {Groups}")
-        + (Bias is null ? ", no bias" : "") + (IsStandardized ? ", standardized" : "");
+        + (Bias is null ? ", no bias" : "") + (WeightTransform is null ? "" : $", {WeightTransform.Settings}");
 
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x) => x.Conv2d(UsedWeight, Bias is null ? null : Bias.Value, Stride, Padding, Dilation, Groups);

@@ -15,8 +15,8 @@ namespace Tapegrad.Layers;
 /// </summary>
 /// <param name="Architecture"><c>vgg</c>, <c>resnet18</c>, <c>resnet</c> and a depth of 6n + 2, or <c>wrn</c>, a depth of 6n + 4 and how much wider:
 /// <c>wrn16-4</c>.</param>
-/// <param name="Normalization">One of <see cref="Normalizations"/>, alone or, as in <c>group:8+ws</c>, with <see cref="WeightStandardization"/> of
-/// the convolutions before it; or one for each part of the model: <c>layer1=batch,*.0.bn1=layer,*=group:8+ws</c>. The first pattern decides that
+/// <param name="Normalization">One of <see cref="Normalizations"/>, alone or, as in <c>group:8+ws</c>, with one of
+/// <see cref="WeightTransforms"/> in the convolutions before it; or one for each part of the model: <c>layer1=batch,*.0.bn1=layer,*=group:8+ws</c>. The first pattern decides that
 /// is a layer's path or the beginning of it; <c>*</c> is any word.</param>
 /// <param name="Classes">The number of outputs.</param>
 /// <param name="Inputs">Channels of the images.</param>
@@ -70,7 +70,7 @@ public sealed record ModelSpec(string Architecture, string Normalization, int Cl
                 $"{Architecture} with {Classes} classes has {numbers:G3} numbers: more than fit into the {available / 1e9:F1} GB of memory here."));
         var rules = NormalizationRules.Parse(Normalization);
         var model = network.Build(this, new LayerMaker(rules.Make, seed));
-        rules.StandardizeWeights(model);
+        rules.TransformWeights(model);
         rules.CheckUsed(model);
         Describe(model);
         return model;
@@ -185,9 +185,18 @@ public sealed record ModelSpec(string Architecture, string Normalization, int Cl
                 + $"rebuilt as another model. Say in Metadata[\"{NormalizationKey}\"] what it is, or remove that. Nothing was written.");
     }
 
-    /// <summary>Notes that the weights of a model are standardized from now on.</summary>
-    internal static void NoteStandardized(Module model)
+    /// <summary>Refuses to transform the weights of a model that has no normalization to make up for it.</summary>
+    /// <exception cref="ArgumentException">It has none.</exception>
+    internal static void CheckNormalized(Module model)
     {
-        if (model.Metadata.TryGetValue(NormalizationKey, out var name)) model.Metadata[NormalizationKey] = NormalizationRules.Standardized(name);
+        if (model.Metadata.TryGetValue(NormalizationKey, out var name) && name == "none")
+            throw new ArgumentException("weights are transformed for a normalization behind them, not for none.");
+    }
+
+    /// <summary>Notes that the weights of a model are transformed from now on.</summary>
+    internal static void NoteTransformed(Module model, string transform)
+    {
+        if (model.Metadata.TryGetValue(NormalizationKey, out var name))
+            model.Metadata[NormalizationKey] = NormalizationRules.Transformed(name, transform);
     }
 }

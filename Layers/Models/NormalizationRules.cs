@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Which normalization each layer of a model has, and which convolutions standardize their weights: <c>group:8+ws</c> for all, or by path:
+/// Which normalization each layer of a model has, and what each convolution does to its weight: <c>group:8+ws</c> for all, or by path:
 /// <c>layer1=batch,*=group:8+ws</c>.
 /// </summary>
 internal sealed partial class NormalizationRules
@@ -14,7 +14,7 @@ internal sealed partial class NormalizationRules
     private NormalizationRules(Rule[] rules) => this.rules = rules;
 
     // For the layers whose path is the pattern or begins with it, words being divided by dots.
-    private sealed record Rule(string Pattern, string Name, bool IsStandardized)
+    private sealed record Rule(string Pattern, string Name, string? Transform)
     {
         private readonly string[] words = Pattern.Split('.');
 
@@ -27,7 +27,7 @@ internal sealed partial class NormalizationRules
 
         public override string ToString() => $"{Pattern}={Text}";
 
-        public string Text => IsStandardized ? Name + WeightStandardization.Suffix : Name;
+        public string Text => Transform is null ? Name : $"{Name}+{Transform}";
     }
 
     /// <summary>Reads them.</summary>
@@ -41,8 +41,9 @@ internal sealed partial class NormalizationRules
         foreach (var rule in rules)
         {
             if (!Normalizations.IsKnown(rule.Name)) return Normalizations.Unknown(rule.Name);
-            if (rule is { IsStandardized: true, Name: "none" } && rules.Length == 1)
-                return $"the normalization '{text}': weights are standardized for a normalization behind them, not for none.";
+            if (rule.Transform is not null && !WeightTransforms.IsKnown(rule.Transform)) return WeightTransforms.Unknown(rule.Transform);
+            if (rule is { Transform: not null, Name: "none" } && rules.Length == 1)
+                return $"the normalization '{text}': weights are transformed for a normalization behind them, not for none.";
             if (!PatternPattern().IsMatch(rule.Pattern))
                 return $"the normalization '{text}': '{rule.Pattern}' is no layer's path, nor a beginning of one with * for any words.";
         }
@@ -60,17 +61,18 @@ internal sealed partial class NormalizationRules
     })];
 
     private static Rule Of(string pattern, string name) =>
-        WeightStandardization.Split(name) is var (layer, isStandardized) ? new(pattern, layer, isStandardized) : throw new InvalidOperationException();
+        name.Split('+', 2) is [var layer, var transform] ? new(pattern, layer, transform) : new(pattern, name, null);
 
     private Rule RuleFor(string path) => rules.First(rule => rule.Fits(path));
 
     /// <summary>The normalization of a path.</summary>
     public Normalization Make(string path, int channels) => Normalizations.Parse(RuleFor(path).Name)(channels);
 
-    /// <summary>Standardizes the weights of the convolutions that are to be.</summary>
-    public void StandardizeWeights(Module model)
+    /// <summary>Transforms the weights of the convolutions that are to be.</summary>
+    public void TransformWeights(Module model)
     {
-        foreach (var layer in model.Modules.OfType<Conv2d>()) layer.IsStandardized = RuleFor(layer.Path).IsStandardized;
+        foreach (var layer in model.Modules.OfType<Conv2d>().ToArray())
+            if (RuleFor(layer.Path).Transform is { } name) layer.TransformWeight(WeightTransforms.Parse(name)(layer));
     }
 
     /// <summary>A rule that no layer follows is a mistake in its pattern.</summary>
@@ -90,8 +92,8 @@ internal sealed partial class NormalizationRules
         {
             var rule = RuleFor(layer.Path);
             if (layer is Normalization norm && Normalizations.NameOf(norm) is var name && name != rule.Name) return $"{layer.Path} is {name}";
-            if (layer is Conv2d conv && conv.IsStandardized != rule.IsStandardized)
-                return $"the weights of {layer.Path} are {(conv.IsStandardized ? "" : "not ")}standardized";
+            if (layer is Conv2d conv && WeightTransforms.NameOf(conv) is var transform && transform != rule.Transform)
+                return $"the weight of {layer.Path} is {(transform is null ? "not transformed" : $"transformed by '{transform}'")}";
         }
         return null;
     }
@@ -123,8 +125,8 @@ internal sealed partial class NormalizationRules
         return layers.GroupBy(layer => Part(layer.Path)).SelectMany(part => Below(part.Key, [.. part], most));
     }
 
-    /// <summary>The text, once all weights of the model are standardized.</summary>
-    public static string Standardized(string text) => Problem(text) is not null
-        ? text.EndsWith(WeightStandardization.Suffix, StringComparison.Ordinal) ? text : text + WeightStandardization.Suffix
-        : new NormalizationRules([.. Split(text).Select(rule => rule with { IsStandardized = true })]).ToString();
+    /// <summary>The text, once all weights of the model are transformed.</summary>
+    public static string Transformed(string text, string transform) => Problem(text) is not null
+        ? text.EndsWith($"+{transform}", StringComparison.Ordinal) ? text : $"{text}+{transform}"
+        : new NormalizationRules([.. Split(text).Select(rule => rule with { Transform = transform })]).ToString();
 }

@@ -9,40 +9,29 @@ namespace Tapegrad.Layers;
 /// </summary>
 public static class Normalizations
 {
-    private static readonly Lock Registering = new();
-    private static NormalizationInfo[] all = [.. InfosOf(typeof(Normalizations).Assembly)];
+    private static readonly Catalogue<NormalizationInfo> Catalogue = new();
 
     /// <summary>All normalizations that are known: those of this library in the order of their classes' names, then those that were
     /// registered.</summary>
-    public static IReadOnlyList<NormalizationInfo> All => all;
+    public static IReadOnlyList<NormalizationInfo> All => Catalogue.All;
 
-    /// <summary>Makes the normalizations of another assembly known by their names: its classes with a public static property of type
-    /// <see cref="NormalizationInfo"/>. Again, it does nothing.</summary>
+    /// <summary>Makes the normalizations and <see cref="WeightTransforms"/> of another assembly known by their names: its classes with a public static
+    /// property of type <see cref="NormalizationInfo"/> or <see cref="WeightTransformInfo"/>. Again, it does nothing.</summary>
     /// <exception cref="ArgumentException">A name is known already, or an example makes no layer of that name.</exception>
     public static void Register(Assembly assembly)
     {
-        lock (Registering)
+        Catalogue.Add(assembly, info =>
         {
-            var added = InfosOf(assembly).Except(all).ToArray();
-            foreach (var info in added)
-                foreach (var example in info.Examples)
-                {
-                    if (IsKnown(example)) throw new ArgumentException($"{assembly.GetName().Name}: there is a normalization '{example}' already.");
-                    if (example.AsSpan().IndexOfAny(",=+ ") >= 0)
-                        throw new ArgumentException($"{assembly.GetName().Name}: the name '{example}' contains one of ',=+ '.");
-                    if (info.Parse(example)?.Invoke(NormalizationInfo.Channels).Variant != example)
-                        throw new ArgumentException($"{assembly.GetName().Name}: the example '{example}' of '{info.Usage}' makes no layer whose Variant "
-                            + "is this name.");
-                }
-            all = [.. all, .. added];
-        }
+            foreach (var example in info.Examples)
+            {
+                Catalogue<NormalizationInfo>.CheckName(example);
+                if (IsKnown(example)) throw new ArgumentException($"there is a normalization '{example}' already.");
+                if (info.Parse(example)?.Invoke(NormalizationInfo.Channels).Variant != example)
+                    throw new ArgumentException($"the example '{example}' of '{info.Usage}' makes no layer whose Variant is this name.");
+            }
+        });
+        WeightTransforms.Register(assembly);
     }
-
-    private static IEnumerable<NormalizationInfo> InfosOf(Assembly assembly) =>
-        assembly.GetTypes().OrderBy(type => type.FullName, StringComparer.Ordinal).SelectMany(type => type.GetProperties(BindingFlags.Static
-            | BindingFlags.Public | BindingFlags.DeclaredOnly))
-            .Where(property => property.PropertyType == typeof(NormalizationInfo) && !property.DeclaringType!.ContainsGenericParameters)
-            .Select(property => (NormalizationInfo)property.GetValue(null)!);
 
     /// <summary>Whether <see cref="Parse"/> knows a name.</summary>
     public static bool IsKnown(string name) => Find(name) is not null;
@@ -53,7 +42,8 @@ public static class Normalizations
     /// <exception cref="ArgumentException">There is no such normalization.</exception>
     public static Func<int, Normalization> Parse(string name) => Find(name) ?? throw new ArgumentException(Unknown(name));
 
-    internal static string Unknown(string name) => $"there is no normalization '{name}'. Known are: {string.Join("; ", All.Select(info => info.Usage))}.";
+    internal static string Unknown(string name) =>
+        $"there is no normalization '{name}'. Known are: {string.Join("; ", All.Select(info => info.Usage))}.";
 
     /// <summary>The name that makes a normalization equal to this one; for one that no name makes, its type and settings.</summary>
     internal static string NameOf(Normalization layer) =>
@@ -67,5 +57,5 @@ public static class Normalizations
     internal static int? Number(string name, string prefix) => name.StartsWith(prefix, StringComparison.Ordinal)
         && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number : null;
 
-    private static Func<int, Normalization>? Find(string name) => all.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
+    private static Func<int, Normalization>? Find(string name) => Catalogue.All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
 }

@@ -23,15 +23,34 @@ public static class WeightStandardization
     /// <summary>Standardizes the weights of all two-dimensional convolutions in a model, whose metadata say so from then on.</summary>
     /// <exception cref="ArgumentException">An output of a convolution has one weight alone, and W^ would be 0; or the metadata say that the model has no
     /// normalization.</exception>
-    public static void StandardizeWeights(this Module model)
+    public static void StandardizeWeights(this Module model) => model.TransformWeights("ws");
+}
+
+/// <summary><see cref="WeightStandardization"/> as a convolution has it.</summary>
+public sealed class StandardizedWeight : WeightTransform
+{
+    /// <summary>For one convolution.</summary>
+    /// <exception cref="ArgumentException">Each output has one weight alone, which minus its mean is 0.</exception>
+    public StandardizedWeight(Conv2d layer)
     {
-        if (model.Metadata.TryGetValue("normalization", out var name) && name == "none")
-            throw new ArgumentException("weights are standardized for a normalization behind them, not for none.");
-        foreach (var convolution in model.Modules.OfType<Conv2d>()) convolution.IsStandardized = true;
-        ModelSpec.NoteStandardized(model);
+        if (layer.Weight.Count == layer.Weight.Shape[-1])
+            throw new ArgumentException($"{layer.Path}: its weight {layer.Weight.Shape} has one number for each output; standardized, all would be 0.");
     }
 
-    /// <summary>Of <c>group:8+ws</c>, <c>group:8</c> and true.</summary>
-    internal static (string Normalization, bool IsStandardized) Split(string name) =>
-        name.EndsWith(Suffix, StringComparison.Ordinal) ? (name[..^Suffix.Length], true) : (name, false);
+    /// <summary>How <see cref="WeightTransforms"/> finds it.</summary>
+    public static WeightTransformInfo Info { get; } = new("ws", name => name == "ws" ? layer => new StandardizedWeight(layer) : null)
+    {
+        Examples = ["ws"],
+        Formula = "(W - mean) / sqrt(variance + eps) for each output channel",
+        Paper = "Qiao, Wang, Liu, Shen and Yuille, 2019, arXiv:1903.10520",
+    };
+
+    /// <inheritdoc/>
+    public override string Variant => "ws";
+
+    /// <inheritdoc/>
+    public override string Settings => "standardized";
+
+    /// <inheritdoc/>
+    protected override Tensor Forward(Tensor weight) => weight.Standardize();
 }

@@ -265,7 +265,7 @@ public sealed class ModelSpecTests : IDisposable
         Assert.Equal(batch, string.Join(' ', model.Modules.OfType<BatchNorm>().Select(norm => norm.Path)));
         Assert.Equal(13, model.Modules.Count(layer => layer is BatchNorm or GroupNorm));
         foreach (var layer in model.Modules.OfType<Conv2d>())
-            Assert.Equal(text.EndsWith("+ws") && !layer.Path.StartsWith("layer2"), layer.IsStandardized);
+            Assert.Equal(text.EndsWith("+ws") && !layer.Path.StartsWith("layer2"), layer.WeightTransform is StandardizedWeight);
         model.Save(FilePath);   // it is what it says
     }
 
@@ -294,7 +294,7 @@ public sealed class ModelSpecTests : IDisposable
         }
         var model = Model();
         model.Modules.First(layer => layer.Path == "layer2.0.conv1").StandardizeWeights();
-        Refuses(model, "the weights of layer2.0.conv1 are standardized");
+        Refuses(model, "the weight of layer2.0.conv1 is transformed by 'ws'");
         foreach (var other in (string[])["layer", "layer3=batch,*=group:8", "group:4", "size:2"])
         {
             model = Model();

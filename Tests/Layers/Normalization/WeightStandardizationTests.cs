@@ -107,7 +107,7 @@ public sealed class WeightStandardizationTests
     {
         var model = new ModelSpec(architecture, normalization, Classes: 3).Build(seed: 1);
         var plain = new ModelSpec(architecture, normalization[..^3], Classes: 3).Build(seed: 1);
-        Assert.All(model.Modules.OfType<Conv2d>(), convolution => Assert.True(convolution.IsStandardized));
+        Assert.All(model.Modules.OfType<Conv2d>(), convolution => Assert.IsType<StandardizedWeight>(convolution.WeightTransform));
         Assert.Equal(plain.State.Select(parameter => (parameter.Name, parameter.Shape)),
             model.State.Select(parameter => (parameter.Name, parameter.Shape)));
         Assert.Equal(normalization, model.Metadata["normalization"]);

@@ -1,0 +1,28 @@
+using Tapegrad.Layers;
+
+namespace Tapegrad.Tests.Layers.Normalization.Outside;
+
+/// <summary>
+/// Scaled weight standardization (Brock, De and Smith, 2021, arXiv:2101.08692): W^ = gain (W - mean) / (sqrt(fan-in) deviation) for each output
+/// channel, with a gain that is learned: what a network without normalization needs.
+/// </summary>
+public sealed class ScaledStandardizedWeight : WeightTransform
+{
+    private readonly Parameter gain;
+
+    public ScaledStandardizedWeight(Conv2d layer) => gain = Parameter("gain", Tensor.Ones(new Shape(layer.Weight.Shape[-1])));
+
+    public static WeightTransformInfo Info { get; } = new("sws", name => name == "sws" ? layer => new ScaledStandardizedWeight(layer) : null)
+    {
+        Examples = ["sws"],
+        Formula = "gain (W - mean) / (sqrt(fan-in) deviation)",
+        Paper = "Brock, De and Smith, 2021, arXiv:2101.08692",
+    };
+
+    public override string Variant => "sws";
+
+    public override string Settings => "scaled, standardized";
+
+    protected override Tensor Forward(Tensor weight) =>
+        weight.Standardize() * (gain.Value * Math.Sqrt(weight.Shape[-1] / (double)weight.Count));
+}
