@@ -21,13 +21,6 @@ public sealed class LayerContext : IDisposable
     /// <summary>The innermost layer now; null outside any layer.</summary>
     public static LayerContext? Current { get => current; internal set => current = value; }
 
-    /// <summary>Whatever layer is entered meanwhile, disposing the result comes back to the current one.</summary>
-    internal static IDisposable Restored()
-    {
-        var before = current;
-        return new Disposing(() => current = before);
-    }
-
     internal static string Suffix =>
         current is { } layer && layer.ToString() is { Length: > 0 } path ? $" (in layer {path})" : "";
 

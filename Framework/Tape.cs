@@ -13,15 +13,14 @@ namespace Tapegrad;
 public sealed class Tape : Scope
 {
     [ThreadStatic] private static Tape? current;
-    [ThreadStatic] private static int usualParameters;   // a step needs room for as many as the one before
 
     private readonly PooledList<TapeEntry> entries = new();
-    private readonly Dictionary<Parameter, int> parameters = new(usualParameters);
+    private readonly Dictionary<Parameter, int> parameters = [];
     private readonly List<Proposal> proposals = [];
     private readonly RandomSource random;
     private readonly bool stopAtNonFinite;
     private readonly Tape? outer;
-    private int paused, draws;
+    private int draws;
 
     private Tape(bool training, RandomSource random, bool stopAtNonFinite, Tape? inside = null)
     {
@@ -66,25 +65,14 @@ public sealed class Tape : Scope
         // a tensor that somebody holds must not keep what it could be computed from
         foreach (ref readonly var entry in entries.Items) entry.Value.Storage.EndRecomputation();
         entries.Dispose();
-        usualParameters = parameters.Count;
         parameters.Clear();
         proposals.Clear();
     }
 
     /// <summary>Records nothing until the result is disposed. What is computed meanwhile is a constant for this tape.</summary>
-    public IDisposable Pause()
-    {
-        paused++;
-        return new Disposing(() => paused--);
-    }
+    public IDisposable Pause() => new TapePause(this);
 
-    /// <summary>What is computed while the tape is paused.</summary>
-    internal Tensor Unrecorded(Func<Tensor> compute)
-    {
-        paused++;
-        try { return compute(); }
-        finally { paused--; }
-    }
+    internal int Pauses { get; set; }
 
     /// <summary>A random source for one operation of this step: another one each time, the same ones in equal steps.</summary>
     public RandomSource NextRandom() => random.Split(draws++);
@@ -145,8 +133,8 @@ public sealed class Tape : Scope
     /// <summary>The same without a kernel: computes the composite, and writes it as one record, as on any other device.</summary>
     public static Tensor RecordComposite(string name, Tensor[] inputs, Func<Tensor[], Tensor> composite)
     {
-        Tensor Compute() => OnlyResult(() => composite(inputs));
-        var value = Current?.Unrecorded(Compute) ?? Compute();
+        Tensor value;
+        using (Current?.Pause()) value = OnlyResult(() => composite(inputs));
         return RecordKernel(name, value, inputs, composite, Composite.Pull(composite, inputs));
     }
 
@@ -156,7 +144,7 @@ public sealed class Tape : Scope
     /// <summary>Whether an operation on a variable would be written down now.</summary>
     internal static bool IsRecording => Recording is not null;
 
-    private static Tape? Recording => Current is { paused: 0 } tape ? tape : null;
+    private static Tape? Recording => Current is { Pauses: 0 } tape ? tape : null;
 
     private bool IsVariable(Tensor x) => x.Tape == this || x.Parameter is { IsTrainable: true };
 
@@ -241,7 +229,7 @@ public sealed class Tape : Scope
     private Tensor?[] Find(Tensor y, Tensor seed, IEnumerable<int> records, bool createGraph, bool release)
     {
         TapeErrors.CheckOpen(this);
-        if (createGraph && paused > 0) throw TapeErrors.Paused();
+        if (createGraph && Pauses > 0) throw TapeErrors.Paused();
         var start = RecordOf(y);
         if (start < 0) throw TapeErrors.NotRecorded(y);
         var wanted = new bool[start + 1];
@@ -249,7 +237,7 @@ public sealed class Tape : Scope
             if (record <= start) wanted[record] = true;   // y does not depend on what came later
         var pending = new Tensor?[start + 1];   // the gradient that waits at each record
         pending[start] = seed;
-        using var layer = LayerContext.Restored();
+        using var layer = LayerContext.Enter("");   // disposing it comes back to the current one
         using var pause = createGraph ? null : Pause();
         using var lifetime = new ReferenceCounts(this, wanted, createGraph, release);
         Sweep(pending, start, end: 0, FindNeeded(wanted), createGraph, lifetime);

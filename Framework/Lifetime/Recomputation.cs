@@ -22,5 +22,9 @@ internal sealed class Recomputation(Tape tape, Func<Tensor> formula)
     public bool TakeFirstUse() => !wasUsed && (wasUsed = true);
 
     /// <summary>The same numbers, in a storage of the innermost scope.</summary>
-    public Storage Compute() => tape.Unrecorded(formula).Storage;
+    public Storage Compute()
+    {
+        using var _ = tape.Pause();
+        return formula().Storage;
+    }
 }
