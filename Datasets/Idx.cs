@@ -70,6 +70,12 @@ public static class Idx
     internal static (int[] Lengths, byte[] Bytes) Read(string path, int rank)
     {
         using var file = RegularFile.Open(path);
+        return Read(file, path, rank);
+    }
+
+    /// <summary>The same from an open file, which may become shorter or longer between two reads.</summary>
+    internal static (int[] Lengths, byte[] Bytes) Read(Stream file, string path, int rank)
+    {
         var isCompressed = path.EndsWith(".gz", StringComparison.Ordinal);
         using Stream stream = isCompressed ? new GZipStream(file, CompressionMode.Decompress) : file;
         try
@@ -108,7 +114,7 @@ public static class Idx
     }
 
     // The last eight bytes of a gzip file: the CRC-32 of what is in it, and its length. A stream that is cut off there does not complain itself.
-    private static void CheckSum(FileStream file, uint crc)
+    private static void CheckSum(Stream file, uint crc)
     {
         var sum = new byte[8];
         file.Seek(-Math.Min(sum.Length, file.Length), SeekOrigin.End);

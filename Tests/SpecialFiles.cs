@@ -7,8 +7,6 @@ namespace Tapegrad.Tests;
 /// may touch them.</summary>
 internal static class SpecialFiles
 {
-    private const int Patience = 20;   // seconds: a reader that waits for ever must fail its test, not stop all tests
-
     /// <summary>A pipe that nobody writes to, a device without an end, and a link to each; none on Windows.</summary>
     public static string[] In(string folder)
     {
@@ -22,7 +20,8 @@ internal static class SpecialFiles
     /// <summary>The message with which a reader refuses a file.</summary>
     public static async Task<string> RefusalBy(Action read)
     {
-        var error = await Record.ExceptionAsync(() => Task.Run(read).WaitAsync(TimeSpan.FromSeconds(Patience)));
+        // A reader that waits for ever must fail its test, not stop all tests.
+        var error = await Record.ExceptionAsync(() => Task.Run(read).WaitAsync(Waiting.Long));
         Assert.True(error is InvalidDataException or IOException, $"{error}");
         return error.Message;
     }

@@ -78,7 +78,7 @@ public sealed class ImageFolderTests : FolderOfImages
         var special = SpecialFiles.In(folder);
         foreach (var (i, path) in special.Index())
             File.CreateSymbolicLink(Path.Combine(Images, "cats", $"special{i}.png"), path);
-        await Task.Run(() => Load()).WaitAsync(TimeSpan.FromSeconds(20));
+        await Task.Run(() => Load()).WaitAsync(Waiting.Long);
         Assert.Equal(special.Length, notices.Count);
         Assert.All(notices, notice => Assert.Contains("a pipe or a device", notice));
     }

@@ -62,7 +62,7 @@ public class PrefetchTests
         }).GetEnumerator();
         Assert.True(results.MoveNext());
         // The caller has only asked for the first one; were the third not made by itself, this would wait in vain.
-        Assert.True(third.Wait(TimeSpan.FromSeconds(30)));
+        Assert.True(third.Wait(Waiting.Long));
         Assert.NotEqual(caller, results.Current.Slot.Value);
     }
 
@@ -122,14 +122,8 @@ public class PrefetchTests
     public void A_forgotten_loop_leaves_nothing_behind()
     {
         var (cell, ended) = Forget();
-        Assert.True(ended.Wait(TimeSpan.FromSeconds(30)));
-        for (var attempt = 0; attempt < 50 && cell.IsAlive; attempt++)
-        {
-            Thread.Sleep(10);   // the pool's threads drop their last task
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-        }
-        Assert.False(cell.IsAlive);
+        Assert.True(ended.Wait(Waiting.Long));
+        Waiting.ForTheCollector(() => !cell.IsAlive);   // the pool's threads drop their last task when they find the next one, or sleep
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -4,43 +4,14 @@ using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>What every verb of the device owes to threads: the same bits on any number of them, no number beyond its own, no garbage.</summary>
+/// <summary>What every verb of the device owes to threads: the same bits on any number of them, no number beyond its own. That
+/// they make no garbage is a law of a whole process: see <see cref="Learning.FiftyStepsTests"/>.</summary>
 [Collection(ThreadCount.Name)]
 public sealed class VerbThreadsTests : IDisposable
 {
     private readonly int before = Workers.Threads;
 
     public void Dispose() => Workers.Threads = before;
-
-    // A training step calls them hundreds of times: below the size that is shared among threads, and above it.
-    [Theory]
-    [InlineData(5)]
-    [InlineData(60_003)]
-    public void TheVerbsOfEveryStepMakeNoGarbage(int n)
-    {
-        Workers.Threads = 2;
-        var device = Device.Cpu;
-        Buffer x = Random(device, 2 * n), row = Random(device, n), y = Random(device, 2 * n), column = Random(device, 2);
-        var (rows, inOneRow, wide, narrow) = (new Shape(2, n), new Shape(n), new Walk(0, [n, 1]), new Walk(0, [0, 1]));
-        Action[] verbs =
-        [
-            () => device.Map(new Exponential(), x, y),
-            () => device.Zip(new Times(), x, rows, x, rows, y, rows),
-            () => device.Zip(new Times(), x, rows, row, inOneRow, y, rows),
-            () => device.Fold(new Plus(), x, rows, [0], row),
-            () => device.Fold(new Plus(), x, rows, [1], column),
-            () => device.Copy(rows, row, narrow, y, wide),
-            () => device.Fill(y, 1),
-            () => device.Update(new Step(), y, x, x, null),
-        ];
-        for (var verb = 0; verb < verbs.Length; verb++)
-        {
-            for (var time = 0; time < 3; time++) verbs[verb]();
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            for (var time = 0; time < 10; time++) verbs[verb]();
-            Assert.Equal((verb, 0), (verb, GC.GetAllocatedBytesForCurrentThread() - before));
-        }
-    }
 
     // ---- the same bits ---------------------------------------------------------------------------------------------------------------------
 
@@ -120,7 +91,7 @@ public sealed class VerbThreadsTests : IDisposable
         {
             var wait = Wait;
             if (a is Real32x8 left && left.Value[0] == Marker || b is Real32x8 right && right.Value[0] == Marker)
-                Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref Calls) >= wait, TimeSpan.FromSeconds(60)), "no other thread came to work");
+                Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref Calls) >= wait, Waiting.Long), "no other thread came to work");
             Interlocked.Increment(ref Calls);
             return a + b;
         }

@@ -1,5 +1,4 @@
 using Tapegrad.Devices;
-using Tapegrad.Tests.Devices;
 using Xunit;
 
 namespace Tapegrad.Tests.Engine;
@@ -7,10 +6,12 @@ namespace Tapegrad.Tests.Engine;
 /// <summary>
 /// Values that can be computed again: their memory is free after their first use, and nobody who reads them later can tell.
 /// </summary>
-[Collection(ThreadCount.Name)]   // one test counts what waits in the pool
 public sealed class ForgettingTests : EngineTest
 {
+    private readonly ReferenceDevice reference = new();   // with a pool of its own, whose buffers no other test gets
     private int computed;
+
+    public ForgettingTests() => Device.Use(reference);   // until the base class chooses for the thread what was there before
 
     // x + 1, which says how often it was computed again. The numbers of the second time are the true ones, so one sees which were read.
     private Tensor PlusOne(Tensor x) => Tape.RecordKernel("plus one", x.Map(new AddingOne()), [x], inputs => inputs[0] + 1, (_, g, _) => [g], () =>
@@ -30,7 +31,7 @@ public sealed class ForgettingTests : EngineTest
         for (var i = 0; i < 9; i++) Vector(7, 7);
     }
 
-    private static long BytesWaiting => Device.Reference.Pool.BytesWaiting;
+    private long BytesWaiting => reference.Pool.BytesWaiting;
 
     [Fact]
     public void The_first_use_gives_the_memory_back_and_a_reader_gets_the_numbers_again()
@@ -79,7 +80,7 @@ public sealed class ForgettingTests : EngineTest
     [InlineData(true)]
     public void A_sweep_computes_it_for_one_record_at_a_time(bool release)
     {
-        const int depth = 20, length = 4133;   // a prime that no other test uses
+        const int depth = 20, length = 4133;
         using var tape = Tape.Training(Random);
         var p = new Parameter("p", Tensor.Full(new Shape(length), 0.1));
         Tensor y = p;

@@ -1,14 +1,15 @@
 using Tapegrad.Devices;
 using Tapegrad.Optimizers;
-using Tapegrad.Tests.Devices;
 using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
-/// <summary>How many buffers are made: counted, so nothing else may run meanwhile.</summary>
-[Collection(ThreadCount.Name)]
+/// <summary>How many buffers are made: counted in the pools of devices of the test's own, which nothing else takes from or gives back to.</summary>
 public sealed class ScopeMemoryTests : EngineTest
 {
+    private readonly CpuDevice cpu = new();
+    private readonly ReferenceDevice reference = new();
+
     // Two convolutions with normalization, a pooling and a linear layer: the parts of a small network, written out.
     internal sealed class Network(RandomSource random, int channels)
     {
@@ -60,41 +61,42 @@ public sealed class ScopeMemoryTests : EngineTest
     [InlineData(true)]
     public void A_thousand_training_steps_make_no_new_buffer_after_the_first_few(bool release)
     {
-        using var device = Device.Use(Device.Cpu);
+        using var device = Device.Use(cpu);
         var network = new Network(Random, 4);
         var optimizer = new Sgd(network.Parameters, momentum: 0.9, weightDecay: 1e-3);
         for (var step = 0; step < 3; step++) Step(network, optimizer, new(2, 6, 6, 3), step, release);
-        var (created, waiting) = (Device.Cpu.Pool.Created, Device.Cpu.Pool.BytesWaiting);
+        var (created, waiting) = (cpu.Pool.Created, cpu.Pool.BytesWaiting);
         for (var step = 3; step < 1003; step++) Step(network, optimizer, new(2, 6, 6, 3), step, release);
-        Assert.Equal(created, Device.Cpu.Pool.Created);
-        Assert.Equal(waiting, Device.Cpu.Pool.BytesWaiting);
+        Assert.Equal(created, cpu.Pool.Created);
+        Assert.Equal(waiting, cpu.Pool.BytesWaiting);
         Assert.Equal(1003, network.Statistics.Commits);
     }
 
     [Fact]
     public void Evaluation_in_a_plain_scope_makes_no_new_buffer()
     {
-        using var device = Device.Use(Device.Cpu);
+        using var device = Device.Use(cpu);
         var network = new Network(Random, 4);
         long created = 0;
         for (var i = 0; i < 20; i++)
         {
             using (new Scope()) network.Apply(Tensor.Ones(new(2, 6, 6, 3))).ToFloats();
-            if (i == 0) created = Device.Cpu.Pool.Created;
+            if (i == 0) created = cpu.Pool.Created;
         }
-        Assert.Equal(created, Device.Cpu.Pool.Created);
+        Assert.Equal(created, cpu.Pool.Created);
     }
 
     [Fact]
     public void Unrecorded_values_of_an_inner_scope_are_used_again_while_the_tape_is_open()
     {
+        using var device = Device.Use(reference);
         using var tape = Tape.Training(Random);
-        var constant = Tensor.Ones(new(4099));   // a prime that no other test uses
+        var constant = Tensor.Ones(new(4099));
         long Made(Action action)
         {
-            var before = Device.Reference.Pool.Created;
+            var before = reference.Pool.Created;
             action();
-            return Device.Reference.Pool.Created - before;
+            return reference.Pool.Created - before;
         }
         Assert.Equal(5, Made(() =>
         {
@@ -112,23 +114,24 @@ public sealed class ScopeMemoryTests : EngineTest
     [InlineData(true)]
     public void A_deep_sweep_needs_few_buffers_beside_the_values(bool release)
     {
+        using var device = Device.Use(reference);
         const int depth = 100;
-        const int length = 4111;   // a prime that no other test uses
+        const int length = 4111;
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Tensor.Ones(new(length)));
         var y = x;
         for (var i = 0; i < depth; i++) y = (y + x).Tanh();
         var loss = y.Sum();
-        var before = Device.Reference.Pool.Created;
+        var before = reference.Pool.Created;
         var p = new Parameter("p", Tensor.Zeros(new(1)));
         if (release) tape.Gradients(loss + p.Value.Sum(), release: true);
         else tape.Gradients(loss, [x]);
         // A pull of tanh makes three tensors of this length, a sum two at once, and two gradients wait; 20 leaves room for
         // another way to write them.
-        Assert.InRange(Device.Reference.Pool.Created - before, 1, 20);
-        var waiting = Device.Reference.Pool.BytesWaiting;
+        Assert.InRange(reference.Pool.Created - before, 1, 20);
+        var waiting = reference.Pool.BytesWaiting;
         tape.Dispose();
-        var freed = (Device.Reference.Pool.BytesWaiting - waiting) / (length * sizeof(double));
+        var freed = (reference.Pool.BytesWaiting - waiting) / (length * sizeof(double));
         if (release) Assert.InRange(freed, 0, 20);             // the sweep has freed the 200 values already
         else Assert.InRange(freed, 2 * depth, 2 * depth + 20);
     }
@@ -136,14 +139,15 @@ public sealed class ScopeMemoryTests : EngineTest
     [Fact]
     public void Gradients_add_up_in_few_buffers()
     {
-        const int length = 4127;   // a prime that no other test uses
+        using var device = Device.Use(reference);
+        const int length = 4127;
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Tensor.Ones(new(length)));
         var loss = Tensor.Scalar(0);
         for (var i = 0; i < 100; i++) loss += (x * i).Sum();
-        var before = Device.Reference.Pool.Created;
+        var before = reference.Pool.Created;
         Near(99 * 50, tape.Gradients(loss, [x])[0].At(0));
-        Assert.InRange(Device.Reference.Pool.Created - before, 1, 20);   // a hundred gradients of x, each freed when it was added
+        Assert.InRange(reference.Pool.Created - before, 1, 20);   // a hundred gradients of x, each freed when it was added
     }
 
     [Fact]

@@ -177,15 +177,7 @@ public sealed class ScopeTests : EngineTest
         return [new WeakReference(tensor), new WeakReference(tensor.Buffer)];
     }
 
-    private static void AssertCollected(WeakReference[] references)
-    {
-        for (var i = 0; i < 10 && references.Any(r => r.IsAlive); i++)
-        {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-        }
-        Assert.All(references, r => Assert.False(r.IsAlive));
-    }
+    private static void AssertCollected(WeakReference[] references) => Waiting.ForTheCollector(() => !references.Any(r => r.IsAlive));
 
     [Fact]
     public void Outside_any_scope_the_collector_frees() => AssertCollected(Forget(() => Tensor.Ones(new(1013)) * 2));

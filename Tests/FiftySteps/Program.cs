@@ -9,6 +9,7 @@ using Tapegrad.FiftySteps;
 //     fifty-steps weights SIZE BATCH NORMALIZATION...     the widest vectors that the processor computes with, in bits (0 for none), then a line
 //                                                         each: the SHA-256 of the weights after fifty steps
 //     fifty-steps garbage STEPS SIZE BATCH NORMALIZATION  after a warm-up: buffers made, bytes of garbage a step, collections of generation 2
+//     fifty-steps verbs LENGTH TIMES                      a line for each verb of a step: bytes of garbage in so many calls, and its name
 int Number(int index) => int.Parse(args[index], CultureInfo.InvariantCulture);
 switch (args)
 {
@@ -32,7 +33,10 @@ switch (args)
             Console.WriteLine(GC.CollectionCount(2) - collections);
             return 0;
         }
+    case ["verbs", _, _]:
+        foreach (var (name, bytes) in new Verbs(Number(1)).Garbage(Number(2))) Console.WriteLine($"{bytes} {name}");
+        return 0;
     default:
-        Console.Error.WriteLine("usage: weights SIZE BATCH NORMALIZATION... or garbage STEPS SIZE BATCH NORMALIZATION");
+        Console.Error.WriteLine("usage: weights SIZE BATCH NORMALIZATION... or garbage STEPS SIZE BATCH NORMALIZATION or verbs LENGTH TIMES");
         return 1;
 }

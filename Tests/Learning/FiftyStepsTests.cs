@@ -5,7 +5,8 @@ namespace Tapegrad.Tests.Learning;
 
 /// <summary>
 /// Laws of a whole process, on the program in <c>Tests/FiftySteps</c>: the same bits of all weights after fifty steps of ResNet-20 with momentum,
-/// BatchNorm and GroupNorm(8), batch 4, for any number of threads and any instruction set; and no memory that a step leaves behind.
+/// BatchNorm and GroupNorm(8), batch 4, for any number of threads and any instruction set; and no memory that a step leaves behind. In the process
+/// of the tests the runtime compiles, collects and allocates for others meanwhile.
 /// </summary>
 public sealed class FiftyStepsTests
 {
@@ -36,17 +37,30 @@ public sealed class FiftyStepsTests
     [Fact]
     public void Each_normalization_ends_in_weights_of_its_own() => Assert.NotEqual(OfCifarSize.Value[1], OfCifarSize.Value[2]);
 
-    // Closures, records and tensors: what grows with the network, not with its images. The limit is what it takes now and a little more.
+    // A call that makes an object each time makes 24 bytes at least: none is smaller. Below the length that is shared among threads, and above it.
+    [Theory]
+    [InlineData(5)]
+    [InlineData(60_003)]
+    public void The_verbs_of_every_step_make_no_garbage(int length)
+    {
+        const int times = 1000;
+        var lines = Run($"verbs {length} {times}", "TAPEGRAD_THREADS=2");
+        Assert.Equal(9, lines.Length);
+        Assert.All(lines, line => Assert.True(int.Parse(line.Split(' ')[0]) < 24 * times, $"bytes in {times} calls: {line}"));
+    }
+
+    // Closures, records and tensors: what grows with the network, not with its images. The limit is what it takes now and a little more. A machine
+    // that is short of memory may bring a full collection or two; what asks for them in a step would bring a thousand.
     [Theory]
     [InlineData("batch", 88)]
     [InlineData("group:8", 80)]
-    public void A_thousand_steps_make_no_buffer_little_garbage_and_no_full_collection(string normalization, int kilobytes)
+    public void A_thousand_steps_make_no_buffer_little_garbage_and_ask_for_no_full_collection(string normalization, int kilobytes)
     {
         var lines = Run($"garbage 1000 8 2 {normalization}", "");
         Assert.Equal(3, lines.Length);
         Assert.Equal("0", lines[0]);
         Assert.InRange(int.Parse(lines[1]), 1, kilobytes * 1024);
-        Assert.Equal("0", lines[2]);
+        Assert.InRange(int.Parse(lines[2]), 0, 9);
     }
 
     private static readonly Lazy<string[]> OfCifarSize = new(() => Weights(32, ""));

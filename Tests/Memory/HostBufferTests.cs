@@ -46,9 +46,7 @@ public unsafe class HostBufferTests
     public void TheCollectorTakesAForgottenBuffer()
     {
         var forgotten = Forget();
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        Assert.False(forgotten.IsAlive);
+        Waiting.ForTheCollector(() => !forgotten.IsAlive);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

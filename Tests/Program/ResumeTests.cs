@@ -133,7 +133,7 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
             window.WaitForExit();
         }
         // The program holds this file while it runs.
-        for (var patience = 600; patience > 0 && File.Exists(program.PathOf("run", ".in-use")); patience--) Thread.Sleep(50);
+        for (var patience = 6000; patience > 0 && File.Exists(program.PathOf("run", ".in-use")); patience--) Thread.Sleep(50);
         using var resumed = program.Start("--resume run");
         var line = resumed.StandardOutput.ReadLine()!;
         resumed.Kill();

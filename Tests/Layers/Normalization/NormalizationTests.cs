@@ -12,24 +12,11 @@ public sealed class NormalizationTests
 {
     private static readonly RandomSource Random = new(1);
 
-    // Collects the notices that name a layer of this test; the event is shared by the process.
-    private static List<string> NoticesNaming(string layer, Action action)
+    private static IReadOnlyList<string> NoticesNaming(string layer, Action action)
     {
-        var notices = new List<string>();
-        void Collect(string notice)
-        {
-            if (notice.StartsWith($"{layer}:", StringComparison.Ordinal)) notices.Add(notice);
-        }
-        Notices.Raised += Collect;
-        try
-        {
-            action();
-        }
-        finally
-        {
-            Notices.Raised -= Collect;
-        }
-        return notices;
+        using var notices = HeardNotices.BeginningWith($"{layer}:");
+        action();
+        return notices.All;
     }
 
     [Fact]

@@ -124,17 +124,11 @@ public sealed class CheckpointsTests : IDisposable
         for (var cut = 0; cut < whole.Length; cut += 997)
         {
             File.WriteAllBytes(PathOf(5), whole[..cut]);
-            var notices = new List<string>();
-            Notices.Raised += notices.Add;
-            try
-            {
-                Assert.Equal(3, Load(checkpoints));
-            }
-            finally
-            {
-                Notices.Raised -= notices.Add;
-            }
-            Assert.Contains(notices, notice => notice.Contains(PathOf(5)) && notice.Contains(PathOf(3)));
+            using var notices = HeardNotices.Containing(folder);
+            Assert.Equal(3, Load(checkpoints));
+            var notice = Assert.Single(notices.All);
+            Assert.Contains(PathOf(5), notice);
+            Assert.Contains(PathOf(3), notice);
         }
         Save(checkpoints, 4);   // the damaged one, which is newer, does not stand in its place
         Assert.Equal([PathOf(3), PathOf(4)], Files.Select(name => Path.Combine(folder, name)));
