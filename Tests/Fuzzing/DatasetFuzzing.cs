@@ -8,7 +8,7 @@ namespace Tapegrad.Tests.Fuzzing;
 /// <summary>Damaged IDX and CIFAR files, and files that become shorter while they are read.</summary>
 public sealed class DatasetFuzzing(ITestOutputHelper output) : IDisposable
 {
-    private readonly string folder = Directory.CreateTempSubdirectory("tapegrad-fuzz").FullName;
+    private readonly string folder = Fuzzer.NewFolder();
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 

@@ -11,7 +11,7 @@ namespace Tapegrad.Tests.Fuzzing;
 /// declared. Input n is a function of the seed and n alone: a valid file, changed once or a few times by
 /// <see cref="Mutators"/> and the common ones, and mended on every second try, so that checksums do not hide what lies behind them.
 /// <code>
-/// TAPEGRAD_FUZZ_SECONDS   how long each format is tried: 2 without it, 3600 for a night
+/// TAPEGRAD_FUZZ_SECONDS   how long each format is tried, 3600 for a night; without it, it gets 5000 inputs on any machine
 /// TAPEGRAD_FUZZ_SEED      another seed than 1
 /// TAPEGRAD_FUZZ_REPORT    a file that gets a line for each format: inputs, loaded, refused
 /// </code>
@@ -42,18 +42,26 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
     public Func<byte[], long> MayAllocate { get; init; } = input => (1 << 20) + 64L * input.Length;
 
     /// <summary>After which time one input counts as hanging: far more than any input needs on a busy machine.</summary>
-    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
+    public TimeSpan Patience { get; init; } = Waiting.Long;
 
-    /// <summary>How long to go on.</summary>
-    public TimeSpan Time { get; init; } = TimeSpan.FromSeconds(Setting("TAPEGRAD_FUZZ_SECONDS", 2));
+    /// <summary>How many inputs are tried where no time is given: always the same ones.</summary>
+    public int Inputs { get; init; } = 5000;
+
+    /// <summary>How long to go on instead.</summary>
+    public TimeSpan? Time { get; init; } = Setting("TAPEGRAD_FUZZ_SECONDS") is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
 
     /// <summary>Of the inputs.</summary>
-    public int Seed { get; init; } = (int)Setting("TAPEGRAD_FUZZ_SEED", 1);
+    public int Seed { get; init; } = (int)(Setting("TAPEGRAD_FUZZ_SEED") ?? 1);
+
+    /// <summary>A new folder for the files of a reader that looks for them by name.</summary>
+    public static string NewFolder() => Directory.CreateDirectory(Path.Combine(Place, $"fuzz-{Guid.NewGuid()}")).FullName;
+
+    private static string Place => Directory.Exists(Memory) ? Memory : Path.GetTempPath();
 
     /// <summary>A reader of files as a reader of bytes: each input is written to a file of its own first.</summary>
     public static Action<byte[]> OnFile(Action<string> read) => input =>
     {
-        var path = Path.Combine(Directory.Exists(Memory) ? Memory : Path.GetTempPath(), $"fuzz-{Guid.NewGuid()}");
+        var path = Path.Combine(Place, $"fuzz-{Guid.NewGuid()}");
         try
         {
             File.WriteAllBytes(path, input);
@@ -65,7 +73,7 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
         }
     };
 
-    /// <summary>Reads damaged files for as long as <see cref="Time"/> says, and reports how many.</summary>
+    /// <summary>Reads as many damaged files as <see cref="Inputs"/> or <see cref="Time"/> say, and reports how many.</summary>
     public void Run(ITestOutputHelper output)
     {
         foreach (var file in valid) Require(file, "a valid file", mayLoad: true, mayRefuse: false);
@@ -78,7 +86,7 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
         {
             try
             {
-                for (var number = 0; total.Elapsed < Time && found is null; number++)
+                for (var number = 0; found is null && (Time is { } time ? total.Elapsed < time : number < Inputs); number++)
                 {
                     var input = Input(number);
                     current = number;
@@ -167,9 +175,9 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
     // Leaves out pieces, as long as the same kind of problem remains; not for ever.
     private byte[] Shrink(byte[] input, string kind)
     {
-        var clock = Stopwatch.StartNew();
+        var tries = 10_000;
         for (var size = input.Length / 2; size > 0; size /= 2)
-            for (var start = 0; start + size <= input.Length && clock.Elapsed < TimeSpan.FromSeconds(10);)
+            for (var start = 0; start + size <= input.Length && tries-- > 0;)
             {
                 byte[] shorter = [.. input.AsSpan(0, start), .. input.AsSpan(start + size)];
                 if (Problem(shorter) is { } problem && Kind(problem) == kind) input = shorter;
@@ -190,6 +198,6 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
         return $"{format}, {which} of seed {Seed}: {problem}{Environment.NewLine}the input, {input.Length} bytes, base64: {text}";
     }
 
-    private static double Setting(string variable, double otherwise) =>
-        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? double.Parse(text, CultureInfo.InvariantCulture) : otherwise;
+    private static double? Setting(string variable) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? double.Parse(text, CultureInfo.InvariantCulture) : null;
 }

@@ -10,8 +10,10 @@ public sealed class FuzzerTests(ITestOutputHelper output)
 {
     private static readonly byte[][] Valid = [[(byte)'T', (byte)'G', 3, 0, 0, 0, 7, 8, 9], [(byte)'T', (byte)'G', 0, 0, 0, 0]];
 
-    private static Fuzzer Of(Action<byte[]> read, double seconds = 30, params Mutator[] mutators) =>
-        new("a test's own", Valid, read) { Time = TimeSpan.FromSeconds(seconds), Patience = TimeSpan.FromSeconds(2), Mutators = mutators };
+    private const int Many = 1_000_000;   // inputs: what is to be found is found among the first thousands
+
+    private static Fuzzer Of(Action<byte[]> read, int inputs = Many, params Mutator[] mutators) =>
+        new("a test's own", Valid, read) { Inputs = inputs, Time = null, Mutators = mutators };
 
     private static void Read(byte[] file)
     {
@@ -28,7 +30,7 @@ public sealed class FuzzerTests(ITestOutputHelper output)
     [Fact]
     public void AStrictReaderPasses()
     {
-        Of(Read, seconds: 0.1).Run(output);
+        Of(Read, inputs: 500).Run(output);
         Of(Read).CutEverywhere(Valid[0]);
     }
 
@@ -67,10 +69,17 @@ public sealed class FuzzerTests(ITestOutputHelper output)
         Assert.Contains("allocated", Failure(Of(file => GC.KeepAlive(new byte[Math.Clamp(Count(file), 0, 100_000_000)]))));
 
     [Fact]
-    public void FindsAHang() => Assert.Contains("was still being read after 2 seconds", Failure(Of(file =>
+    public void FindsAHang()
     {
-        if (Count(file) == -1) Thread.Sleep(Timeout.Infinite);
-    })));
+        using var forEver = new ManualResetEventSlim();
+        var fuzzer = new Fuzzer("hang", Valid, file =>
+        {
+            if (Count(file) == -1) forEver.Wait();
+        })
+        { Inputs = Many, Time = null, Patience = TimeSpan.FromSeconds(2) };
+        Assert.Contains("was still being read after 2 seconds", Failure(fuzzer));
+        forEver.Set();   // or its thread would stay until all tests have ended
+    }
 
     [Fact]
     public void FindsWhatLiesBehindAChecksum()
@@ -81,7 +90,7 @@ public sealed class FuzzerTests(ITestOutputHelper output)
                 throw new InvalidDataException();
             if (file[0] != 1) throw new ArgumentException("behind");
         })
-        { Mend = (file, _) => Mend(file), Time = TimeSpan.FromSeconds(30) };
+        { Mend = (file, _) => Mend(file), Inputs = Many, Time = null };
         Assert.Contains("behind", Failure(fuzzer));
 
         static int Sum(byte[] file) => file.Take(file.Length - 4).Aggregate(17, (sum, next) => unchecked(sum * 1_000_003 + next));
@@ -98,7 +107,7 @@ public sealed class FuzzerTests(ITestOutputHelper output)
     public void AFormatsOwnMutatorsAreUsed()
     {
         byte[] rare = [42, 42, 42, 42, 42, 42, 42];
-        Assert.Contains("rare", Failure(Of(file => { if (file.AsSpan().StartsWith(rare)) throw new ArgumentException("rare"); }, 30,
+        Assert.Contains("rare", Failure(Of(file => { if (file.AsSpan().StartsWith(rare)) throw new ArgumentException("rare"); }, Many,
             (input, _) => [.. rare, .. input])));
     }
 
@@ -113,6 +122,17 @@ public sealed class FuzzerTests(ITestOutputHelper output)
         Of(file => Count(file)).CutEverywhere(Valid[0], mayLoad: length => length >= 6);
     }
 
+    // However slow the machine is.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(77)]
+    public void Without_a_time_the_number_of_inputs_is_the_same_on_any_machine(int inputs)
+    {
+        var read = 0;
+        Of(_ => read++, inputs).Run(output);
+        Assert.Equal(Valid.Length + inputs, read);   // the valid files are read once before
+    }
+
     [Fact]
     public void TheSameSeedGivesTheSameInputs()
     {
@@ -124,7 +144,7 @@ public sealed class FuzzerTests(ITestOutputHelper output)
                 if (inputs.Count < 1000) inputs.Add(Convert.ToHexString(file));
                 else throw new NotSupportedException();
             })
-            { Seed = seed, Time = TimeSpan.FromSeconds(30) };
+            { Seed = seed, Inputs = Many, Time = null };
             Assert.Throws<FailException>(() => fuzzer.Run(new Silent()));
             return inputs;
         }

@@ -79,6 +79,7 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
 
     private Fuzzer Fuzz(byte[] valid) => new("checkpoint", [valid], Read)
     {
+        Inputs = 2000,   // each is a file with hashes, read with its recipe
         Mutators =
         [
             (input, random) => Say(random.Next(2) == 0 ? Change(Text, random) : Change(Change(Text, random), random)),
