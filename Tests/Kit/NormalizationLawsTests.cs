@@ -63,7 +63,7 @@ public class NormalizationLawsTests
 
     [Fact]
     public void NoEpsIsFound() =>
-        Breaks(Law.ConstantInput, Of((n, x) => n.S.Center(x) / n.S.Variance(x).Sqrt()), new() { Except = Law.Derivatives });
+        Breaks(Law.ConstantInput, Of((n, x) => n.S.Center(x) / n.S.Variance(x).Sqrt()), new() { Skip = ~Law.ConstantInput });
 
     [Fact]
     public void AScaleThatStaysIsFound() =>
@@ -121,11 +121,12 @@ public class NormalizationLawsTests
         // What else each of them breaks.
         var except = law switch
         {
-            Law.SymmetricJacobian or Law.MeanSquare => Law.GradientSums,
+            Law.SymmetricJacobian => Law.GradientSums,
+            Law.MeanSquare => Law.GradientSums | Law.SymmetricJacobian,
             Law.GradientSums => Law.ZeroMean | Law.MeanSquare,
             _ => Law.None,
         };
-        Breaks(law, () => NormalizationLaws.CheckMeanAndVariance(Of(mistakes[mistake]), new() { Except = except }));
+        Breaks(law, () => NormalizationLaws.CheckMeanAndVariance(Of(mistakes[mistake]), new() { Skip = except }));
     }
 
     [Fact]
@@ -145,7 +146,7 @@ public class NormalizationLawsTests
         {
             shapes.Add(x.Shape);
             return Right(n, x);
-        }), new() { Order = 1, Except = Law.ThreadsAgree });
+        }), new() { Order = 1, Skip = Law.ThreadsAgree });
         Assert.Equal([2, 3, 4, 5], shapes.Select(shape => shape.Rank).Distinct().Order());
         Assert.Equal([1, 2, 3, 4, 6, 7], shapes.Select(shape => shape[-1]).Distinct().Order());
         Assert.Contains(shapes, shape => shape.Rank == 2 && shape[0] == 1);

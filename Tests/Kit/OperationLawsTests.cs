@@ -71,31 +71,14 @@ public class OperationLawsTests
         OperationLaws.Check(x => x.Mean(1), Input.Of("m N"));
     }
 
+    // The engine refuses it before any law is asked.
     [Fact]
-    public void AGradientOfAnotherShapeIsFound() => Assert.ThrowsAny<LawException>(() =>
+    public void AGradientOfAnotherShapeIsFound() => Breaks(Law.Computes, () =>
         OperationLaws.Check(x => Tape.Record("wrong", (x * 2).StopGradient(), (x, (_, g) => (g * 2).Reshape(-1))), Input.Of("m 2")));
 
     [Fact]
-    public void ADeviceThatDiffersIsFound()
-    {
-        Breaks(Law.DevicesAgree, () => OperationLaws.Check(x => x.Device == Device.Cpu ? x * 1.01 : x, Input.Any));
-        // In the gradient alone.
-        Breaks(Law.DevicesAgree, () => OperationLaws.Check(
-            x => Tape.Record("wrong", (x * 2).StopGradient(), (x, (_, g) => x.Device == Device.Cpu ? g * 2.01 : g * 2)), Input.Any));
-    }
-
-    // A kernel whose plain gradient is not what its composite says.
-    [Fact]
-    public void AKernelThatIsNotItsCompositeIsFound() => Breaks(Law.RecordedGradient, () =>
-        OperationLaws.Check(x => Tape.RecordKernel("wrong", (x * 2).StopGradient(), [x], inputs => inputs[0] * 2, (_, g, _) => [g * 3]), Input.Any));
-
-    [Fact]
-    public void AResultThatDependsOnTheThreadsIsFound() => Breaks(Law.ThreadsAgree, () =>
-        OperationLaws.Check(x => x.Count > 10000 ? x * (1 + 1e-6 * Workers.Threads) : x, Input.Any));
-
-    [Fact]
-    public void AnExceptedLawIsNotChecked() =>
-        OperationLaws.Check(x => x.Device == Device.Cpu ? x * 1.01 : x, Input.Any, new() { Except = Law.DevicesAgree | Law.ThreadsAgree });
+    public void AnExceptedLawIsNotMeantToHold() =>
+        OperationLaws.Check(x => x.Device == Device.Cpu ? x * 1.01 : x, Input.Any, new() { Except = Law.DevicesAgree });
 
     [Fact]
     public void TheSeedOfAReportShowsTheCaseAgain()

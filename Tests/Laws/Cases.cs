@@ -28,17 +28,21 @@ internal static class Cases
         if (outcome.Failure is not { } failure) return;
         // FsCheck names them nowhere: item 2 is what was drawn, item 3 what it became.
         var (drawn, small) = ((TCase)failure.Item2.Head, (TCase)failure.Item3.Head);
-        throw Report(subject, drawn, small, Violation(check, small) ?? new LawViolation(Law.Computes,
+        throw Report(subject, drawn, small, Violation(check, small) ?? new LawViolation(Comparison.Repeating,
             "a case failed, and did not when it was tried again: something in it is not a function of its inputs."));
     }
 
     private static LawException Report<TCase>(string subject, TCase drawn, TCase small, LawViolation violation) where TCase : ICase<TCase>
     {
         var shapes = string.Join(", ", drawn.Shapes);
-        return new LawException(violation.Law, $"{subject} breaks the law {violation.Law}: {violation.Message}{Environment.NewLine}"
+        var law = violation.Comparison.Law;
+        return new LawException(law, $"{subject} breaks the law {law}: {violation.Message}{Environment.NewLine}"
             + $"  smallest case found: {small.Describe()}{Environment.NewLine}"
             + $"  drawn as:            {shapes}{Environment.NewLine}"
-            + $"  to see it again:     new LawOptions {{ Replay = {drawn.Seed} }}", small.Shapes, drawn.Seed, violation.InnerException);
+            + $"  to see it again:     new LawOptions {{ Replay = {drawn.Seed} }}", small.Shapes, drawn.Seed, violation.InnerException)
+        {
+            Comparison = violation.Comparison,
+        };
     }
 
     private static LawViolation? Violation<TCase>(Action<TCase> check, TCase small)
@@ -54,7 +58,7 @@ internal static class Cases
         }
         catch (Exception error)
         {
-            return new LawViolation(Law.Computes, $"{error.GetType().Name}: {error.Message}", error);
+            return new LawViolation(Comparison.Computing, $"{error.GetType().Name}: {error.Message}", error);
         }
     }
 

@@ -10,17 +10,17 @@ internal static class Derivatives
     public static void Check(string subject, Func<Tensor[], Tensor> function, Tensor[] inputs, LawOptions options, long seed,
         bool[]? variables = null, IReadOnlyList<Parameter>? parameters = null)
     {
-        CheckOrder(subject, function, 1);
+        CheckOrder(Comparison.FirstDerivative, "", function, 1);
         // The higher orders are those of the square: where the function is linear it has none of its own, and a pull that was not
         // recorded would not show.
         if (options.Order > 1)
-            CheckOrder($"{subject}, of the square", x =>
+            CheckOrder(Comparison.HigherDerivatives, " of the square", x =>
             {
                 var y = function(x);
                 return y * y;
             }, options.Order);
 
-        void CheckOrder(string subject, Func<Tensor[], Tensor> function, int order)
+        void CheckOrder(Comparison comparison, string of, Func<Tensor[], Tensor> function, int order)
         {
             GradientCheckException? error = null;
             foreach (var step in Steps)
@@ -35,7 +35,7 @@ internal static class Derivatives
                     error ??= found;
                 }
             }
-            throw new LawViolation(Law.Derivatives, $"{subject}: {error!.Message}", error);
+            throw new LawViolation(comparison, $"{subject}{of}: {error!.Message}", error);
         }
     }
 }

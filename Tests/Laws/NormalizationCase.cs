@@ -66,6 +66,13 @@ internal sealed record NormalizationCase : ICase<NormalizationCase>
         return Numbers(i => (order[i] % 1024 - 512) / 16.0);
     }
 
+    /// <summary>The elements of a sample.</summary>
+    public int SampleSize => dimensions[1..].Aggregate(1, (product, length) => product * length);
+
+    /// <summary>Another batch, of so many samples of the same shape: numbers of a mean and a deviation of each channel's own.</summary>
+    public double[] Batch(int samples) => [.. Enumerable.Range(0, samples * SampleSize).Select(i =>
+        (double)(float)(2 - i % Channels + (3 + i % Channels) * Random.Split(1).Normal(i)))];
+
     /// <summary>A random covector.</summary>
     public double[] Covector(int number = 0) => Numbers(i => (float)Random.Split(number).Normal(i));
 

@@ -5,11 +5,10 @@ namespace Tapegrad.Laws;
 /// <summary>What a function gives on a device: its value, and the gradients of a random product with it, by each variable.</summary>
 /// <param name="Shape">The value's shape.</param>
 /// <param name="Value">The value.</param>
-/// <param name="GradientShapes">The shapes of the gradients.</param>
 /// <param name="Plain">The gradients from a plain sweep, which may use kernels.</param>
 /// <param name="Recorded">The gradients from a recorded sweep.</param>
 /// <param name="Second">From order 2 on, the gradients of a random product with the recorded ones.</param>
-internal sealed record Sweeps(Shape Shape, double[] Value, Shape[] GradientShapes, double[][] Plain, double[][] Recorded, double[][] Second)
+internal sealed record Sweeps(Shape Shape, double[] Value, double[][] Plain, double[][] Recorded, double[][] Second)
 {
     /// <summary>Computes on a device.</summary>
     /// <param name="device">The device.</param>
@@ -22,12 +21,12 @@ internal sealed record Sweeps(Shape Shape, double[] Value, Shape[] GradientShape
         using var _ = Device.Use(device);
         using var tape = training ? Tape.Training(random) : Tape.Evaluating();
         var (y, variables) = function(tape);
-        if (variables.Length == 0) return new Sweeps(y.Shape, y.ToDoubles(), [], [], [], []);
+        if (variables.Length == 0) return new Sweeps(y.Shape, y.ToDoubles(), [], [], []);
         var product = Product([y], random.Split(-3), variables);
         var plain = tape.Gradients(product, variables);
         var recorded = tape.Gradients(product, variables, createGraph: true);
         var second = order < 2 ? [] : tape.Gradients(Product(recorded, random.Split(-4), variables), variables);
-        return new Sweeps(y.Shape, y.ToDoubles(), [.. plain.Select(g => g.Shape)], Numbers(plain), Numbers(recorded), Numbers(second));
+        return new Sweeps(y.Shape, y.ToDoubles(), Numbers(plain), Numbers(recorded), Numbers(second));
     }
 
     // The sum of random numbers times the tensors. The variables join with weight 0, so that the tape knows the result even where
