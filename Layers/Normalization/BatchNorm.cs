@@ -26,6 +26,7 @@ public sealed class BatchNorm : Normalization
         Examples = ["batch", "batch:keras", "batch:flax"],
         Formula = "(x - mean) / sqrt(variance + eps) over all samples and positions, for each channel; in evaluation by running statistics",
         Paper = "Ioffe and Szegedy, 2015, arXiv:1502.03167",
+        DisobeyedLaws = ["BatchIndependence"],
     };
 
     /// <summary>eps, the weight of a new batch, and which variance is kept.</summary>

@@ -208,6 +208,8 @@ internal sealed class Running : Module, IStatistics
 
     string IStatistics.Name => "running";
 
+    void IStatistics.Commit(IPendingStatistics pending) => Commit((Moments)pending);
+
     public Tensor Right(Tensor x) => (x - mean) / (variance.Value + Eps).Sqrt();
 
     public void Commit(Moments moments)

@@ -35,9 +35,10 @@ public sealed class SwitchableNormLawsTests
 
         string IStatistics.Name => "switchable";
 
-        public void Commit(Moments moments)
+        void IStatistics.Commit(IPendingStatistics pending)
         {
             using var _ = new Scope();
+            var moments = (Moments)pending;
             mean.Value = mean.Value * (1 - New) + moments.Mean * New;
             variance.Value = variance.Value * (1 - New) + moments.Variance * New;
         }
