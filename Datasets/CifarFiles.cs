@@ -47,7 +47,7 @@ internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, I
     {
         var path = Path.Combine(folder, NamesFile);
         if (!File.Exists(path)) return UsualNames;
-        var names = RegularFile.ReadLines(path);
+        var names = NameList.Read(path);
         return names.Length == UsualNames.Count ? names
             : throw new InvalidDataException($"{Dataset}: {path} has {names.Length} class names, not {UsualNames.Count}. "
                 + "Without this file the usual names are used.");

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using Tapegrad.Datasets.Images;
 
 namespace Tapegrad.Datasets;
 
@@ -21,6 +20,9 @@ public static class Idx
 {
     private const string NamesFile = "class_names.txt";
     private const int Images = 3, Labels = 1;   // axes
+
+    // The most bytes that one byte of Deflate can stand for: four matches of 258, each two codes of one bit.
+    private const long MostExpansion = 4 * 258;
 
     /// <summary>Whether a folder holds the four files. What is in them is checked by <see cref="Load"/>.</summary>
     public static bool IsIn(string folder) =>
@@ -95,14 +97,14 @@ public static class Idx
                 count *= lengths[axis];
             }
             // Compressed or not, before memory is taken.
-            if (isCompressed ? count > Deflate.MostExpansion * file.Length : count != file.Length - header.Length)
+            if (isCompressed ? count > MostExpansion * file.Length : count != file.Length - header.Length)
                 throw Refusal($"its header says {count} bytes behind it, but the file has {file.Length} in all"
                     + $"{(isCompressed ? ", compressed, which cannot hold so many" : "")}");
             var bytes = new byte[count];
             var read = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
             if (read < count) throw Refusal($"it ends at byte {header.Length + read}; {count - read} bytes are missing");
             if (stream.ReadByte() >= 0) throw Refusal($"it goes on behind byte {header.Length + count}");
-            if (isCompressed) CheckSum(file, Crc32.Of(bytes, Crc32.Of(header)));
+            if (isCompressed) CheckEnd(file, header.Length + count);
             return (lengths, bytes);
         }
         catch (InvalidDataException error) when (!error.Message.StartsWith("IDX", StringComparison.Ordinal))
@@ -113,20 +115,21 @@ public static class Idx
         InvalidDataException Refusal(string why) => new($"IDX: {path}: {why}. It is damaged, or another kind of file; copy or download it again.");
     }
 
-    // The last eight bytes of a gzip file: the CRC-32 of what is in it, and its length. A stream that is cut off there does not complain itself.
-    private static void CheckSum(Stream file, uint crc)
+    // A gzip file ends with the CRC-32 of what is in it, which the stream has verified, and the length of that: a file that is cut off in these
+    // eight bytes has read as if it were whole, and is known by the length.
+    private static void CheckEnd(Stream file, long length)
     {
-        var sum = new byte[8];
-        file.Seek(-Math.Min(sum.Length, file.Length), SeekOrigin.End);
-        file.ReadAtLeast(sum, sum.Length, throwOnEndOfStream: false);
-        if (BinaryPrimitives.ReadUInt32LittleEndian(sum) != crc) throw new InvalidDataException("the CRC-32 at the end does not fit");
+        var end = new byte[4];
+        file.Seek(-end.Length, SeekOrigin.End);
+        file.ReadExactly(end);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(end) != (uint)length) throw new InvalidDataException("the length at the end does not fit");
     }
 
     private static string[] ReadNames(string folder, int classes)
     {
         var path = System.IO.Path.Combine(folder, NamesFile);
         if (!File.Exists(path)) return [.. Enumerable.Range(0, classes).Select(label => $"{label}")];
-        var names = RegularFile.ReadLines(path);
+        var names = NameList.Read(path);
         return names.Length >= classes ? names
             : throw new InvalidDataException($"IDX: {path} has {names.Length} class names, but there are labels up to {classes - 1}. "
                 + "Without this file classes are called by their numbers.");

@@ -43,7 +43,7 @@ public sealed class ImageDataset
         (images, ClassNames, Mean, Std) = (whole.images, whole.ClassNames, mean, std);
         CheckNormalization();
         levels = mean == whole.Mean && std == whole.Std ? whole.levels : NewLevels();
-        Augment = whole.Augment;
+        (Augment, Sources) = (whole.Augment, whole.Sources);
         int[] chosen = [.. indices];
         Labels = Array.ConvertAll(chosen, index => whole.Labels[index]);
         places = Array.ConvertAll(chosen, index => whole.places?[index] ?? index);
@@ -82,17 +82,26 @@ public sealed class ImageDataset
     /// <summary>How images of this kind are changed for training; crops and flips, unless the dataset knows better.</summary>
     public Augment Augment { get; init; } = Augment.CropAndFlip;
 
+    /// <summary>Where each image comes from, such as its file, in the order of the arrays; empty where nobody said.</summary>
+    internal IReadOnlyList<string> Sources { get; init; } = [];
+
     internal int PixelsPerImage => Height * Width * Channels;
 
     /// <summary>The normalized number of each byte, 256 a channel.</summary>
     internal ReadOnlySpan<float> Levels => levels;
 
     /// <summary>The bytes of one image, [H, W, C].</summary>
-    public ReadOnlySpan<byte> Image(int index)
+    public ReadOnlySpan<byte> Image(int index) => images.AsSpan(Place(index) * PixelsPerImage, PixelsPerImage);
+
+    /// <summary>What to call an image: its file, below the folder that was loaded; where it has none, the dataset and the image's place in it.</summary>
+    public string Source(int index)
     {
-        if ((uint)index >= (uint)Count) throw new ArgumentOutOfRangeException(nameof(index), $"{Name}: image {index} of {Count}.");
-        return images.AsSpan((places?[index] ?? index) * PixelsPerImage, PixelsPerImage);
+        var place = Place(index);
+        return Sources.Count > 0 ? Sources[place] : $"{Name} {place}";
     }
+
+    private int Place(int index) => (uint)index < (uint)Count ? places?[index] ?? index
+        : throw new ArgumentOutOfRangeException(nameof(index), $"{Name}: image {index} of {Count}.");
 
     /// <summary>The same images, shown to a network with another mean and deviation: those that it was trained with.</summary>
     /// <exception cref="ArgumentException">There is not one of each for every channel, or a deviation is not positive.</exception>

@@ -36,68 +36,82 @@ public static class ImageFolder
         IgnoreInaccessible = false,
     };
 
-    /// <summary>Whether a folder, or its folder 'train', has two folders or more with files in them that are called .png, .jpg or .jpeg.</summary>
-    public static bool IsIn(string folder) =>
-        Directory.Exists(folder) && Classes(TrainIn(folder)).Count(name => Files(Path.Combine(TrainIn(folder), name)).Any(IsCalledImage)) >= 2;
+    // The folder with the classes to train on, the one with those to test on if there is one, and the names of the classes: each looked up once.
+    private sealed record Places(string Folder, string Train, string? Test, string[] Classes)
+    {
+        public static Places In(string folder)
+        {
+            foreach (var train in Named(folder, "train"))
+                if (ClassesIn(train) is { Length: > 1 } classes) return new Places(folder, train, Named(folder, TestNames).FirstOrDefault(), classes);
+            return new Places(folder, folder, null, ClassesIn(folder));
+        }
+    }
+
+    /// <summary>
+    /// Whether a folder, or its folder 'train', has two folders or more with files in them that are called .jpg, .jpeg, .png, .webp, .bmp, .gif, .tif
+    /// or .tiff.
+    /// </summary>
+    public static bool IsIn(string folder) => Directory.Exists(folder) && Places.In(folder) is var places
+        && places.Classes.Where(name => Files(Path.Combine(places.Train, name)).Any(IsCalledImage)).Take(2).Count() == 2;
 
     /// <summary>Reads all images, on all processors.</summary>
     /// <param name="folder">With a folder for each class.</param>
     /// <param name="side">Height and width that images get.</param>
     /// <param name="cacheFolder">
-    /// Where to keep the images as they have become, so that they need not be read again as long as the files' names, lengths and times and the
-    /// decoders' types are the same; null for nowhere.
+    /// Where to keep the images as they have become, so that they need not be read again as long as the files' names, lengths and times, the
+    /// decoders and <paramref name="strict"/> are the same; null for nowhere.
     /// </param>
-    /// <param name="decoders">What reads the files; <see cref="ImageFile.Decoders"/> when not given.</param>
+    /// <param name="decoders">What reads files of other kinds than <see cref="ImageFile"/> does, or in another way.</param>
+    /// <param name="strict">Whether JPEG and PNG files that are cut off are left out. If not, they are seen as far as they go; both are named.</param>
     /// <exception cref="InvalidDataException">There are no classes, or one has no readable image, or is a link to another, or the images do not fit into
     /// memory.</exception>
     /// <exception cref="IOException">A folder cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">A folder may not be read.</exception>
     public static (ImageDataset Train, ImageDataset Test) Load(string folder, int side = 32, string? cacheFolder = null,
-        IReadOnlyList<IImageDecoder>? decoders = null)
+        IReadOnlyList<IImageDecoder>? decoders = null, bool strict = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(side, 1);
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"there is no folder {folder}.");
-        var classes = Classes(TrainIn(folder));
+        var places = Places.In(folder);
+        var classes = places.Classes;
         if (classes.Length < 2)
-            throw new InvalidDataException($"{TrainIn(folder)} has {(classes.Length == 0 ? "no folder" : "only one folder")} with files in it; "
-                + "one for each of two or more classes is needed.");
-        CheckApart(TrainIn(folder), classes);
-        if (TestIn(folder) is { } test)
+            throw new InvalidDataException($"{places.Train} has {(classes.Length == 0 ? "no folder" : $"only one folder, '{classes[0]}',")} with files in it; "
+                + "one for each class is needed, and two classes are the least.");
+        CheckApart(places);
+        if (places.Test is { } test)
             foreach (var idle in Named(folder, TestNames).Where(other => other != test))
                 Notices.Raise($"{idle}: not used: the images to test on are those in {test}.");
-        foreach (var empty in Folders(TrainIn(folder)).Except(classes)) Notices.Raise($"{Path.Combine(TrainIn(folder), empty)}: no file, so no class.");
-        Entry[] entries = [.. Find(folder, classes).OrderBy(entry => entry.IsTest).ThenBy(entry => entry.Turn).ThenBy(entry => entry.Label)];
+        foreach (var empty in Folders(places.Train).Except(classes)) Notices.Raise($"{Path.Combine(places.Train, empty)}: no file, so no class.");
+        Entry[] entries = [.. Find(places).OrderBy(entry => entry.IsTest).ThenBy(entry => entry.Turn).ThenBy(entry => entry.Label)];
         if ((double)side * side * Channels * entries.Length > Array.MaxLength)
             throw new InvalidDataException($"{folder}: {entries.Length} images of {side}x{side} pixels are more than fit into memory. "
                 + "Use a smaller size.");
-        var images = new DecodedImages(side, [.. entries.Select(entry => entry.Path)], decoders ?? ImageFile.Decoders);
+        var images = new DecodedImages(side, [.. entries.Select(entry => entry.Path)], decoders ?? [], strict);
         images.Read(cacheFolder is null ? null : new ImageCache(cacheFolder, folder));
-        Report(folder, images.Refusals);
+        Report(folder, "left out: ", images.Refusals, "that cannot be read");
+        Report(folder, "", [.. images.CutOff.Select(path => $"{path}: {ImageFile.CutOff}")], "that are cut off");
 
-        Entry[] read = [.. entries.Where((_, i) => images.IsRead[i])];
-        foreach (var (label, name) in classes.Index())
-            if (!read.Any(entry => entry.Label == label && !entry.IsTest))
-                throw new InvalidDataException($"{folder}: class {name} has no readable image to train on. Add some, or take its folder away.");
+        Entry[] read = [.. entries.Where((_, i) => images.Outcomes[i] != DecodedImages.Outcome.Unread)];
+        var trained = read.Where(entry => !entry.IsTest).Select(entry => entry.Label).ToHashSet();
+        if (Enumerable.Range(0, classes.Length).FirstOrDefault(label => !trained.Contains(label), -1) is >= 0 and var bare)
+            throw new InvalidDataException($"{folder}: class '{classes[bare]}' has no readable image to train on. Add some, or take its folder away.");
         var count = read.Count(entry => !entry.IsTest);
         if (count == read.Length)
             throw new InvalidDataException($"{folder}: there is no readable image to test on. "
-                + (TestIn(folder) is { } given ? $"Put some into the classes' folders in {given}, or take that away." : "A class needs two images or more."));
+                + (places.Test is { } given ? $"Put some into the classes' folders in {given}, or take that away." : "A class needs two images or more."));
         var pixels = images.Packed();
         var statistics = PixelStatistics.Of(pixels.AsSpan(0, count * side * side * Channels), Channels);
         var whole = new ImageDataset("ImageFolder", pixels, [.. read.Select(entry => entry.Label)], (side, side, Channels), classes,
             [.. statistics.Select(channel => channel.Mean)], [.. statistics.Select(channel => channel.Std)])
         {
             Augment = Augment.CropAndFlip with { Padding = side / 8 },   // as wide, for its size, as the usual one
+            Sources = [.. read.Select(entry => Path.GetRelativePath(folder, entry.Path).Replace('\\', '/'))],
         };
         return (whole.Choose(Enumerable.Range(0, count)), whole.Choose(Enumerable.Range(count, read.Length - count)));
     }
 
     // Its turn: how many of its class and of its side stand before it.
     private sealed record Entry(string Path, int Label, bool IsTest, int Turn);
-
-    private static string TrainIn(string folder) => Named(folder, "train").FirstOrDefault(train => Classes(train).Length > 1) ?? folder;
-
-    private static string? TestIn(string folder) => TrainIn(folder) == folder ? null : Named(folder, TestNames).FirstOrDefault();
 
     // The folders of these names, in small letters, capitals, or both.
     private static IEnumerable<string> Named(string folder, params string[] names) =>
@@ -107,20 +121,20 @@ public static class ImageFolder
         select Path.Combine(folder, present);
 
     // A class may be a link to a folder elsewhere, but not to another class, to a folder in one, or to one with classes in it.
-    private static void CheckApart(string folder, string[] classes)
+    private static void CheckApart(Places places)
     {
-        var places = classes.Select(name => (Name: name, Path: Target(Path.Combine(folder, name)) + Path.DirectorySeparatorChar))
-            .OrderBy(place => place.Path, StringComparer.Ordinal).ToArray();   // what lies in a folder follows it
-        foreach (var (place, next) in places.Zip(places.Skip(1)))
-            if (next.Path.StartsWith(place.Path, StringComparison.Ordinal))
-                throw new InvalidDataException($"{folder}: the folders of the classes {place.Name} and {next.Name} are the same, or one lies in the other:"
+        var targets = places.Classes.Select(name => (Name: name, Path: Target(Path.Combine(places.Train, name)) + Path.DirectorySeparatorChar))
+            .OrderBy(target => target.Path, StringComparer.Ordinal).ToArray();   // what lies in a folder follows it
+        foreach (var (target, next) in targets.Zip(targets.Skip(1)))
+            if (next.Path.StartsWith(target.Path, StringComparison.Ordinal))
+                throw new InvalidDataException($"{places.Train}: the folders of the classes '{target.Name}' and '{next.Name}' are the same, or one lies in the other:"
                     + " an image would be of both. Take away the link.");
 
         static string Target(string path) => new DirectoryInfo(path).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? Path.GetFullPath(path);
     }
 
     // The names of the folders with files in them.
-    private static string[] Classes(string folder) => [.. Folders(folder).Where(name => Files(Path.Combine(folder, name)).Any())];
+    private static string[] ClassesIn(string folder) => [.. Folders(folder).Where(name => Files(Path.Combine(folder, name)).Any())];
 
     private static IEnumerable<string> Folders(string folder) =>
         new DirectoryInfo(folder).GetDirectories().Where(directory => !directory.Attributes.HasFlag(FileAttributes.Hidden))
@@ -134,12 +148,13 @@ public static class ImageFolder
             ShouldRecursePredicate = (ref FileSystemEntry entry) => !entry.Attributes.HasFlag(FileAttributes.ReparsePoint),
         };
 
-    private static bool IsCalledImage(string path) => Path.GetExtension(path).ToLowerInvariant() is ".png" or ".jpg" or ".jpeg";
+    private static bool IsCalledImage(string path) =>
+        Path.GetExtension(path).ToLowerInvariant() is ".jpg" or ".jpeg" or ".png" or ".webp" or ".bmp" or ".gif" or ".tif" or ".tiff";
 
-    private static List<Entry> Find(string folder, string[] classes)
+    private static List<Entry> Find(Places places)
     {
-        var (train, test, found) = (TrainIn(folder), TestIn(folder), new List<Entry>());
-        foreach (var (label, name) in classes.Index())
+        var (train, test, found) = (places.Train, places.Test, new List<Entry>());
+        foreach (var (label, name) in places.Classes.Index())
         {
             var names = NamesIn(Path.Combine(train, name));
             var heldApart = test is null ? HeldApart(names) : [];
@@ -147,10 +162,10 @@ public static class ImageFolder
             Add(Path.Combine(train, name), names.Where(heldApart.Contains), label, isTest: true);
         }
         if (test is null) return found;
-        foreach (var name in Classes(test))
+        var labels = places.Classes.Index().ToDictionary(one => one.Item, one => one.Index);
+        foreach (var name in ClassesIn(test))
         {
-            var label = Array.IndexOf(classes, name);
-            if (label < 0)
+            if (!labels.TryGetValue(name, out var label))
                 throw new InvalidDataException($"{test} has a folder '{name}', but {train} has none: it would be a class that was never trained.");
             Add(Path.Combine(test, name), NamesIn(Path.Combine(test, name)), label, isTest: true);
         }
@@ -175,9 +190,9 @@ public static class ImageFolder
         static ulong Hash(string name) => BinaryPrimitives.ReadUInt64BigEndian(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
     }
 
-    private static void Report(string folder, IReadOnlyList<string> refusals)
+    private static void Report(string folder, string what, IReadOnlyList<string> files, string which)
     {
-        foreach (var refusal in refusals.Take(NamedAtMost)) Notices.Raise($"left out: {refusal}");
-        if (refusals.Count > NamedAtMost) Notices.Raise($"left out: {refusals.Count - NamedAtMost} more files in {folder} that cannot be read.");
+        foreach (var file in files.Take(NamedAtMost)) Notices.Raise($"{what}{file}");
+        if (files.Count > NamedAtMost) Notices.Raise($"{what}{files.Count - NamedAtMost} more files in {folder} {which}.");
     }
 }

@@ -13,9 +13,8 @@ LEAST = 0.95
 READERS = {                      # a format, and the classes that read it
     "safetensors": ["SafetensorsFile", "SafetensorsHeader", "Numbers", "ReadableFile"],
     "npy, npz": ["NumpyFile", "NumpyHeader", "NumpyText", "ArrayFile"],
-    "PNG": ["PngDecoder", "PngHeader", "PngRows", "PngPixels"],
-    "JPEG": ["JpegDecoder", "JpegFrame", "JpegScan", "JpegBits", "JpegHuffmanTable", "JpegColour", "JpegTransform", "ExifOrientation"],
-    "images of a folder": ["ImageFile", "ImageFolder", "DecodedImages", "ImageCache"],
+    "images": ["ImageFile", "ImageCodec", "ImageStructure", "ImageMemory"],
+    "images of a folder": ["ImageFolder", "DecodedImages", "ImageCache"],
     "IDX": ["Idx"],
     "CIFAR": ["CifarFiles"],
 }

@@ -1,9 +1,6 @@
 namespace Tapegrad.Datasets.Images;
 
-/// <summary>
-/// Reads one kind of image file. <see cref="ImageFile"/> is given a list of these: put an adapter of another library before or in place of the
-/// ones that are here.
-/// </summary>
+/// <summary>Reads a kind of image file that <see cref="ImageFile"/> does not: a list of these is given to it, or to <see cref="ImageFolder"/>.</summary>
 /// <remarks>Used from several threads at once.</remarks>
 public interface IImageDecoder
 {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -5,7 +6,7 @@ namespace Tapegrad.Datasets.Images;
 
 /// <summary>
 /// A file with the decoded images of a folder, one for each folder: 32 bytes of SHA-256 of all that follows, 32 of what the images follow from
-/// (<see cref="DecodedImages.Key"/>), a byte for each image that says whether it could be read, and all pixels. It is written aside and renamed.
+/// (<see cref="DecodedImages.Key"/>), a byte for each image that says what came of it, and all pixels. It is written aside and renamed.
 /// </summary>
 /// <remarks>Whatever is wrong with it, the images are read from their own files, and it is written again.</remarks>
 internal sealed class ImageCache(string cacheFolder, string folder)
@@ -22,7 +23,7 @@ internal sealed class ImageCache(string cacheFolder, string folder)
         try
         {
             using var file = RegularFile.Open(path);
-            var (sum, key, flags) = (new byte[Sum], new byte[Sum], new byte[images.IsRead.Length]);
+            var (sum, key, flags) = (new byte[Sum], new byte[Sum], new byte[images.Outcomes.Length]);
             file.ReadExactly(sum);
             file.ReadExactly(key);
             if (!key.AsSpan().SequenceEqual(KeyOf(images))) return false;   // another size, or other files
@@ -30,7 +31,7 @@ internal sealed class ImageCache(string cacheFolder, string folder)
             file.ReadExactly(flags);
             file.ReadExactly(images.Pixels);
             if (!sum.AsSpan().SequenceEqual(SumOf(key, flags, images.Pixels))) throw new InvalidDataException("its SHA-256 does not fit");
-            for (var i = 0; i < flags.Length; i++) images.IsRead[i] = flags[i] == 1;
+            flags.CopyTo(MemoryMarshal.AsBytes(images.Outcomes.AsSpan()));
             return true;
         }
         catch (Exception error) when (error is IOException or InvalidDataException or UnauthorizedAccessException)
@@ -49,7 +50,7 @@ internal sealed class ImageCache(string cacheFolder, string folder)
         {
             Directory.CreateDirectory(cacheFolder);
             RemoveLeft();
-            var (key, flags) = (KeyOf(images), Array.ConvertAll(images.IsRead, isRead => (byte)(isRead ? 1 : 0)));
+            var (key, flags) = (KeyOf(images), MemoryMarshal.AsBytes(images.Outcomes.AsSpan()).ToArray());
             using (var file = File.Create(aside))
             {
                 file.Write(SumOf(key, flags, images.Pixels));

@@ -49,7 +49,7 @@ internal static class EvaluateCommand
         }
         try
         {
-            AtomicFile.Write(path, stream => stream.Write(PngEncoder.Encode(picture)));
+            AtomicFile.Write(path, stream => stream.Write(ImageFile.Encode(picture)));
             Console.WriteLine($"{path}: the mistakes that it was most sure of");
         }
         catch (IOException e)

@@ -1,5 +1,4 @@
 using System.IO.Compression;
-using Tapegrad.Datasets.Images;   // Crc32 and Deflate, whose files belong to both assemblies
 
 namespace Tapegrad.Layers.Formats;
 
@@ -12,6 +11,10 @@ namespace Tapegrad.Layers.Formats;
 public static class NumpyFile
 {
     private const string Extension = ".npy";
+
+    // How many bytes one byte can stand for in Deflate (RFC 1951): a match of 258 bytes, the longest, takes a code for its length and one for its
+    // distance, each of one bit at least; so one byte holds four.
+    private const long MostExpansion = 4 * 258;
 
     /// <summary>Reads a .npy file.</summary>
     /// <returns>The array, under the file's name without extension.</returns>
@@ -49,7 +52,7 @@ public static class NumpyFile
             if (!NamedArray.IsName(name)) throw Refused($"the name '{shown}' is empty or holds control characters.");
             if (!names.Add(name)) throw Refused($"the name '{shown}' is there twice.");
             if (entry.IsEncrypted) throw Refused($"the entry '{shown}' is encrypted.");
-            if (entry.Length / Deflate.MostExpansion > entry.CompressedLength)
+            if (entry.Length / MostExpansion > entry.CompressedLength)
                 throw Refused($"the entry '{shown}' of {entry.CompressedLength} bytes is said to hold {entry.Length}, more than it can.");
             arrays.Add(Guard(() => ReadEntry(entry, name)));
         }

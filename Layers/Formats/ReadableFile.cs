@@ -1,5 +1,3 @@
-using Tapegrad.Datasets;
-
 namespace Tapegrad.Layers.Formats;
 
 /// <summary>Opens files for readers, and words what stands in the way.</summary>

@@ -34,7 +34,7 @@ public abstract class FolderOfImages : IDisposable
 
     // A picture of one level all over, by which it is known again.
     protected void Write(string name, byte level, int height = Side, int width = Side, int channels = 3) =>
-        WriteBytes(name, PngEncoder.Encode(new Picture(height, width, channels, [.. Enumerable.Repeat(level, height * width * channels)])));
+        WriteBytes(name, ImageFile.Encode(new Picture(height, width, channels, [.. Enumerable.Repeat(level, height * width * channels)])));
 
     protected void WriteBytes(string name, byte[] bytes)
     {

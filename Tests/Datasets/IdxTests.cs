@@ -136,6 +136,37 @@ public sealed class IdxTests : IDisposable
         Assert.Contains("the file is empty", Refusal());
     }
 
+    // Its last eight bytes are the CRC-32 and the length of what is in it. A large one, which no buffer holds as a whole, and a small one.
+    [Theory]
+    [InlineData(30)]
+    [InlineData(300_000)]
+    public void A_changed_bit_or_a_cut_at_the_end_of_a_compressed_file_is_noticed(int length)
+    {
+        var path = PathOf("images.gz");
+        var pixels = new byte[length];
+        new Random(1).NextBytes(pixels);
+        var whole = Gzip(Encode(0x803, [length / 6, 2, 3], pixels));
+        void Write(byte[] bytes) => File.WriteAllBytes(path, bytes);
+        Write(whole);
+        Assert.Equal(pixels, Idx.Read(path, 3).Bytes);
+        for (var bit = 0; bit < 64; bit++)
+        {
+            var changed = whole.ToArray();
+            changed[^(1 + bit / 8)] ^= (byte)(1 << bit % 8);
+            Write(changed);
+            Assert.Contains("are damaged", Assert.Throws<InvalidDataException>(() => Idx.Read(path, 3)).Message);
+        }
+        for (var cut = 1; cut <= 12; cut++)
+        {
+            Write(whole[..^cut]);
+            Assert.Throws<InvalidDataException>(() => Idx.Read(path, 3));
+        }
+        // The sum is of the bytes, not only of themselves.
+        var other = Gzip(Encode(0x803, [length / 6, 2, 3], [.. pixels[..^1], (byte)(pixels[^1] ^ 1)]));
+        Write([.. other[..^8], .. whole[^8..]]);
+        Assert.Throws<InvalidDataException>(() => Idx.Read(path, 3));
+    }
+
     [Fact]
     public void A_promise_that_the_file_cannot_keep_takes_no_memory()
     {

@@ -57,7 +57,7 @@ public sealed class ImageCacheTests : FolderOfImages
         var elsewhere = Path.Combine(folder, "elsewhere.png");
         foreach (var level in (byte[])[10, 20])   // with pictures of different lengths
         {
-            File.WriteAllBytes(elsewhere, PngEncoder.Encode(new Picture(level, level, 3, [.. Enumerable.Repeat(level, 3 * level * level)])));
+            File.WriteAllBytes(elsewhere, ImageFile.Encode(new Picture(level, level, 3, [.. Enumerable.Repeat(level, 3 * level * level)])));
             foreach (var link in (string[])["cats/aa.png", "dogs/bb.png"])
                 if (level == 10) File.CreateSymbolicLink(Path.Combine(Images, link), elsewhere);
             var (train, test) = Load(cached: true);

@@ -2,6 +2,8 @@ using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
 using Tapegrad.Datasets;
+using Tapegrad.Datasets.Images;
+using Tapegrad.Tests.Datasets.Images;
 using Xunit;
 
 namespace Tapegrad.Tests.Datasets;
@@ -135,9 +137,9 @@ public sealed class ImageFolderTests : FolderOfImages
 
     // The same images would be of two classes, to train on and to test on.
     [Theory]
-    [InlineData(".", "classes c and a ")]
-    [InlineData("b", "classes b and c ")]
-    [InlineData("b/deeper", "classes b and c ")]
+    [InlineData(".", "classes 'c' and 'a' ")]
+    [InlineData("b", "classes 'b' and 'c' ")]
+    [InlineData("b/deeper", "classes 'b' and 'c' ")]
     public void Classes_whose_folders_are_the_same_or_lie_in_one_another_are_refused(string target, string words)
     {
         foreach (var name in (string[])["a/1.png", "a/2.png", "b/3.png", "b/deeper/4.png", "b!/5.png"]) Write(name, 1);
@@ -164,10 +166,10 @@ public sealed class ImageFolderTests : FolderOfImages
         Assert.False(ImageFolder.IsIn(Images));
         Write("a/1.png", 1);
         Assert.False(ImageFolder.IsIn(Images));
-        Assert.Contains("has only one folder with files", Assert.Throws<InvalidDataException>(() => Load()).Message);
+        Assert.Contains("has only one folder, 'a', with files in it; one for each class is needed, and two classes are the least", Assert.Throws<InvalidDataException>(() => Load()).Message);
         WriteBytes("b/1.txt", [1]);
         Assert.False(ImageFolder.IsIn(Images));
-        Assert.Contains("class b has no readable image", Assert.Throws<InvalidDataException>(() => Load()).Message);
+        Assert.Contains("class 'b' has no readable image", Assert.Throws<InvalidDataException>(() => Load()).Message);
         Write("b/1.PNG", 1);
         Assert.True(ImageFolder.IsIn(Images));
         File.Delete(Path.Combine(Images, "b", "1.txt"));
@@ -182,5 +184,71 @@ public sealed class ImageFolderTests : FolderOfImages
         Assert.Throws<ArgumentOutOfRangeException>(() => ImageFolder.Load(Images, 0));
         foreach (var side in (int[])[30_000, 2_000_000_000, int.MaxValue])
             Assert.Contains("more than fit into memory", Assert.Throws<InvalidDataException>(() => ImageFolder.Load(Images, side)).Message);
+    }
+
+    // Takes a file of one byte for a grey pixel.
+    private sealed class OneByte : IImageDecoder
+    {
+        public bool Recognizes(ReadOnlySpan<byte> beginning) => true;
+
+        public Picture Decode(ReadOnlyMemory<byte> file, long mostPixels) => new(1, 1, 1, file.ToArray());
+    }
+
+    // What is looked at is counted by what it allocates on this thread: a name or a path for each. Ten times as many classes may take ten times as
+    // much, and twice that where other threads did less of it; each class against each would take a hundred times as much.
+    [Fact]
+    public void The_work_grows_with_the_classes_and_not_with_their_square()
+    {
+        long Allocated(int classes, Action work)
+        {
+            for (var i = Directory.Exists(Images) ? Directory.GetDirectories(Images).Length : 0; i < classes; i++)
+                foreach (var name in (string[])["a.png", "b.png"]) WriteBytes($"class {i}/{name}", [(byte)i]);
+            work();
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            work();
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+        foreach (var work in (Action[])[() => Assert.True(ImageFolder.IsIn(Images)), () => ImageFolder.Load(Images, Side, decoders: [new OneByte()])])
+        {
+            if (Directory.Exists(Images)) Directory.Delete(Images, recursive: true);
+            var few = Allocated(100, work);
+            Assert.InRange(Allocated(1000, work), few, 20 * few);
+        }
+        Assert.Equal(1000, ImageFolder.Load(Images, Side, decoders: [new OneByte()]).Test.Classes);
+    }
+
+    [Fact]
+    public void Files_that_are_cut_off_are_seen_and_named_from_the_cache_too_or_left_out()
+    {
+        WriteCatsAndDogs();
+        WriteBytes("cats/cut.jpg", GoldenImages.Of("4:2:0").File[..^200]);
+        for (var i = 0; i < 2; i++)
+        {
+            notices.Clear();
+            var (train, test) = Load(cached: true);
+            Assert.Equal(16, train.Count + test.Count);
+            Assert.Contains($"cut.jpg: {ImageFile.CutOff}", Assert.Single(notices));
+        }
+        for (var i = 0; i < 2; i++)
+        {
+            notices.Clear();
+            var (train, test) = ImageFolder.Load(Images, Side, Cache, strict: true);
+            Assert.Equal(15, train.Count + test.Count);
+            Assert.Contains("left out: ", Assert.Single(notices));
+        }
+    }
+
+    [Fact]
+    public void Images_are_called_by_their_files()
+    {
+        WriteCatsAndDogs();
+        WriteBytes("cats/0a.png", [7]);   // not read
+        foreach (var dataset in (ImageDataset[])[Load().Train, Load().Test, Load().Train.Split(4).Held, Load().Test.NormalizedBy([0, 0, 0], [1, 1, 1])])
+            for (var i = 0; i < dataset.Count; i++)
+            {
+                var level = dataset.Image(i)[0];
+                Assert.Equal(level < 100 ? $"cats/{(level % 2 == 0 ? "" : "more/")}{level}.png" : $"dogs/{level - 100}.png", dataset.Source(i));
+            }
+        Assert.Equal("numbered 7", TestImages.Numbered(9).Choose([7]).Source(0));
     }
 }

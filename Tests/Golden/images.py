@@ -1,4 +1,5 @@
-"""Makes images.json: small JPEG and PNG files, and the pixels that libjpeg-turbo (djpeg) and libpng (through Pillow) read from them.
+"""Makes images.json: small files of every kind, and the pixels that other programs read from them: djpeg (libjpeg-turbo; each chroma sample
+repeated, not smoothed: -nosmooth), and Pillow with libpng, libwebp, libtiff and its own BMP and GIF.
 
     apt-get install python3-pil libjpeg-turbo-progs imagemagick && /usr/bin/python3 Tests/Golden/images.py > Tests/Golden/images.json
 """
@@ -40,7 +41,7 @@ def entry(name, file, picture=None):
 def jpeg(name, arguments, picture, refused=False, after=None):
     file = run(["cjpeg"] + arguments.split(), ppm(picture))
     if after: file = run(["jpegtran"] + after.split(), file)
-    return entry(name, file, None if refused else Image.open(io.BytesIO(run(["djpeg"], file))))
+    return entry(name, file, None if refused else Image.open(io.BytesIO(run(["djpeg", "-nosmooth"], file))))
 
 
 def png(name, picture, interlaced=False, **options):
@@ -54,10 +55,36 @@ def png(name, picture, interlaced=False, **options):
     return entry(name, file, read)
 
 
-def saved(picture, **options):
+def saved(picture, kind="JPEG", **options):
     out = io.BytesIO()
-    picture.save(out, "JPEG", **options)
+    picture.save(out, kind, **options)
     return out.getvalue()
+
+
+def converted(picture, *arguments):
+    """By ImageMagick."""
+    return run(["convert", "png:-", *arguments], saved(picture, "PNG"))
+
+
+def read(name, file, mode=None):
+    """What Pillow reads from a file of any kind."""
+    picture = Image.open(io.BytesIO(file))
+    picture.load()
+    if picture.mode in ("1", "I;16"): picture = picture.convert("L") if picture.mode == "1" else picture.point(lambda v: v / 257).convert("L")
+    if picture.mode in ("P", "CMYK", "YCbCr"): picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    return entry(name, file, picture if mode is None else picture.convert(mode))
+
+
+def ycck(picture):
+    """Y, Cb, Cr and black as four components, with Adobe's word that they are."""
+    luma, blue, red = picture.convert("YCbCr").split()
+    # Pillow writes CMYK inverted.
+    planes = [plane.point(lambda v: 255 - v) for plane in (luma, blue, red)] + [Image.new("L", picture.size, 40)]
+    file = bytearray(saved(Image.merge("CMYK", planes), quality=92))
+    at = file.index(b"Adobe")
+    assert file[at + 11] == 0
+    file[at + 11] = 2
+    return bytes(file)
 
 
 colour = scene()
@@ -76,13 +103,17 @@ cases = [
     jpeg("4:1:1", "-sample 4x1 -quality 92", colour),
     jpeg("4:2:0, a restart after each unit, its own codes", "-sample 2x2 -quality 85 -restart 1B -optimize", colour),
     jpeg("4:2:0, a scan for each component", "-sample 2x2 -quality 85", colour, after="-scans /tmp/scans"),
-    jpeg("4:2:0, a scan for each component, restarts", "-sample 2x2 -quality 85", colour, after="-scans /tmp/scans -restart 2B"),
+    jpeg("several scans and restarts", "-sample 2x2 -quality 85", colour, refused=True, after="-scans /tmp/scans -restart 2B"),
+    jpeg("progressive and restarts", "-progressive -sample 2x2 -quality 85 -restart 2B", colour, refused=True),
     jpeg("RGB", "-rgb -quality 92", colour),
     jpeg("quantization of 16 bits", "-quality 3 -sample 1x1", colour),
     jpeg("one pixel", "-quality 90", colour.crop((3, 3, 4, 4))),
-    jpeg("progressive", "-progressive", colour, refused=True),
+    jpeg("progressive, 4:2:0", "-progressive -sample 2x2 -quality 92", colour),
+    jpeg("progressive, 4:4:4", "-progressive -sample 1x1 -quality 80", colour),
+    jpeg("progressive, grey", "-progressive -grayscale", grey),
     jpeg("arithmetic", "-arithmetic", colour, refused=True),
-    entry("CMYK", saved(colour.convert("CMYK"))),
+    read("CMYK", saved(colour.convert("CMYK"), quality=92)),
+    read("YCCK", ycck(colour)),
     png("PNG grey, 1 bit", grey.convert("1")),
     png("PNG grey, interlaced", grey, interlaced=True),
     png("PNG grey with opacity", opaque.convert("LA")),
@@ -90,5 +121,30 @@ cases = [
     png("PNG colour with opacity, interlaced", opaque, interlaced=True),
     png("PNG indexed, 4 bits", indexed, bits=4),
     png("PNG indexed, with transparency", indexed, transparency=3),
+    read("WebP", saved(colour, "WEBP", quality=90)),
+    read("WebP without loss", saved(colour, "WEBP", lossless=True)),
+    read("WebP without loss, with opacity", saved(opaque, "WEBP", lossless=True, exact=True)),
+    entry("WebP with opacity", saved(opaque, "WEBP", quality=90, method=6)),
+    entry("WebP of two images", saved(colour, "WEBP", save_all=True, append_images=[colour.transpose(0)])),
+    read("BMP colour", saved(colour, "BMP")),
+    read("BMP grey", saved(grey, "BMP")),
+    read("BMP 1 bit", saved(grey.convert("1"), "BMP")),
+    read("BMP indexed", saved(indexed, "BMP")),
+    entry("BMP of run lengths", converted(indexed.convert("RGB"), "-type", "Palette", "-compress", "RLE", "bmp3:-")),
+    read("GIF", saved(indexed, "GIF")),
+    read("GIF grey, interlaced", converted(grey, "-interlace", "GIF", "gif:-"), "RGB"),
+    read("GIF with transparency", saved(indexed, "GIF", transparency=3), "RGBA"),
+    read("GIF of two images", saved(indexed, "GIF", save_all=True, append_images=[indexed.transpose(0)]), "RGB"),
+    *[read(f"TIFF {mode}, {compression or 'as it is'}", saved(picture, "TIFF", compression=compression))
+      for mode, picture, compression in [("colour", colour, None), ("colour", colour, "tiff_lzw"), ("colour", colour, "tiff_adobe_deflate"),
+                                         ("colour", colour, "packbits"), ("grey", grey, None), ("grey", grey, "tiff_lzw"),
+                                         ("opacity", opaque, "tiff_lzw"), ("indexed", indexed, "tiff_lzw")]],
+    read("TIFF colour, big-endian", converted(colour, "-endian", "MSB", "-compress", "LZW", "tiff:-"), "RGB"),
+    *[entry(f"TIFF of {compression}", saved(picture, "TIFF", compression=compression))
+      for picture, compression in [(grey.convert("1"), "group4"), (grey.convert("1"), "group3"), (colour, "jpeg")]],
+    entry("TIFF in planes", converted(colour, "-interlace", "plane", "tiff:-")),
+    entry("TIFF of floats", converted(colour, "-define", "quantum:format=floating-point", "-depth", "32", "tiff:-")),
+    entry("TIFF in tiles", converted(colour, "-define", "tiff:tile-geometry=16x16", "tiff:-")),
+    read("TIFF of two images", saved(colour, "TIFF", save_all=True, append_images=[colour.transpose(0)])),
 ]
 print("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]")

@@ -58,7 +58,7 @@ internal sealed class Cifar10Program : IDisposable
     public void WritePicture(string name, Picture picture)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(PathOf(name))!);
-        File.WriteAllBytes(PathOf(name), PngEncoder.Encode(picture));
+        File.WriteAllBytes(PathOf(name), ImageFile.Encode(picture));
     }
 
     /// <summary>Starts, for those who interrupt.</summary>

@@ -190,7 +190,7 @@ public sealed class RecipeTests : IDisposable
             var folder = Directory.CreateDirectory(program.PathOf("pictures", i % 2 == 0 ? "dark" : "light")).FullName;
             var pixels = new byte[20 * 15 * 3];
             foreach (ref var pixel in pixels.AsSpan()) pixel = (byte)(i % 2 * 60 + random.Next(150));
-            File.WriteAllBytes(Path.Combine(folder, $"{i}.png"), PngEncoder.Encode(new Picture(20, 15, 3, pixels)));
+            File.WriteAllBytes(Path.Combine(folder, $"{i}.png"), ImageFile.Encode(new Picture(20, 15, 3, pixels)));
         }
         var (train, test) = ImageFolder.Load(program.PathOf("pictures"), side: 12);
         Assert.InRange(train.Count, 16, 39);

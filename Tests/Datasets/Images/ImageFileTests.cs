@@ -1,3 +1,13 @@
+using System.Buffers.Binary;
+using FsCheck;
+using FsCheck.Fluent;
+using SixLabors.ImageSharp;
+using SixLabors.ImageSharp.Formats.Jpeg;
+using SixLabors.ImageSharp.Formats.Png;
+using SixLabors.ImageSharp.Formats.Tiff;
+using SixLabors.ImageSharp.Formats.Webp;
+using SixLabors.ImageSharp.Metadata.Profiles.Exif;
+using SixLabors.ImageSharp.PixelFormats;
 using Tapegrad.Datasets.Images;
 using Xunit;
 
@@ -16,7 +26,11 @@ public sealed class ImageFileTests : IDisposable
         return path;
     }
 
-    private static readonly byte[] Png = PngEncoder.Encode(new Picture(1, 2, 3, [1, 2, 3, 4, 5, 6]));
+    private static readonly byte[] Png = ImageFile.Encode(new Picture(1, 2, 3, [1, 2, 3, 4, 5, 6]));
+    private static readonly byte[] Seen = [1, 2, 3, 255, 4, 5, 6, 255];
+
+    private static string Refusal(byte[] file, long mostPixels = 1000) =>
+        Assert.Throws<InvalidDataException>(() => ImageFile.Decode(file, mostPixels: mostPixels)).Message;
 
     // Takes a file of one byte for a grey pixel.
     private sealed class OneByte : IImageDecoder
@@ -26,28 +40,30 @@ public sealed class ImageFileTests : IDisposable
         public Picture Decode(ReadOnlyMemory<byte> file, long mostPixels) => new(1, 1, 1, file.ToArray());
     }
 
+    private static Picture Noise(int height, int width, int channels, int seed)
+    {
+        var pixels = new byte[height * width * channels];
+        new Random(seed).NextBytes(pixels);
+        return new Picture(height, width, channels, pixels);
+    }
+
     [Fact]
     public void Reads_by_how_a_file_begins_whatever_its_name()
     {
-        Assert.Equal([1, 2, 3, 4, 5, 6], ImageFile.Read(Written("a.jpg", Png)).Pixels);
-        Assert.Equal(1, ImageFile.Read(Written("b", GoldenImages.All[0].File)).Channels);
+        Assert.Equal(Seen, ImageFile.Read(Written("a.jpg", Png)).Pixels);
+        Assert.Equal(17, ImageFile.Read(Written("b", GoldenImages.Of("WebP").File)).Height);
     }
 
     [Fact]
     public void Reads_with_decoders_of_ones_own()
     {
         var path = Written("one", [77]);
-        Assert.Equal([77], ImageFile.Read(path, [new OneByte(), .. ImageFile.Decoders]).Pixels);
-        Assert.Equal([1, 2, 3, 4, 5, 6], ImageFile.Read(Written("a.png", Png), [new OneByte(), .. ImageFile.Decoders]).Pixels);
+        Assert.Equal([77], ImageFile.Read(path, [new OneByte()]).Pixels);
+        Assert.Equal(Seen, ImageFile.Read(Written("a.png", Png), [new OneByte()]).Pixels);
         Assert.Throws<InvalidDataException>(() => ImageFile.Read(path));
     }
 
     [Theory]
-    [InlineData("GIF89a......", "as GIF")]
-    [InlineData("BM..........", "as BMP")]
-    [InlineData("RIFF....WEBPVP8 ", "as WebP")]
-    [InlineData("II*\0........", "as TIFF")]
-    [InlineData("MM\0*........", "as TIFF")]
     [InlineData("RIFF....WAVEfmt ", "begins with 524946462E2E2E2E;")]
     [InlineData("hello", "begins with 68656C6C6F;")]
     [InlineData("", "is empty")]
@@ -66,10 +82,28 @@ public sealed class ImageFileTests : IDisposable
         Assert.StartsWith($"{path}: PNG: ", Assert.Throws<InvalidDataException>(() => ImageFile.Read(path)).Message);
         Assert.Throws<FileNotFoundException>(() => ImageFile.Read(Path.Combine(folder, "nowhere")));
         Assert.Contains("2x1 pixels", Assert.Throws<InvalidDataException>(() => ImageFile.Read(Written("a.png", Png), mostPixels: 1)).Message);
-        Assert.Throws<ArgumentOutOfRangeException>(() => ImageFile.Decode(Png, mostPixels: int.MaxValue / 4 + 1L));
+        Assert.Throws<ArgumentOutOfRangeException>(() => ImageFile.Decode(Png, mostPixels: ImageFile.MostPixels + 1));
         // A hole on the disk: its length is enough to refuse it.
         using (var file = File.Create(path)) file.SetLength(10L << 30);
         Assert.Contains("too many for an image", Assert.Throws<InvalidDataException>(() => ImageFile.Read(path)).Message);
+    }
+
+    [Fact]
+    public void A_file_that_is_cut_off_is_named_in_a_notice_or_refused()
+    {
+        var file = GoldenImages.Of("4:2:0").File;
+        var path = Written("cut.jpg", file[..^200]);
+        var notices = new List<string>();
+        void Note(string notice)
+        {
+            lock (notices)
+                if (notice.StartsWith(path, StringComparison.Ordinal)) notices.Add(notice);
+        }
+        Notices.Raised += Note;
+        Assert.Equal(17, ImageFile.Read(path).Height);
+        Notices.Raised -= Note;
+        Assert.Contains("is cut off", Assert.Single(notices));
+        Assert.StartsWith($"{path}: JPEG: the file is cut off", Assert.Throws<InvalidDataException>(() => ImageFile.Read(path, strict: true)).Message);
     }
 
     [Fact]
@@ -84,6 +118,193 @@ public sealed class ImageFileTests : IDisposable
     {
         if (OperatingSystem.IsWindows()) return;   // links take a right there
         File.CreateSymbolicLink(Path.Combine(folder, "link"), Written("a.png", Png));
-        Assert.Equal([1, 2, 3, 4, 5, 6], ImageFile.Read(Path.Combine(folder, "link")).Pixels);
+        Assert.Equal(Seen, ImageFile.Read(Path.Combine(folder, "link")).Pixels);
+    }
+
+    // ---- what is written is read ---------------------------------------------------------------------------------------------------------
+
+    // Of any size and number of channels. BMP and TIFF have no opacity as they are written here.
+    [Fact]
+    public void What_is_written_without_loss_is_read_again() =>
+        Prop.ForAll(ArbMap.Default.ArbFor<int>(), seed =>
+        {
+            var random = new Random(seed);
+            var channels = random.Next(1, 5);
+            var picture = Noise(random.Next(1, 40), random.Next(1, 40), channels, seed);
+            foreach (var ending in channels % 2 == 1 ? (string[])[".png", ".bmp", ".tif"] : [".png"])
+            {
+                var again = ImageFile.Decode(ImageFile.Encode(picture, ending), strict: true);
+                Assert.Equal((picture.Height, picture.Width), (again.Height, again.Width));
+                Assert.Equal(picture.WithChannels(3).Pixels, again.WithChannels(3).Pixels);
+            }
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(40));
+
+    [Theory]
+    [InlineData(".jpg")]
+    [InlineData(".webp")]
+    [InlineData(".gif")]
+    public void What_is_written_with_loss_is_nearly_the_same(string ending)
+    {
+        byte[] slope = [.. Enumerable.Range(0, 50 * 60 * 3).Select(i => (byte)(i / 3 % 60 * 3 + i % 3 * 20))];
+        var again = ImageFile.Decode(ImageFile.Encode(new Picture(50, 60, 3, slope), ending), strict: true).WithChannels(3);
+        Assert.InRange(slope.Zip(again.Pixels, (a, b) => Math.Abs(a - b)).Average(), 0, 6);
+    }
+
+    [Fact]
+    public void No_other_endings_are_written() =>
+        Assert.Contains("'.xyz'", Assert.Throws<ArgumentException>(() => ImageFile.Encode(new Picture(1, 1, 1, [1]), ".xyz")).Message);
+
+    // ---- Exif ----------------------------------------------------------------------------------------------------------------------------
+
+    // Exif's definitions: where the stored rows and columns belong in the scene.
+    private static readonly Func<int, int, int, int, (int Y, int X)>[] Scenes =
+    [
+        (h, w, y, x) => (y, x), (h, w, y, x) => (y, w - 1 - x), (h, w, y, x) => (h - 1 - y, w - 1 - x), (h, w, y, x) => (h - 1 - y, x),
+        (h, w, y, x) => (x, y), (h, w, y, x) => (x, h - 1 - y), (h, w, y, x) => (w - 1 - x, h - 1 - y), (h, w, y, x) => (w - 1 - x, y),
+    ];
+
+    private static byte[] WithOrientation(int orientation, string ending)
+    {
+        using var image = Image.LoadPixelData<Rgb24>(Noise(6, 11, 3, seed: 1).Pixels, 11, 6);
+        image.Metadata.ExifProfile = new ExifProfile();
+        image.Metadata.ExifProfile.SetValue(ExifTag.Orientation, (ushort)orientation);
+        image.Frames.RootFrame.Metadata.ExifProfile = image.Metadata.ExifProfile.DeepClone();
+        using var file = new MemoryStream();
+        image.Save(file, ending switch
+        {
+            ".jpg" => new JpegEncoder(),
+            ".png" => new PngEncoder(),
+            ".webp" => new WebpEncoder { FileFormat = WebpFileFormatType.Lossless },
+            _ => new TiffEncoder(),
+        });
+        return file.ToArray();
+    }
+
+    [Theory]
+    [InlineData(".jpg")]
+    [InlineData(".png")]
+    [InlineData(".webp")]
+    [InlineData(".tif")]
+    public void It_is_turned_as_the_camera_was_held(string ending)
+    {
+        var stored = ImageFile.Decode(WithOrientation(1, ending));
+        for (var orientation = 1; orientation <= 8; orientation++)
+        {
+            var turned = ImageFile.Decode(WithOrientation(orientation, ending));
+            Assert.Equal(orientation < 5 ? (6, 11) : (11, 6), (turned.Height, turned.Width));
+            for (var i = 0; i < stored.Height * stored.Width; i++)
+            {
+                var (y, x) = Scenes[orientation - 1](stored.Height, stored.Width, i / stored.Width, i % stored.Width);
+                Assert.Equal(stored.Pixels[(4 * i)..(4 * i + 4)], turned.Pixels[(4 * (y * turned.Width + x))..(4 * (y * turned.Width + x) + 4)]);
+            }
+        }
+    }
+
+    // A segment of a JPEG: a small TIFF file.
+    private static byte[] WithExif(byte[] file, byte[] data) => [.. file[..2], 0xFF, 0xE1, 0, (byte)(data.Length + 2), .. data, .. file[2..]];
+
+    private static byte[] Exif(ushort orientation, ushort type = 3) =>
+        [.. "Exif\0\0MM\0*"u8, 0, 0, 0, 8, 0, 1, 0x01, 0x12, (byte)(type >> 8), (byte)type, 0, 0, 0, 1, (byte)(orientation >> 8), (byte)orientation, 0, 0];
+
+    [Fact]
+    public void Exif_data_that_say_nothing_turn_nothing()
+    {
+        var file = GoldenImages.Of("4:2:2").File;
+        var stored = ImageFile.Decode(file);
+        Assert.Equal(stored.Height, ImageFile.Decode(WithExif(file, Exif(6))).Width);
+        foreach (var data in (byte[][])[Exif(0), Exif(9), Exif(6, type: 4), Exif(6, type: 2), Exif(6, type: 99), "http://"u8.ToArray(),
+            .. Enumerable.Range(0, Exif(6).Length - 3).Select(length => Exif(6)[..length])])
+            Assert.Equal(stored.Pixels, ImageFile.Decode(WithExif(file, data)).Pixels);
+    }
+
+    // ---- what would cost too much --------------------------------------------------------------------------------------------------------
+
+    private static byte[] Changed(byte[] file, int at, params byte[] bytes)
+    {
+        var changed = file.ToArray();
+        bytes.CopyTo(changed, at);
+        return changed;
+    }
+
+    // A size that the file says, of each kind: where it stands, and how.
+    [Theory]
+    [InlineData("4:2:0", 0)]
+    [InlineData("BMP colour", 18)]
+    [InlineData("GIF", 6)]
+    [InlineData("WebP without loss", 21)]
+    public void A_promise_that_the_file_cannot_keep_is_refused_before_memory_is_taken(string name, int at)
+    {
+        var file = GoldenImages.Of(name).File;
+        var huge = name switch
+        {
+            "4:2:0" => Changed(file, file.AsSpan().IndexOf((byte[])[0xFF, 0xC0]) + 5, 0x20, 0, 0x20, 0),
+            "BMP colour" => Changed(file, at, 0, 0x20, 0, 0, 0, 0x20, 0, 0),
+            "GIF" => Changed(file, at, 0, 0x20, 0, 0x20),
+            _ => Changed(file, at, 0xFF, 0xDF, 0xFF, 0x07),
+        };
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("cannot hold so many", Refusal(huge, ImageFile.MostPixels));
+        Assert.Contains("more than the 1000 that are read", Refusal(huge));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 4_000_000);
+    }
+
+    [Fact]
+    public void Compressed_text_in_a_png_is_not_unfolded()
+    {
+        using var text = new MemoryStream();
+        using (var folding = new System.IO.Compression.ZLibStream(text, System.IO.Compression.CompressionLevel.Optimal, leaveOpen: true))
+            folding.Write(new byte[100 << 20]);
+        byte[] body = [.. "zTXtbomb\0\0"u8, .. text.ToArray()], chunk = [0, 0, 0, 0, .. body, 0, 0, 0, 0];
+        BinaryPrimitives.WriteInt32BigEndian(chunk, body.Length - 4);
+        byte[] file = [.. Png[..33], .. chunk, .. Png[33..]];
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Equal(Seen, ImageFile.Decode(file, strict: true).Pixels);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 10_000_000);
+    }
+
+    // Each scan takes as long as an image.
+    [Fact]
+    public void A_jpeg_of_very_many_scans_is_refused()
+    {
+        var file = GoldenImages.Of("progressive, grey").File;
+        var last = file.AsSpan().LastIndexOf((byte[])[0xFF, 0xDA]);
+        byte[] more = [.. file[..last], .. Enumerable.Repeat(file[last..^2], 200).SelectMany(scan => scan), .. file[^2..]];
+        Assert.Contains("at most 100 are read", Refusal(more));
+    }
+
+    // ImageSharp waits for ever for the rows that are missing: the chunks are right, and one of the data is not there.
+    [Fact]
+    public async Task An_interlaced_png_without_all_its_rows_is_refused()
+    {
+        var file = GoldenImages.Of("PNG colour with opacity, interlaced").File;
+        var data = file.AsSpan().IndexOf("IDAT"u8) - 4;
+        var length = BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(data));
+        byte[] half = [.. "IDAT"u8, .. file.AsSpan(data + 8, length / 2)], chunk = [0, 0, 0, 0, .. half, 0, 0, 0, 0];
+        BinaryPrimitives.WriteInt32BigEndian(chunk, half.Length - 4);
+        BinaryPrimitives.WriteUInt32BigEndian(chunk.AsSpan(chunk.Length - 4), Tapegrad.Layers.Formats.Crc32.Of(half));
+        byte[] cut = [.. file[..data], .. chunk, .. file[(data + 12 + length)..]];
+        Assert.Contains("rows are missing", await Task.Run(() => Refusal(cut)).WaitAsync(TimeSpan.FromSeconds(20)));
+    }
+
+    [Fact]
+    public void Memory_is_bounded_in_sum()
+    {
+        var memory = new ImageMemory(1000);
+        var first = memory.Allocate<int>(200);
+        Assert.Throws<SixLabors.ImageSharp.Memory.InvalidMemoryOperationException>(() => memory.Allocate<byte>(201));
+        Assert.Throws<SixLabors.ImageSharp.Memory.InvalidMemoryOperationException>(() => memory.Allocate<byte>(-1));
+        first.Dispose();
+        first.Dispose();   // once counts
+        Assert.Equal(250, memory.Allocate<int>(250).Memory.Length);
+        Assert.Throws<SixLabors.ImageSharp.Memory.InvalidMemoryOperationException>(() => memory.Allocate<byte>(1));
+    }
+
+    // Larger images of every kind fit into the bound.
+    [Fact]
+    public void The_bound_is_enough()
+    {
+        foreach (var ending in (string[])[".jpg", ".png", ".webp", ".bmp", ".gif", ".tif"])
+            foreach (var (height, width) in ((int, int)[])[(700, 500), (3, 9000)])
+                Assert.Equal(height, ImageFile.Decode(ImageFile.Encode(Noise(height, width, 3, seed: 2), ending), strict: true).Height);
     }
 }

@@ -1,9 +1,10 @@
-namespace Tapegrad.Datasets.Images;
+namespace Tapegrad.Layers.Formats;
 
 /// <summary>
 /// CRC-32 of ISO 3309: the remainder of the message as a polynomial over GF(2) by x^32 + x^26 + ... + 1, the lowest bit first, begun with ones and
 /// inverted at the end.
 /// </summary>
+/// <remarks>Here because a ZipArchive of .NET 10 does not verify what it reads, and no other class of the runtime computes this sum.</remarks>
 internal static class Crc32
 {
     private static readonly uint[] Remainders = [.. Enumerable.Range(0, 256).Select(value =>

@@ -1,13 +1,11 @@
-namespace Tapegrad.Datasets;
+namespace Tapegrad;
 
 /// <summary>
 /// Opens files for readers: those that have a length. A pipe has none, and whoever opens one waits until somebody writes to it, perhaps for ever; a
 /// device may never end. .NET tells neither from a file, so what has no length is not opened; a file that is empty is refused along with them.
 /// </summary>
-internal static class RegularFile
+public static class RegularFile
 {
-    private const long MostText = 1 << 20;   // bytes; the names of classes have a few thousand
-
     /// <summary>What is known of a file; where the path is a link, of the one that it leads to.</summary>
     public static FileInfo Info(string path)
     {
@@ -15,7 +13,9 @@ internal static class RegularFile
         return file.Exists && file.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target ? target : file;
     }
 
-    /// <summary>Opens a file.</summary>
+    /// <summary>Opens a file, unbuffered.</summary>
+    /// <param name="path">The file, or a link to it.</param>
+    /// <param name="share">What others may do with the file meanwhile.</param>
     /// <exception cref="InvalidDataException">It has no length.</exception>
     /// <exception cref="IOException">It cannot be opened.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
@@ -27,16 +27,6 @@ internal static class RegularFile
         if (stream.CanSeek) return stream;
         stream.Dispose();   // a pipe of this process, which has a name that is a link to none
         throw Refusal(path);
-    }
-
-    /// <summary>The lines of a small text that have something in them, without the blanks around it.</summary>
-    /// <inheritdoc cref="Open"/>
-    public static string[] ReadLines(string path)
-    {
-        using var stream = Open(path);
-        if (stream.Length > MostText) throw new InvalidDataException($"{path} has {stream.Length} bytes: too many for a list of names.");
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd().Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
     }
 
     private static InvalidDataException Refusal(string path) =>
