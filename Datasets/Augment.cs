@@ -1,9 +1,22 @@
 namespace Tapegrad.Datasets;
 
+/// <summary>Changes one training image in place.</summary>
+/// <param name="image">[H, W, C], normalized numbers: (value / 255 - mean) / std of the channel, so that 0 is the mean colour.</param>
+/// <param name="size">Height, width and channels.</param>
+/// <param name="random">
+/// The random numbers of this image in this epoch. Whoever draws from nothing else gets the same images for any number of threads, and in a run that
+/// was interrupted.
+/// </param>
+/// <remarks>Called in the background, while the training computes: it must not touch tensors, nor what the training changes.</remarks>
+public delegate void ImageTransform(Span<float> image, (int Height, int Width, int Channels) size, RandomSource random);
+
 /// <summary>
 /// What happens to a training image before it is shown: a random crop out of the image with a black border around it, then a flip from left to
-/// right in half of the cases, then a square that is painted over; each of them or none:
-/// <code>Augment.CropAndFlip with { Cutout = 16 }</code>
+/// right in half of the cases, then a change of one's own, then a square that is painted over; each of them or none:
+/// <code>
+/// Augment.CropAndFlip with { Cutout = 16 }
+/// Augment.Flip with { Transform = (image, size, random) => Brighten(image, by: random.Uniform(0)) }
+/// </code>
 /// </summary>
 /// <remarks>
 /// Black is black before normalization, so a border pixel becomes (0 - mean) / std, as the pixels of a black image do; not 0, which is the mean
@@ -30,6 +43,9 @@ public sealed record Augment
     /// The side of a square, its centre anywhere in the image, that becomes 0, the mean colour (DeVries and Taylor, 2017); 0 for none.
     /// </summary>
     public int Cutout { get; init => field = Positive(value); }
+
+    /// <summary>A change of one's own, behind crop and flip and before the square; none when null.</summary>
+    public ImageTransform? Transform { get; init; }
 
     /// <summary>A window of the image's own size, at a random place in the image with a black border of <paramref name="padding"/> pixels.</summary>
     public static Augment Crop(int padding) => new() { Padding = padding };
@@ -76,6 +92,7 @@ public sealed record Augment
                     row[place] = numbers[pixels[i]];
             }
         }
+        Transform?.Invoke(target, size, random.Split(0));   // numbers of its own: however many it takes, the others stay
         if (Cutout > 0) PaintOver(size, random.Below(height, 3) - Cutout / 2, random.Below(width, 4) - Cutout / 2, target);
     }
 

@@ -1,7 +1,7 @@
 namespace Tapegrad.Datasets;
 
-/// <summary>How a classifier did: the mean cross entropy, the share classified right, and how often class i was taken for class j.</summary>
-public sealed record Evaluation(double Loss, double Accuracy, int[,] Confusion)
+/// <summary>How a classifier did: the mean cross entropy, the share classified right, and what was taken for what.</summary>
+public sealed record Evaluation(double Loss, double Accuracy, Confusion Confusion)
 {
     /// <summary>How many rows of logits [N, K] have their largest element at the label; the first one counts when several are largest.</summary>
     public static int CountCorrect(Tensor logits, ReadOnlySpan<int> labels)
@@ -35,7 +35,7 @@ public static class DatasetEvaluation
     public static Evaluation Evaluate(this ImageDataset dataset, Func<Tensor, Tensor> classify, int? batchSize = null)
     {
         if (dataset.Count == 0) throw new ArgumentException("there is no image to evaluate on.", nameof(dataset));
-        var (loss, correct, confusion) = (0.0, 0, new int[dataset.Classes, dataset.Classes]);
+        var (loss, correct, confusion) = (0.0, 0, new Confusion(dataset.Classes));
         var together = batchSize ?? (int)Math.Clamp(250L * 32 * 32 / ((long)dataset.Height * dataset.Width), 1, 250);
         foreach (var batch in dataset.InOrder(together))
         {
@@ -47,7 +47,7 @@ public static class DatasetEvaluation
             var predicted = Evaluation.Predictions(logits);
             for (var n = 0; n < predicted.Length; n++)
             {
-                confusion[batch.Labels[n], predicted[n]]++;
+                confusion.Add(batch.Labels[n], predicted[n]);
                 if (predicted[n] == batch.Labels[n]) correct++;
             }
         }

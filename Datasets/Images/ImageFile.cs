@@ -2,7 +2,7 @@ namespace Tapegrad.Datasets.Images;
 
 /// <summary>
 /// Image files, whatever their kind: that is told by how they begin, not by their name. JPEG (baseline or progressive; grey, RGB, CMYK, YCCK), PNG,
-/// WebP (not animated), BMP, the first image of a GIF or a TIFF; other kinds by an <see cref="IImageDecoder"/>.
+/// WebP (with loss, not animated), BMP, the first image of a GIF or a TIFF; other kinds by an <see cref="IImageDecoder"/>.
 /// </summary>
 /// <remarks>
 /// Turned as the camera was held (Exif 2.3, tag 0x0112). The size is looked up and checked before pixels are made. The same file gives the same

@@ -15,7 +15,7 @@ internal static class DataSource
     private const int Shown = 3;
 
     private const string Kinds = "data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), "
-        + "train-images-idx3-ubyte and the three files beside it (MNIST), or a folder of PNG or JPEG images for each of two or more classes";
+        + "train-images-idx3-ubyte and the three files beside it (MNIST), or a folder of images for each class, of which two are the least";
 
     /// <summary>The training and the test images: what --data holds, CIFAR-10 where it can be had, else Shapes10.</summary>
     /// <param name="data">The value of --data.</param>
@@ -24,12 +24,13 @@ internal static class DataSource
     /// <param name="trainLimit">The first so many training images.</param>
     /// <param name="testLimit">The first so many test images.</param>
     /// <param name="side">The side that images of a folder get.</param>
+    /// <param name="strict">Whether files of a folder that are cut off are left out.</param>
     /// <returns>The images, and the folder that they were found in; none for Shapes10.</returns>
     public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download, bool? shapes, int trainLimit,
-        int testLimit, int side)
+        int testLimit, int side, bool strict = false)
     {
         var (folder, named) = Locate(data, download, shapes);
-        var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000)) : Dataset(folder, named, side);
+        var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000)) : Dataset(folder, named, side, strict);
         if (test.Count == 0) throw new UserError($"{named}: '{folder}' has no image to test on.");
         return (train.Take(trainLimit), test.Take(testLimit), folder);
     }
@@ -63,7 +64,7 @@ internal static class DataSource
     }
 
     // What a folder holds, or the usual folder in it.
-    private static (ImageDataset, ImageDataset) Dataset(string folder, string named, int side)
+    private static (ImageDataset, ImageDataset) Dataset(string folder, string named, int side, bool strict)
     {
         if (!Directory.Exists(folder))
             throw new UserError($"{named}: there is no folder '{folder}'. Name one that holds {Kinds}.");
@@ -78,7 +79,7 @@ internal static class DataSource
         if (Directory.EnumerateFiles(folder, "*idx?-ubyte*").Any()) return Idx.Load(folder);
         if (!ImageFolder.IsIn(folder))
             throw new UserError($"{named}: '{folder}' is no dataset that is known: {Contents(folder)}. Name a folder that holds {Kinds}.");
-        var (train, test) = ImageFolder.Load(folder, side, CacheFolder);
+        var (train, test) = ImageFolder.Load(folder, side, CacheFolder, strict: strict);
         var bytes = (long)(train.Count + test.Count) * side * side * train.Channels;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{folder}: {train.Count} images to train on and {test.Count} to test on,"
             + $" {train.Classes} classes, {side}x{side} pixels, {bytes / 1e6:F1} MB"));
@@ -89,7 +90,7 @@ internal static class DataSource
     {
         string[] names = [.. Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
         return names.Length == 0 ? "it is empty"
-            : $"it holds {string.Join(", ", names.Take(Shown))}{(names.Length > Shown ? $" and {names.Length - Shown} more" : "")}";
+            : $"it holds {string.Join(", ", names.Take(Shown).Select(name => $"'{name}'"))}{(names.Length > Shown ? $" and {names.Length - Shown} more" : "")}";
     }
 
     private static void Download(string folder)

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using Tapegrad.Datasets;
-using Tapegrad.Datasets.Images;
 using Tapegrad.Layers.Formats;
 using Tapegrad.Training;
 
@@ -11,67 +11,104 @@ namespace Tapegrad.Examples.Cifar10;
 /// classes, input statistics.</summary>
 internal static class EvaluateCommand
 {
-    private static readonly Option<string?> GalleryPath = Options.Path("--gallery", "a PNG file to draw the most confident mistakes to");
+    // A larger table does not fit on a screen.
+    private const int MostInTable = 20, Worst = 20;
+
+    private static readonly Option<string?> GalleryPath = Options.Path("--gallery", "an HTML page to show the most confident mistakes on");
+    private static readonly Option<string?> MistakesPath = Options.Path("--mistakes", "a CSV file for all mistakes, the most confident first");
+    private static readonly Option<string?> ConfusionPath = Options.Path("--confusion", "a CSV file for how often each class was taken for which");
 
     public static void AddTo(RootCommand root)
     {
         var command = new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table"
-            + " of saved weights.") { Weights.Option, TrainOptions.Data, TrainOptions.TestLimit, GalleryPath };
-        command.SetAction(options => Run(Weights.Of(options), options.GetValue(TrainOptions.Data),
-            options.GetValue(TrainOptions.TestLimit) ?? int.MaxValue, options.GetValue(GalleryPath)));
+            + " of saved weights; of more than twenty classes, the worst of these.")
+        { Weights.Option, TrainOptions.Data, TrainOptions.TestLimit, TrainOptions.Strict, GalleryPath, MistakesPath, ConfusionPath };
+        command.SetAction(Run);
         root.Add(command);
     }
 
-    private static int Run(string weights, string? data, int limit, string? galleryPath)
+    private static int Run(ParseResult options)
     {
+        var weights = Weights.Of(options);
         var network = SavedNetwork.Load(weights);
-        if (galleryPath is not null) OutputFile.Check("--gallery", galleryPath, [".png"], weights);
-        var (_, test, folder) = DataSource.Find(data, download: false, shapes: network.Description.Dataset == "Shapes10", trainLimit: 0,
-            testLimit: limit, side: network.Description.Size?.Height ?? 32);
-        if (galleryPath is not null && folder is not null) OutputFile.CheckApart("--gallery", galleryPath, folder);
+        (Option<string?> Option, string Ending)[] outputs = [(GalleryPath, ".html"), (MistakesPath, ".csv"), (ConfusionPath, ".csv")];
+        foreach (var (option, ending) in outputs)
+            if (options.GetValue(option) is { } path) OutputFile.Check(option.Name, path, [ending], weights);
+        var (_, test, folder) = DataSource.Find(options.GetValue(TrainOptions.Data), download: false,
+            shapes: network.Description.Dataset == "Shapes10", trainLimit: 0, options.GetValue(TrainOptions.TestLimit) ?? int.MaxValue,
+            side: network.Description.Size?.Height ?? 32, options.GetValue(TrainOptions.Strict));
+        foreach (var (option, _) in outputs)
+            if (folder is not null && options.GetValue(option) is { } path) OutputFile.CheckApart(option.Name, path, folder);
         test = network.Adapt(test);
-        var gallery = galleryPath is null ? null : new Gallery(test);
-        var result = network.Use(test.Height, test.Width,
-            () => test.Evaluate(images => gallery is null ? network.Model.Apply(images) : gallery.Watch(network.Model.Apply(images))));
+        var mistakes = new Mistakes(test);
+        var result = network.Use(test.Height, test.Width, () => test.Evaluate(images => mistakes.Watch(network.Model.Apply(images))));
         // Where scores are no numbers the first class is taken, which is right now and then.
         if (!double.IsFinite(result.Loss)) throw network.Refusal("its scores for these images are not finite; were its weights?");
         Print(result, [.. test.ClassNames.Select(Line.Of)]);
-        if (gallery is not null) Write(gallery, galleryPath!);
+        Write(options, ConfusionPath, ConfusionCsv(result.Confusion, test.ClassNames), "how often each class was taken for which");
+        Write(options, MistakesPath, mistakes.ToCsv(), "the mistakes, the most confident first");
+        Write(options, GalleryPath, mistakes.All.Any() ? Gallery.Of(test, mistakes) : null, "the mistakes that it was most sure of");
         return 0;
     }
 
-    private static void Write(Gallery gallery, string path)
+    private static void Write(ParseResult options, Option<string?> option, string? text, string what)
     {
-        if (gallery.Draw() is not { } picture)
+        if (options.GetValue(option) is not { } path) return;
+        if (text is null)
         {
             Console.WriteLine($"{path}: not written: there is no mistake to show");
             return;
         }
         try
         {
-            AtomicFile.Write(path, stream => stream.Write(ImageFile.Encode(picture)));
-            Console.WriteLine($"{path}: the mistakes that it was most sure of");
+            AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+            Console.WriteLine($"{path}: {what}");
         }
         catch (IOException e)
         {
-            throw new UserError($"--gallery: {e.Message}");
+            throw new UserError($"{option.Name}: {e.Message}");
         }
     }
 
+    // The pairs that happened, in a line each.
+    private static string ConfusionCsv(Confusion confusion, IReadOnlyList<string> names) => Csv.Of(["class", "taken for", "images"],
+        confusion.Pairs.Select(pair => (string[])[names[pair.Actual], names[pair.Taken], $"{pair.Count}"]));
+
     private static void Print(Evaluation result, IReadOnlyList<string> names)
     {
-        var width = Math.Max(5, names.Max(name => name.Length)) + 1;
+        var (confusion, classes) = (result.Confusion, result.Confusion.OfClasses());
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"test loss: {result.Loss:F4}"));
         Console.WriteLine();
-        Console.WriteLine($"{"class".PadRight(width)} accuracy   classified as {string.Concat(names.Select((_, k) => $"{k,6}"))}");
-        for (var actual = 0; actual < names.Count; actual++)
-        {
-            var row = Enumerable.Range(0, names.Count).Select(k => result.Confusion[actual, k]).ToArray();
-            var accuracy = row.Sum() == 0 ? "-" : ((double)row[actual] / row.Sum()).ToString("F4", CultureInfo.InvariantCulture);
-            Console.WriteLine($"{names[actual].PadRight(width)} {accuracy,8}   {actual,13}"
-                + $" {string.Concat(row.Select(count => $"{count,6}"))}");
-        }
+        if (names.Count <= MostInTable) PrintTable(confusion, classes, names);
+        else PrintWorst(confusion, classes, names);
         Console.WriteLine();
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"test accuracy: {result.Accuracy:F4}"));
     }
+
+    private static void PrintTable(Confusion confusion, IReadOnlyList<(int Images, int Right)> classes, IReadOnlyList<string> names)
+    {
+        var width = Math.Max(5, names.Max(name => name.Length)) + 1;
+        Console.WriteLine($"{"class".PadRight(width)} accuracy   classified as {string.Concat(names.Select((_, k) => $"{k,6}"))}");
+        foreach (var (actual, name) in names.Index())
+            Console.WriteLine($"{name.PadRight(width)} {Accuracy(classes[actual]),8}   {actual,13}"
+                + $" {string.Concat(names.Select((_, taken) => $"{confusion[actual, taken],6}"))}");
+    }
+
+    private static void PrintWorst(Confusion confusion, IReadOnlyList<(int Images, int Right)> classes, IReadOnlyList<string> names)
+    {
+        var worst = classes.Index().Where(one => one.Item.Images > 0).OrderBy(one => (double)one.Item.Right / one.Item.Images).Take(Worst).ToArray();
+        var pairs = confusion.Mistakes.Take(Worst).ToArray();
+        var width = Math.Max(5, worst.Select(one => one.Index).Concat(pairs.Select(pair => pair.Actual)).Max(actual => names[actual].Length)) + 1;
+        Console.WriteLine($"the worst of {names.Count} classes ({ConfusionPath.Name} FILE.csv writes how often each was taken for which):");
+        Console.WriteLine();
+        Console.WriteLine($"{"class".PadRight(width)} accuracy   images");
+        foreach (var (actual, counts) in worst) Console.WriteLine($"{names[actual].PadRight(width)} {Accuracy(counts),8}   {counts.Images,6}");
+        if (pairs.Length == 0) return;
+        Console.WriteLine();
+        Console.WriteLine($"{"class".PadRight(width)}   images   taken for");
+        foreach (var (actual, taken, count) in pairs) Console.WriteLine($"{names[actual].PadRight(width)}   {count,6}   {names[taken]}");
+    }
+
+    private static string Accuracy((int Images, int Right) counts) =>
+        counts.Images == 0 ? "-" : ((double)counts.Right / counts.Images).ToString("F4", CultureInfo.InvariantCulture);
 }

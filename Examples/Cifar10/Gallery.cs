@@ -1,73 +1,73 @@
+using System.Globalization;
+using System.Net;
 using Tapegrad.Datasets;
 using Tapegrad.Datasets.Images;
 
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// The mistakes that a network was most confident about, as a picture: each image, enlarged, with what it was taken for, how surely, and what it is.
+/// The mistakes that a network was most confident about, as a page: each image, enlarged, with what it was taken for, how surely, what it is, and its
+/// file. One file that needs nothing else; a browser has the letters of all scripts, which a picture would need a font for.
 /// </summary>
-internal sealed class Gallery(ImageDataset dataset)
+internal static class Gallery
 {
-    private const int Columns = 6, Most = 24, CellWidth = 192, Gap = 18, Scale = 2, Line = 10 * Scale;
-    private static readonly (byte, byte, byte) Paper = (250, 250, 247), Wrong = (178, 34, 34), Right = (70, 70, 70), Title = (20, 20, 20);
+    private const int Most = 60, Side = 192;
 
-    private readonly List<(int Image, int Taken, float Probability)> mistakes = [];
-    private int seen;
+    private const string Style = """
+        body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem; color: #222; background: #fafaf7 }
+        h1 { font-size: 1.2rem; font-weight: 600 }
+        main { display: grid; grid-template-columns: repeat(auto-fill, 192px); gap: 1.5rem }
+        figure { margin: 0; overflow-wrap: anywhere }
+        img { display: block; image-rendering: pixelated; background: #fff; border-radius: 4px }
+        figcaption { margin-top: .4rem }
+        .taken { color: #b22222; display: flex; justify-content: space-between; gap: .5rem }
+        .file { color: #777; font-size: .8rem }
+        @media (prefers-color-scheme: dark) { body { color: #ddd; background: #1c1c1c } .taken { color: #ff8a80 } .file { color: #999 } }
+        """;
 
-    /// <summary>Looks at the next images' logits, in the dataset's order, and hands them on.</summary>
-    public Tensor Watch(Tensor logits)
+    /// <summary>The page.</summary>
+    /// <param name="dataset">Whose images they are.</param>
+    /// <param name="mistakes">At least one.</param>
+    public static string Of(ImageDataset dataset, Mistakes mistakes)
     {
-        var (probabilities, classes) = (logits.LogSoftmax().Exp().ToFloats(), logits.Shape[1]);
-        foreach (var row in probabilities.Chunk(classes))
-        {
-            var taken = Array.IndexOf(row, row.Max());
-            if (taken != dataset.Labels[seen]) mistakes.Add((seen, taken, row[taken]));
-            seen++;
-        }
-        return logits;
+        Mistake[] all = [.. mistakes.All], shown = all[..Math.Min(Most, all.Length)];
+        var title = $"{shown.Length} of {all.Length} mistakes among {mistakes.Seen} images, the most confident first";
+        // Nothing of the page runs, and nothing is fetched, whatever stands in a name.
+        return $"""
+            <!DOCTYPE html>
+            <html lang="en">
+            <meta charset="utf-8">
+            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+            <meta name="viewport" content="width=device-width">
+            <title>{title}</title>
+            <style>
+            {Style}
+            </style>
+            <h1>{title}</h1>
+            <main>
+            {string.Join('\n', shown.Select(mistake => Figure(dataset, mistake)))}
+            </main>
+            </html>
+
+            """;
     }
 
-    /// <summary>Draws them, the most confident one first; null when there are none.</summary>
-    public Picture? Draw()
+    private static string Figure(ImageDataset dataset, Mistake mistake)
     {
-        if (mistakes.Count == 0) return null;
-        var shown = mistakes.OrderByDescending(mistake => mistake.Probability).Take(Most).ToArray();
-        var times = Math.Max(1, CellWidth / Math.Max(dataset.Height, dataset.Width));
-        var (width, height) = (Math.Max(CellWidth, times * dataset.Width), times * dataset.Height + Gap / 2 + 2 * Line);
-        var (columns, rows) = (Columns, (shown.Length + Columns - 1) / Columns);
-        var canvas = New(Gap + Line + rows * (height + Gap) + Gap, Gap + columns * (width + Gap));
-        PixelFont.Write(canvas, $"{shown.Length} of {mistakes.Count} mistakes among {seen} images, the most confident first", Gap, Gap, Scale, Title);
-        foreach (var (place, (image, taken, probability)) in shown.Index())
-        {
-            var (top, left) = (2 * Gap + Line + place / columns * (height + Gap), Gap + place % columns * (width + Gap));
-            DrawImage(canvas, image, top, left, times);
-            top += times * dataset.Height + Gap / 2;
-            var (sure, room) = (string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{100 * probability:F0}%"),
-                width / (PixelFont.Advance * Scale));
-            PixelFont.Write(canvas, Shortened(dataset.ClassNames[taken], room - sure.Length - 1), top, left, Scale, Wrong);
-            PixelFont.Write(canvas, sure, top, left + (room - sure.Length) * PixelFont.Advance * Scale, Scale, Wrong);
-            PixelFont.Write(canvas, Shortened($"is {dataset.ClassNames[dataset.Labels[image]]}", room), top + Line, left, Scale, Right);
-        }
-        return canvas;
+        var (height, width) = (dataset.Height, dataset.Width);
+        var picture = ImageFile.Encode(new Picture(height, width, dataset.Channels, dataset.Image(mistake.Image).ToArray()).WithChannels(3));
+        var scale = (double)Side / Math.Max(height, width);
+        var (taken, truth) = (dataset.ClassNames[mistake.Taken], dataset.ClassNames[dataset.Labels[mistake.Image]]);
+        return string.Create(CultureInfo.InvariantCulture, $"""
+            <figure>
+            <img width="{scale * width:F0}" height="{scale * height:F0}" alt="" src="data:image/png;base64,{Convert.ToBase64String(picture)}">
+            <figcaption><div class="taken">{Name(taken)} <span>{100 * mistake.Probability:F0} %</span></div>
+            <div>is {Name(truth)}</div>
+            <div class="file">{Name(dataset.Source(mistake.Image))}</div></figcaption>
+            </figure>
+            """);
     }
 
-    private static string Shortened(string name, int room) => name.Length <= room ? name : $"{name[..(room - 2)]}..";
-
-    private static Picture New(int height, int width)
-    {
-        var canvas = new Picture(height, width, 3, new byte[height * width * 3]);
-        for (var i = 0; i < height * width; i++) PixelFont.Set(canvas, i / width, i % width, Paper);
-        return canvas;
-    }
-
-    private void DrawImage(Picture canvas, int image, int top, int left, int times)
-    {
-        var picture = new Picture(dataset.Height, dataset.Width, dataset.Channels, dataset.Image(image).ToArray()).WithChannels(3);
-        for (var y = 0; y < times * picture.Height; y++)
-            for (var x = 0; x < times * picture.Width; x++)
-            {
-                var from = 3 * (y / times * picture.Width + x / times);
-                PixelFont.Set(canvas, top + y, left + x, (picture.Pixels[from], picture.Pixels[from + 1], picture.Pixels[from + 2]));
-            }
-    }
+    // In a direction of its own, so that a name from right to left does not turn what stands beside it.
+    private static string Name(string name) => $"<bdi>{WebUtility.HtmlEncode(Line.Of(name))}</bdi>";
 }

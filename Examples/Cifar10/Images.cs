@@ -16,7 +16,7 @@ internal sealed record Images(ImageDataset Train, ImageDataset? Validation, Imag
     {
         T Get<T>(Option<T> option) => options.GetValue(option)!;
         var (train, test, folder) = DataSource.Find(data, Get(TrainOptions.Download), shapes, Get(TrainOptions.TrainLimit) ?? int.MaxValue,
-            Get(TrainOptions.TestLimit) ?? int.MaxValue, Get(TrainOptions.Size));
+            Get(TrainOptions.TestLimit) ?? int.MaxValue, Get(TrainOptions.Size), Get(TrainOptions.Strict));
         var (held, batch) = (Get(TrainOptions.Validation), Get(TrainOptions.BatchSize));
         if (held > 0 && held >= train.Count) throw new UserError($"--validation {held}: there are only {train.Count} training images.");
         if (Get(TrainOptions.Cutout) is var cutout && cutout >= Math.Max(train.Height, train.Width))

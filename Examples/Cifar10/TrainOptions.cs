@@ -57,6 +57,8 @@ internal static partial class TrainOptions
     public static readonly Option<double> Smoothing = Options.Number("--label-smoothing", "share of a label that all classes get", 0, 0, 1);
     public static readonly Option<int> Size =
         Options.Whole("--size", "side that images of a folder get, in pixels", 32, most: InputDescription.MostSide);
+    public static readonly Option<bool> Strict =
+        Options.Flag("--strict", "leave out images of a folder whose files are cut off; otherwise they are used as far as they go");
     public static readonly Option<bool> NoFlip = Options.Flag("--no-flip", "do not mirror training images: where left and right mean something");
     public static readonly Option<int> Cutout = Options.Whole("--cutout", "side of a square painted over in every training image", 0, 0);
     public static readonly Option<double> MixupAlpha = Options.Number("--mixup", "mix training images, the more the larger: 0.2", 0, 0, 100);
@@ -76,7 +78,7 @@ internal static partial class TrainOptions
     [GeneratedRegex(@"^(constant|cosine|one-cycle|multistep:[0-9]{1,6}(,[0-9]{1,6})*)$")]
     private static partial Regex SchedulePattern();
 
-    private static readonly Option[] Recipe = [Size, Model, Norm, Epochs, BatchSize, OptimizerName, Rate, Schedule, Warmup, Momentum, WeightDecay,
+    private static readonly Option[] Recipe = [Size, Strict, Model, Norm, Epochs, BatchSize, OptimizerName, Rate, Schedule, Warmup, Momentum, WeightDecay,
         Decayed, ZeroGamma, Accumulate, Average, Smoothing, NoFlip, Cutout, MixupAlpha, Validation, Seed, TrainLimit, TestLimit];
 
     // What a run may be given anew when it goes on.

@@ -142,4 +142,39 @@ public class AugmentTests
         Assert.Throws<ArgumentOutOfRangeException>(() => Augment.None with { Cutout = -1 });
         Assert.Throws<ArgumentOutOfRangeException>(() => Augment.None with { Padding = -1 });
     }
+
+    // Behind crop and flip and before the square, on numbers of its own: with and without it, the others do the same; and the same for any batch.
+    [Fact]
+    public void A_change_of_ones_own_comes_between_and_moves_nothing_else()
+    {
+        static void Darken(Span<float> image, (int Height, int Width, int Channels) size, RandomSource random)
+        {
+            Assert.Equal((H, W, C, H * W * C), (size.Height, size.Width, size.Channels, image.Length));
+            var by = (1 + random.Below(3, 0)) / 4f;
+            for (var i = 0; i < image.Length; i++) image[i] *= by;
+        }
+        var usual = Augment.CropAndFlip with { Cutout = 2 };
+        var own = usual with { Transform = Darken };
+        var dataset = new ImageDataset("pictures", [.. Enumerable.Repeat(Picture, 60).SelectMany(picture => picture)], new int[60], (H, W, C), ["one"], [0, 0], [1, 1]);
+        float[] Numbers(Augment augment, int size) =>
+            [.. dataset.Batches(size, 2, 1, augment).SelectMany(batch => batch.Images.ToFloats())];
+        var (plain, changed) = (Numbers(usual, 12).Chunk(H * W * C).ToArray(), Numbers(own, 12).Chunk(H * W * C).ToArray());
+        var factors = plain.Zip(changed, (before, after) =>
+        {
+            var at = Array.FindIndex(before, number => number != 0);
+            var by = at < 0 ? 0.25f : MathF.Round(4 * after[at] / before[at]) / 4;   // one of the three
+            Assert.Equal(before.Select(number => number * by), after);
+            return by;
+        }).ToArray();
+        Assert.Equal([0.25f, 0.5f, 0.75f], factors.Distinct().Order());
+        Assert.NotEqual(factors[..60], factors[60..]);   // anew in the second epoch
+        foreach (var size in (int[])[1, 4, 60]) Assert.Equal(Numbers(own, 12), Numbers(own, size));
+    }
+
+    [Fact]
+    public void A_change_of_ones_own_that_fails_ends_the_loop_with_its_exception()
+    {
+        var augment = Augment.None with { Transform = (_, _, _) => throw new InvalidOperationException("mine") };
+        Assert.Equal("mine", Assert.Throws<InvalidOperationException>(() => Shown(augment, 5)).Message);
+    }
 }

@@ -31,6 +31,34 @@ public class EvaluationTests
         Assert.Equal(0.2, TestImages.Numbered(40).Accuracy(Bet), 12);
     }
 
+    // Pairs by the way one would count them; and ten thousand classes take the memory of their images, not of their square.
+    [Fact]
+    public void Confusions_are_counted_pair_by_pair()
+    {
+        var random = new Random(1);
+        var (counted, expected) = (new Confusion(7), new int[7, 7]);
+        for (var i = 0; i < 500; i++)
+        {
+            var (actual, taken) = (random.Next(7), random.Next(5));
+            counted.Add(actual, taken);
+            expected[actual, taken]++;
+        }
+        foreach (var actual in Enumerable.Range(0, 7))
+        {
+            foreach (var taken in Enumerable.Range(0, 7)) Assert.Equal(expected[actual, taken], counted[actual, taken]);
+            Assert.Equal((Enumerable.Range(0, 7).Sum(taken => expected[actual, taken]), expected[actual, actual]), counted.OfClasses()[actual]);
+        }
+        Assert.Equal(35, counted.Pairs.Count());
+        Assert.Equal(counted.Pairs.Select(pair => (pair.Actual, pair.Taken)).Order(), counted.Pairs.Select(pair => (pair.Actual, pair.Taken)));
+        Assert.Equal(counted.Mistakes.Select(pair => pair.Count).OrderDescending(), counted.Mistakes.Select(pair => pair.Count));
+        Assert.Equal(30, counted.Mistakes.Count(pair => pair.Actual != pair.Taken));
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var many = new Confusion(10_000);
+        many.Add(9_999, 5);
+        Assert.Equal((0, 1, 1), (many[5, 9_999], many[9_999, 5], many.OfClasses()[9_999].Images));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1_000_000);
+    }
+
     // 250 of 32x32, or what takes as much memory.
     [Theory]
     [InlineData(4, 250)]

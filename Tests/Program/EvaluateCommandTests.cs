@@ -1,3 +1,4 @@
+using Tapegrad.Datasets.Images;
 using Tapegrad.Layers;
 using Tapegrad.Tests.Datasets;
 using Xunit;
@@ -27,6 +28,27 @@ public sealed class EvaluateCommandTests : IDisposable
             Assert.Equal(counts[actual] / 10.0, double.Parse(rows[actual][1]), 4);
         }
         Assert.Equal($"test accuracy: {rows.Select((row, k) => int.Parse(row[3 + k])).Sum() / 100.0:F4}", outcome.Lines[^1]);
+    }
+
+    // What is printed does not grow with the classes; the file has a line for each pair that happened.
+    [Theory]
+    [InlineData(10)]
+    [InlineData(200)]
+    [InlineData(2000)]
+    public void Of_many_classes_the_worst_are_printed_and_all_pairs_are_in_the_file(int classes)
+    {
+        Directory.CreateDirectory(program.PathOf("many"));
+        var model = SavedModel.Create("resnet8", "layer", classes, seed: 1);
+        for (var k = 0; k < classes; k++)
+            foreach (var i in (int[])[0, 1])
+                program.WritePicture($"many/class {k}/{i}.png", new Picture(8, 8, 3, [.. Enumerable.Repeat((byte)(37 * k + i), 192)]));
+        model.Save(program.PathOf("many.safetensors"));
+        var evaluated = program.Succeed("evaluate --weights many.safetensors --data many --confusion all.csv");
+        Assert.InRange(evaluated.Lines.Length, 13, 50);
+        var pairs = File.ReadAllLines(program.PathOf("all.csv"))[1..].Select(line => line.Split(',')).ToArray();
+        Assert.Equal((classes, classes), (pairs.Length, pairs.Sum(pair => int.Parse(pair[2]))));   // one image of each class is tested on
+        Assert.Equal(classes > 20, evaluated.Output.Contains($"the worst of {classes} classes"));
+        Assert.Equal($"test accuracy: {pairs.Count(pair => pair[0] == pair[1]) / (double)classes:F4}", evaluated.Lines.Single(line => line.StartsWith("test acc")));
     }
 
     [Fact]
@@ -70,10 +92,10 @@ public sealed class EvaluateCommandTests : IDisposable
         var last = model.Parameters[^1];
         last.Value = Tensor.From([.. Enumerable.Repeat(wrong, last.Count)], last.Shape);
         model.Save(program.PathOf("wrong.safetensors"));
-        var outcome = program.Run("evaluate --weights wrong.safetensors --test-limit 20 --gallery mistakes.png");
+        var outcome = program.Run("evaluate --weights wrong.safetensors --test-limit 20 --gallery mistakes.html");
         outcome.AssertRefused("wrong.safetensors", "not finite");
         Assert.Empty(outcome.Output);
-        Assert.False(File.Exists(program.PathOf("mistakes.png")));
+        Assert.False(File.Exists(program.PathOf("mistakes.html")));
     }
 
     // Shapes10 takes the place of CIFAR-10 in training alone: how well a network does on images that it was not made for says nothing.

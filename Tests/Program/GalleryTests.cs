@@ -1,3 +1,7 @@
+using System.Net;
+using System.Text.RegularExpressions;
+using FsCheck;
+using FsCheck.Fluent;
 using Tapegrad.Datasets;
 using Tapegrad.Datasets.Images;
 using Tapegrad.Examples.Cifar10;
@@ -5,52 +9,92 @@ using Xunit;
 
 namespace Tapegrad.Tests.Program;
 
+/// <summary>The page and the table of a network's mistakes.</summary>
 public sealed class GalleryTests
 {
-    // Thirty-two images of one pixel, each of another grey; all are of class 0. Every fourth is classified right.
+    private const int Count = 80;
+
+    // Images of one pixel, each of another grey; all are of class 0. Every fourth is classified right.
+    private static (ImageDataset Dataset, Mistakes Mistakes, int[] Expected) Greys(params string[] names)
+    {
+        var dataset = new ImageDataset("greys", [.. Enumerable.Range(0, Count).Select(i => (byte)(3 * i))], new int[Count], (1, 1, 1), names)
+        { Sources = [.. Enumerable.Range(0, Count).Select(i => $"{names[0]}/{i}.png")] };
+        var order = new RandomSource(1).Permutation(Count);
+        var scores = Enumerable.Range(0, Count).Select(i => i % 4 == 0 ? -1f : 1 + order[i] / 20f).ToArray();
+        var mistakes = new Mistakes(dataset);
+        foreach (var batch in scores.Chunk(10))   // as batches of an evaluation come
+            mistakes.Watch(Tensor.From([.. batch.SelectMany(score => new[] { 0, score })], new Shape(batch.Length, 2)));
+        return (dataset, mistakes, [.. Enumerable.Range(0, Count).Where(i => scores[i] > 0).OrderByDescending(i => scores[i])]);
+    }
+
     [Fact]
     public void The_most_confident_mistakes_come_first()
     {
-        const int count = 32, shown = 24, columns = 6;
-        var dataset = new ImageDataset("greys", [.. Enumerable.Range(0, count).Select(i => (byte)(7 * i))], new int[count], (1, 1, 1), ["no", "yes"]);
-        var random = new Random(1);
-        var scores = Enumerable.Range(0, count).Select(i => i % 4 == 0 ? -1f : (float)(1 + 3 * random.NextDouble())).ToArray();
-        var gallery = new Gallery(dataset);
-        foreach (var batch in scores.Chunk(10))   // as batches of an evaluation come
-            gallery.Watch(Tensor.From([.. batch.SelectMany(score => new[] { 0, score })], new Shape(batch.Length, 2)));
-        var picture = gallery.Draw()!;
-        var expected = Enumerable.Range(0, count).Where(i => scores[i] > 0).OrderByDescending(i => scores[i]).Take(shown).Select(i => (byte)(7 * i));
-        // The grey in the middle of each place: it is 192 pixels wide, and 210 after the one before.
-        Assert.Equal(expected, Enumerable.Range(0, shown).Select(place =>
-            picture.Pixels[3 * ((56 + place / columns * 259 + 96) * picture.Width + 18 + place % columns * 210 + 96)]));
+        var (dataset, mistakes, expected) = Greys("no", "yes");
+        Assert.Equal((Count, expected), (mistakes.Seen, mistakes.All.Select(mistake => mistake.Image).ToArray()));
+        var page = Gallery.Of(dataset, mistakes);
+        Assert.Contains("60 of 60 mistakes among 80 images", page);
+        var pictures = Regex.Matches(page, "base64,([^\"]*)\"").Select(match => ImageFile.Decode(Convert.FromBase64String(match.Groups[1].Value)));
+        Assert.Equal(expected.Select(i => (byte)(3 * i)), pictures.Select(picture => picture.Pixels[0]));
+        Assert.Equal(expected.Select(i => $"no/{i}.png"), Regex.Matches(page, "class=\"file\"><bdi>(.*?)</bdi>").Select(match => match.Groups[1].Value));
     }
 
-    // A picture with one place, beside the same words written by hand: first what the image was taken for, and how surely; below what it is.
-    [Theory]
-    [InlineData(0)]
-    [InlineData(1)]
-    public void A_mistake_is_called_by_both_names(int label)
+    // Letters of all scripts, and what would be read as a page's own signs, or turn what stands beside it.
+    [Fact]
+    public void Names_appear_as_they_are_and_cannot_change_the_page()
     {
-        string[] names = ["no", "yes"];
-        var gallery = new Gallery(new ImageDataset("one", [0], [label], (1, 1, 1), names));
-        gallery.Watch(Tensor.From((float[])[label == 0 ? 0 : 10, label == 0 ? 10 : 0], new Shape(1, 2)));
-        var picture = gallery.Draw()!;
-        Picture Ink(Action<Picture> write)
-        {
-            var canvas = new Picture(picture.Height, picture.Width, 3, [.. Enumerable.Repeat((byte)250, picture.Pixels.Length)]);
-            write(canvas);
-            return canvas;
-        }
-        const int left = 18, below = 56 + 192 + 9, line = 20, sign = 12;
-        var taken = Ink(canvas => PixelFont.Write(canvas, names[1 - label], below, left, 2, default));
-        var sure = Ink(canvas => PixelFont.Write(canvas, "100%", below, left + 192 - 4 * sign, 2, default));
-        var truth = Ink(canvas => PixelFont.Write(canvas, $"is {names[label]}", below + line, left, 2, default));
-        for (var y = below; y < picture.Height; y++)
-            for (var x = 0; x < picture.Width; x++)
+        string[] names = ["Äpfel & <script>alert(1)</script>", "猫 \"قط\" 'x'\u202E"];
+        var (dataset, mistakes, _) = Greys(names);
+        var page = Gallery.Of(dataset, mistakes);
+        Assert.DoesNotContain("<script", page);
+        Assert.DoesNotContain('\u202E', page);
+        Assert.Contains("default-src 'none'", page);
+        var captions = Regex.Matches(page, "<bdi>(.*?)</bdi>").Select(match => WebUtility.HtmlDecode(match.Groups[1].Value)).ToArray();
+        Assert.Equal([names[1].Replace('\u202E', '?'), names[0]], captions[..2]);
+        Assert.StartsWith(names[0], captions[2]);
+    }
+
+    // Read by the rules of RFC 4180, the fields are what they were.
+    private static List<string[]> ReadCsv(string text)
+    {
+        var (rows, row, field, quoted) = (new List<string[]>(), new List<string>(), new System.Text.StringBuilder(), false);
+        for (var i = 0; i < text.Length; i++)
+            if (quoted && text[i] == '"' && i + 1 < text.Length && text[i + 1] == '"') field.Append(text[++i]);
+            else if (text[i] == '"') quoted = !quoted;
+            else if (quoted) field.Append(text[i]);
+            else if (text[i] == ',') EndField();
+            else if (text[i] == '\r' && text[i + 1] == '\n')
             {
-                var at = 3 * (y * picture.Width + x);
-                var expected = ((Picture[])[taken, sure, truth]).Any(canvas => canvas.Pixels[at] == 0);
-                Assert.True(expected == picture.Pixels[at] < 200, $"row {y}, column {x}");
+                i++;
+                EndField();
+                rows.Add([.. row]);
+                row.Clear();
             }
+            else field.Append(text[i]);
+        return rows;
+
+        void EndField()
+        {
+            row.Add(field.ToString());
+            field.Clear();
+        }
+    }
+
+    [Fact]
+    public void Tables_are_read_as_they_were_written() =>
+        Prop.ForAll(ArbMap.Default.ArbFor<string[][]>(), rows =>
+        {
+            string[][] cells = [.. rows.Select(row => (string[])["first", .. row.Select(field => field ?? "")])];
+            Assert.Equal([["head"], .. cells], ReadCsv(Csv.Of(["head"], cells)));
+        }).Check(Config.QuickThrowOnFailure);
+
+    [Fact]
+    public void All_mistakes_stand_in_the_table()
+    {
+        var (_, mistakes, expected) = Greys("a, \"b\"\nc", "ä");
+        var rows = ReadCsv(mistakes.ToCsv());
+        Assert.Equal(["image", "class", "taken for", "probability"], rows[0]);
+        Assert.Equal(expected.Select(i => (string[])[$"a, \"b\"\nc/{i}.png", "a, \"b\"\nc", "ä"]), rows[1..].Select(row => row[..3]));
+        Assert.All(rows[1..], row => Assert.InRange(double.Parse(row[3], System.Globalization.CultureInfo.InvariantCulture), 0.5, 1));
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Tapegrad.Datasets.Images;
 using Tapegrad.Layers;
 using Tapegrad.Tests.Datasets;
@@ -42,8 +43,8 @@ public sealed class OwnImagesTests : IDisposable
         Assert.Equal("""["dark","light, bright"]""", model.Metadata["class_names"]);
         Assert.Equal("16x16", model.Metadata["input_size"]);
 
-        var evaluated = program.Succeed("evaluate --weights run/model.safetensors --data pictures --gallery mistakes.png");
-        Assert.Contains("mistakes.png: not written: there is no mistake to show", evaluated.Output);
+        var evaluated = program.Succeed("evaluate --weights run/model.safetensors --data pictures --gallery mistakes.html");
+        Assert.Contains("mistakes.html: not written: there is no mistake to show", evaluated.Output);
         Assert.Contains("test accuracy: 1.0000", evaluated.Output);
 
         const string images = "\"pictures/light, bright/3.png\" broken.png pictures/dark/broken.png pictures/dark/4.png";
@@ -164,35 +165,47 @@ public sealed class OwnImagesTests : IDisposable
     public void A_gallery_shows_the_most_confident_mistakes()
     {
         program.Succeed("train --model resnet8 --epochs 1 --batch 32 --train-limit 64 --test-limit 20 --out run");
-        Assert.StartsWith("mistakes.png: ", program.Succeed("evaluate --weights run/model.safetensors --test-limit 100 --gallery mistakes.png").Lines[^1]);
+        var evaluated = program.Succeed("evaluate --weights run/model.safetensors --test-limit 100 --gallery mistakes.html --mistakes mistakes.csv "
+            + "--confusion confusion.csv");
+        Assert.Equal(["confusion.csv", "mistakes.csv", "mistakes.html"], evaluated.Lines[^3..].Select(line => line.Split(':')[0]));
+        var wrong = File.ReadAllLines(program.PathOf("mistakes.csv")).Length - 1;
+        Assert.Contains($"of {wrong} mistakes among 100 images", File.ReadAllText(program.PathOf("mistakes.html")));
+        var pairs = File.ReadAllLines(program.PathOf("confusion.csv"))[1..].Select(line => line.Split(',')).ToArray();
+        Assert.Equal((100, wrong), (pairs.Sum(pair => int.Parse(pair[2])), pairs.Where(pair => pair[0] != pair[1]).Sum(pair => int.Parse(pair[2]))));
+
         WritePictures(3);
-        File.Copy(program.PathOf("run", "model.safetensors"), program.PathOf("run", "model.png"));
-        foreach (var (gallery, why) in ((string, string)[])[("run/model.safetensors", ".png"), ("run/model.png", "read"),
-            ("pictures/dark/0.png", "folder of the data"), ("pictures/new.png", "folder of the data"), ("nowhere/a.png", "no folder")])
-            program.AssertRefused($"evaluate --weights run/model.png --data pictures --test-limit 100 --gallery {gallery}", gallery, why);
-        Assert.Equal(File.ReadAllBytes(program.PathOf("run", "model.safetensors")), File.ReadAllBytes(program.PathOf("run", "model.png")));
-        var picture = ImageFile.Read(program.PathOf("mistakes.png")).WithChannels(3);
-        Assert.Equal(18 + 6 * (192 + 18), picture.Width);
-        // After a step or two nearly all is wrong, so four rows are full; a pixel of Shapes10 is six of the picture's.
-        Assert.Equal(18 + 20 + 4 * (192 + 9 + 40 + 18) + 18, picture.Height);
-        foreach (var (top, left) in ((int, int)[])[(56, 18), (56, 228), (56 + 259, 18)])
-            for (var i = 0; i < 192 * 192; i += 7)
-                Assert.Equal(At(top + i / 192, left + i % 192), At(top + i / 192 / 6 * 6, left + i % 192 / 6 * 6));
-        // Red words stand under the image, dark ones under these.
-        Assert.Contains(Enumerable.Range(18, 192), x => At(56 + 192 + 9 + 6, x) == (178, 34, 34));
-        Assert.Contains(Enumerable.Range(18, 192), x => At(56 + 192 + 9 + 20 + 6, x) == (70, 70, 70));
-        program.AssertRefused("evaluate --weights run/model.safetensors --test-limit 20 --gallery nowhere/mistakes.png", "--gallery", "nowhere");
-        program.AssertRefused("evaluate --weights run/model.safetensors --test-limit 20 --gallery run/model.safetensors", "--gallery", ".png");
+        File.Copy(program.PathOf("run", "model.safetensors"), program.PathOf("run", "model.html"));
+        foreach (var (option, path, why) in ((string, string, string)[])[("--gallery", "run/model.safetensors", ".html"), ("--gallery", "run/model.html", "read"),
+            ("--gallery", "pictures/new.html", "folder of the data"), ("--gallery", "nowhere/a.html", "no folder"), ("--mistakes", "a.html", ".csv"),
+            ("--mistakes", "pictures/dark/a.csv", "folder of the data"), ("--confusion", "nowhere/a.csv", "no folder")])
+            program.AssertRefused($"evaluate --weights run/model.html --data pictures --test-limit 100 {option} {path}", option, path, why);
+        Assert.Equal(File.ReadAllBytes(program.PathOf("run", "model.safetensors")), File.ReadAllBytes(program.PathOf("run", "model.html")));
 
-        // Another picture takes the old one's place as a whole: who has the old one open, or by another name, keeps it.
+        // Another page takes the old one's place as a whole: who has the old one open, or by another name, keeps it.
         if (OperatingSystem.IsWindows()) return;
-        var old = File.ReadAllBytes(program.PathOf("mistakes.png"));
-        System.Diagnostics.Process.Start("ln", [program.PathOf("mistakes.png"), program.PathOf("kept.png")]).WaitForExit();
-        program.Succeed("evaluate --weights run/model.safetensors --test-limit 50 --gallery mistakes.png");
-        Assert.NotEqual(old, File.ReadAllBytes(program.PathOf("mistakes.png")));
-        Assert.Equal(old, File.ReadAllBytes(program.PathOf("kept.png")));
+        var old = File.ReadAllBytes(program.PathOf("mistakes.html"));
+        System.Diagnostics.Process.Start("ln", [program.PathOf("mistakes.html"), program.PathOf("kept.html")]).WaitForExit();
+        program.Succeed("evaluate --weights run/model.safetensors --test-limit 50 --gallery mistakes.html");
+        Assert.NotEqual(old, File.ReadAllBytes(program.PathOf("mistakes.html")));
+        Assert.Equal(old, File.ReadAllBytes(program.PathOf("kept.html")));
+    }
 
-        (byte, byte, byte) At(int y, int x) => (picture.Pixels[3 * (y * picture.Width + x)], picture.Pixels[3 * (y * picture.Width + x) + 1],
-            picture.Pixels[3 * (y * picture.Width + x) + 2]);
+    [Fact]
+    public void A_file_that_is_cut_off_is_used_unless_strict()
+    {
+        WritePictures(8);
+        var whole = ImageFile.Encode(new Picture(40, 40, 3, [.. Enumerable.Range(0, 4800).Select(i => (byte)(i * 7919 >> 3))]), ".jpg");
+        File.WriteAllBytes(program.PathOf("pictures", "dark", "cut.jpg"), whole[..^300]);
+        var training = Training.Replace("--epochs 6", "--epochs 1").Replace("--batch 16", "--batch 4");
+        var loose = program.Succeed(training);
+        Assert.Contains("cut.jpg: the file is cut off", loose.Error);
+        Assert.Equal(17, Images(loose));
+        var strict = program.Succeed($"{training} --strict --overwrite");
+        Assert.Contains("left out: ", strict.Error);
+        Assert.Equal(16, Images(strict));
+        Assert.Equal(16, Images(program.Succeed("evaluate --weights run/model.safetensors --data pictures --strict")));
+
+        // "pictures: 13 images to train on and 4 to test on, ..."
+        static int Images(Outcome outcome) => Regex.Matches(outcome.Lines[0], "([0-9]+) (images )?to").Sum(match => int.Parse(match.Groups[1].Value));
     }
 }

@@ -62,9 +62,9 @@ public sealed class TrainRefusalTests : IDisposable
     public void Says_what_is_in_a_folder_that_is_no_dataset()
     {
         foreach (var name in (string[])["cats", "dogs"]) Directory.CreateDirectory(program.PathOf("data", name));
-        program.AssertRefused("train --data data", "it holds cats, dogs. Name");
+        program.AssertRefused("train --data data", "it holds 'cats', 'dogs'. Name");
         foreach (var name in (string[])["c", "b"]) File.WriteAllText(program.PathOf("data", name), "");
-        program.AssertRefused("train --data data", "it holds b, c, cats and 1 more. Name");
+        program.AssertRefused("train --data data", "it holds 'b', 'c', 'cats' and 1 more. Name");
     }
 
     [Theory]

@@ -174,7 +174,7 @@ public sealed class ImageFileTests : IDisposable
         {
             ".jpg" => new JpegEncoder(),
             ".png" => new PngEncoder(),
-            ".webp" => new WebpEncoder { FileFormat = WebpFileFormatType.Lossless },
+            ".webp" => new WebpEncoder { FileFormat = WebpFileFormatType.Lossy },
             _ => new TiffEncoder(),
         });
         return file.ToArray();
@@ -231,7 +231,7 @@ public sealed class ImageFileTests : IDisposable
     [InlineData("4:2:0", 0)]
     [InlineData("BMP colour", 18)]
     [InlineData("GIF", 6)]
-    [InlineData("WebP without loss", 21)]
+    [InlineData("WebP", 26)]
     public void A_promise_that_the_file_cannot_keep_is_refused_before_memory_is_taken(string name, int at)
     {
         var file = GoldenImages.Of(name).File;
@@ -240,7 +240,7 @@ public sealed class ImageFileTests : IDisposable
             "4:2:0" => Changed(file, file.AsSpan().IndexOf((byte[])[0xFF, 0xC0]) + 5, 0x20, 0, 0x20, 0),
             "BMP colour" => Changed(file, at, 0, 0x20, 0, 0, 0, 0x20, 0, 0),
             "GIF" => Changed(file, at, 0, 0x20, 0, 0x20),
-            _ => Changed(file, at, 0xFF, 0xDF, 0xFF, 0x07),
+            _ => Changed(file, at, 0, 0x20, 0, 0x20),
         };
         var before = GC.GetAllocatedBytesForCurrentThread();
         Assert.Contains("cannot hold so many", Refusal(huge, ImageFile.MostPixels));
@@ -284,6 +284,17 @@ public sealed class ImageFileTests : IDisposable
         BinaryPrimitives.WriteUInt32BigEndian(chunk.AsSpan(chunk.Length - 4), Tapegrad.Layers.Formats.Crc32.Of(half));
         byte[] cut = [.. file[..data], .. chunk, .. file[(data + 12 + length)..]];
         Assert.Contains("rows are missing", await Task.Run(() => Refusal(cut)).WaitAsync(TimeSpan.FromSeconds(20)));
+    }
+
+    // What damage found: what lies before a BMP's rows is taken for colours.
+    [Fact]
+    public void A_bmp_whose_rows_begin_far_behind_its_end_takes_no_memory()
+    {
+        var file = Changed(GoldenImages.Of("BMP indexed").File, 10, 0, 0, 0, 0x28);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("begin behind its end", Refusal(file));
+        Assert.Contains("header is cut off", Refusal(file[..29]));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 4_000_000);
     }
 
     [Fact]
