@@ -1,14 +1,13 @@
 using Tapegrad.Peers;
 
-// Writes models, inputs and what they give here, for other programs to compute the same:
-//   peers onnx FOLDER      then: node Tests/Peers/onnx.mjs FOLDER
-// and computes what others wrote:
+// What other programs must compute too:
 //   peers torch FOLDER     between: python3 Tests/Peers/torch_weights.py give FOLDER, and check FOLDER
-if (args is ["onnx", var folder]) OnnxCases.Write(folder);
-else if (args is ["torch", var exchange]) return TorchCases.Exchange(exchange) ? 0 : 1;
-else
+//   peers picture FOLDER   a picture for Examples/Onnx, as a PPM file and as a record of a file like CIFAR-10's
+if (args is ["torch", var exchange]) return TorchCases.Exchange(exchange) ? 0 : 1;
+if (args is ["picture", var folder])
 {
-    Console.Error.WriteLine("usage: peers onnx|torch FOLDER");
-    return 1;
+    Picture.Write(folder);
+    return 0;
 }
-return 0;
+Console.Error.WriteLine("usage: peers torch|picture FOLDER");
+return 1;

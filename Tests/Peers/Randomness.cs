@@ -3,7 +3,7 @@ using Tapegrad.Layers;
 namespace Tapegrad.Peers;
 
 /// <summary>Numbers by chance, where a network's first ones would hide mistakes.</summary>
-internal static class Randomness
+public static class Randomness
 {
     /// <summary>No gamma is 1 any more, no beta 0, and no statistic what it was at the start.</summary>
     public static void AsAfterTraining(Module model, RandomSource random)

@@ -3,7 +3,6 @@ using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
 using Tapegrad.Onnx;
 using Tapegrad.Onnx.Schema;
-using Tapegrad.Peers;
 using Xunit;
 using static Tapegrad.Tests.Layers.Onnx.OnnxText;
 

@@ -1,7 +1,7 @@
 using Tapegrad.Devices;
 using Tapegrad.Layers;
 
-namespace Tapegrad.Peers;
+namespace Tapegrad.Tests.Layers.Onnx;
 
 /// <summary>Every other layer with settings that are not the usual ones, on images that are not square, and inputs without positions.</summary>
 internal static class SmallModels
@@ -31,12 +31,13 @@ internal static class SmallModels
             new LayerNorm(8, perPosition: true)], new Shape(6)),
         ("one-element", [new InstanceNorm(6)], new Shape(6)),
         ("residual", [new BasicBlock(Convolution(2, 3), new BatchNorm(3), Convolution(3, 2), new GroupNorm(2, GroupSpec.Count(2))),
-            new BasicBlock(Convolution(2, 5), new NoNormalization(5), Convolution(5, 5), new BatchNorm(5), new PaddedShortcut(3))], new Shape(3, 4, 2)),
+            new BasicBlock(Convolution(2, 5, stride: 2), new NoNormalization(5), Convolution(5, 5), new BatchNorm(5), new PaddedShortcut(3))], new Shape(3, 4, 2)),
         ("pre-activation", [new PreActivationBlock(new BatchNorm(2), Convolution(2, 2), new LayerNorm(2), Convolution(2, 2)),
             new PreActivationBlock(new InstanceNorm(2), Convolution(2, 3), new BatchNorm(3), Convolution(3, 3), Convolution(2, 3)),
             new NormalizedRelu(new BatchNorm(3)), new Conv2d(3, 2, 1, Random), new NormalizedRelu(new BatchNorm(2))], new Shape(3, 4, 2)),
         ("nothing", [new Dropout(0.1)], new Shape(3, 4, 2)),
     ];
 
-    private static Conv2d Convolution(int inputs, int outputs) => new(inputs, outputs, 3, Random, padding: 1);
+    private static Conv2d Convolution(int inputs, int outputs, int stride = 1) =>
+        new(inputs, outputs, 3, Random, stride: stride, padding: 1);
 }

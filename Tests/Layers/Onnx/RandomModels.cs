@@ -1,7 +1,7 @@
 using Tapegrad.Devices;
 using Tapegrad.Layers;
 
-namespace Tapegrad.Peers;
+namespace Tapegrad.Tests.Layers.Onnx;
 
 /// <summary>
 /// Small networks drawn at random: every kind of layer, in any order in which the shapes fit, on images of ones, primes and powers of two.
