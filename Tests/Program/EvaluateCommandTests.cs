@@ -38,7 +38,7 @@ public sealed class EvaluateCommandTests : IDisposable
     public void Of_many_classes_the_worst_are_printed_and_all_pairs_are_in_the_file(int classes)
     {
         Directory.CreateDirectory(program.PathOf("many"));
-        var model = SavedModel.Create("resnet8", "layer", classes, seed: 1);
+        var model = new ModelSpec("resnet8", "layer", Classes: classes).Build(seed: 1);
         for (var k = 0; k < classes; k++)
             foreach (var i in (int[])[0, 1])
                 program.WritePicture($"many/class {k}/{i}.png", new Picture(8, 8, 3, [.. Enumerable.Repeat((byte)(37 * k + i), 192)]));
