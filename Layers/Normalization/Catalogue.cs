@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 
 namespace Tapegrad.Layers;
@@ -6,6 +7,8 @@ namespace Tapegrad.Layers;
 /// <typeparam name="TInfo">The entry's type.</typeparam>
 internal sealed class Catalogue<TInfo> where TInfo : class
 {
+    private const string Kept = "ILLink.Descriptors.xml keeps all of this assembly; who registers another one is told to keep that.";
+
     private readonly Lock adding = new();
 
     /// <summary>Those of this library in the order of their classes' names, then those that were added.</summary>
@@ -32,6 +35,9 @@ internal sealed class Catalogue<TInfo> where TInfo : class
             throw new ArgumentException($"the name '{name}' is empty, or contains one of ',=+ '.");
     }
 
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = Kept)]
+    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = Kept)]
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = Kept)]
     private static IEnumerable<TInfo> InfosOf(Assembly assembly) =>
         from type in assembly.GetTypes().OrderBy(type => type.FullName, StringComparer.Ordinal)
         where !type.ContainsGenericParameters

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Reflection;
 
@@ -18,6 +19,7 @@ public static class Normalizations
     /// <summary>Makes the normalizations and <see cref="WeightTransforms"/> of another assembly known by their names: its classes with a public static
     /// property of type <see cref="NormalizationInfo"/> or <see cref="WeightTransformInfo"/>. Again, it does nothing.</summary>
     /// <exception cref="ArgumentException">A name is known already, or an example makes no layer of that name.</exception>
+    [RequiresUnreferencedCode("The assembly's classes are found by reflection: a program that is trimmed keeps them with TrimmerRootAssembly.")]
     public static void Register(Assembly assembly)
     {
         Catalogue.Add(assembly, info =>

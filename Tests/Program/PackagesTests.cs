@@ -4,7 +4,7 @@ using Xunit;
 namespace Tapegrad.Tests.Program;
 
 /// <summary>
-/// The packages as a stranger uses them: made by one command, named in a new project in an empty folder; there the README's program trains, and
+/// The packages as a stranger uses them: made by one command, named in a new project in an empty folder; there the guide's program trains, and
 /// goes on.
 /// </summary>
 public sealed class PackagesTests : IDisposable
@@ -25,19 +25,18 @@ public sealed class PackagesTests : IDisposable
         Run(project, "new nugetconfig");
         Run(project, $"nuget add source {packages} --name tapegrad");
         Run(project, $"add package Tapegrad.Training --version {version} --package-directory {Path.Combine(folder, "cache")}");
-        File.WriteAllText(Path.Combine(project, "Program.cs"), ReadmeProgram());
+        File.WriteAllText(Path.Combine(project, "Program.cs"), GuideProgram());
         var lines = Run(project, "run -c Release").Trim().Split('\n');
         Assert.Equal(5, lines.Count(line => line.StartsWith("epoch ")));
         Assert.Matches("^test: 9[0-9]", lines[^1]);
         Assert.Equal(lines[^1], Run(project, "run -c Release --no-build").Trim());   // goes on from its end
     }
 
-    // The first program in the section "In your own project".
-    private static string ReadmeProgram()
+    // The first program of the page on checkpoints.
+    private static string GuideProgram()
     {
-        var text = File.ReadAllText(Path.Combine(Repository(), "README.md"));
-        var section = text[text.IndexOf("## In your own project", StringComparison.Ordinal)..];
-        return section.Split("```csharp\n")[1].Split("```")[0];
+        var text = File.ReadAllText(Path.Combine(Repository(), "Examples", "Guide", "checkpoints.md"));
+        return text.Split("```csharp\n")[1].Split("```")[0];
     }
 
     private static string Repository()

@@ -1,0 +1,58 @@
+using Tapegrad.Devices;
+using Tapegrad.Layers;
+using Xunit;
+
+namespace Tapegrad.Tests.Program;
+
+/// <summary>What Examples/Guide/serving.md promises of one model and many threads.</summary>
+public sealed class ServingTests
+{
+    private static readonly Shape Image = new(1, 8, 8, 3);
+
+    private static double[] Predict(Module model, int request)
+    {
+        using var scope = new Scope();
+        return model.Apply(Tensor.Normal(Image, new RandomSource(request))).Softmax().ToDoubles();
+    }
+
+    [Theory]
+    [InlineData("group:8+ws")]
+    [InlineData("batch")]
+    public void Eight_threads_get_the_answers_that_one_gets(string normalization)
+    {
+        const int threads = 8, requests = 300;
+        using var device = Device.Use(Device.Cpu);
+        var model = new ModelSpec("resnet8", normalization).Build(seed: 1);
+        foreach (var entry in model.State.Where(p => !p.IsTrainable)) entry.Value = Tensor.Full(entry.Shape, 0.5);   // running statistics
+        var alone = Enumerable.Range(0, requests).Select(request => Predict(model, request)).ToArray();
+        var wrong = new int[threads];
+        var running = Enumerable.Range(0, threads).Select(thread => new Thread(() =>
+        {
+            using var own = Device.Use(Device.Cpu);
+            for (var i = 0; i < requests; i++)
+            {
+                var request = (i * 7 + thread * 37) % requests;   // each in an order of its own
+                if (!Predict(model, request).SequenceEqual(alone[request])) wrong[thread]++;
+            }
+        })).ToArray();
+        foreach (var thread in running) thread.Start();
+        foreach (var thread in running) thread.Join();
+        Assert.Equal(new int[threads], wrong);
+    }
+
+    // The pattern of the page: what is awaited stands outside of the scope, so whichever thread goes on has opened its own.
+    [Fact]
+    public async Task Requests_that_await_outside_of_their_scope_are_all_answered()
+    {
+        var model = new ModelSpec("resnet8", "group:8").Build(seed: 1);
+        var alone = Enumerable.Range(0, 50).Select(request => Predict(model, request)).ToArray();
+        var answers = await Task.WhenAll(Enumerable.Range(0, 400).Select(async i =>
+        {
+            await Task.Yield();
+            var answer = Predict(model, i % 50);
+            await Task.Delay(1);
+            return (i, answer);
+        }));
+        Assert.All(answers, pair => Assert.Equal(alone[pair.i % 50], pair.answer));
+    }
+}
