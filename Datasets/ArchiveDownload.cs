@@ -25,6 +25,9 @@ internal sealed record ArchiveDownload(Uri Address, string Md5, string Folder, I
     /// <summary>How long the server may be silent.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>What that is measured by.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     private long MostBytes => Files.Values.Sum() + Slack;
 
     /// <summary>Downloads, checks, unpacks and puts in place.</summary>
@@ -70,8 +73,8 @@ internal sealed record ArchiveDownload(Uri Address, string Md5, string Folder, I
     private async Task FetchAsync(string path, Action<long, long?>? progress, CancellationToken cancellation)
     {
         using var client = new HttpClient { Timeout = Timeout.InfiniteTimeSpan };   // silence is what ends it
-        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        silence.CancelAfter(Patience);
+        using var silence = new CancellationTokenSource(Patience, Time);
+        using var stop = cancellation.Register(silence.Cancel);
         long bytes = 0;
         try
         {

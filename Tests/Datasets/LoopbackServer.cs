@@ -17,21 +17,18 @@ internal sealed class LoopbackServer : IDisposable
     /// <param name="length">The length that is promised; null promises none.</param>
     /// <param name="status">The first line.</param>
     /// <param name="hangs">Whether the connection is left open after the last byte.</param>
-    /// <param name="pieces">In so many pieces the body comes.</param>
-    /// <param name="pause">Between two of them.</param>
-    public LoopbackServer(byte[] body, long? length, string status = "200 OK", bool hangs = false, int pieces = 1, TimeSpan pause = default)
+    public LoopbackServer(byte[] body, long? length, string status = "200 OK", bool hangs = false)
     {
         listener.Start();
         Address = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/archive.tar.gz");
-        serving = ServeAsync(body, $"HTTP/1.1 {status}\r\nConnection: close\r\n{(length is null ? "" : $"Content-Length: {length}\r\n")}\r\n", hangs, pieces,
-            pause);
+        serving = ServeAsync(body, $"HTTP/1.1 {status}\r\nConnection: close\r\n{(length is null ? "" : $"Content-Length: {length}\r\n")}\r\n", hangs);
     }
 
     public Uri Address { get; }
 
     public int Requests { get; private set; }
 
-    private async Task ServeAsync(byte[] body, string head, bool hangs, int pieces, TimeSpan pause)
+    private async Task ServeAsync(byte[] body, string head, bool hangs)
     {
         try
         {
@@ -45,11 +42,7 @@ internal sealed class LoopbackServer : IDisposable
                 try
                 {
                     await stream.WriteAsync(Encoding.ASCII.GetBytes(head), closing.Token);
-                    foreach (var piece in body.Chunk(Math.Max(1, (body.Length + pieces - 1) / pieces)))
-                    {
-                        await stream.WriteAsync(piece, closing.Token);
-                        await Task.Delay(pause, closing.Token);
-                    }
+                    await stream.WriteAsync(body, closing.Token);
                     if (hangs) await Task.Delay(Timeout.Infinite, closing.Token);
                 }
                 catch (IOException)
