@@ -120,9 +120,9 @@ public static class Idx
     private static void CheckEnd(Stream file, long length)
     {
         var end = new byte[4];
-        file.Seek(-end.Length, SeekOrigin.End);
-        file.ReadExactly(end);
-        if (BinaryPrimitives.ReadUInt32LittleEndian(end) != (uint)length) throw new InvalidDataException("the length at the end does not fit");
+        file.Seek(-Math.Min(end.Length, file.Length), SeekOrigin.End);   // it may have become shorter meanwhile
+        if (file.ReadAtLeast(end, end.Length, throwOnEndOfStream: false) < end.Length || BinaryPrimitives.ReadUInt32LittleEndian(end) != (uint)length)
+            throw new InvalidDataException("the length at the end does not fit");
     }
 
     private static string[] ReadNames(string folder, int classes)

@@ -92,4 +92,14 @@ public sealed class ArrowsTests
         from shown in assembly.GetCustomAttributes<InternalsVisibleToAttribute>()
         where shown.AssemblyName is not ("Tapegrad.Tests" or "ILGPURuntime")   // ILGPU compiles its kernels into an assembly of that name
         select $"{assembly.GetName().Name} shows its internals to {shown.AssemblyName}");
+
+    [Fact]
+    public void No_type_is_compiled_into_two_assemblies() => Assert.Empty(
+        from assembly in Ours
+        from type in assembly.GetTypes()
+        where type.Namespace?.StartsWith("Tapegrad", StringComparison.Ordinal) == true && type.DeclaringType is null
+            && !type.IsDefined(typeof(CompilerGeneratedAttribute))
+        group assembly.GetName().Name by type.FullName into homes
+        where homes.Count() > 1
+        select $"{homes.Key}: {string.Join(", ", homes)}");
 }
