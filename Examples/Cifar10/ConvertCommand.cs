@@ -97,8 +97,9 @@ internal static class ConvertCommand
         if (data is null)
             return mean is null && std is null && !TrainOptions.IsGiven(options, TrainOptions.Size) ? null
                 : throw new UserError("--mean, --std and --size say how --data is used. Give --data, or leave them out.");
-        var (images, _, _) = DataSource.Find(data, download: false, shapes: false, int.MaxValue, int.MaxValue, options.GetValue(TrainOptions.Size));
-        Recipe.RefuseIdleSize(options, images);
+        var (images, _, _) = DataSource.Find(data, download: false, shapes: false, int.MaxValue, int.MaxValue, options.GetValue(TrainOptions.Size) ?? 32);
+        TrainOptions.RefuseIdle(options, TrainOptions.Size, images.Name != nameof(ImageFolder),
+            $"the images of {images.Name} have a size already; only those of a folder get one.");
         if (mean is null && std is null) return images;
         var (means, deviations) = InputDescription.ParseNormalization(mean, std, images.Channels) ?? throw new UserError(
             $"--mean {mean ?? "(not given)"} --std {std ?? "(not given)"}: each must be {images.Channels} numbers with commas"

@@ -5,9 +5,8 @@ using Tapegrad.Datasets;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Finds the images: --data, then the environment variable TAPEGRAD_DATA, then the cache folder. Where there are none, a terminal
-/// is asked whether to download them, --download does so unasked, and otherwise Shapes10 takes their place, which needs no
-/// network.
+/// Finds the images: --data, then the environment variable TAPEGRAD_DATA, then the cache folder. Where there are none, --download fetches
+/// CIFAR-10, and otherwise Shapes10 takes its place, which needs no network. Nobody is asked: a run must not wait for an answer.
 /// </summary>
 internal static class DataSource
 {
@@ -19,7 +18,7 @@ internal static class DataSource
 
     /// <summary>The training and the test images: what --data holds, CIFAR-10 where it can be had, else Shapes10.</summary>
     /// <param name="data">The value of --data.</param>
-    /// <param name="download">Whether to fetch what is missing without asking.</param>
+    /// <param name="download">Whether to fetch what is missing.</param>
     /// <param name="shapes">Without --data: whether Shapes10 is wanted; null for CIFAR-10, or Shapes10 where that is not at hand.</param>
     /// <param name="trainLimit">The first so many training images.</param>
     /// <param name="testLimit">The first so many test images.</param>
@@ -43,8 +42,7 @@ internal static class DataSource
         if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return (named, Variable);
         var cached = Path.Combine(CacheFolder, FolderName);
         if (Datasets.Cifar10.IsIn(cached)) return (cached, CacheFolder);
-        if (download || (IsTerminal && AnsiConsole.Confirm($"CIFAR-10 is not on this machine. Download it (162 MB) from its home"
-            + $" page to {Markup.Escape(CacheFolder)}?", false)))
+        if (download)
         {
             try
             {
@@ -53,8 +51,7 @@ internal static class DataSource
             }
             catch (Exception e) when (e is IOException or InvalidDataException or UnauthorizedAccessException)
             {
-                if (download) throw new UserError($"--download: {e.Message} Without --download the program trains on Shapes10.");
-                Console.WriteLine($"The download failed: {e.Message}");
+                throw new UserError($"--download: {e.Message} Without --download the program trains on Shapes10.");
             }
         }
         var missing = $"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (train --download fetches it)";
@@ -115,9 +112,6 @@ internal static class DataSource
             throw new UserError("the download was stopped; nothing was left behind.", interrupt.ExitCode);
         }
     }
-
-    /// <summary>Whether somebody can be asked, and will see the question.</summary>
-    public static bool IsTerminal => !Console.IsInputRedirected && !Console.IsOutputRedirected;
 
     /// <summary>The folder 'tapegrad' in the user's cache directory.</summary>
     private static string CacheFolder

@@ -20,7 +20,7 @@ internal sealed class Display(int epochs, string heldApart)
     public static string Count(int number, string what) => Invariant($"{number} {what}{(number == 1 ? "" : "s")}");
 
     /// <summary>Runs the training with the display open.</summary>
-    public bool Show(Func<bool> training)
+    public T Show<T>(Func<T> training)
     {
         if (Console.IsOutputRedirected || AnsiConsole.Profile.Capabilities is not { Interactive: true, Ansi: true }) return training();
         return AnsiConsole.Progress().AutoClear(false).HideCompleted(false)

@@ -10,33 +10,43 @@ namespace Tapegrad.Examples.Cifar10;
 /// </summary>
 public static class Options
 {
+    /// <summary>A whole number.</summary>
     public static Option<int> Whole(string name, string description, int standard, int least = 1, int most = int.MaxValue) =>
-        WithDefault(Parsed<int>(name, description, text => ParseWhole(text, least, most),
-            $"a whole number from {least} to {most}"), _ => standard);
+        WithDefault(Parsed<int>(name, description, text => ParseWhole(text, least, most), $"a whole number from {least} to {most}"), standard);
 
     /// <summary>A whole number from 1 up, or nothing.</summary>
-    public static Option<int?> Limit(string name, string description, int most = int.MaxValue) => new(name)
-    {
-        Description = description,
-        HelpName = "number",
-        CustomParser = result => ParseWhole(result.Tokens[0].Value, 1, most) ?? Refuse<int?>(result, name, $"a whole number from 1 to {most}"),
-    };
+    public static Option<int?> Limit(string name, string description, int most = int.MaxValue) =>
+        OptionalParsed(name, description, text => ParseWhole(text, 1, most), $"a whole number from 1 to {most}");
 
-    public static Option<double> Number(string name, string description, double standard, double least, double most,
-        Func<ArgumentResult, double>? standardOf = null) =>
-        WithDefault(Parsed<double>(name, description, text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
-            && value >= least && value <= most ? value : null,
-            $"a number from {Text(least)} to {Text(most)} with a decimal point, such as {Text(standard)}"), standardOf ?? (_ => standard));
+    /// <summary>A number.</summary>
+    public static Option<double> Number(string name, string description, double standard, double least, double most) =>
+        WithDefault(Parsed<double>(name, description, text => ParseNumber(text, least, most), Expected(least, most, standard)), standard);
 
-    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected,
-        Func<ArgumentResult, string>? standardOf = null) =>
+    /// <summary>A number, or nothing.</summary>
+    public static Option<double?> OptionalNumber(string name, string description, double most, double example) =>
+        OptionalParsed(name, description, text => ParseNumber(text, 0, most), Expected(0, most, example));
+
+    private static string Expected(double least, double most, double example) =>
+        $"a number from {Text(least)} to {Text(most)} with a decimal point, such as {Text(example)}";
+
+    /// <summary>One of some words.</summary>
+    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected) =>
         WithDefault(new Option<string>(name)
         {
             Description = description,
             HelpName = expected,
             CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected)!,
-        }, standardOf ?? (_ => standard));
+        }, standard);
 
+    /// <summary>One of some words, or nothing.</summary>
+    public static Option<string?> OptionalChoice(string name, string description, Func<string, bool> isValid, string expected) => new(name)
+    {
+        Description = description,
+        HelpName = expected,
+        CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected),
+    };
+
+    /// <summary>A path.</summary>
     public static Option<string?> Path(string name, string description) => new(name)
     {
         Description = description,
@@ -45,24 +55,34 @@ public static class Options
             result.Tokens[0].Value is { Length: > 0 } path ? path : Refuse<string>(result, name, "a path that is not empty"),
     };
 
+    /// <summary>What is said or not.</summary>
     public static Option<bool> Flag(string name, string description) => new(name) { Description = description };
 
-    private static Option<T> Parsed<T>(string name, string description, Func<string, T?> parse, string expected) where T : struct =>
-        new(name)
-        {
-            Description = description,
-            HelpName = "number",
-            CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T>(result, name, expected),
-        };
-
-    private static Option<T> WithDefault<T>(Option<T> option, Func<ArgumentResult, T> standard)
+    private static Option<T> Parsed<T>(string name, string description, Func<string, T?> parse, string expected) where T : struct => new(name)
     {
-        option.DefaultValueFactory = standard;
+        Description = description,
+        HelpName = "number",
+        CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T>(result, name, expected),
+    };
+
+    private static Option<T?> OptionalParsed<T>(string name, string description, Func<string, T?> parse, string expected) where T : struct => new(name)
+    {
+        Description = description,
+        HelpName = "number",
+        CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T?>(result, name, expected),
+    };
+
+    private static Option<T> WithDefault<T>(Option<T> option, T standard)
+    {
+        option.DefaultValueFactory = _ => standard;
         return option;
     }
 
     private static int? ParseWhole(string text, int least, int most) =>
         int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most ? value : null;
+
+    private static double? ParseNumber(string text, double least, double most) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most ? value : null;
 
     private static T? Refuse<T>(ArgumentResult result, string name, string expected)
     {

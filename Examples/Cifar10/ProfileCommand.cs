@@ -30,8 +30,8 @@ internal static class ProfileCommand
     {
         if (options.GetValue(TrainOptions.Threads) is { } threads) Workers.Threads = threads;
         var (architecture, normalization) = (options.GetValue(TrainOptions.Model)!, options.GetValue(TrainOptions.Norm)!);
-        var (batch, steps) = (options.GetValue(TrainOptions.BatchSize), options.GetValue(Steps));
-        var profile = StepProfile.Fastest(TrainCommand.Create(architecture, normalization, classes: 10, seed: 1), batch, steps);
+        var (batch, steps) = (options.GetValue(TrainOptions.BatchSize) ?? 32, options.GetValue(Steps));
+        var profile = StepProfile.Fastest(TrainCommand.Create(architecture, normalization), batch, steps);
         var ceiling = Ceiling.Measure(0.3);
 
         Console.WriteLine($"{architecture} with {normalization} normalization, {Display.Count(batch, "image")} of 32x32,"

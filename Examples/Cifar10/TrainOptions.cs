@@ -1,7 +1,5 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Tapegrad.Devices;
 using Tapegrad.Layers;
 using Tapegrad.Training;
@@ -12,108 +10,158 @@ namespace Tapegrad.Examples.Cifar10;
 /// The options of 'train'. Most of them are the recipe, which determines what is computed; the others say where, and on how many threads. A run that
 /// goes on takes its recipe from its checkpoint.
 /// </summary>
-internal static partial class TrainOptions
+internal static class TrainOptions
 {
     private const string Networks = "resnet20|resnet32|resnet44|resnet56|resnet110|...|resnet18|wrn16-4|...|vgg";
-    private static readonly string NormalizationNames =
-        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}; each but none also with {WeightStandardization.Suffix}";
     private const string Schedules = "constant|multistep:E,E|cosine|one-cycle";
+
+    private static readonly string NormalizationNames =
+        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, each alone or with {WeightStandardization.Suffix}; or none";
+
+    private static readonly Recipe Usual = new();
 
     public static readonly Option<string?> Data = Options.Path("--data",
         "folder of CIFAR-10, CIFAR-100 or an IDX set (MNIST), or one with a folder of images for each class");
     public static readonly Option<string?> Out =
-        Options.Path("--out", "folder for metrics.jsonl and model.safetensors [default: runs/..., a new one]");
+        Options.Path("--out", "folder for run.json, metrics.jsonl and model.safetensors [default: runs/..., a new one]");
+    public static readonly Option<string?> From =
+        Options.Path("--from", "begin with the weights of this model.safetensors, whose --model and --norm are taken; other classes get a new last layer");
     public static readonly Option<string?> Resume =
         Options.Path("--resume", "go on with the run in this folder where it was interrupted; it knows the other options");
     public static readonly Option<double> CheckpointEvery =
         Options.Number("--checkpoint-every", "seconds between files from which the run can go on; 0 for after every step", 60, 0, 1e6);
     public static readonly Option<bool> Overwrite = Options.Flag("--overwrite", "replace a run that is in --out");
-    public static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 where it is missing, without asking");
-    public static readonly Option<string> Model = Options.Choice("--model", "network", "resnet20", ModelSpec.IsArchitecture, Networks);
+    public static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 (162 MB) where it is missing");
+    public static readonly Option<int?> Threads = Options.Limit("--threads",
+        $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]", most: 1024);
+
+    public static readonly Option<string> Model = Options.Choice("--model", "network", Usual.Model, ModelSpec.IsArchitecture, Networks);
     public static readonly Option<string> Norm = Options.Choice("--norm",
-        "normalization: so many groups, so many channels a group, or a name", "group:8+ws", ModelSpec.IsNormalization, NormalizationNames);
-    public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", 3);
-    public static readonly Option<int> BatchSize = Options.Whole("--batch", "images a step", 32);
+        "normalization: so many groups, so many channels a group, or a name", Usual.Normalization, ModelSpec.IsNormalization, NormalizationNames);
+    public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", Usual.Epochs);
+    public static readonly Option<int?> BatchSize =
+        Options.Limit("--batch", "images a step [default: 32, or less where that would make fewer than four steps an epoch]");
     public static readonly Option<string> OptimizerName =
-        Options.Choice("--optimizer", "how gradients become steps", "sgd", name => name is "sgd" or "adam" or "adamw", "sgd|adam|adamw");
-    public static readonly Option<double> Rate = Options.Number("--lr",
-        "learning rate at its highest; 0.002 unless given for adam and adamw", 0.05, 0, 1e6, OfOptimizer(sgd: 0.05, adam: 0.002, adamw: 0.002));
-    public static readonly Option<string> Schedule = Options.Choice("--schedule",
-        "course of the learning rate after the warm-up", "cosine", SchedulePattern().IsMatch, Schedules);
-    public static readonly Option<double> Warmup =
-        Options.Number("--warmup", "share of the steps in which the rate rises", 0.05, 0, 1);
-    public static readonly Option<double> Momentum = Options.Number("--momentum", "of sgd", 0.9, 0, 0.999999);
-    public static readonly Option<double> WeightDecay =
-        Options.Number("--weight-decay", "share of a parameter that is added to its gradient; adamw takes it, 0.05 unless given,"
-            + " times the rate, from the parameter", 5e-4, 0, 1e6, OfOptimizer(sgd: 5e-4, adam: 5e-4, adamw: 0.05));
-    public static readonly Option<string> Decayed = Options.Choice("--decay",
-        "what decays: every parameter, or the weights of convolutions and linear layers, as with adamw unless given", "all",
-        name => name is "all" or "weights", "all|weights", OfOptimizer(sgd: "all", adam: "all", adamw: "weights"));
+        Options.Choice("--optimizer", "how gradients become steps", Usual.Optimizer, name => name is "sgd" or "adam" or "adamw", "sgd|adam|adamw");
+    public static readonly Option<double?> Rate = Options.OptionalNumber("--lr", string.Create(CultureInfo.InvariantCulture,
+        $"learning rate at its highest [default: {UsualRate("resnet20", "sgd")}; {UsualRate("vgg", "sgd")} for vgg;"
+            + $" {UsualRate("resnet20", "adam")} with adam and adamw]"), 1e6, 0.05);
+    public static readonly Option<string> Schedule =
+        Options.Choice("--schedule", "course of the learning rate after the warm-up", Usual.Schedule, Recipe.IsSchedule, Schedules);
+    public static readonly Option<double?> Warmup =
+        Options.OptionalNumber("--warmup", "share of the steps in which the rate rises [default: 0.05]", 1, 0.05);
+    public static readonly Option<double?> Momentum = Options.OptionalNumber("--momentum", "of sgd [default: 0.9]", 0.999999, 0.9);
+    public static readonly Option<double?> WeightDecay = Options.OptionalNumber("--weight-decay",
+        "share of a parameter that is added to its gradient; adamw takes it, times the rate, from the parameter [default: 0.0005; 0.05 with adamw]",
+        1e6, 5e-4);
+    public static readonly Option<string?> Decayed = Options.OptionalChoice("--decay",
+        "what decays: every parameter, or the weights of convolutions and linear layers [default: all; weights with adamw]",
+        name => name is "all" or "weights", "all|weights");
     public static readonly Option<bool> ZeroGamma =
         Options.Flag("--zero-gamma", "begin with every residual block as its shortcut: its last gamma is 0");
-    public static readonly Option<int> Accumulate = Options.Whole("--accumulate", "batches whose gradients make one step", 1);
+    public static readonly Option<int> Accumulate = Options.Whole("--accumulate", "batches whose gradients make one step", Usual.Accumulate);
     public static readonly Option<double> Average =
-        Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999", 0, 0, 0.999999);
-    public static readonly Option<double> Smoothing = Options.Number("--label-smoothing", "share of a label that all classes get", 0, 0, 1);
-    public static readonly Option<int> Size =
-        Options.Whole("--size", "side that images of a folder get, in pixels", 32, most: InputDescription.MostSide);
+        Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999", Usual.Average, 0, 0.999999);
+    public static readonly Option<double> Smoothing =
+        Options.Number("--label-smoothing", "share of a label that all classes get", Usual.LabelSmoothing, 0, 1);
+    public static readonly Option<int?> Size =
+        Options.Limit("--size", "side that images of a folder get, in pixels [default: 32]", InputDescription.MostSide);
     public static readonly Option<bool> Strict =
         Options.Flag("--strict", "leave out images of a folder whose files are cut off; otherwise they are used as far as they go");
     public static readonly Option<bool> NoFlip = Options.Flag("--no-flip", "do not mirror training images: where left and right mean something");
-    public static readonly Option<int> Cutout = Options.Whole("--cutout", "side of a square painted over in every training image", 0, 0);
-    public static readonly Option<double> MixupAlpha = Options.Number("--mixup", "mix training images, the more the larger: 0.2", 0, 0, 100);
+    public static readonly Option<int> Cutout = Options.Whole("--cutout", "side of a square painted over in every training image", Usual.Cutout, 0);
+    public static readonly Option<double> MixupAlpha =
+        Options.Number("--mixup", "mix training images, the more the larger: 0.2", Usual.Mixup, 0, 100);
     public static readonly Option<int> Validation =
-        Options.Whole("--validation", "hold so many training images apart, and keep the weights that are best on them", 0, 0);
-    public static readonly Option<int> Seed = Options.Whole("--seed", "of weights, order and augmentation", 1, int.MinValue);
-    public static readonly Option<int?> Threads = Options.Limit("--threads",
-        $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]", most: 1024);
+        Options.Whole("--validation", "hold so many training images apart, and keep the weights that are best on them", Usual.Validation, 0);
+    public static readonly Option<int> Seed = Options.Whole("--seed", "of weights, order and augmentation", Usual.Seed, int.MinValue);
     public static readonly Option<int?> TrainLimit =
         Options.Limit("--train-limit", "use the first so many training images [default: all]");
     public static readonly Option<int?> TestLimit = Options.Limit("--test-limit", "use the first so many test images [default: all]");
 
-    // Adam's steps have the length of the rate, whatever the gradient's.
-    private static Func<ArgumentResult, T> OfOptimizer<T>(T sgd, T adam, T adamw) =>
-        result => result.GetResult(OptimizerName)?.Tokens.LastOrDefault()?.Value switch { "adam" => adam, "adamw" => adamw, _ => sgd };
+    private static double UsualRate(string model, string optimizer) => Recipe.UsualLearningRate(model, optimizer);
 
-    [GeneratedRegex(@"^(constant|cosine|one-cycle|multistep:[0-9]{1,6}(,[0-9]{1,6})*)$")]
-    private static partial Regex SchedulePattern();
-
-    private static readonly Option[] Recipe = [Size, Strict, Model, Norm, Epochs, BatchSize, OptimizerName, Rate, Schedule, Warmup, Momentum, WeightDecay,
-        Decayed, ZeroGamma, Accumulate, Average, Smoothing, NoFlip, Cutout, MixupAlpha, Validation, Seed, TrainLimit, TestLimit];
+    /// <summary>The option of each setting of a recipe, in the order of the help.</summary>
+    public static readonly IReadOnlyDictionary<string, Option> Settings = new OrderedDictionary<string, Option>
+    {
+        [nameof(Recipe.Size)] = Size,
+        [nameof(Recipe.Strict)] = Strict,
+        [nameof(Recipe.Model)] = Model,
+        [nameof(Recipe.Normalization)] = Norm,
+        [nameof(Recipe.Epochs)] = Epochs,
+        [nameof(Recipe.BatchSize)] = BatchSize,
+        [nameof(Recipe.Optimizer)] = OptimizerName,
+        [nameof(Recipe.LearningRate)] = Rate,
+        [nameof(Recipe.Schedule)] = Schedule,
+        [nameof(Recipe.Warmup)] = Warmup,
+        [nameof(Recipe.Momentum)] = Momentum,
+        [nameof(Recipe.WeightDecay)] = WeightDecay,
+        [nameof(Recipe.Decayed)] = Decayed,
+        [nameof(Recipe.ZeroGamma)] = ZeroGamma,
+        [nameof(Recipe.Accumulate)] = Accumulate,
+        [nameof(Recipe.Average)] = Average,
+        [nameof(Recipe.LabelSmoothing)] = Smoothing,
+        [nameof(Recipe.NoFlip)] = NoFlip,
+        [nameof(Recipe.Cutout)] = Cutout,
+        [nameof(Recipe.Mixup)] = MixupAlpha,
+        [nameof(Recipe.Validation)] = Validation,
+        [nameof(Recipe.Seed)] = Seed,
+        [nameof(Recipe.TrainLimit)] = TrainLimit,
+        [nameof(Recipe.TestLimit)] = TestLimit,
+    };
 
     // What a run may be given anew when it goes on.
     private static readonly Option[] Anew = [Resume, CheckpointEvery, Data, Threads];
 
     /// <summary>All of them, in the order of the help.</summary>
-    public static IEnumerable<Option> All => [Data, Out, Resume, CheckpointEvery, Overwrite, Download, .. Recipe, Threads];
+    public static IEnumerable<Option> All => [Data, Out, From, Resume, CheckpointEvery, Overwrite, Download, .. Settings.Values, Threads];
 
-    /// <summary>The recipe as it would be typed, defaults too: later versions may have others.</summary>
-    public static string[] RecipeOf(ParseResult options) =>
-        [.. Recipe.SelectMany(option => Text(options, option) is { } text ? (string[])[option.Name, text] : [])];
+    /// <summary>What was given, and what stands in the place of the rest.</summary>
+    public static Recipe RecipeOf(ParseResult options) => new()
+    {
+        Model = options.GetValue(Model)!,
+        Normalization = options.GetValue(Norm)!,
+        ZeroGamma = options.GetValue(ZeroGamma),
+        Epochs = options.GetValue(Epochs),
+        BatchSize = options.GetValue(BatchSize),
+        Optimizer = options.GetValue(OptimizerName)!,
+        LearningRate = options.GetValue(Rate),
+        Schedule = options.GetValue(Schedule)!,
+        Warmup = options.GetValue(Warmup),
+        Momentum = options.GetValue(Momentum),
+        WeightDecay = options.GetValue(WeightDecay),
+        Decayed = options.GetValue(Decayed),
+        Accumulate = options.GetValue(Accumulate),
+        Average = options.GetValue(Average),
+        LabelSmoothing = options.GetValue(Smoothing),
+        Size = options.GetValue(Size),
+        Strict = options.GetValue(Strict),
+        NoFlip = options.GetValue(NoFlip),
+        Cutout = options.GetValue(Cutout),
+        Mixup = options.GetValue(MixupAlpha),
+        Validation = options.GetValue(Validation),
+        Seed = options.GetValue(Seed),
+        TrainLimit = options.GetValue(TrainLimit),
+        TestLimit = options.GetValue(TestLimit),
+    };
 
-    /// <summary>Options with which a run begins again as it began, but for what is given anew.</summary>
-    /// <exception cref="UserError">Something was given that cannot change.</exception>
-    /// <exception cref="InvalidDataException">The recipe is none.</exception>
-    public static ParseResult GoingOn(ParseResult given, string[] recipe)
+    /// <summary>A recipe that cannot be, in the words of the options.</summary>
+    public static UserError Refusal(RecipeException e) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"{Settings[e.Setting].Name}{(e.Value is null ? "" : " ")}{e.Value}: {e.Why}"));
+
+    /// <summary>Refuses what a run that goes on cannot be given.</summary>
+    public static void CheckGoingOn(ParseResult given)
     {
         if (All.Except(Anew).FirstOrDefault(option => IsGiven(given, option)) is { } other)
             throw new UserError($"{other.Name}: a run goes on with the options that it began with. With --resume, give only "
                 + $"{string.Join(", ", Anew.Skip(1).Select(option => option.Name))}, or nothing.");
-        // A recipe comes from a file, perhaps from a stranger: '@name' in it must not read that file.
-        var parsed = given.CommandResult.Command.Parse(recipe, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        return parsed.Errors.Count == 0 ? parsed
-            : throw new InvalidDataException($"the run's options '{string.Join(' ', recipe)}' are not understood: {parsed.Errors[0].Message}");
+    }
+
+    /// <summary>Refuses an option that was given and that the others leave nothing to do.</summary>
+    public static void RefuseIdle(ParseResult given, Option option, bool isIdle, string why)
+    {
+        if (isIdle && IsGiven(given, option)) throw new UserError($"{option.Name}: {why} Leave it out.");
     }
 
     public static bool IsGiven(ParseResult options, Option option) => options.GetResult(option) is { Implicit: false };
-
-    private static string? Text(ParseResult options, Option option) => option switch
-    {
-        Option<int> whole => options.GetValue(whole).ToString(CultureInfo.InvariantCulture),
-        Option<int?> limit => options.GetValue(limit)?.ToString(CultureInfo.InvariantCulture),
-        Option<double> number => options.GetValue(number).ToString("R", CultureInfo.InvariantCulture),
-        Option<bool> flag => options.GetValue(flag) ? "true" : "false",
-        Option<string> text => options.GetValue(text),
-        _ => throw new NotSupportedException($"{option.Name} has no text."),
-    };
 }

@@ -6,7 +6,7 @@ namespace Tapegrad.Training;
 /// Copies of a model's weights and statistics as they were before the last two steps. A loss that is not finite tells that the step before it was
 /// wrong, so the older copy holds the last weights whose loss was good.
 /// </summary>
-public sealed class Snapshot
+internal sealed class Snapshot
 {
     private readonly Parameter[] state;
     private float[][] newer, older;

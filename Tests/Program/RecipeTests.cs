@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Tapegrad.Datasets;
 using Tapegrad.Datasets.Images;
@@ -105,33 +106,85 @@ public sealed class RecipeTests : IDisposable
     // Examples/Cifar10/RESULTS.md says what they come to. Whoever changes one measures again.
     [Fact]
     public void The_defaults_are_those_that_the_results_were_measured_with() => Assert.Equal(
-        "--size 32 --model resnet20 --norm group:8+ws --epochs 3 --batch 32 --optimizer sgd --lr 0.05 --schedule cosine --warmup 0.05 --momentum 0.9 "
-            + "--weight-decay 0.0005 --decay all --zero-gamma false --accumulate 1 --average 0 --label-smoothing 0 --no-flip false --cutout 0 --mixup 0 "
-            + "--validation 0 --seed 1",
-        string.Join(' ', RecipeOf("train")));
+        new Recipe
+        {
+            Model = "resnet20",
+            Normalization = "group:8+ws",
+            Epochs = 3,
+            BatchSize = 32,
+            Optimizer = "sgd",
+            LearningRate = 0.05,
+            Schedule = "cosine",
+            Warmup = 0.05,
+            Momentum = 0.9,
+            WeightDecay = 5e-4,
+            Decayed = "all",
+            ZeroGamma = false,
+            Accumulate = 1,
+            Average = 0,
+            LabelSmoothing = 0,
+            Size = null,
+            Strict = false,
+            NoFlip = false,
+            Cutout = 0,
+            Mixup = 0,
+            Validation = 0,
+            Seed = 1,
+            TrainLimit = null,
+            TestLimit = null,
+        },
+        RecipeOf("train").Resolve(Shapes10.Load(128, 1).Train));
 
     [Theory]
-    [InlineData("", "0.05", "0.0005", "all")]
-    [InlineData("--optimizer adam", "0.002", "0.0005", "all")]
-    [InlineData("--optimizer adamw", "0.002", "0.05", "weights")]
-    [InlineData("--lr 0.1 --optimizer adamw", "0.1", "0.05", "weights")]
-    [InlineData("--optimizer adamw --weight-decay 0.5 --decay all", "0.002", "0.5", "all")]
-    public void Each_optimizer_has_its_rate_and_its_decay(string options, params string[] expected)
+    [InlineData("", 0.05, 0.0005, "all")]
+    [InlineData("--model vgg", 0.01, 0.0005, "all")]
+    [InlineData("--optimizer adam", 0.002, 0.0005, "all")]
+    [InlineData("--model vgg --optimizer adamw", 0.002, 0.05, "weights")]
+    [InlineData("--lr 0.1 --optimizer adamw", 0.1, 0.05, "weights")]
+    [InlineData("--lr 0.1 --model vgg", 0.1, 0.0005, "all")]
+    [InlineData("--optimizer adamw --weight-decay 0.5 --decay all", 0.002, 0.5, "all")]
+    public void Each_network_and_optimizer_has_its_rate_and_its_decay(string options, double rate, double decay, string decayed)
     {
-        var recipe = RecipeOf($"train {options}");
-        Assert.Equal(expected, ((string[])["--lr", "--weight-decay", "--decay"]).Select(name => recipe[Array.IndexOf(recipe, name) + 1]));
+        var recipe = RecipeOf($"train {options}").Resolve(Shapes10.Load(128, 1).Train);
+        Assert.Equal((rate, decay, decayed), (recipe.LearningRate, recipe.WeightDecay, recipe.Decayed));
     }
 
     [Fact]
     public void Every_option_is_in_one_of_the_recipes()
     {
-        var all = RecipeOf("train --train-limit 1 --test-limit 1").Where((_, i) => i % 2 == 0);
         var tried = ((Dictionary<string, string?>[])[Steps, Cycle, Held, Own]).SelectMany(recipe => recipe).Where(option => option.Value is not null)
             .Select(option => option.Key).Distinct();
-        Assert.Equal(all.Order(), tried.Except(["--data"]).Order());
+        Assert.Equal(TrainOptions.Settings.Values.Select(option => option.Name).Order(), tried.Except(["--data"]).Order());
     }
 
-    private static string[] RecipeOf(string command)
+    // As typed, so that none is forgotten between the command line and what is computed.
+    [Fact]
+    public void Every_setting_of_a_recipe_has_an_option_that_sets_it()
+    {
+        Assert.Equal(typeof(Recipe).GetProperties().Where(property => property.CanWrite).Select(property => property.Name).Order(),
+            TrainOptions.Settings.Keys.Order());
+        foreach (var (setting, option) in TrainOptions.Settings)
+        {
+            var property = typeof(Recipe).GetProperty(setting)!;
+            var typed = option.Name switch
+            {
+                "--model" => "vgg",
+                "--norm" => "batch",
+                "--optimizer" => "adamw",
+                "--schedule" => "constant",
+                "--decay" => "weights",
+                "--zero-gamma" or "--no-flip" or "--strict" => "true",
+                _ => property.PropertyType == typeof(double) || property.PropertyType == typeof(double?) ? "0.25" : "7",
+            };
+            var given = RecipeOf($"train {option.Name} {typed}");
+            Assert.Equal(typed, Convert.ToString(property.GetValue(given), CultureInfo.InvariantCulture), ignoreCase: true);
+            Assert.Equal(given, Recipe.FromJson(given.ToJson()));
+            property.SetValue(given, property.GetValue(new Recipe()));
+            Assert.Equal(new Recipe(), given);   // and nothing else
+        }
+    }
+
+    private static Recipe RecipeOf(string command)
     {
         var root = new RootCommand();
         TrainCommand.AddTo(root);

@@ -96,7 +96,7 @@ public sealed class TrainRefusalTests : IDisposable
     [InlineData("--schedule one-cycle --warmup 0.1", "--warmup", "one-cycle")]
     [InlineData("--optimizer adam --momentum 0.9", "--momentum", "sgd")]
     [InlineData("--optimizer adamw --momentum 0.5", "--momentum", "sgd")]
-    [InlineData("--weight-decay 0 --decay weights", "--decay", "--weight-decay 0")]
+    [InlineData("--weight-decay 0 --decay weights", "--decay", "a weight decay of 0")]
     [InlineData("--size 32", "--size", "Shapes10")]
     public void Refuses_an_option_without_a_meaning_beside_the_others(string options, string option, string why) =>
         AssertNothingBegins($"{Cifar10Program.Short} --out run {options}", $"error: {option}: ", why);

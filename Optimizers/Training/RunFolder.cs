@@ -1,23 +1,23 @@
+using System.Text;
 using System.Text.Json.Nodes;
 using Tapegrad.Layers;
 using Tapegrad.Layers.Formats;
-using Tapegrad.Optimizers;
-using Tapegrad.Training;
 
-namespace Tapegrad.Examples.Cifar10;
+namespace Tapegrad.Training;
 
 /// <summary>
-/// The folder of a run: metrics.jsonl, one object per epoch; model.safetensors, replaced as a whole; and the checkpoints that it goes on from when it
-/// was interrupted. What is there already is never overwritten unasked, and while a program trains in it, no other can.
+/// The folder of a run: run.json, what determines it; metrics.jsonl, one object per epoch; model.safetensors, replaced as a whole; and the checkpoints
+/// that it goes on from when it was interrupted. What is there already is never overwritten unasked, and while a program trains in it, no other can.
 /// </summary>
-internal sealed class RunFolder : IDisposable
+public sealed class RunFolder : IDisposable
 {
-    private const string MetricsName = "metrics.jsonl", WeightsName = "model.safetensors";
+    private const string DescriptionName = "run.json", MetricsName = "metrics.jsonl", WeightsName = "model.safetensors";
+    private static readonly string[] Names = [MetricsName, WeightsName, DescriptionName];
     private readonly string path;
     private readonly FileStream inUse;
     private string[] metrics = [];
 
-    private RunFolder(string path, string option)
+    private RunFolder(string path)
     {
         this.path = path;
         try
@@ -28,50 +28,53 @@ internal sealed class RunFolder : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserError($"{option}: the folder '{path}' cannot be written, or another program is training in it: {e.Message}");
+            throw new IOException($"the folder '{path}' cannot be written, or another program is training in it: {e.Message}", e);
         }
         Checkpoints = new Checkpoints(path);
-        AtomicFile.RemoveSiblings(path, name => name == WeightsName);   // whoever wrote them is dead, or this folder would be in use
+        AtomicFile.RemoveSiblings(path, name => name is WeightsName or DescriptionName);   // whoever wrote them is dead, or it would be in use
     }
 
     /// <summary>Makes the folder of a new run ready, before any work is done.</summary>
-    /// <param name="path">The folder; null for the first free 'runs/name-1', 'runs/name-2', ...</param>
-    /// <param name="name">What a folder without a path is called.</param>
-    /// <param name="overwrite">Whether a run that is there may be replaced.</param>
-    /// <exception cref="UserError">It holds a run already, or it cannot be written.</exception>
-    public static RunFolder Create(string? path, string name, bool overwrite)
+    /// <param name="path">The folder; it may exist.</param>
+    /// <param name="overwrite">Whether a run that is there is removed.</param>
+    /// <exception cref="IOException">It holds a run already, or it cannot be written.</exception>
+    public static RunFolder Create(string path, bool overwrite = false)
     {
-        path ??= Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine("runs", $"{name}-{i}")).First(p => !Directory.Exists(p));
-        string[] files = [Path.Combine(path, MetricsName), Path.Combine(path, WeightsName)];
         try
         {
             Directory.CreateDirectory(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new UserError($"--out: the folder '{path}' cannot be written: {e.Message}");
+            throw new IOException($"the folder '{path}' cannot be written: {e.Message}", e);
         }
+        var files = Array.ConvertAll(Names, name => Path.Combine(path, name));
         if (files.FirstOrDefault(Directory.Exists) is { } occupied)
-            throw new UserError($"--out: {occupied} is a folder, where a file of the run will be. Name another folder, or take it away.");
-        var taken = files.FirstOrDefault(File.Exists) ?? Directory.EnumerateFiles(path, "checkpoint-*.safetensors").FirstOrDefault();
-        if (!overwrite && taken is not null)
-            throw new UserError($"--out: {taken} exists already. Name another folder, go on with that run by --resume {path}, or give --overwrite to "
-                + "replace it.");
-        var folder = new RunFolder(path, "--out");
+            throw new IOException($"{occupied} is a folder, where a file of the run will be. Name another folder, or take it away.");
+        if (!overwrite && FindRun(path) is { } taken) throw new IOException($"{taken} exists already: the folder holds a run. Name another folder.");
+        var folder = new RunFolder(path);
         foreach (var file in files) File.Delete(file);
         folder.Checkpoints.Clear();
         return folder;
     }
 
     /// <summary>The folder of a run that was interrupted.</summary>
-    /// <exception cref="UserError">There is none, or it cannot be written.</exception>
-    public static RunFolder Reopen(string path) => Directory.Exists(path) ? new RunFolder(path, "--resume")
-        : throw new UserError($"--resume: there is no folder '{path}'. Name the one that the run was given, or made: runs/...");
+    /// <exception cref="IOException">There is none, it cannot be written, or another program trains in it.</exception>
+    public static RunFolder Reopen(string path) => Directory.Exists(path) ? new RunFolder(path) : throw new IOException($"there is no folder '{path}'.");
+
+    /// <summary>A file that shows that a folder holds a run; null where it does not, or there is none.</summary>
+    public static string? FindRun(string path) => !Directory.Exists(path) ? null
+        : Names.Select(name => Path.Combine(path, name)).FirstOrDefault(File.Exists)
+            ?? Directory.EnumerateFiles(path, "checkpoint-*.safetensors").FirstOrDefault();
+
+    /// <summary>The first of 'parent/name-1', 'parent/name-2', ... that is not there.</summary>
+    public static string NewPath(string parent, string name) =>
+        Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine(parent, $"{name}-{i}")).First(path => !Directory.Exists(path));
 
     /// <summary>What a run goes on from.</summary>
     public Checkpoints Checkpoints { get; }
 
-    /// <summary>As it was given, or made.</summary>
+    /// <summary>As it was given.</summary>
     public string FolderPath => path;
 
     /// <summary>Where the weights are, relative to the current directory or as it was given.</summary>
@@ -96,7 +99,7 @@ internal sealed class RunFolder : IDisposable
     }
 
     /// <summary>The lines of metrics.jsonl, with their ends: one for each epoch of this run, whatever somebody does to the file meanwhile.</summary>
-    public IReadOnlyList<string> Metrics
+    internal IReadOnlyList<string> Metrics
     {
         get => metrics;
         set
@@ -109,7 +112,7 @@ internal sealed class RunFolder : IDisposable
     /// <summary>Appends an epoch to metrics.jsonl; a loss that is not finite is null there, since JSON has no such numbers.</summary>
     /// <param name="epoch">What it came to.</param>
     /// <param name="heldApart">What the images are called that it was measured by: the names are theirs, 'test_loss' or 'validation_loss'.</param>
-    public void Append(Epoch epoch, string heldApart)
+    internal void Append(Epoch epoch, string heldApart)
     {
         var (trained, seen) = (epoch.Training, epoch.Validation!);
         var line = new JsonObject
@@ -127,9 +130,14 @@ internal sealed class RunFolder : IDisposable
         File.AppendAllText(MetricsPath, metrics[^1]);
     }
 
-    /// <summary>Writes the weights beside the old ones, then puts them in their place.</summary>
-    public void Save(Module model) => model.Save(WeightsPath);
+    /// <summary>Writes run.json.</summary>
+    internal void WriteDescription(string json) =>
+        AtomicFile.Write(Path.Combine(path, DescriptionName), stream => stream.Write(Encoding.UTF8.GetBytes(json + "\n")));
 
+    /// <summary>Writes the weights beside the old ones, then puts them in their place.</summary>
+    internal void Save(Module model) => model.Save(WeightsPath);
+
+    /// <summary>Lets others train in it.</summary>
     public void Dispose() => inUse.Dispose();
 
     private string MetricsPath => Path.Combine(path, MetricsName);

@@ -1,0 +1,196 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Tapegrad.Datasets;
+using Tapegrad.Layers;
+using static System.FormattableString;
+
+namespace Tapegrad.Training;
+
+/// <summary>What a run came to.</summary>
+/// <param name="IsComplete">Whether it came to its end; else it was cancelled, and can go on.</param>
+/// <param name="ValidationAccuracy">On the validation images, of the weights in the folder; null where none were held apart, or before the end.</param>
+/// <param name="TestAccuracy">On the test images, of the weights in the folder; null before the end.</param>
+public sealed record RunResult(bool IsComplete, double? ValidationAccuracy, double? TestAccuracy);
+
+/// <summary>
+/// One run of training with its files, from its beginning or from a checkpoint to its end.
+/// <code>
+/// var images = RunImages.Of(recipe, train, test, folder: null);
+/// recipe = recipe.Resolve(images.Train);
+/// using var folder = RunFolder.Create("run");
+/// var run = Run.Begin(recipe, images, recipe.CreateModel(images.Train), folder);
+/// run.AfterEpoch = Console.WriteLine;
+/// Console.WriteLine(run.Train());
+/// </code>
+/// Interrupted at any moment it goes on from its folder, and ends with the same bytes: <see cref="GoOn"/>.
+/// </summary>
+public sealed class Run
+{
+    private readonly RunFolder folder;
+    private readonly Fit fit;
+    private readonly string hash;
+    private readonly SavedRun? from;
+    private readonly Stopwatch sinceCheckpoint = Stopwatch.StartNew();
+    private Snapshot? lastGood;
+    private bool isFinite = true;   // the loss of the last epoch on what is held apart
+    private double? saved;   // the accuracy of the epoch whose weights are in the folder; see SavedRun
+
+    private Run(Recipe recipe, RunImages images, Module model, RunFolder folder, string hash, SavedRun? from)
+    {
+        (Recipe, Images, Model, this.folder, this.hash, this.from) = (recipe, images, model, folder, hash, from);
+        fit = recipe.CreateFit(model, images.Train);
+        fit.AfterStep = OnStep;
+        fit.AfterEpoch = OnEpoch;
+    }
+
+    /// <summary>A new run. What determines it stands in the folder's run.json.</summary>
+    /// <param name="recipe">Resolved for the images.</param>
+    /// <param name="images">The images.</param>
+    /// <param name="model">The recipe's, as it begins.</param>
+    /// <param name="folder">A new one.</param>
+    /// <param name="weights">What the model's weights were read from, to be noted; null where they are the recipe's own.</param>
+    /// <exception cref="IOException">The folder cannot be written.</exception>
+    public static Run Begin(Recipe recipe, RunImages images, Module model, RunFolder folder, string? weights = null)
+    {
+        var run = new Run(recipe, images, model, folder, images.Hash(), from: null);
+        folder.WriteDescription(JsonSerializer.Serialize(new Description(recipe, images.Train.Name, images.Folder, images.Train.Count,
+            images.Validation?.Count ?? 0, images.Test.Count, run.hash, weights is null ? null : Path.GetFullPath(weights)), RunJson.Indented));
+        run.Save();   // so that there is something to go on from, however soon it ends
+        return run;
+    }
+
+    /// <summary>A run that was interrupted, as it was.</summary>
+    /// <param name="saved">What its newest checkpoint says.</param>
+    /// <param name="images">The same images.</param>
+    /// <param name="folder">Where it is.</param>
+    /// <exception cref="InvalidDataException">They are other images; the checkpoint is damaged, or contradicts itself; or the best weights are lost.</exception>
+    /// <exception cref="RecipeException">Its recipe does not go with the images.</exception>
+    /// <exception cref="IOException">The folder cannot be read.</exception>
+    public static Run GoOn(SavedRun saved, RunImages images, RunFolder folder)
+    {
+        if (saved.Images != images.Hash())
+            throw new InvalidDataException($"the images in {images.Folder ?? images.Train.Name} are not those that the run began with: some are"
+                + " missing, new or different. Name the folder that has them.");
+        var recipe = saved.Recipe.Resolve(images.Train);
+        var run = new Run(recipe, images, recipe.CreateModel(images.Train), folder, saved.Images, saved);
+        folder.Checkpoints.Load(saved.Checkpoint!, run.State);
+        if (images.Validation is not null && saved.Accuracy is not null && !folder.HasWeights)
+            throw new InvalidDataException($"{folder.WeightsPath}: it is gone or damaged, and with it the weights of the best epoch so far. Put it back.");
+        folder.Metrics = [.. saved.Metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line + '\n')];
+        run.saved = saved.Accuracy;
+        return run;
+    }
+
+    private sealed record Description(Recipe Recipe, string Dataset, string? Data, int TrainImages, int ValidationImages, int TestImages, string Images,
+        string? From);
+
+    /// <summary>What it does.</summary>
+    public Recipe Recipe { get; }
+
+    /// <summary>What it does it with.</summary>
+    public RunImages Images { get; }
+
+    /// <summary>What is trained.</summary>
+    public Module Model { get; }
+
+    /// <summary>What the images are called that an epoch is measured by: <c>test</c>, or <c>validation</c> where some are held apart.</summary>
+    public string HeldApart => Images.Validation is null ? "test" : "validation";
+
+    /// <summary>Seconds between checkpoints; 0 for one after every step.</summary>
+    public double SecondsBetweenCheckpoints { get; set; } = 60;
+
+    /// <summary>Called after every batch.</summary>
+    public Action<TrainingProgress>? AfterStep { get; set; }
+
+    /// <summary>Called after every epoch.</summary>
+    public Action<Epoch>? AfterEpoch { get; set; }
+
+    /// <summary>Trains to the end. Once for each object.</summary>
+    /// <param name="cancellation">Ends it after the batch that is being worked on, with all saved that it goes on from.</param>
+    /// <exception cref="NonFiniteException">A loss is not finite. The last good weights are in the folder; the message says which those are.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint that it goes on from contradicts itself.</exception>
+    /// <exception cref="IOException">The folder cannot be written; the run goes on from there once it can.</exception>
+    public RunResult Train(CancellationToken cancellation = default)
+    {
+        lastGood = new Snapshot(Model);
+        bool isComplete;
+        try
+        {
+            isComplete = fit.Run(Images.Train, Images.Validation ?? Images.Test, Recipe.Epochs, Recipe.BatchSize!.Value, Recipe.Seed,
+                Recipe.CreateAugment(Images.Train), cancellation, from?.Place);
+        }
+        catch (ArgumentException e) when (from is not null && e.ParamName is "from" or "value")   // a place, or counters, that are none here
+        {
+            throw new InvalidDataException($"{folder.FolderPath}: checkpoint {from!.Checkpoint!.Step}: {e.Message.Split(" (Parameter ")[0]}");
+        }
+        catch (NonFiniteException e)
+        {
+            throw Diverged(e.Message);
+        }
+        if (isComplete && !isFinite) throw Diverged($"after the last step the {HeldApart} loss is not finite.");
+        Save();
+        if (isComplete) return Measure();
+        if (Images.Validation is null || saved is null) SaveWeights();
+        return new RunResult(false, null, null);
+    }
+
+    // What the weights in the folder come to: those that were best on the validation images, or the last, which the last epoch has tested.
+    private RunResult Measure()
+    {
+        if (Images.Validation is null)
+        {
+            if (!folder.HasWeights) SaveWeights();   // somebody has removed or damaged them since
+            return new RunResult(true, null, saved);
+        }
+        Model.Load(folder.WeightsPath);
+        return new RunResult(true, saved, Images.Test.Accuracy(Model.Apply));
+    }
+
+    private Parameter[] State => [.. Model.State, .. fit.State];
+
+    private void OnStep(TrainingProgress now)
+    {
+        if (saved is null) lastGood!.Take();
+        AfterStep?.Invoke(now);
+        if (sinceCheckpoint.Elapsed.TotalSeconds >= SecondsBetweenCheckpoints) Save();
+    }
+
+    private bool OnEpoch(Epoch epoch)
+    {
+        AfterEpoch?.Invoke(epoch);
+        folder.Append(epoch, HeldApart);
+        // Weights that give no numbers classify some images right as well. If there is another step, it says where they come from.
+        var seen = epoch.Validation!;
+        isFinite = double.IsFinite(seen.Loss);
+        var isChosen = isFinite && (Images.Validation is null || saved is null || seen.Accuracy > saved);
+        if (!isChosen) return true;
+        saved = seen.Accuracy;
+        SaveWeights();
+        return true;
+    }
+
+    private NonFiniteException Diverged(string what)
+    {
+        var kept = saved is null ? "of the step before" : Images.Validation is null ? "saved before" : "of the best epoch";
+        if (saved is null)
+        {
+            lastGood!.Restore();
+            folder.Save(Model);
+        }
+        return new NonFiniteException($"{what.TrimEnd('.')}. The weights {kept} are kept.");
+    }
+
+    private void SaveWeights()
+    {
+        using (fit.Average?.Use()) folder.Save(Model);
+    }
+
+    private void Save()
+    {
+        var place = fit.Position;
+        var metrics = folder.Metrics.Take(place.Epoch - 1);   // gradients may wait for a step beyond the end of an epoch
+        var run = new SavedRun(SavedRun.Newest, Recipe, Images.Folder, hash, place, saved, string.Concat(metrics));
+        folder.Checkpoints.Save(place.OptimizerCounters[0], State, run.ToTexts());
+        sinceCheckpoint.Restart();
+    }
+}
