@@ -68,6 +68,7 @@ internal static class ConvertCommand
         if (images is not null && (classes, channels) != (images.Classes, images.Channels))
             throw new UserError($"--data {options.GetValue(Data)}: it has {images.Classes} classes and {images.Channels} channels, not the {classes}"
                 + $" and {channels} of --classes and --channels.");
+        KnownElsewhere.Notice(name);
         var model = new ModelSpec(name, options.GetValue(Norm)!, classes, Inputs: channels).Build(seed: 0);
         if (images is not null) InputDescription.Write(model, images);
         CheckDescription(from, model);

@@ -30,12 +30,19 @@ public static class Options
         $"a number from {Text(least)} to {Text(most)} with a decimal point, such as {Text(example)}";
 
     /// <summary>One of some words.</summary>
-    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected) =>
+    /// <param name="name">Its name.</param>
+    /// <param name="description">What it says.</param>
+    /// <param name="standard">What stands in its place.</param>
+    /// <param name="isValid">Whether a word is one of them.</param>
+    /// <param name="expected">The words.</param>
+    /// <param name="more">What else is to be said to whoever gives another one.</param>
+    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected,
+        string more = "") =>
         WithDefault(new Option<string>(name)
         {
             Description = description,
             HelpName = expected,
-            CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected)!,
+            CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected + more)!,
         }, standard);
 
     /// <summary>One of some words, or nothing.</summary>

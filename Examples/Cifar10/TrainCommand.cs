@@ -49,6 +49,7 @@ internal static class TrainCommand
         given.Check();
         var images = ImagesOf(given, options, options.GetValue(Data), shapes: null);
         var recipe = given.Resolve(images.Train);
+        KnownElsewhere.Notice(recipe.Model);
         var model = recipe.CreateModel(images.Train);
         var begins = weights is null ? null : BeginWith(model, weights);
         if (images is { Train.Name: nameof(ImageFolder), Folder: { } data }) OutputFile.CheckApart("--out", options.GetValue(Out) ?? "runs", data);
@@ -150,7 +151,7 @@ internal static class TrainCommand
     private static RunFolder CreateFolder(ParseResult options, Recipe recipe)
     {
         var path = options.GetValue(Out)
-            ?? RunFolder.NewPath("runs", $"{recipe.Model}-{recipe.Normalization.Replace(':', '-').Replace('+', '-')}");
+            ?? RunFolder.NewPath("runs", $"{recipe.Model}-{string.Concat(recipe.Normalization.Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '-'))}");
         var overwrite = options.GetValue(Overwrite);
         if (!overwrite && RunFolder.FindRun(path) is { } taken)
             throw new UserError($"--out: {taken} exists already. Name another folder, go on with that run by --resume {path}, or give --overwrite to "
@@ -206,6 +207,7 @@ internal static class TrainCommand
     /// <summary>A network by its options.</summary>
     public static Module Create(string architecture, string normalization)
     {
+        KnownElsewhere.Notice(architecture);
         try
         {
             return new ModelSpec(architecture, normalization).Build(seed: 1);

@@ -16,7 +16,7 @@ internal static class TrainOptions
     private const string Schedules = "constant|multistep:E,E|cosine|one-cycle";
 
     private static readonly string NormalizationNames =
-        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}, each alone or with {WeightStandardization.Suffix}; or none";
+        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}; each but none also with {WeightStandardization.Suffix}";
 
     private static readonly Recipe Usual = new();
 
@@ -35,7 +35,8 @@ internal static class TrainOptions
     public static readonly Option<int?> Threads = Options.Limit("--threads",
         $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]", most: 1024);
 
-    public static readonly Option<string> Model = Options.Choice("--model", "network", Usual.Model, ModelSpec.IsArchitecture, Networks);
+    public static readonly Option<string> Model = Options.Choice("--model", "network", Usual.Model, ModelSpec.IsArchitecture, Networks,
+        KnownElsewhere.Missing);
     public static readonly Option<string> Norm = Options.Choice("--norm",
         "normalization: so many groups, so many channels a group, or a name", Usual.Normalization, ModelSpec.IsNormalization, NormalizationNames);
     public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", Usual.Epochs);

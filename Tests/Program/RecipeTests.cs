@@ -6,6 +6,7 @@ using Tapegrad.Datasets.Images;
 using Tapegrad.Examples.Cifar10;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
+using Tapegrad.Tests.Training;
 using Tapegrad.Training;
 using Xunit;
 
@@ -196,7 +197,7 @@ public sealed class RecipeTests : IDisposable
     {
         var (train, test) = Shapes10.Load(80, 30);
         var model = ResNet.Cifar(8, channels => new BatchNorm(channels), classes: 10, seed: 3);
-        Compare(Steps, new Written(train, test, model, new Sgd(model.Parameters, momentum: 0.8, weightDecay: 0.01),
+        Compare(Steps, new WrittenRun(train, test, model, new Sgd(model.Parameters, momentum: 0.8, weightDecay: 0.01),
             LearningRate.MultiStep(0.05, [2, 7], steps: 10, warmup: 0.3), train.Augment with { Flips = false })
         {
             Epochs = 4,
@@ -216,7 +217,7 @@ public sealed class RecipeTests : IDisposable
             new([.. model.Parameters.Where(parameter => parameter.Shape.Rank > 1)], WeightDecay: 0.1),
             new([.. model.Parameters.Where(parameter => parameter.Shape.Rank == 1)]),
         ];
-        Compare(Cycle, new Written(train, test, model, new AdamW(groups), LearningRate.OneCycle(0.002, 10), train.Augment with { Cutout = 8 })
+        Compare(Cycle, new WrittenRun(train, test, model, new AdamW(groups), LearningRate.OneCycle(0.002, 10), train.Augment with { Cutout = 8 })
         {
             Average = 0.9,
             Mixup = 0.2,
@@ -229,7 +230,7 @@ public sealed class RecipeTests : IDisposable
         var (all, test) = Shapes10.Load(96, 30);
         var (train, held) = all.Split(30);
         var model = ResNet.Cifar(8, channels => new LayerNorm(channels), classes: 10, seed: 1);
-        Compare(Held, new Written(train, test, model, new Adam(model.Parameters, weightDecay: 0.01), LearningRate.Cosine(0.003, 12, warmup: 0.5),
+        Compare(Held, new WrittenRun(train, test, model, new Adam(model.Parameters, weightDecay: 0.01), LearningRate.Cosine(0.003, 12, warmup: 0.5),
             train.Augment)
         { Epochs = 4, Batch = 22, Validation = held });
     }
@@ -248,80 +249,23 @@ public sealed class RecipeTests : IDisposable
         var (train, test) = ImageFolder.Load(program.PathOf("pictures"), side: 12);
         Assert.InRange(train.Count, 16, 39);
         var model = ResNet.Cifar(8, channels => new BatchNorm(channels), classes: 2, seed: 1);
-        Compare(Own, new Written(train, test, model, new Sgd(model.Parameters), LearningRate.Constant(0.05, steps: train.Count / 8 * 2, warmup: 0.5),
+        Compare(Own, new WrittenRun(train, test, model, new Sgd(model.Parameters), LearningRate.Constant(0.05, steps: train.Count / 8 * 2, warmup: 0.5),
             train.Augment)
         { Batch = 8 });
     }
 
-    private void Compare(Dictionary<string, string?> recipe, Written written)
+    private void Compare(Dictionary<string, string?> recipe, WrittenRun written)
     {
         var options = new Dictionary<string, string?>(Plain.Select(option => KeyValuePair.Create(option.Key, (string?)option.Value)));
         foreach (var (name, value) in recipe) options[name] = value;
         var given = options.Where(option => option.Value is not null).Select(option => $"{option.Key} {option.Value}");
         var outcome = program.Run($"train --out run {string.Join(' ', given)}");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
-        var (weights, accuracy) = written.Run();
+        var (weights, accuracy, _) = written.Run();
         Assert.Equal(weights, ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")).State.Select(parameter => parameter.Value.ToFloats()));
         Assert.Equal(FormattableString.Invariant($"test accuracy: {accuracy:F4}"), outcome.Lines[^1]);
         var last = JsonNode.Parse(File.ReadLines(program.PathOf("run", "metrics.jsonl")).Last())!;
         Assert.Equal(written.LastEpoch, (last["train_loss"]!.GetValue<double>(), last["train_accuracy"]!.GetValue<double>(),
             last["learning_rate"]!.GetValue<double>()));
-    }
-
-    // A training loop as one would write it.
-    private sealed record Written(ImageDataset Train, ImageDataset Test, Module Model, Optimizer Optimizer, LearningRate Rate, Augment Augment)
-    {
-        public int Epochs { get; init; } = 2;
-
-        public int Batch { get; init; } = 16;
-
-        public int Seed { get; init; } = 1;
-
-        public int Together { get; init; } = 1;
-
-        public double Smoothing { get; init; }
-
-        public double Mixup { get; init; }
-
-        public double Average { get; init; }
-
-        public ImageDataset? Validation { get; init; }
-
-        /// <summary>Mean loss and accuracy over its images, and the rate of its last step.</summary>
-        public (double Loss, double Accuracy, double Rate) LastEpoch { get; private set; }
-
-        public (float[][] Weights, double Accuracy) Run()
-        {
-            var average = Average > 0 ? new AveragedWeights(Model.State, Average) : null;
-            var (batches, steps, best, chosen) = (0, 0, -1.0, Copy());
-            Gradients? sum = null;
-            for (var epoch = 1; epoch <= Epochs; epoch++)
-            {
-                var (lossSum, correct, seen) = (0.0, 0, 0);
-                foreach (var batch in Train.Batches(Batch, epochs: 1, Seed, Augment, firstEpoch: epoch))
-                {
-                    using var tape = Tape.Training(batch.Random);
-                    var mixed = Tapegrad.Training.Mixup.Draw(batch, Mixup);
-                    var logits = Model.Apply(mixed.Images);
-                    var loss = mixed.Loss(labels => logits.CrossEntropy(labels, Smoothing));
-                    (lossSum, correct, seen) = (lossSum + loss.ToDouble() * batch.Count,
-                        correct + Evaluation.CountCorrect(logits, mixed.Labels), seen + batch.Count);
-                    var gradients = tape.Gradients(loss);
-                    sum = (sum is null ? gradients : sum + gradients).Keep();
-                    if (++batches % Together != 0) continue;
-                    Optimizer.Step(sum * (1.0 / Together), Rate[steps++]);
-                    average?.Update();
-                    sum = null;
-                }
-                LastEpoch = (lossSum / seen, (double)correct / seen, Rate[Math.Max(0, steps - 1)]);
-                if (Validation?.Accuracy(Model.Apply) is not { } accuracy || accuracy <= best) continue;
-                (best, chosen) = (accuracy, Copy());
-            }
-            if (Validation is not null)
-                foreach (var (parameter, values) in Model.State.Zip(chosen)) parameter.Value = Tensor.From(values, parameter.Shape);
-            using (average?.Use()) return (Copy(), Test.Accuracy(Model.Apply));
-        }
-
-        private float[][] Copy() => [.. Model.State.Select(parameter => parameter.Value.ToFloats())];
     }
 }

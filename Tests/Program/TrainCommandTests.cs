@@ -147,29 +147,25 @@ public sealed class TrainCommandTests : IDisposable
 
     // The rate rises from step to step, until a step in the fifth epoch makes weights whose logits are not numbers: they are not the best, although
     // NaN is taken for the first class and the first class is there more often than the best epoch before is right.
+    // A rate that rises until no network without normalization follows. RunTests say which weights are kept, epoch by epoch.
     [Fact]
     public void The_best_weights_outlive_a_loss_that_is_not_finite()
     {
         const string rising =
-            "train --model resnet8 --norm none --batch 16 --train-limit 80 --test-limit 10 --warmup 1 --momentum 0 --out run";
-        var outcome = program.Run($"{rising} --validation 16 --epochs 12 --lr 7 --seed 5");
-        outcome.AssertRefused("epoch 6", "in layer", "best epoch");
-        var losses = File.ReadLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!).ToArray();
-        Assert.Null(losses[^1]["validation_loss"]);
-        Assert.True(losses[^1]["validation_accuracy"]!.GetValue<double>()
-            > losses[..^1].Max(epoch => epoch["validation_accuracy"]!.GetValue<double>()));
+            "train --model resnet8 --norm none --batch 16 --train-limit 80 --test-limit 10 --warmup 1 --momentum 0 --epochs 12 --lr 20 --out run";
+        var outcome = program.Run($"{rising} --validation 16");
+        outcome.AssertRefused($"epoch {Metrics().Length + 1}", "in layer", "best epoch", "Try a lower --lr");
+        Assert.NotEmpty(Metrics());
         AssertFiniteLogits();
 
         // Without images that choose, the last epoch whose accuracy is known.
-        program.AssertRefused($"{rising} --overwrite --epochs 12 --lr 7 --seed 5", "in layer", "saved before");
-        var last = File.ReadLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!)
-            .Last(epoch => epoch["test_loss"] is not null);
+        program.AssertRefused($"{rising} --overwrite", "in layer", "saved before");
+        var last = Metrics().Last(epoch => epoch["test_loss"] is not null);
         var evaluated = program.Run("evaluate --weights run/model.safetensors --test-limit 10").Lines;
         Assert.Equal(string.Create(CultureInfo.InvariantCulture, $"test loss: {last["test_loss"]!.GetValue<double>():F4}"), evaluated[0]);
-
-        program.AssertRefused($"{rising} --validation 16 --overwrite --epochs 1 --lr 2.5", "the last step", "validation loss", "the step before");
-        AssertFiniteLogits();
     }
+
+    private JsonNode[] Metrics() => [.. File.ReadLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!)];
 
     private void AssertFiniteLogits()
     {
