@@ -102,15 +102,16 @@ internal static class TrainCommand
             Console.WriteLine($"stopped; the weights are in {folder.WeightsPath}; to go on: train --resume {folder.FolderPath}");
             return interrupt.ExitCode;
         }
-        Console.WriteLine(Measured(run.Images.Test));
+        Console.WriteLine(Measured(run.Images));
         if (result.ValidationAccuracy is { } validation) Console.WriteLine(Invariant($"validation accuracy: {validation:F4}"));
         Console.WriteLine(Invariant($"test accuracy: {result.TestAccuracy:F4}"));
         return 0;
     }
 
     // Whoever forgot --data sees a high number, and should see of what.
-    private static string Measured(ImageDataset test) => $"measured on {Display.Count(test.Count, "test image")} of {Line.Of(test.Name)}"
-        + (test.Name == nameof(Shapes10) ? ", shapes made by a formula, which are easy: not CIFAR-10, which --data FOLDER names and --download fetches" : "");
+    private static string Measured(RunImages images) => $"measured on {Display.Count(images.Test.Count, "test image")} of "
+        + (images.Test.Name == nameof(ImageFolder) ? Line.Of(images.Folder ?? "a folder") : images.Test.Name)
+        + (images.Test.Name == nameof(Shapes10) ? ", shapes made by a formula, which are easy: not CIFAR-10, which --data FOLDER names and --download fetches" : "");
 
     /// <summary>What is to be said of an epoch with few batches; null where there are enough.</summary>
     internal static string? FewBatches(Recipe given, Recipe recipe, int images)

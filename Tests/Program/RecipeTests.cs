@@ -40,6 +40,7 @@ public sealed class RecipeTests : IDisposable
         ["--average"] = "0",
         ["--label-smoothing"] = "0",
         ["--no-flip"] = "false",
+        ["--strict"] = "false",
         ["--cutout"] = "0",
         ["--mixup"] = "0",
         ["--validation"] = "0",
@@ -98,6 +99,7 @@ public sealed class RecipeTests : IDisposable
     {
         ["--data"] = "pictures",
         ["--size"] = "12",
+        ["--strict"] = "true",
         ["--warmup"] = "0.5",
         ["--batch"] = "8",
         ["--train-limit"] = null,

@@ -42,7 +42,7 @@ public sealed class TrainWordsTests : IDisposable
             {
               "model": "vgg", "normalization": "group:8", "zero_gamma": false, "epochs": 1, "batch_size": 8, "optimizer": "sgd", "learning_rate": 0.01,
               "schedule": "cosine", "warmup": 0.05, "momentum": 0.9, "weight_decay": 0.0005, "decayed": "all", "accumulate": 1, "average": 0,
-              "label_smoothing": 0, "size": null, "no_flip": false, "cutout": 0, "mixup": 0, "validation": 32, "seed": 5, "train_limit": 64,
+              "label_smoothing": 0, "size": null, "strict": false, "no_flip": false, "cutout": 0, "mixup": 0, "validation": 32, "seed": 5, "train_limit": 64,
               "test_limit": 8
             }
             """);
@@ -77,12 +77,13 @@ public sealed class TrainWordsTests : IDisposable
     [Fact]
     public void Few_images_get_smaller_batches_and_a_given_size_is_said_to_be_too_large()
     {
-        for (var i = 0; i < 52; i++)
+        for (var i = 0; i < 70; i++)
             program.WritePicture($"photos/{(i % 2 == 0 ? "cats" : "dogs")}/{i}.png", new Picture(9, 9, 3, [.. Enumerable.Repeat((byte)(i % 2 * 200), 243)]));
         const string photos = "train --data photos --size 8 --model resnet8 --norm batch --epochs 1 --train-limit 42";
         var lines = program.Succeed($"{photos} --out run").Lines;
         Assert.Contains("of 42 images, batches of 8 and not of 32, so that an epoch has 5 steps", lines);
         Assert.Equal(8, (int)RunOf("run")["recipe"]!["batch_size"]!);
+        Assert.Matches("^measured on [0-9]+ test images of .*photos$", lines[^2]);
         Assert.Contains("--batch 32: of 42 images an epoch has 1 step, and leaves 10 out, others in each. A smaller --batch makes more.",
             program.Succeed($"{photos} --batch 32 --out given").Lines);
         Assert.DoesNotContain(program.Succeed($"{photos} --batch 8 --out small").Lines, line => line.Contains("an epoch has"));
