@@ -113,15 +113,15 @@ public sealed class Gradients
     /// <summary>
     /// Says where the first number stands that is not finite, among gradients and statistics; null when all are finite.
     /// </summary>
-    /// <param name="except">Parameters whose gradients are not looked at.</param>
-    public string? FindNonFinite(IReadOnlySet<Parameter>? except = null)
+    /// <param name="except">Whose gradients are not looked at.</param>
+    public string? FindNonFinite(Func<Parameter, bool>? except = null)
     {
         foreach (var (parameter, gradient) in gradients)
-            if (except?.Contains(parameter) != true && Describe(gradient) is { } found)
+            if (except?.Invoke(parameter) != true && Describe(gradient) is { } found)
                 return $"the gradient of {parameter.Name} {gradient.Shape} is {found}";
         foreach (var (owner, pending) in Proposal.Pool(proposals))   // finite ones, far apart, may have no finite variance together
-            if (pending.Tensors.Select(Describe).FirstOrDefault(found => found is not null) is { } found)
-                return $"the batch statistics of {owner.Name} hold {found}";
+            foreach (var tensor in pending.Tensors)
+                if (Describe(tensor) is { } found) return $"the batch statistics of {owner.Name} hold {found}";
         return null;
     }
 

@@ -72,15 +72,18 @@ public sealed class Parameter
         second?.RefuseOlderValues();
     }
 
-    /// <summary>Looks ahead at an update, and changes nothing.</summary>
-    /// <returns>One number: 0 if the gradient, and all that the update would leave, are finite, else NaN.</returns>
-    public Tensor CheckUpdate<TUpdate>(TUpdate update, Tensor gradient, Parameter? first = null, Parameter? second = null)
+    /// <summary>Looks ahead at an update, and changes no parameter.</summary>
+    /// <param name="update">The formula.</param>
+    /// <param name="gradient">What it would be given.</param>
+    /// <param name="first">A state of the same shape.</param>
+    /// <param name="second">Another one.</param>
+    /// <param name="verdict">One number on this parameter's device, of nobody else: it becomes NaN if the gradient, or what the update would leave,
+    /// is not finite anywhere. So one number can judge many updates, and is read once.</param>
+    public void CheckUpdate<TUpdate>(TUpdate update, Tensor gradient, Parameter? first, Parameter? second, Tensor verdict)
         where TUpdate : struct, IUpdate
     {
         CheckFits(gradient, "gradient");
-        var verdict = Tensor.Create(Shape.Scalar, Device);
         Device.CheckUpdate(update, Buffer, gradient.Buffer, first?.Buffer, second?.Buffer, verdict.Buffer);
-        return verdict;
     }
 
     /// <summary>The name and the value.</summary>

@@ -33,6 +33,8 @@ public interface IStatistics
 /// <remarks>An immutable value; thread-safe.</remarks>
 public sealed record Moments(long Count, Tensor Mean, Tensor Variance) : IPendingStatistics
 {
+    private readonly Tensor[] both = [Mean, Variance];
+
     /// <summary>The moments of both sets together, exactly as if they had been one set (Chan, Golub and LeVeque, 1983).</summary>
     public Moments Pool(Moments other)
     {
@@ -44,7 +46,7 @@ public sealed record Moments(long Count, Tensor Mean, Tensor Variance) : IPendin
         return new Moments(total, Mean + difference * q, Variance * p + other.Variance * q + difference * difference * (p * q));
     }
 
-    IReadOnlyList<Tensor> IPendingStatistics.Tensors => [Mean, Variance];
+    IReadOnlyList<Tensor> IPendingStatistics.Tensors => both;
 
     IPendingStatistics IPendingStatistics.With(IReadOnlyList<Tensor> tensors) => new Moments(Count, tensors[0], tensors[1]);
 

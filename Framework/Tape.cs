@@ -13,9 +13,10 @@ namespace Tapegrad;
 public sealed class Tape : Scope
 {
     [ThreadStatic] private static Tape? current;
+    [ThreadStatic] private static int usualParameters;   // a step has as many as the one before
 
     private readonly PooledList<TapeEntry> entries = new();
-    private readonly Dictionary<Parameter, int> parameters = [];
+    private readonly Dictionary<Parameter, int> parameters = new(usualParameters);
     private readonly List<Proposal> proposals = [];
     private readonly RandomSource random;
     private readonly bool stopAtNonFinite;
@@ -65,6 +66,7 @@ public sealed class Tape : Scope
         // a tensor that somebody holds must not keep what it could be computed from
         foreach (ref readonly var entry in entries.Items) entry.Value.Storage.EndRecomputation();
         entries.Dispose();
+        usualParameters = parameters.Count;
         parameters.Clear();
         proposals.Clear();
     }
@@ -80,9 +82,13 @@ public sealed class Tape : Scope
     /// <summary>Notes what a layer learned about its inputs without gradients; the optimizer's step will commit it, or not.</summary>
     public void Propose(IStatistics owner, IPendingStatistics pending)
     {
-        foreach (var tensor in pending.Tensors) AdoptFromInside(tensor);
-        var proposal = new Proposal(owner, pending);
-        proposals.Add(pending.Tensors.Any(IsVariable) ? proposal.Map(tensor => tensor.StopGradient()) : proposal);
+        var (proposal, depends) = (new Proposal(owner, pending), false);
+        foreach (var tensor in pending.Tensors)
+        {
+            AdoptFromInside(tensor);
+            depends |= IsVariable(tensor);
+        }
+        proposals.Add(depends ? proposal.Map(tensor => tensor.StopGradient()) : proposal);
     }
 
     /// <summary>What was proposed until now, one for each layer.</summary>

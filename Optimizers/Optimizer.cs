@@ -35,14 +35,8 @@ public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double 
 /// <remarks>Parameters that the loss was not computed from stay as they are. Not thread-safe.</remarks>
 public abstract class Optimizer
 {
-    private readonly Dictionary<Parameter, Memory> memories = [];
+    private readonly Dictionary<Parameter, UpdateTarget> targets = [];
     private bool noticedStrangers;
-
-    // What is remembered of a parameter, and how often it was updated.
-    private sealed record Memory(Parameter? First, Parameter? Second)
-    {
-        public long Updates { get; set; }
-    }
 
     /// <summary>An optimizer of groups that do not overlap.</summary>
     /// <exception cref="ArgumentException">There is no parameter, or one is in two groups.</exception>
@@ -73,14 +67,14 @@ public abstract class Optimizer
     /// With the parameters and the <see cref="Counters"/> they determine every step to come.
     /// </summary>
     public IReadOnlyList<Parameter> State =>
-        [.. AllParameters.Select(MemoryOf).SelectMany(memory => (Parameter?[])[memory.First, memory.Second]).OfType<Parameter>()];
+        [.. AllParameters.Select(TargetOf).SelectMany(target => (Parameter?[])[target.First, target.Second]).OfType<Parameter>()];
 
     /// <summary>The steps that were taken, then how often each parameter was updated. Set them to go on where another optimizer of its
     /// kind stopped.</summary>
     /// <exception cref="ArgumentException">They are those of other parameters, or no such numbers.</exception>
     public IReadOnlyList<long> Counters
     {
-        get => [Steps, .. AllParameters.Select(parameter => MemoryOf(parameter).Updates)];
+        get => [Steps, .. AllParameters.Select(parameter => TargetOf(parameter).Updates)];
         set
         {
             var parameters = AllParameters.ToArray();
@@ -88,7 +82,7 @@ public abstract class Optimizer
                 throw new ArgumentException($"{value.Count} counters for {parameters.Length} parameters: there should be one more, of numbers "
                     + $"from 0 to {MostSteps}. They belong to another model or optimizer.", nameof(value));
             Steps = value[0];
-            foreach (var (parameter, updates) in parameters.Zip(value.Skip(1))) MemoryOf(parameter).Updates = updates;
+            foreach (var (parameter, updates) in parameters.Zip(value.Skip(1))) TargetOf(parameter).Updates = updates;
         }
     }
 
@@ -104,47 +98,48 @@ public abstract class Optimizer
     {
         if (!double.IsFinite(rate))
             throw new ArgumentOutOfRangeException(nameof(rate), rate, "the learning rate must be finite.");
-        var updates = UpdatesOf(gradients, rate);
-        if (FindNonFinite(gradients, updates) is { } found)
+        if (FindNonFinite(gradients, rate) is { } found)
             return OnNonFinite == NonFinite.Skip ? false
                 : throw new NonFiniteException($"{found}; the step was not taken. A lower learning rate, warm-up or clipping may "
                     + "help; Tape.Training(..., stopAtNonFinite: true) finds where it begins.");
         gradients.CommitStatistics();
         NoticeStrangers(gradients);
         Steps++;
-        foreach (var (target, memory, update) in updates)
+        foreach (var (target, group) in TargetsOf(gradients))
         {
-            memory.Updates++;
-            update(target);
+            Apply(target, group, rate);
+            target.Updates++;
         }
         return true;
     }
 
-    private sealed record Planned(UpdateTarget Target, Memory Memory, Action<UpdateTarget> Update);
+    private void Apply(UpdateTarget target, ParameterGroup group, double rate) =>
+        Update(target, group, rate * group.RateFactor, target.Updates + 1);
 
-    private Planned[] UpdatesOf(Gradients gradients, double rate)
+    private IEnumerable<(UpdateTarget, ParameterGroup)> TargetsOf(Gradients gradients)
     {
-        var updates = new List<Planned>();
         foreach (var group in Groups)
             foreach (var parameter in group.Parameters)
-            {
-                if (!parameter.IsTrainable || !gradients.TryGet(parameter, out var gradient)) continue;
-                var (memory, groupRate) = (MemoryOf(parameter), rate * group.RateFactor);
-                var count = memory.Updates + 1;
-                updates.Add(new(new UpdateTarget(parameter, gradient, memory.First, memory.Second), memory,
-                    target => Update(target, group, groupRate, count)));
-            }
-        return [.. updates];
+                if (parameter.IsTrainable && gradients.TryGet(parameter, out var gradient))
+                    yield return (TargetOf(parameter).With(gradient), group);
     }
 
-    // Each update looks ahead first, and the device is asked once for what all of them saw: a step is taken whole or not at all.
-    private static string? FindNonFinite(Gradients gradients, Planned[] updates)
+    // Each update looks ahead first, and each device is read once for what all of them saw: a step is taken whole or not at all.
+    private string? FindNonFinite(Gradients gradients, double rate)
     {
         using var scope = new Scope();
-        var verdicts = updates.Select(planned => planned.Target.Check(planned.Update)).OfType<Tensor>().GroupBy(verdict => verdict.Device);
-        if (verdicts.All(onOne => onOne.First().Stack(0, [.. onOne.Skip(1)]).Sum().ToDouble() == 0))
-            return gradients.FindNonFinite(except: updates.Select(planned => planned.Target.Parameter).ToHashSet());
-        return gradients.FindNonFinite() ?? updates.Select(planned => planned.Target.Describe(planned.Update)).First(found => found is not null);
+        var verdicts = new Dictionary<Device, Tensor>();
+        foreach (var (target, group) in TargetsOf(gradients))
+            using (target.LookAhead(verdicts)) Apply(target, group, rate);
+        if (verdicts.Values.All(verdict => verdict.ToDouble() == 0)) return gradients.FindNonFinite(except: targets.ContainsKey);
+        if (gradients.FindNonFinite() is { } found) return found;
+        foreach (var (target, group) in TargetsOf(gradients))
+        {
+            var copy = target.Copy();
+            Apply(copy, group, rate);
+            if (copy.Describe() is { } lost) return lost;
+        }
+        throw new InvalidOperationException("an update looked ahead and saw a number that is not finite, but leaves none.");
     }
 
     /// <summary>What is remembered of a parameter between steps; null for what is not needed.</summary>
@@ -162,8 +157,7 @@ public abstract class Optimizer
     private void NoticeStrangers(Gradients gradients)
     {
         if (noticedStrangers) return;
-        var own = AllParameters.ToHashSet();
-        var strangers = gradients.Parameters.Where(parameter => !own.Contains(parameter)).Select(parameter => $"{parameter.Name} {parameter.Shape}")
+        var strangers = gradients.Parameters.Where(parameter => !targets.ContainsKey(parameter)).Select(parameter => $"{parameter.Name} {parameter.Shape}")
             .ToArray();
         if (strangers.Length == 0) return;
         noticedStrangers = true;
@@ -172,11 +166,11 @@ public abstract class Optimizer
             + "not registered: in the constructor, give it to Child. A layer that is not registered is not saved either.");
     }
 
-    private Memory MemoryOf(Parameter parameter)
+    private UpdateTarget TargetOf(Parameter parameter)
     {
-        if (memories.TryGetValue(parameter, out var memory)) return memory;
+        if (targets.TryGetValue(parameter, out var target)) return target;
         var (first, second) = CreateState(parameter);
-        return memories[parameter] = new Memory(first, second);
+        return targets[parameter] = new UpdateTarget(parameter, first, second);
     }
 
     /// <summary>A state of zeros beside a parameter.</summary>

@@ -111,7 +111,7 @@ public abstract class Device
     public abstract void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second)
         where TUpdate : struct, IUpdate;
 
-    /// <summary>The only element of y becomes 0 if the gradient, and all that <see cref="Update"/> would leave, are finite, else NaN.</summary>
+    /// <summary>The only element of y becomes NaN if the gradient, or what <see cref="Update"/> would leave, is not finite anywhere.</summary>
     public abstract void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y)
         where TUpdate : struct, IUpdate;
 

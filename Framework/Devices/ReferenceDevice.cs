@@ -240,7 +240,7 @@ public sealed class ReferenceDevice : Device
             allFinite &= double.IsFinite(slopes[i]) && double.IsFinite(value.Value)
                 && (first is null || double.IsFinite(one.Value)) && (second is null || double.IsFinite(two.Value));
         }
-        Numbers(y)[0] = allFinite ? 0 : double.NaN;
+        if (!allFinite) Numbers(y)[0] = double.NaN;
         KeepAlive(parameter, gradient, first, second, y);
     }
 

@@ -178,6 +178,7 @@ public abstract class Normalization : Module
 
     internal void NoticeHalfFrozen()
     {
+        if (Weight is { IsTrainable: true } || Bias is { IsTrainable: true }) return;
         if (noticedHalfFrozen || IsFrozen || Affine is null || Affine.State.Count == 0 || Affine.Parameters.Count > 0) return;
         noticedHalfFrozen = true;
         Notices.Raise($"{(Path == "" ? "" : $"{Path}: ")}{GetType().Name}: gamma and beta are frozen, but the running statistics go on following the "

@@ -66,7 +66,6 @@ public sealed unsafe partial class CpuDevice
     /// <inheritdoc/>
     public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y)
     {
-        *Pointer(y) = 0;
         InRanges(VectorsIn(parameter.Length), Lanes, new CheckingUpdate<TUpdate>(update, Pointer(parameter), Pointer(gradient),
             PointerOrNull(first), PointerOrNull(second), parameter.Length, Pointer(y)));
         GC.KeepAlive(parameter);
