@@ -80,9 +80,19 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
     {
         var packed = (HostBuffer<float>)pool.Rent(packedLength);
         var panelWeights = packed.Pointer;
-        Workers.Run(phases.Length * groups * panels.Count, item => Pack(item, weights, panelWeights));
-        Workers.Run(blocks.Count, block => ConvolveImages(block, source, panelWeights, bias, result));
+        Workers.Run(phases.Length * groups * panels.Count, new Packing(this, weights, panelWeights));
+        Workers.Run(blocks.Count, new Convolving(this, source, panelWeights, bias, result));
         pool.Return(packed);
+    }
+
+    private readonly struct Packing(DirectConvolution kernel, float* w, float* packed) : IItemBody
+    {
+        public void Run(int item) => kernel.Pack(item, w, packed);
+    }
+
+    private readonly struct Convolving(DirectConvolution kernel, float* source, float* packed, float* bias, float* result) : IItemBody
+    {
+        public void Run(int item) => kernel.ConvolveImages(item, source, packed, bias, result);
     }
 
     // packed[phase, group, panel, depth, lane]: the weights in the order of the walk. w is [KH, KW, C / groups, O] in both directions.

@@ -70,9 +70,19 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
     {
         var partial = (HostBuffer<float>)pool.Rent(blocks.Count * PartialLength);
         var sums = partial.Pointer;
-        Workers.Run(blocks.Count, block => SumBlock(block, x, g, sums + (long)block * PartialLength));
-        Workers.Run(runs.Starts.Length, run => Combine(run, sums, w));
+        Workers.Run(blocks.Count, new Summing(this, x, g, sums));
+        Workers.Run(runs.Starts.Length, new Combining(this, sums, w));
         pool.Return(partial);
+    }
+
+    private readonly struct Summing(WeightGradient kernel, float* x, float* g, float* sums) : IItemBody
+    {
+        public void Run(int item) => kernel.SumBlock(item, x, g, sums + (long)item * kernel.PartialLength);
+    }
+
+    private readonly struct Combining(WeightGradient kernel, float* sums, float* w) : IItemBody
+    {
+        public void Run(int item) => kernel.Combine(item, sums, w);
     }
 
     private void SumBlock(int block, float* x, float* g, float* sums)

@@ -63,9 +63,19 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
     {
         var transformed = (HostBuffer<float>)pool.Rent(Planes * panels.Count * inputs * Panel);
         var weights = transformed.Pointer;
-        Workers.Run(panels.Count * inputBlocks.Count, item => TransformWeights(item, w, weights));
-        Workers.Run(blocks.Count, block => ConvolveTiles(block, x, weights, bias, y));
+        Workers.Run(panels.Count * inputBlocks.Count, new Transforming(this, w, weights));
+        Workers.Run(blocks.Count, new Convolving(this, x, weights, bias, y));
         pool.Return(transformed);
+    }
+
+    private readonly struct Transforming(WinogradConvolution kernel, float* w, float* weights) : IItemBody
+    {
+        public void Run(int item) => kernel.TransformWeights(item, w, weights);
+    }
+
+    private readonly struct Convolving(WinogradConvolution kernel, float* x, float* weights, float* bias, float* y) : IItemBody
+    {
+        public void Run(int item) => kernel.ConvolveTiles(item, x, weights, bias, y);
     }
 
     // weights[plane, panel, c, lane] from w [3, 3, C, O], or for the gradient from w [3, 3, O, C] turned round. The lanes behind the last channel are

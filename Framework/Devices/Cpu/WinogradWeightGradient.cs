@@ -68,9 +68,19 @@ internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
     {
         var partial = (HostBuffer<float>)pool.Rent(parts.Count * Planes * planeLength);
         var sums = partial.Pointer;
-        Workers.Run(parts.Count * shares.Count, item => SumPart(item / shares.Count, item % shares.Count, x, g, sums));
-        Workers.Run(panels.Count * rowTiles.Count, item => Combine(item, sums, w));
+        Workers.Run(parts.Count * shares.Count, new Summing(this, x, g, sums));
+        Workers.Run(panels.Count * rowTiles.Count, new Combining(this, sums, w));
         pool.Return(partial);
+    }
+
+    private readonly struct Summing(WinogradWeightGradient kernel, float* x, float* g, float* sums) : IItemBody
+    {
+        public void Run(int item) => kernel.SumPart(item / kernel.shares.Count, item % kernel.shares.Count, x, g, sums);
+    }
+
+    private readonly struct Combining(WinogradWeightGradient kernel, float* sums, float* w) : IItemBody
+    {
+        public void Run(int item) => kernel.Combine(item, sums, w);
     }
 
     // sums[part, plane, panel, row tile, 6, 16] of the tiles of one part, in a share of the planes.
