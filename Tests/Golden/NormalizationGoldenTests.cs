@@ -79,6 +79,6 @@ public sealed class NormalizationGoldenTests
     private static BatchNormConvention Convention(GoldenCase golden, double eps) => BatchNormConvention.PyTorch with
     {
         Eps = eps,
-        NewWeight = golden.Arguments.TryGetProperty("new_weight", out var weight) ? weight.GetDouble() : double.NaN,
+        NewWeight = golden.Arguments.TryGetProperty("new_weight", out var weight) ? weight.GetDouble() : 1,
     };
 }
