@@ -2,7 +2,8 @@ namespace Tapegrad.Datasets;
 
 /// <summary>
 /// The binary files of both CIFAR datasets: records of one or more bytes with labels, of which the last one counts, and 3072 bytes with an image:
-/// first all red values, row by row, then green, then blue. <see cref="ImageDataset"/> has the channels last, so the three planes are woven together.
+/// first all red values, row by row, then green, then blue. <see cref="ImageDataset"/> has the channels last, so the three planes are woven together. Read here: records of
+/// bytes, for which no package is known.
 /// </summary>
 internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, IReadOnlyList<string> Test, int LabelBytes, string NamesFile,
     IReadOnlyList<string> UsualNames, IReadOnlyList<double> Mean, IReadOnlyList<double> Std)

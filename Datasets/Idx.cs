@@ -14,7 +14,7 @@ namespace Tapegrad.Datasets;
 /// </summary>
 /// <remarks>
 /// Images have one channel. They are cropped for training and not flipped: a mirrored digit is another sign. The first dot of a name may stand for
-/// the second hyphen (<c>train-images.idx3-ubyte</c>), as some archives have it.
+/// the second hyphen (<c>train-images.idx3-ubyte</c>), as some archives have it. Read here: a header and bytes, for which no package is known.
 /// </remarks>
 public static class Idx
 {

@@ -6,7 +6,8 @@ namespace Tapegrad.Layers.Formats;
 /// NumPy's files: .npy, one array (<see cref="NumpyHeader"/>, then the numbers), and .npz, a ZIP archive of those. Bools, whole
 /// numbers and floats, in either order of bytes and of axes; objects, which are pickled, are refused. Reading is strict: every
 /// byte of a .npy is accounted for, and every CRC of a .npz is verified. Writing is deterministic: little-endian, row-major,
-/// not compressed, and without the time.
+/// not compressed, and without the time. Written here because no package is known that reads them
+/// so strictly; the ZIP archive is the runtime's.
 /// </summary>
 public static class NumpyFile
 {

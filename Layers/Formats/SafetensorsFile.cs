@@ -14,7 +14,7 @@ namespace Tapegrad.Layers.Formats;
 /// belongs to no tensor or to two is refused before memory for a single number is taken. Writing is deterministic: the same
 /// content gives the same bytes. For each tensor it writes the SHA-256 of its bytes as the metadata's text
 /// <c>sha256:NAME</c>, in hexadecimal; reading verifies it where it is there. Source:
-/// https://github.com/huggingface/safetensors#format.
+/// https://github.com/huggingface/safetensors#format. Written here: its own implementation is native code.
 /// </summary>
 /// <remarks>
 /// Holds the file open until disposed; not thread-safe. The file is read, not mapped into memory: a file that shrinks while it is
