@@ -7,11 +7,8 @@ namespace Tapegrad.Layers;
 /// [KH, KW, O / groups, C]. In files the weight is [C, O / groups, KH, KW], PyTorch's order. The weight starts He-normal by its fan-out, which is
 /// that of the convolution it transposes, the bias at 0.
 /// </summary>
-public sealed class ConvTranspose2d : Module
+public sealed class ConvTranspose2d : Convolution
 {
-    private readonly int inputs, outputs;
-    private readonly Size2d kernel;
-
     /// <summary>A convolution's transpose.</summary>
     /// <param name="inputs">Channels of x.</param>
     /// <param name="outputs">Channels of y.</param>
@@ -26,43 +23,25 @@ public sealed class ConvTranspose2d : Module
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
     public ConvTranspose2d(int inputs, int outputs, Size2d kernel, RandomSource random, Size2d? stride = null, Size2d padding = default,
         Size2d outputPadding = default, Size2d? dilation = null, int groups = 1, bool bias = true, Initializer? initializer = null)
-    {
-        if (inputs < 1 || outputs < 1 || groups < 1 || inputs % groups != 0 || outputs % groups != 0)
-            throw new ShapeException($"ConvTranspose2d: {groups} groups do not divide {inputs} input channels and {outputs} output channels.");
-        (this.inputs, this.outputs, this.kernel) = (inputs, outputs, kernel);
-        (Stride, Padding, OutputPadding, Dilation, Groups) = (stride ?? 1, padding, outputPadding, dilation ?? 1, groups);
-        var shape = new Shape(kernel.Height, kernel.Width, outputs / groups, inputs);
-        Weight = Parameter("weight", (initializer ?? Initializers.HeNormalFanOut)(shape, random), fileAxes: [3, 2, 0, 1]);
-        Bias = bias ? Parameter("bias", Tensor.Zeros(new Shape(outputs))) : null;
-    }
+        : this(new(inputs, outputs, kernel)
+        {
+            Stride = stride ?? 1,
+            Padding = padding,
+            OutputPadding = outputPadding,
+            Dilation = dilation ?? 1,
+            Groups = groups,
+            HasBias = bias,
+        }, random, initializer) { }
 
-    /// <summary>[KH, KW, O / groups, C].</summary>
-    public Parameter Weight { get; }
-
-    /// <summary>[O]; null when there is none.</summary>
-    public Parameter? Bias { get; }
-
-    /// <summary>How far apart the windows of y lie.</summary>
-    public Size2d Stride { get; }
-
-    /// <summary>How much is cut off around y.</summary>
-    public Size2d Padding { get; }
-
-    /// <summary>Rows and columns added at the end.</summary>
-    public Size2d OutputPadding { get; }
-
-    /// <summary>How far apart a window's pixels lie.</summary>
-    public Size2d Dilation { get; }
-
-    /// <summary>Blocks of channels with weights of their own.</summary>
-    public int Groups { get; }
+    /// <summary>A convolution's transpose.</summary>
+    /// <param name="settings">What it maps, and how its window moves.</param>
+    /// <param name="random">Where the initial values come from.</param>
+    /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
+    public ConvTranspose2d(ConvolutionSettings settings, RandomSource random, Initializer? initializer = null)
+        : base(Checked(settings, nameof(ConvTranspose2d)), new Shape(settings.Kernel.Height, settings.Kernel.Width, settings.Outputs / Math.Max(1,
+            settings.Groups), settings.Inputs), [3, 2, 0, 1], random, initializer) { }
 
     /// <inheritdoc/>
-    public override string Settings => $"{inputs} -> {outputs}, kernel {kernel}" + (Stride == 1 ? "" : $", stride {Stride}")
-        + (Padding == 0 ? "" : $", padding {Padding}") + (OutputPadding == 0 ? "" : $", output padding {OutputPadding}")
-        + (Dilation == 1 ? "" : $", dilation {Dilation}") + (Groups == 1 ? "" : $", groups {Groups}") + (Bias is null ? ", no bias" : "");
-
-    /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) =>
-        x.ConvTranspose2d(Weight, Bias is null ? null : Bias.Value, Stride, Padding, OutputPadding, Dilation, Groups);
+    protected override Tensor Forward(Tensor x) => x.ConvTranspose2d(Weight, Bias?.Value, Configuration.Stride, Configuration.Padding,
+        Configuration.OutputPadding, Configuration.Dilation, Configuration.Groups);
 }

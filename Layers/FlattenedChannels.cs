@@ -51,14 +51,8 @@ internal sealed class FlattenedChannels
             case Normalization norm:
                 channels = norm.Channels;
                 break;
-            case Conv2d conv:
-                Gives(conv.Weight.Shape[3]);
-                break;
-            case Conv1d conv:
-                Gives(conv.Weight.Shape[2]);
-                break;
-            case ConvTranspose2d conv:
-                Gives(conv.Weight.Shape[2] * conv.Groups);
+            case Convolution convolution:
+                Gives(convolution.Configuration.Outputs);
                 break;
             default:
                 if (layer.GetType().Assembly != typeof(Module).Assembly) Gives(null);

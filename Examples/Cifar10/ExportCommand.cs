@@ -49,7 +49,7 @@ internal static class ExportCommand
                 + " Leave --pixels out, and normalize before.");
         InputDescription.WriteSize(model, height, width);   // what the file takes, whatever it was trained on
         var first = model.Modules.OfType<Conv2d>().First();
-        var channels = first.Weight.Shape[2] * first.Groups;
+        var channels = first.Weight.Shape[2] * first.Configuration.Groups;
         var exporter = new OnnxExporter { Decompose = decompose, Fold = fold, Pixels = pixels ? description.Normalization : null };
         var takes = pixels ? "pixels from 0 to 1" : description.Normalization is not null ? "images normalized by input_mean and input_std"
             : "images normalized as in training; the file does not say how, as the weights do not";

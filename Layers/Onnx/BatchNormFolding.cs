@@ -15,7 +15,7 @@ internal static class BatchNormFolding
     /// <summary>One layer that does what both do; null when the first is not linear.</summary>
     public static Module? Fold(Module layer, BatchNorm norm)
     {
-        if (layer is not (Conv2d or Conv1d or ConvTranspose2d or Linear)) return null;
+        if (layer is not (Convolution or Linear)) return null;
         NormalizationNodes.CheckStatistics(norm);
         using var device = Device.Use(Device.Reference);
         var scale = 1 / (Double(norm.RunningVariance) + norm.Eps).Sqrt();
@@ -24,22 +24,21 @@ internal static class BatchNormFolding
         if (norm.Bias is { } beta) shift += Double(beta);
         return layer switch   // the outputs are the weight's last axis, except in a transposed convolution
         {
-            Conv2d conv => With(Double(conv.UsedWeight) * scale, conv.Bias, made => made.Bias!, (weight, shape) => new Conv2d(shape[2] * conv.Groups,
-                shape[3], new Size2d(shape[0], shape[1]), default, conv.Stride, conv.Padding, conv.Dilation, conv.Groups, initializer: weight)),
-            Conv1d conv => With(Double(conv.Weight) * scale, conv.Bias, made => made.Bias!, (weight, shape) => new Conv1d(shape[1] * conv.Groups,
-                shape[2], shape[0], default, conv.Stride, conv.Padding, conv.Dilation, conv.Groups, initializer: weight)),
-            Linear linear => With(Double(linear.Weight) * scale, linear.Bias, made => made.Bias!, (weight, shape) => new Linear(shape[0],
-                shape[1], default, initializer: weight)),
-            ConvTranspose2d conv => With(Double(conv.Weight) * OfTransposed(scale, conv), conv.Bias, made => made.Bias!, (weight, shape) =>
-                new ConvTranspose2d(shape[3], shape[2] * conv.Groups, new Size2d(shape[0], shape[1]), default, conv.Stride, conv.Padding,
-                    conv.OutputPadding, conv.Dilation, conv.Groups, initializer: weight)),
+            Conv2d conv => WithBias(new Conv2d(Biased(conv), default, Being(Double(conv.UsedWeight) * scale)), conv.Bias),
+            Conv1d conv => WithBias(new Conv1d(Biased(conv), default, Being(Double(conv.Weight) * scale)), conv.Bias),
+            ConvTranspose2d conv => WithBias(new ConvTranspose2d(Biased(conv), default, Being(Double(conv.Weight) * OfTransposed(scale, conv))), conv.Bias),
+            Linear linear => WithBias(new Linear(linear.Weight.Shape[0], linear.Weight.Shape[1], default, initializer: Being(Double(linear.Weight) * scale)),
+                linear.Bias),
             _ => null,
         };
 
-        T With<T>(Tensor weight, Parameter? bias, Func<T, Parameter> biasOf, Func<Initializer, Shape, T> make) where T : Module
+        static ConvolutionSettings Biased(Convolution convolution) => convolution.Configuration with { HasBias = true };
+
+        static Initializer Being(Tensor weight) => (_, _) => weight;
+
+        T WithBias<T>(T made, Parameter? bias) where T : Module
         {
-            var made = make((_, _) => weight, weight.Shape);
-            biasOf(made).Value = bias is null ? shift : Double(bias) * scale + shift;
+            made.State[1].Value = bias is null ? shift : Double(bias) * scale + shift;
             return made;
         }
     }
@@ -49,8 +48,8 @@ internal static class BatchNormFolding
     // The weight is [KH, KW, O / groups, C]: input channel c, of group g, makes the outputs g O / groups and on; so the scale is [O / groups, C].
     private static Tensor OfTransposed(Tensor scale, ConvTranspose2d conv)
     {
-        var (outputs, inputs) = (conv.Weight.Shape[2], conv.Weight.Shape[3]);
-        return scale.Reshape(conv.Groups, outputs).Permute(1, 0).Reshape(outputs, conv.Groups, 1)
-            .BroadcastTo(new Shape(outputs, conv.Groups, inputs / conv.Groups)).Reshape(outputs, inputs);
+        var (outputs, inputs, groups) = (conv.Weight.Shape[2], conv.Weight.Shape[3], conv.Configuration.Groups);
+        return scale.Reshape(groups, outputs).Permute(1, 0).Reshape(outputs, groups, 1)
+            .BroadcastTo(new Shape(outputs, groups, inputs / groups)).Reshape(outputs, inputs);
     }
 }

@@ -12,14 +12,18 @@ internal static class ConvolutionNodes
     public static void AddTo(OnnxExporter exporter)
     {
         exporter.Define<Conv2d>((graph, conv, x) => graph.Add("Conv", [x, .. Weights(graph, conv.UsedWeight.Permute(3, 2, 0, 1), conv.Bias)],
-            [.. Windows(conv.Stride, conv.Padding), ("dilations", Pair(conv.Dilation)), ("group", conv.Groups)]));
-        exporter.Define<Conv1d>((graph, conv, x) => graph.Add("Conv", [x, .. Weights(graph, conv.Weight.Value.Permute(2, 1, 0), conv.Bias)],
-            ("strides", (int[])[conv.Stride]), ("pads", (int[])[conv.Padding, conv.Padding]), ("dilations", (int[])[conv.Dilation]),
-            ("group", conv.Groups)));
+            [.. Windows(conv.Configuration.Stride, conv.Configuration.Padding), ("dilations", Pair(conv.Configuration.Dilation)),
+                ("group", conv.Configuration.Groups)]));
+        exporter.Define<Conv1d>((graph, conv, x) =>
+        {
+            var (stride, padding, dilation) = (conv.Configuration.Stride, conv.Configuration.Padding, conv.Configuration.Dilation);
+            return graph.Add("Conv", [x, .. Weights(graph, conv.Weight.Value.Permute(2, 1, 0), conv.Bias)], ("strides", (int[])[stride.Height]),
+                ("pads", (int[])[padding.Height, padding.Height]), ("dilations", (int[])[dilation.Height]), ("group", conv.Configuration.Groups));
+        });
         exporter.Define<ConvTranspose2d>((graph, conv, x) => graph.Add("ConvTranspose",
             [x, .. Weights(graph, conv.Weight.Value.Permute(3, 2, 0, 1), conv.Bias)],
-            [.. Windows(conv.Stride, conv.Padding), ("output_padding", Pair(conv.OutputPadding)), ("dilations", Pair(conv.Dilation)),
-                ("group", conv.Groups)]));
+            [.. Windows(conv.Configuration.Stride, conv.Configuration.Padding), ("output_padding", Pair(conv.Configuration.OutputPadding)),
+                ("dilations", Pair(conv.Configuration.Dilation)), ("group", conv.Configuration.Groups)]));
         exporter.Define<Linear>(Product, takesUnflattened: true);
     }
 

@@ -48,7 +48,8 @@ public sealed class WeightStandardizationTests
         layer.StandardizeWeights();
         Assert.EndsWith("groups 2, standardized", layer.Settings);
         Assert.NotEqual(plain, layer.Apply(x).ToDoubles());
-        Assert.Equal(x.Conv2d(layer.Weight.Value.Standardize(), layer.Bias.Value, layer.Stride, layer.Padding, layer.Dilation, 2).ToDoubles(),
+        Assert.Equal(x.Conv2d(layer.Weight.Value.Standardize(), layer.Bias.Value, layer.Configuration.Stride, layer.Configuration.Padding,
+            layer.Configuration.Dilation, 2).ToDoubles(),
             layer.Apply(x).ToDoubles());
         Assert.Equal(weight, layer.Weight.Value.ToDoubles());   // what is learned and saved is W
     }
