@@ -79,8 +79,7 @@ public static class StateDict
     private static string Prefix(string path, IEnumerable<NamedArray> arrays, ICollection<string> own)
     {
         var names = arrays.Where(array => !IsIgnored(array)).Select(array => array.Name).ToHashSet();
-        var counts = own.SelectMany(name => names.Where(given => given == name || given.EndsWith("." + name, StringComparison.Ordinal))
-            .Select(given => given[..^name.Length])).Where(CanBe).CountBy(prefix => prefix).ToDictionary();
+        var counts = names.SelectMany(Before).CountBy(prefix => prefix).Where(pair => CanBe(pair.Key)).ToDictionary();
         if (counts.Count == 0) return SharedPrefix([.. names], own);
         var most = counts.Values.Max();
         if (counts.GetValueOrDefault("") == most) return "";
@@ -90,6 +89,13 @@ public static class StateDict
             throw new InvalidDataException($"{path}: it holds the model {best.Length} times, behind '{string.Join("', '", best)}'. Take one of them out "
                 + "of it. Nothing was changed.");
         return best.Length == 1 ? best[0] : best.MinBy(prefix => (prefix.Length, prefix))!;
+
+        // What stands before one of the model's names, where there is one at the end.
+        IEnumerable<string> Before(string name)
+        {
+            for (var start = 0; start >= 0; start = name.IndexOf('.', start) + 1 is > 0 and var next ? next : -1)
+                if (own.Contains(name[start..])) yield return name[..start];
+        }
 
         // What the model's own names begin with belongs to the names.
         bool CanBe(string prefix) => prefix.Split('.', StringSplitOptions.RemoveEmptyEntries).All(word =>

@@ -26,6 +26,7 @@ public sealed class BatchRenorm : Norm
         Examples = ["renorm"],
         Formula = "(x - mean)/s r + d, r = clip(s / running s), d = clip((mean - running mean) / running s)",
         Paper = "Ioffe, 2017, arXiv:1702.03275",
+        DisobeyedLaws = ["BatchIndependence"],
     };
 
     public double RMax { get; }

@@ -19,7 +19,7 @@ public sealed class EvoNormS0 : Norm
         Examples = ["evo-s0"],
         Formula = "x sigmoid(v x) / sqrt(variance + eps)",
         Paper = "Liu, Brock, Simonyan and Le, 2020, arXiv:2004.02967",
-        DisobeyedLaws = ["ShiftInvariance", "ScaleInvariance", "ConstantInput", "ChannelPermutation"],
+        DisobeyedLaws = ["ShiftInvariance", "ScaleInvariance", "ConstantInput"],
     };
 
     public override bool ContainsActivation => true;

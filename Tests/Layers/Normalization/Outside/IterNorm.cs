@@ -23,6 +23,7 @@ public sealed class IterNorm : Norm
         Examples = ["iter"],
         Formula = "(x - mean) S^(-1/2) by five steps of Newton",
         Paper = "Huang, Zhou, Zhu, Liu and Shao, 2019, arXiv:1904.03441",
+        DisobeyedLaws = ["BatchIndependence"],
     };
 
     public override string Variant => "iter";

@@ -30,6 +30,7 @@ public sealed class SwitchableNorm : Norm
         Examples = ["switchable"],
         Formula = "(x - sum w_k mean_k) / sqrt(sum v_k variance_k + eps)",
         Paper = "Luo, Ren, Peng, Zhang and Li, 2018, arXiv:1806.10779",
+        DisobeyedLaws = ["BatchIndependence"],
     };
 
     public override string Variant => "switchable";
