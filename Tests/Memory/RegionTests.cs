@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
-using FsCheck;
-using FsCheck.Fluent;
+using FsCheck.Xunit;
 using Tapegrad.Memory;
 using Xunit;
 using Buffer = Tapegrad.Memory.Buffer;
@@ -22,39 +21,36 @@ public class RegionTests
     }
 
     /// <summary>Any order of requests and returns: every buffer keeps its own numbers, whole vectors behind its end included.</summary>
-    [Fact]
-    public unsafe void Buffers_never_overlap_and_the_pool_counts_what_waits()
+    [Property(MaxTest = 60, EndSize = 60)]
+    public unsafe void Buffers_never_overlap_and_the_pool_counts_what_waits((bool Rent, ushort Number)[] events)
     {
-        Prop.ForAll(ArbMap.Default.ArbFor<(bool, ushort)[]>(), events =>
+        var pool = Pool();
+        var rented = new List<HostBuffer<float>>();
+        long whole = 0;
+        foreach (var (rent, number) in events)
         {
-            var pool = Pool();
-            var rented = new List<HostBuffer<float>>();
-            long whole = 0;
-            foreach (var (rent, number) in events)
+            if (rent || rented.Count == 0)
             {
-                if (rent || rented.Count == 0)
-                {
-                    var length = Least + number * 7;
-                    var made = pool.Created;
-                    var buffer = (HostBuffer<float>)pool.Rent(length);
-                    if (pool.Created > made) whole = pool.BytesWaiting + rented.Sum(other => other.Bytes) + buffer.Bytes;
-                    Assert.Equal(length, buffer.Length);
-                    Assert.Equal(0, (nint)buffer.Pointer % 64);
-                    new Span<float>(buffer.Pointer, length + 8).Fill(length);
-                    rented.Add(buffer);
-                }
-                else
-                {
-                    var buffer = rented[number % rented.Count];
-                    rented.Remove(buffer);
-                    Assert.Equal(-1, new Span<float>(buffer.Pointer, buffer.Length + 8).IndexOfAnyExcept(buffer.Length));
-                    pool.Return(buffer);
-                }
-                Assert.Equal(whole, pool.BytesWaiting + rented.Sum(other => other.Bytes));
+                var length = Least + number * 7;
+                var made = pool.Created;
+                var buffer = (HostBuffer<float>)pool.Rent(length);
+                if (pool.Created > made) whole = pool.BytesWaiting + rented.Sum(other => other.Bytes) + buffer.Bytes;
+                Assert.Equal(length, buffer.Length);
+                Assert.Equal(0, (nint)buffer.Pointer % 64);
+                new Span<float>(buffer.Pointer, length + 8).Fill(length);
+                rented.Add(buffer);
             }
-            foreach (var buffer in rented)
+            else
+            {
+                var buffer = rented[number % rented.Count];
+                rented.Remove(buffer);
                 Assert.Equal(-1, new Span<float>(buffer.Pointer, buffer.Length + 8).IndexOfAnyExcept(buffer.Length));
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(60).WithEndSize(60));
+                pool.Return(buffer);
+            }
+            Assert.Equal(whole, pool.BytesWaiting + rented.Sum(other => other.Bytes));
+        }
+        foreach (var buffer in rented)
+            Assert.Equal(-1, new Span<float>(buffer.Pointer, buffer.Length + 8).IndexOfAnyExcept(buffer.Length));
     }
 
     [Fact]
