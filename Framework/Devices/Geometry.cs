@@ -48,15 +48,27 @@ public readonly record struct Walk(int Offset, int[] Strides);
 
 /// <summary>
 /// A tensor [N, positions, C] cut into sets that share a mean. Groups are contiguous blocks of C / Groups channels; the sets also span the
-/// positions, or the batch, or both, or neither.
+/// positions, or the batch, or both, or neither. Sets follow one another as (samples, position, group) do.
 /// </summary>
-public readonly record struct SharingGeometry(int Batch, int Positions, int Channels, int Groups, bool ShareBatch, bool SharePositions)
+/// <param name="Batch">N.</param>
+/// <param name="Positions">Places of a sample.</param>
+/// <param name="Channels">C.</param>
+/// <param name="Groups">Groups of channels; they divide C.</param>
+/// <param name="ShareBatch">Whether samples share.</param>
+/// <param name="SharePositions">Whether the positions of a sample share.</param>
+/// <param name="SubBatch">Where samples share, so many consecutive ones do; they divide N. 0: all of them.</param>
+/// <param name="IsCentered">Whether the mean is subtracted; else it counts as 0, and the variance is the mean of the squares.</param>
+public readonly record struct SharingGeometry(int Batch, int Positions, int Channels, int Groups, bool ShareBatch, bool SharePositions,
+    int SubBatch = 0, bool IsCentered = true)
 {
+    /// <summary>How many samples share.</summary>
+    public int Samples => !ShareBatch ? 1 : SubBatch == 0 ? Batch : SubBatch;
+
     /// <summary>How many sets there are.</summary>
-    public int Sets => (ShareBatch ? 1 : Batch) * (SharePositions ? 1 : Positions) * Groups;
+    public int Sets => (ShareBatch && SubBatch == 0 ? 1 : Batch / Samples) * (SharePositions ? 1 : Positions) * Groups;
 
     /// <summary>How many elements share one mean.</summary>
-    public int SetSize => (ShareBatch ? Batch : 1) * (SharePositions ? Positions : 1) * (Channels / Groups);
+    public int SetSize => Samples * (SharePositions ? Positions : 1) * (Channels / Groups);
 }
 
 /// <summary>

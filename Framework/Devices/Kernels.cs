@@ -23,7 +23,8 @@ public interface IConvolutionKernels
 /// </summary>
 /// <remarks>
 /// The statistics of a set are four numbers, each kept in an array [4, sets]: pivot, remainder (mean = pivot + remainder), biased variance, and
-/// inverse = 1 / sqrt(variance + eps). With them, x^ = ((x - pivot) - remainder) * inverse.
+/// inverse = 1 / sqrt(variance + eps). With them, x^ = ((x - pivot) - remainder) * inverse. Where nothing is centered, pivot and remainder are 0, and
+/// the variance is the mean of the squares.
 /// </remarks>
 public interface INormalizationKernels
 {
@@ -39,7 +40,8 @@ public interface INormalizationKernels
     /// <summary>
     /// The gradients, given that of y. With g = gradient * (y is not 0, if rectified) and means over the set:
     /// <code>
-    /// x         inverse * (g gamma - mean(g gamma) - x^ mean(g gamma x^)); inverse * g gamma if the statistics are given
+    /// x         inverse * (g gamma - mean(g gamma) - x^ mean(g gamma x^)); inverse * g gamma if the statistics are given;
+    ///           without mean(g gamma) where nothing is centered
     /// gamma     the sum over everything but channels of g x^
     /// beta      the sum of g
     /// residual  g; wanted only when there is a residual and the result is rectified, which is when y must be there, too

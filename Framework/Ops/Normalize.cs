@@ -25,17 +25,40 @@ public static class NormalizeOperation
     /// <param name="relu">Whether a ReLU ends it.</param>
     /// <exception cref="ShapeException">x is not [N, .., C], the groups do not divide the channels, or another shape does not fit.</exception>
     public static Tensor Normalize(this Tensor x, Sharing sharing, double eps, Tensor? gamma = null, Tensor? beta = null, Tensor? residual = null,
-        bool relu = false) =>
-        Compute(x, sharing, new(sharing.Geometry(x.Shape), eps, relu), new(gamma, beta, residual), out _);
+        bool relu = false)
+    {
+        NormalizationGeometry geometry = new(sharing.Geometry(x.Shape), eps, relu);
+        if (InParts(x, sharing, residual) is not var (whole, rest)) return Compute(x, sharing, geometry, new(gamma, beta, residual), out _);
+        return whole.X.Normalize(sharing, eps, gamma, beta, whole.Residual, relu)
+            .Concatenate(0, rest.X.Normalize(sharing, eps, gamma, beta, rest.Residual, relu));
+    }
 
-    /// <summary>The same, and the moments: one mean and one variance a set, [sets], unrecorded. None of an empty input.</summary>
+    /// <summary>
+    /// The same, and the moments: one mean and one variance a set, [sets], unrecorded; those of sub-batches pooled. None of an empty input.
+    /// </summary>
     public static Tensor Normalize(this Tensor x, Sharing sharing, double eps, out Moments? moments, Tensor? gamma = null, Tensor? beta = null,
         Tensor? residual = null, bool relu = false)
     {
         var geometry = sharing.Geometry(x.Shape);
+        if (InParts(x, sharing, residual) is var (whole, rest))
+        {
+            var first = whole.X.Normalize(sharing, eps, out var ofWhole, gamma, beta, whole.Residual, relu);
+            var second = rest.X.Normalize(sharing, eps, out var ofRest, gamma, beta, rest.Residual, relu);
+            using (Tape.Current?.Pause()) moments = ofRest is null ? ofWhole : ofWhole?.Pool(ofRest);
+            return first.Concatenate(0, second);
+        }
         var y = Compute(x, sharing, new(geometry, eps, relu), new(gamma, beta, residual), out var statistics);
         moments = x.Count == 0 ? null : statistics is null ? MomentsComposite(x, sharing) : ReadMoments(statistics, geometry);
         return y;
+    }
+
+    // Samples that are left over behind whole sub-batches share among themselves: two inputs, then, with their residuals.
+    private static ((Tensor X, Tensor? Residual) Whole, (Tensor X, Tensor? Residual) Left)? InParts(Tensor x, Sharing sharing, Tensor? residual)
+    {
+        if (sharing.Parts(x) is not var (whole, rest)) return null;
+        new Operands(null, null, residual).Check(x);
+        var residuals = residual is null ? null : sharing.Parts(residual);
+        return ((whole, residuals?.Whole), (rest, residuals?.Left));
     }
 
     private static Moments MomentsComposite(Tensor x, Sharing sharing)
@@ -49,7 +72,8 @@ public static class NormalizeOperation
         var sets = new Shape(geometry.Sets);
         var moments = new Moments(geometry.SetSize, Tensor.Create(sets, statistics.Device), Tensor.Create(sets, statistics.Device));
         ((INormalizationKernels)statistics.Device).ReadMoments(statistics.Buffer, moments.Mean.Buffer, moments.Variance.Buffer);
-        return moments;
+        using var _ = Tape.Current?.Pause();
+        return Sharing.PoolSubBatches(moments, geometry);
     }
 
     /// <summary>The same with a given mean and variance of each channel, [C].</summary>

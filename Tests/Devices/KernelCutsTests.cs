@@ -43,6 +43,7 @@ public sealed class KernelCutsTests : IDisposable
             ["trips: one, smaller"] = "strips are of nearly equal size",
         }),
         ["the depthwise convolution"] = Convolution<DepthwiseConvolution>(DepthwiseShapes, usesWinograd: false, []),
+        ["normalization"] = new(Normalizations),
     };
 
     public static TheoryData<string> Names => [.. Kernels.Keys];
@@ -77,6 +78,47 @@ public sealed class KernelCutsTests : IDisposable
     {
         var seen = Cuts.Of([.. Kernels.Values.SelectMany(kernel => kernel.Value).SelectMany(subject => subject.Plans)]).Types;
         Assert.Empty(Cuts.TypesWithCuts().Except(seen));
+    }
+
+    // ---- normalization -----------------------------------------------------------------------------------------------------------------------
+
+    private static List<Subject> Normalizations()
+    {
+        static object[] Plans(SharingGeometry sharing) => [sharing, new SharedSets(sharing)];
+        var chosen = Cuts.Cover(NormalizationShapes(), Plans, sharing => (double)sharing.Batch * sharing.Positions * sharing.Channels, budget: 1e6,
+            new()
+            {
+                [".items: one, smaller"] = "an item has no more slabs than there are",
+                [".joined: one, smaller"] = "no more rows are joined than there are",
+                [".lastPairs: one, whole"] = "rows that make whole pairs of vectors are not joined with others",
+                [".lastPairs: several, none left"] = "rows that make whole pairs of vectors are not joined with others",
+            });
+        return [.. chosen.Select((sharing, i) => new Subject(sharing, Plans(sharing),
+            () =>
+            {
+                // All of them is too much; every shape has the whole chain, and one of the others.
+                NormalizationKernelsTests.Check(sharing, NormalizationKernelsTests.Family.Ordinary, NormalizationKernelsTests.Extras.Number(i % 16), i);
+                NormalizationKernelsTests.Check(sharing, NormalizationKernelsTests.Family.LargeMean, NormalizationKernelsTests.Extras.Number(7), i);
+            },
+            () =>
+            {
+                var count = sharing.Batch * sharing.Positions * sharing.Channels;
+                return NormalizationKernelsTests.Compute(sharing, KernelTesting.Normal(count, 1), KernelTesting.Normal(count, 2),
+                    NormalizationKernelsTests.Extras.Number(i % 8)).All;
+            }))];
+    }
+
+    private static IEnumerable<SharingGeometry> NormalizationShapes()
+    {
+        for (var i = 0; i < 6000; i++)
+        {
+            var (random, next) = (new RandomSource(4).Split(i), 0);
+            int Pick(params ReadOnlySpan<int> values) => values[random.Below(values.Length, next++)];
+            var (groups, batch, sub) = (Pick(1, 1, 2, 3, 8), Pick(0, 1) == 1, Pick(0, 0, 1, 2, 5));
+            var sharing = new SharingGeometry(Pick(1, 2, 3, 7, 40) * (batch && sub > 0 ? sub : 1), Pick(1, 1, 2, 5, 16, 63, 64, 65, 127, 128, 191, 513, 4099, 20000),
+                groups * Pick(1, 2, 3, 5, 8, 16, 17, 31, 32, 64), groups, batch, Pick(0, 1) == 1, batch ? sub : 0, Pick(0, 1) == 1);
+            if ((long)sharing.Batch * sharing.Positions * sharing.Channels < 3_000_000) yield return sharing;
+        }
     }
 
     // ---- convolutions ------------------------------------------------------------------------------------------------------------------------

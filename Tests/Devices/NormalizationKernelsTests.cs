@@ -15,7 +15,7 @@ namespace Tapegrad.Tests.Devices;
 public sealed class NormalizationKernelsTests
 {
     private const double Eps = 1e-5;
-    private static readonly INormalizationKernels Kernels = Device.Cpu;
+    private static readonly INormalizationKernels Kernels = KernelTesting.Poisoned();
 
     /// <summary>What is done beside normalizing.</summary>
     internal sealed record Extras(bool Affine = false, bool Residual = false, bool Relu = false, bool IsGiven = false)
@@ -58,7 +58,33 @@ public sealed class NormalizationKernelsTests
         var geometry = new SharingGeometry(n, positions, channels, groups, batch, shared);
         foreach (var family in Enum.GetValues<Family>()) Check(geometry, family, new Extras(), seed: 3);
         for (var i = 1; i < 16; i++) Check(geometry, Family.Ordinary, Extras.Number(i), seed: i);
+        Check(geometry with { IsCentered = false }, Family.LargeMean, new Extras(), seed: 4);
+        Check(geometry with { IsCentered = false }, Family.Ordinary, new Extras(true, true, true), seed: 5);
+        if (batch && n > 1) Check(geometry with { SubBatch = 1 }, Family.Ordinary, new Extras(true, false, true), seed: 6);
+        if (batch && n % 3 == 0) Check(geometry with { SubBatch = n / 3 }, Family.LargeMean, new Extras(true, true), seed: 7);
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_sub_batch_has_the_bits_that_it_has_alone(bool positions)
+    {
+        var geometry = new SharingGeometry(12, 37, 10, 2, true, positions, SubBatch: 4);
+        var length = 4 * 37 * 10;
+        var (x, g) = (KernelTesting.Normal(3 * length, 1), KernelTesting.Normal(3 * length, 2));
+        var together = Compute(geometry, x, g, new Extras(Affine: true, Relu: true));
+        for (var block = 0; block < 3; block++)
+        {
+            var part = (block * length)..((block + 1) * length);
+            var alone = Compute(geometry with { Batch = 4, SubBatch = 0 }, x[part], g[part], new Extras(Affine: true, Relu: true));
+            KernelTesting.AssertSameBits(alone.Y, together.Y[part], $"y of block {block}");
+            KernelTesting.AssertSameBits(alone.Gradient, together.Gradient[part], $"gradient of block {block}");
+        }
+    }
+
+    [Fact]
+    public void A_batch_that_is_not_made_of_whole_sub_batches_is_refused() => Assert.Contains("whole sub-batches",
+        Assert.Throws<ArgumentException>(() => Compute(new SharingGeometry(5, 1, 2, 1, true, true, SubBatch: 2), new float[10], new float[10])).Message);
 
     // The first element is the pivot. A thousand deviations away from the others, its square takes a float's last digits away from theirs: if all
     // squares were summed around it, 64 at a time, the variance, about 1 + 10^6 / 131072, would be off by 4e-4 of itself. As it is, only those
@@ -141,7 +167,7 @@ public sealed class NormalizationKernelsTests
         }
     }
 
-    private static void Check(SharingGeometry geometry, Family family, Extras extras, int seed)
+    internal static void Check(SharingGeometry geometry, Family family, Extras extras, int seed)
     {
         var count = geometry.Batch * geometry.Positions * geometry.Channels;
         var (mean, deviation) = family switch
@@ -166,7 +192,7 @@ public sealed class NormalizationKernelsTests
         Assert.Equal(geometry.Sets, sets.Count);
         foreach (var set in sets)
         {
-            var (m, pivot) = (set.Average(i => (double)x[i]), x[set.First()]);
+            var (m, pivot) = geometry.IsCentered ? (set.Average(i => (double)x[i]), x[set.First()]) : (0, 0);
             var variance = set.Average(i => (x[i] - m) * (x[i] - m));
             var distance = set.Max(i => Math.Abs((double)x[i] - pivot));
             if (extras.IsGiven)
@@ -183,7 +209,7 @@ public sealed class NormalizationKernelsTests
 
             double Factor(int i) => gammas?[i % geometry.Channels] ?? 1.0;
             double Slope(int i) => kept[i] * Factor(i);
-            var meanGradient = extras.IsGiven ? 0 : set.Average(Slope);
+            var meanGradient = extras.IsGiven || !geometry.IsCentered ? 0 : set.Average(Slope);
             var meanProduct = extras.IsGiven ? 0 : set.Average(i => Slope(i) * (x[i] - m) * inverse);
             var gradientSize = inverse * set.Max(i => Math.Abs(Slope(i))) * Math.Pow(1 + distance * inverse, 2);
             largest = Math.Max(largest, distance * inverse);
@@ -222,11 +248,11 @@ public sealed class NormalizationKernelsTests
 
     private static float GivenVariance(int set) => 0.5f + set % 3;
 
-    // The set of element i of [N, positions, C]: batch (or all), position (or all), group, in row-major order.
+    // The set of element i of [N, positions, C]: samples that share, position (or all), group, in row-major order.
     private static int SetOf(SharingGeometry g, int i)
     {
         var (n, p, c) = (i / g.Channels / g.Positions, i / g.Channels % g.Positions, i % g.Channels);
-        return ((g.ShareBatch ? 0 : n) * (g.SharePositions ? 1 : g.Positions) + (g.SharePositions ? 0 : p)) * g.Groups + c / (g.Channels / g.Groups);
+        return (n / g.Samples * (g.SharePositions ? 1 : g.Positions) + (g.SharePositions ? 0 : p)) * g.Groups + c / (g.Channels / g.Groups);
     }
 
     internal static Results Compute(SharingGeometry sharing, float[] x, float[] g, Extras? extras = null, int firstSample = 0)
@@ -271,6 +297,7 @@ public sealed class NormalizationKernelsTests
         int Pick(params ReadOnlySpan<int> values) => values[random.Below(values.Length, next++)];
         var groups = Pick(1, 1, 2, 3, 5, 8);
         var (n, positions, channels) = (Pick(1, 2, 3, 7), Pick(1, 1, 2, 5, 16, 49, 130), groups * Pick(1, 1, 2, 3, 4, 7));
-        return new SharingGeometry(n, positions, channels, groups, Pick(0, 1) == 1, Pick(0, 1, 1) == 1);
+        var (batch, shared, sub) = (Pick(0, 1) == 1, Pick(0, 1, 1) == 1, Pick(0, 0, 1, 2, 3));
+        return new SharingGeometry(batch && sub > 0 ? n * sub : n, positions, channels, groups, batch, shared, batch ? sub : 0, Pick(0, 1, 1) == 1);
     }
 }

@@ -6,7 +6,7 @@ namespace Tapegrad.Devices;
 /// <summary>
 /// One normalization, forwards or backwards. x^ = ((x - pivot) - remainder) * inverse,
 /// where the set's mean is kept as two numbers: its first element, and the mean of what is left when that one is subtracted. So a constant set
-/// gives exactly 0, and a large mean costs no digits.
+/// gives exactly 0, and a large mean costs no digits. What is not to be centered has the mean 0, and the mean of its squares for a variance.
 /// </summary>
 /// <remarks>
 /// Both directions go over a slab twice: for the sums, and once more, from the end, which the cache still holds, to write. What follows x^ happens in
@@ -63,7 +63,8 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
 
     private void Measure(int slab, LaneNumbers numbers, double* totals)
     {
-        for (var group = 0; group < sharing.Groups; group++) Pivot(slab)[group] = x[sets.Start(slab) + group * GroupChannels];
+        for (var group = 0; group < sharing.Groups; group++)
+            Pivot(slab)[group] = sharing.IsCentered ? x[sets.Start(slab) + group * GroupChannels] : 0;
         SpreadPivots(slab, numbers);
         Clear(totals, TotalsLength);
         Run(new Measuring(x, numbers, totals), slab);
@@ -72,7 +73,7 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         float* remainders = Remainder(slab), variances = Variance(slab), inverses = Inverse(slab);
         for (var group = 0; group < groups; group++)
         {
-            var sum = Sum(totals + group * channels, channels);
+            var sum = sharing.IsCentered ? Sum(totals + group * channels, channels) : 0;
             var squares = Sum(totals + sets.Width + group * channels, channels);
             var mean = sum * each;
             remainders[group] = (float)mean;
@@ -123,7 +124,8 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         for (var i = 0; i < 2 * sharing.Channels; i++) sums[item * 2 * sharing.Channels + i] = (float)itemSums[i];
     }
 
-    // With s = inverse gamma: dx = s g - mean(s g) - c inverse^2 mean(s g c). A set of one element gives 0, exactly.
+    // With s = inverse gamma: dx = s g - mean(s g) - c inverse^2 mean(s g c), without mean(s g) if nothing is centered. A centered set of one
+    // element gives 0, exactly.
     private void FindSlopes(int slab, LaneNumbers numbers, double* totals, double* itemSums)
     {
         Join(totals);
@@ -141,10 +143,10 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
                 gradients += scales[c] * first[c];
                 products += scales[c] * second[c];
             }
-            var (offset, slope) = ((float)(each * gradients), (float)(each * inverse * inverse * products));
+            var (offset, slope) = (sharing.IsCentered ? (float)(each * gradients) : 0, (float)(each * inverse * inverse * products));
             for (; channel < end; channel++) (offsets[channel], slopes[channel]) = (offset, slope);
         }
-        if (sharing.SetSize == 1 && !geometry.IsGiven)
+        if (sharing is { SetSize: 1, IsCentered: true } && !geometry.IsGiven)
         {
             new Span<float>(numbers.Scale, sets.Width).Clear();
             new Span<float>(numbers.Offset, sharing.Channels).Clear();

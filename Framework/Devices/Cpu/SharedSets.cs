@@ -20,6 +20,7 @@ internal interface IRows
 /// neither                N P     C                1
 /// batch                  P       C                N      P C
 /// </code>
+/// Where sub-batches of B samples share, each of them is such a batch of its own: N / B times as many slabs.
 /// </summary>
 /// <remarks>
 /// Lanes: channels. Rows without a gap are joined into wide ones, of whole vectors and two of them or more, so that few channels fill the lanes too:
@@ -35,34 +36,46 @@ internal sealed class SharedSets
     private const int BlockElements = 32768;
     private const int MostBlocks = 64;
 
-    private readonly int joined, wholeRows, restWidth, allRows, slabs, slabsPerItem;
-    private readonly long distance, stride;
+    private readonly Blocks joined;            // rows in wide rows
+    private readonly Blocks pairs, lastPairs;  // of vectors, in the lanes of a wide row, and of the one that is left over
+    private readonly Clamped blockCount, itemSize;
+    private readonly Shares blocks;            // of the wide rows
+    private readonly Blocks[] chunks;          // of each block, without the row that is left over
+    private readonly Blocks items;             // of the slabs
+    private readonly int wholeRows, restWidth, neighbours;
+    private readonly long distance, neighbourDistance, stride;
 
     public SharedSets(SharingGeometry geometry)
     {
-        var (n, p, c) = (geometry.Batch, geometry.Positions, geometry.Channels);
-        (slabs, distance, var rows, stride) = (geometry.ShareBatch, geometry.SharePositions) switch
-        {
-            (false, true) => (n, (long)p * c, p, (long)c),
-            (true, true) => (1, 0L, n * p, c),
-            (false, false) => (n * p, c, 1, c),
-            (true, false) => (p, c, n, (long)p * c),
-        };
-        joined = 1;
-        if (stride == c)
-        {
-            while (joined * c % Real32x8.Lanes != 0 || joined * c < WideRow) joined++;
-            joined = Math.Min(joined, rows);
-        }
-        (Channels, Width) = (c, joined * c);
-        stride *= joined;
-        wholeRows = rows / joined;
-        restWidth = rows % joined * c;
-        allRows = wholeRows + (restWidth > 0 ? 1 : 0);
+        var (p, c, samples) = (geometry.Positions, geometry.Channels, geometry.Samples);
+        if (geometry.Batch % samples != 0) throw new ArgumentException($"{geometry}: the batch is not made of whole sub-batches");
+        // Slabs that share different samples, and among them, unless positions share, those of different positions.
+        neighbours = geometry.SharePositions ? 1 : p;
+        (neighbourDistance, distance) = (c, (long)samples * p * c);
+        var slabs = geometry.Batch / samples * neighbours;
+        var rows = samples * (geometry.SharePositions ? p : 1);
+        stride = geometry.ShareBatch && !geometry.SharePositions ? (long)p * c : c;
+        joined = new Blocks(rows, stride == c ? Math.Min(RowsToJoin(c), rows) : 1);
+        wholeRows = rows / joined.Size;
+        restWidth = rows % joined.Size * c;
+        (Channels, Width) = (c, joined.Size * c);
+        (pairs, lastPairs) = (new Blocks(Width, WideRow), new Blocks(restWidth, WideRow));
+        stride *= joined.Size;
         var elements = (long)rows * c;
-        Blocks = (int)Math.Clamp(elements / BlockElements, 1, Math.Min(MostBlocks, allRows));
-        slabsPerItem = (int)Math.Clamp(ItemElements / elements, 1, slabs);
-        Items = (slabs - 1) / slabsPerItem + 1;
+        blockCount = new Clamped(elements / BlockElements, 1, Math.Min(MostBlocks, joined.Count));
+        blocks = new Shares(joined.Count, blockCount.Value);
+        chunks = [.. Enumerable.Range(0, blocks.Count).Select(block =>
+            new Blocks(Math.Min(blocks.From(block + 1), wholeRows) - blocks.From(block), ChunkRows))];
+        itemSize = new Clamped(ItemElements / elements, 1, slabs);
+        items = new Blocks(slabs, itemSize.Value);
+        IsOneSlab = slabs == 1;
+    }
+
+    private static int RowsToJoin(int channels)
+    {
+        var rows = 1;
+        while (rows * channels % Real32x8.Lanes != 0 || rows * channels < WideRow) rows++;
+        return rows;
     }
 
     /// <summary>C.</summary>
@@ -72,33 +85,30 @@ internal sealed class SharedSets
     public int Width { get; }
 
     /// <summary>Pieces of a slab.</summary>
-    public int Blocks { get; }
+    public int Blocks => blocks.Count;
 
     /// <summary>Pieces of the whole.</summary>
-    public int Items { get; }
+    public int Items => items.Count;
 
     /// <summary>Whether there is one slab, so that the threads share its blocks.</summary>
-    public bool IsOneSlab => slabs == 1;
+    public bool IsOneSlab { get; }
 
     /// <summary>The slabs of an item: the first, and the one behind the last.</summary>
-    public (int From, int To) Slabs(int item) => (item * slabsPerItem, Math.Min((item + 1) * slabsPerItem, slabs));
+    public (int From, int To) Slabs(int item) => (items.From(item), items.From(item) + items.SizeOf(item));
 
     /// <summary>The first element of a slab.</summary>
-    public long Start(int slab) => slab * distance;
+    public long Start(int slab) => slab / neighbours * distance + slab % neighbours * neighbourDistance;
 
     /// <summary>Goes through a block of a slab, chunk by chunk, from either end.</summary>
     public void Run<TRows>(TRows rows, int slab, int block, bool fromTheEnd = false) where TRows : struct, IRows
     {
-        var (from, to) = (FirstRow(block), FirstRow(block + 1));
-        if (to > wholeRows) rows.Run(block, Start(slab) + wholeRows * stride, 1, stride, restWidth);
-        var end = Math.Min(to, wholeRows);
-        var chunks = (end - from + ChunkRows - 1) / ChunkRows;
-        for (var i = 0; i < chunks; i++)
+        var start = Start(slab);
+        if (blocks.From(block + 1) > wholeRows) rows.Run(block, start + wholeRows * stride, 1, stride, restWidth);
+        var ofBlock = chunks[block];
+        for (var i = 0; i < ofBlock.Count; i++)
         {
-            var row = from + (fromTheEnd ? chunks - 1 - i : i) * ChunkRows;
-            rows.Run(block, Start(slab) + row * stride, Math.Min(ChunkRows, end - row), stride, Width);
+            var chunk = fromTheEnd ? ofBlock.Count - 1 - i : i;
+            rows.Run(block, start + (blocks.From(block) + ofBlock.From(chunk)) * stride, ofBlock.SizeOf(chunk), stride, Width);
         }
     }
-
-    private int FirstRow(int block) => (int)((long)allRows * block / Blocks);
 }
