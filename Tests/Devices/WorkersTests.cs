@@ -63,7 +63,7 @@ public sealed class WorkersTests : IDisposable
     }
 
     [Fact]
-    public void SeveralThreadsWorkAtTheSameTime()
+    public void SeveralThreadsWorkAtTheSameTime() => Within(Limit, () =>
     {
         // Two items that each wait for the other: with one thread this could not end.
         Workers.Threads = 2;
@@ -77,14 +77,14 @@ public sealed class WorkersTests : IDisposable
             });
             Assert.Equal(2, met);
         }
-    }
+    });
 
     // Two threads that keep in step, since each item waits for another one: one goes through the lower half, the other through the upper one. So each
     // finds in its caches what it wrote in the operation before.
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void EachThreadGoesThroughARangeOfItsOwn(bool fromTheEnd)
+    public void EachThreadGoesThroughARangeOfItsOwn(bool fromTheEnd) => Within(Limit, () =>
     {
         Workers.Threads = 2;
         using var barrier = new Barrier(2);
@@ -102,12 +102,12 @@ public sealed class WorkersTests : IDisposable
         int[] lower = fromTheEnd ? [3, 2, 1, 0] : [0, 1, 2, 3];
         Assert.Equal(lower, order.Where(item => item < 4));
         Assert.Equal(lower, order.Where(item => item >= 4).Select(item => item - 4));
-    }
+    });
 
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void AThreadThatIsDoneTakesItemsOfTheOthers(bool fromTheEnd)
+    public void AThreadThatIsDoneTakesItemsOfTheOthers(bool fromTheEnd) => Within(Limit, () =>
     {
         Workers.Threads = 2;
         using var rest = new CountdownEvent(99);
@@ -120,7 +120,7 @@ public sealed class WorkersTests : IDisposable
             else rest.Signal();
         }), fromTheEnd);
         Assert.All(done, count => Assert.Equal(1, count));
-    }
+    });
 
     [Fact]
     public void OneThreadGoesInTheOrderThatWasAskedFor()
@@ -153,7 +153,7 @@ public sealed class WorkersTests : IDisposable
     }
 
     [Fact]
-    public void WorkInsideWorkStaysOnItsThread()
+    public void WorkInsideWorkStaysOnItsThread() => Within(Limit, () =>
     {
         Workers.Threads = 4;
         var strays = 0;
@@ -166,12 +166,12 @@ public sealed class WorkersTests : IDisposable
             });
         });
         Assert.Equal(0, strays);
-    }
+    });
 
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public void AnErrorComesThroughAsItIsAndWorkGoesOn(int threads)
+    public void AnErrorComesThroughAsItIsAndWorkGoesOn(int threads) => Within(Limit, () =>
     {
         Workers.Threads = threads;
         var error = Assert.Throws<InvalidOperationException>(() => Workers.Run(10, item =>
@@ -182,10 +182,10 @@ public sealed class WorkersTests : IDisposable
         var done = 0;
         Workers.Run(10, _ => Interlocked.Increment(ref done));
         Assert.Equal(10, done);
-    }
+    });
 
     [Fact]
-    public void AfterAnErrorNothingBegins()
+    public void AfterAnErrorNothingBegins() => Within(Limit, () =>
     {
         Workers.Threads = 2;
         var begun = 0;
@@ -198,10 +198,10 @@ public sealed class WorkersTests : IDisposable
         // Two at most where the error is known before an item ends. A busy machine may be late with it, but not by five seconds; each of the two
         // ranges has 200 items.
         Assert.InRange(begun, 1, 100);
-    }
+    });
 
     [Fact]
-    public void TwoCallersDoNotWaitForEachOther()
+    public void TwoCallersDoNotWaitForEachOther() => Within(Limit, () =>
     {
         Workers.Threads = 2;
         using var second = new ManualResetEventSlim();
@@ -223,7 +223,7 @@ public sealed class WorkersTests : IDisposable
         });
         caller.Join();
         Assert.Equal((20, 0), (done, strays));
-    }
+    });
 
     [Fact]
     public void ManyCallersAtOnceGetAllTheirItemsDone() => Within(Limit, () =>
@@ -246,7 +246,7 @@ public sealed class WorkersTests : IDisposable
     });
 
     [Fact]
-    public void HelpersThatFellAsleepWakeForTheNextWork()
+    public void HelpersThatFellAsleepWakeForTheNextWork() => Within(Limit, () =>
     {
         Workers.Threads = 2;
         using var barrier = new Barrier(2);
@@ -260,10 +260,10 @@ public sealed class WorkersTests : IDisposable
             });
             Assert.Equal(2, met);
         }
-    }
+    });
 
     [Fact]
-    public void NoMoreThreadsWorkThanWereAskedForAndTheyAreTheSameOnes()
+    public void NoMoreThreadsWorkThanWereAskedForAndTheyAreTheSameOnes() => Within(Limit, () =>
     {
         var seen = new HashSet<int>();
         foreach (var threads in (int[])[2, 3, 2, 3])
@@ -287,12 +287,12 @@ public sealed class WorkersTests : IDisposable
             seen.UnionWith(now);
         }
         Assert.Equal(3, seen.Count);
-    }
+    });
 
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void WorkThatIsDoneIsForgotten(int threads)
+    public void WorkThatIsDoneIsForgotten(int threads) => Within(Limit, () =>
     {
         Workers.Threads = threads;
         var used = Use();
@@ -305,7 +305,7 @@ public sealed class WorkersTests : IDisposable
             Workers.Run(10, item => numbers[item] = item);
             return new WeakReference(numbers);
         }
-    }
+    });
 
     [Fact]
     public void TheNumberOfThreadsIsReadFromTheEnvironmentInWords()
