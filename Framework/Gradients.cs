@@ -116,17 +116,19 @@ public sealed class Gradients
     /// <param name="except">Whose gradients are not looked at.</param>
     public string? FindNonFinite(Func<Parameter, bool>? except = null)
     {
-        foreach (var (parameter, gradient) in gradients)
-            if (except?.Invoke(parameter) != true && Describe(gradient) is { } found)
-                return $"the gradient of {parameter.Name} {gradient.Shape} is {found}";
-        foreach (var (owner, pending) in Proposal.Pool(proposals))   // finite ones, far apart, may have no finite variance together
-            foreach (var tensor in pending.Tensors)
-                if (Describe(tensor) is { } found) return $"the batch statistics of {owner.Name} hold {found}";
+        // Finite statistics, far apart, may have no finite variance together.
+        var values = gradients.Where(pair => except?.Invoke(pair.Key) != true).Select(pair => (Owner: (object)pair.Key, pair.Value))
+            .Concat(Proposal.Pool(proposals).SelectMany(pair => pair.Value.Tensors.Select(x => (Owner: (object)pair.Key, Value: x))));
+        foreach (var ofDevice in values.GroupBy(one => one.Value.Device))
+            if (ofDevice.Key.FirstNonFinite([.. ofDevice.Select(one => one.Value.Buffer)]) is var (which, element))
+            {
+                var (owner, value) = ofDevice.ElementAt(which);
+                var found = $"{value.ToDoubles()[element]} at element {element}";
+                return owner is Parameter parameter ? $"the gradient of {parameter.Name} {value.Shape} is {found}"
+                    : $"the batch statistics of {((IStatistics)owner).Name} hold {found}";
+            }
         return null;
     }
-
-    private static string? Describe(Tensor x) =>
-        x.Device.FirstNonFinite(x.Buffer) is var i and >= 0 ? $"{x.ToDoubles()[i]} at element {i}" : null;
 
     private void CheckUncommitted()
     {

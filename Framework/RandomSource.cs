@@ -31,13 +31,13 @@ public readonly record struct RandomSource
     }
 
     /// <summary>The bits at the indices 4 * <paramref name="block"/> to 4 * <paramref name="block"/> + 3, which are computed together.</summary>
-    internal (uint, uint, uint, uint) Four(long block) => Philox(key, (ulong)block, 0);
+    public (uint, uint, uint, uint) Four(long block) => Philox(key, (ulong)block, 0);
 
     /// <summary>A number in [0, 1) at an index: a multiple of 2^-24, so that it is the same in float and in double.</summary>
     public double Uniform(long index) => Uniform(Bits(index));
 
     /// <summary>The uniform number that 32 random bits stand for.</summary>
-    internal static double Uniform(uint bits) => (bits >> 8) * (1.0 / (1 << 24));
+    public static double Uniform(uint bits) => (bits >> 8) * (1.0 / (1 << 24));
 
     /// <summary>A number of the standard normal distribution at an index (Box and Muller, 1958).</summary>
     public double Normal(long index)
@@ -48,7 +48,7 @@ public readonly record struct RandomSource
 
     /// <summary>The normal numbers at the indices 2 * <paramref name="pair"/> and 2 * <paramref name="pair"/> + 1: two uniform numbers
     /// make both.</summary>
-    internal (double Even, double Odd) NormalPair(long pair)
+    public (double Even, double Odd) NormalPair(long pair)
     {
         var radius = Math.Sqrt(-2 * Math.Log(1 - Uniform(2 * pair)));   // 1 - u lies in (0, 1]: the logarithm is finite
         var (sine, cosine) = Math.SinCos(2 * Math.PI * Uniform(2 * pair + 1));

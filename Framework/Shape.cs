@@ -88,7 +88,7 @@ public readonly struct Shape : IEquatable<Shape>
     }
 
     /// <summary>The same, written to a span of the target's rank.</summary>
-    internal void BroadcastStrides(Shape target, Span<int> strides)
+    public void BroadcastStrides(Shape target, Span<int> strides)
     {
         strides.Clear();
         var (step, offset) = (1, target.Rank - Rank);

@@ -42,7 +42,7 @@ public sealed class AveragedWeights
     /// </summary>
     public IDisposable Use() => new Exchange(pairs);
 
-    private readonly struct Approach(double share) : IUpdate
+    internal readonly struct Approach(double share) : IUpdate
     {
         public void Apply<T>(ref T average, T value, ref T first, ref T second) where T : struct, IReal<T> =>
             average = T.FusedMultiplyAdd(T.Of(share), value - average, average);

@@ -48,7 +48,7 @@ internal static class SwishOperation
         (x, (y, g) => g * (x.Sigmoid() + y)));
 
     // Written once, for a double on the reference device and for eight floats at a time on the CPU.
-    private readonly struct SwishMap : IMap
+    internal readonly struct SwishMap : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => x / (T.One + T.Exp(-x));
     }

@@ -16,11 +16,11 @@ public abstract class Device
     private static Device? standard;
     [ThreadStatic] private static Device? chosen;
 
-    /// <summary>A device with a name for messages.</summary>
-    protected Device(string name)
+    /// <summary>A device with a name for messages, and how it wants its memory kept; by default as memory of this process.</summary>
+    protected Device(string name, PoolPolicy? policy = null)
     {
         Name = name;
-        Pool = new BufferPool(Create);
+        Pool = new BufferPool(Create, policy);
     }
 
     /// <summary>The float device of this process.</summary>
@@ -54,7 +54,11 @@ public abstract class Device
         public void Dispose() => chosen = before;
     }
 
+    /// <summary>The type of an element as the device keeps it: <c>double</c> or <c>float</c>.</summary>
+    public abstract Type Element { get; }
+
     /// <summary>Makes a buffer, outside the pool.</summary>
+    /// <exception cref="OutOfMemoryException">There is no room; the pool then gives up what waits in it, and asks once more.</exception>
     protected abstract Buffer Create(int length);
 
     /// <summary>Writes numbers into a buffer, rounding to the device's type.</summary>
@@ -115,8 +119,14 @@ public abstract class Device
     public abstract void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y)
         where TUpdate : struct, IUpdate;
 
+    /// <summary>
+    /// Where the first element stands that is infinite or NaN, buffer by buffer: the buffer's number and the element's; null when all are finite.
+    /// One call for many buffers, since a device far away answers each call only after all that was asked before.
+    /// </summary>
+    public abstract (int Buffer, int Element)? FirstNonFinite(ReadOnlySpan<Buffer> buffers);
+
     /// <summary>The index of the first element that is infinite or NaN; -1 when all are finite.</summary>
-    public abstract int FirstNonFinite(Buffer x);
+    public int FirstNonFinite(Buffer x) => FirstNonFinite([x]) is var (_, element) ? element : -1;
 
     /// <summary>The name.</summary>
     public override string ToString() => Name;

@@ -12,6 +12,9 @@ public sealed class ReferenceDevice : Device
     internal ReferenceDevice() : base("reference") { }
 
     /// <inheritdoc/>
+    public override Type Element => typeof(double);
+
+    /// <inheritdoc/>
     protected override Buffer Create(int length) => new HostBuffer<double>(length);
 
     // A verb keeps its buffers alive to its end: a span does not, and the collector would hand their memory to somebody else.
@@ -245,13 +248,17 @@ public sealed class ReferenceDevice : Device
     }
 
     /// <inheritdoc/>
-    public override int FirstNonFinite(Buffer x)
+    public override (int Buffer, int Element)? FirstNonFinite(ReadOnlySpan<Buffer> buffers)
     {
-        var numbers = Numbers(x);
-        var first = 0;
-        while (first < numbers.Length && double.IsFinite(numbers[first])) first++;
-        KeepAlive(x);
-        return first < numbers.Length ? first : -1;
+        (int, int)? found = null;
+        for (var buffer = 0; buffer < buffers.Length && found is null; buffer++)
+        {
+            var numbers = Numbers(buffers[buffer]);
+            for (var i = 0; i < numbers.Length && found is null; i++)
+                if (!double.IsFinite(numbers[i])) found = (buffer, i);
+            KeepAlive(buffers[buffer]);
+        }
+        return found;
     }
 
     // Goes through an extent in row-major order, the last axis fastest, as the digits of a counter do, and says where in a buffer a walk stands.

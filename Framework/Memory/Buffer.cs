@@ -33,9 +33,10 @@ public abstract class Buffer
     internal bool IsCut { get; set; }
 
     /// <summary>
-    /// A buffer over a run of this one's memory. The run starts at a multiple of 16 elements, and 16 more may be written behind it.
+    /// A buffer of <paramref name="length"/> elements over a run of this one's memory, which starts where the device's <see cref="PoolPolicy"/>
+    /// says that buffers may, and is <paramref name="occupied"/> elements long, its slack included.
     /// </summary>
-    protected internal abstract Buffer Cut(int start, int length);
+    protected internal abstract Buffer Cut(int start, int length, int occupied);
 
     /// <summary>Says where it was cut from: its place goes back there when nobody refers to it any more.</summary>
     internal void BelongTo(Region region, int start)

@@ -6,7 +6,8 @@ namespace Tapegrad.Memory;
 /// </summary>
 /// <remarks>
 /// Short buffers wait on shelves of exactly equal length. Long ones are cut from a few large regions and joined with their neighbours when they
-/// come back: what many small activations occupied serves a large gradient later in the same step.
+/// come back: what many small activations occupied serves a large gradient later in the same step. When the device has no more memory, all
+/// that waits is given up and the collector asked to find what was forgotten; then it is tried once more.
 /// </remarks>
 public sealed class BufferPool
 {
@@ -17,17 +18,18 @@ public sealed class BufferPool
     private readonly Dictionary<int, Stack<Buffer>> shelves = [];
     private readonly List<Region> regions = [];
     private readonly Func<int, Buffer> create;
+    private readonly PoolPolicy policy;
     private long bytesOnShelves;
 
-    internal BufferPool(Func<int, Buffer> create)
+    internal BufferPool(Func<int, Buffer> create, PoolPolicy? policy = null)
     {
-        this.create = create;
-        BytesLimit = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
+        (this.create, this.policy) = (create, policy ?? PoolPolicy.OfThisProcess);
+        BytesLimit = this.policy.BytesLimit;
     }
 
     /// <summary>
-    /// The most bytes that wait; what comes back beyond that is left to the collector, a region when no buffer is cut from it any more. Half the
-    /// memory by default.
+    /// The most bytes that wait; what comes back beyond that is left to the collector, a region when no buffer is cut from it any more. The device's
+    /// <see cref="PoolPolicy"/> says how many at first.
     /// </summary>
     public long BytesLimit { get; set; }
 
@@ -69,14 +71,36 @@ public sealed class BufferPool
             }
             Created++;
         }
-        return create(length);
+        return Create(length);
+    }
+
+    // Outside of the lock: finalizers give back what was forgotten.
+    private Buffer Create(int length)
+    {
+        try
+        {
+            return create(length);
+        }
+        catch (OutOfMemoryException)
+        {
+            MakeRoom();
+            return create(length);
+        }
+    }
+
+    private void MakeRoom()
+    {
+        Clear();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();   // they give back what they find, and free what nobody holds
+        Clear();
     }
 
     /// <summary>A new buffer that nobody will return: the collector takes it.</summary>
     internal Buffer CreateUnpooled(int length)
     {
         lock (gate) Created++;
-        return create(length);
+        return Create(length);
     }
 
     /// <summary>Takes a buffer back: nobody may use it any more.</summary>
@@ -110,13 +134,27 @@ public sealed class BufferPool
 
     private Buffer RentLong(int length)
     {
+        bool isFirst;
         lock (gate)
+        {
             if (CutFromRegions(length) is { } buffer) return buffer;
-            else if (regions.Count == 0) return CutFromNewRegion(length);
-        // The collector sees small objects only, not what was cut for them. Before more memory is taken, it may find some that were forgotten.
-        GC.Collect();
-        GC.WaitForPendingFinalizers();   // outside of the lock: they give back what they find
-        lock (gate) return CutFromRegions(length) ?? CutFromNewRegion(length);
+            isFirst = regions.Count == 0;
+        }
+        if (!isFirst)
+        {
+            // The collector sees small objects only, not what was cut for them. Before more memory is taken, it may find some that were forgotten.
+            GC.Collect();
+            GC.WaitForPendingFinalizers();   // outside of the lock: they give back what they find
+        }
+        try
+        {
+            lock (gate) return CutFromRegions(length) ?? CutFromNewRegion(length);
+        }
+        catch (OutOfMemoryException)
+        {
+            MakeRoom();
+            lock (gate) return CutFromRegions(length) ?? CutFromNewRegion(length, isSmall: true);
+        }
     }
 
     // From the shortest run that is long enough, so that long ones stay whole.
@@ -131,12 +169,14 @@ public sealed class BufferPool
         return best.Cut(length, run);
     }
 
-    private Buffer CutFromNewRegion(int length)
+    // With room for more buffers, unless memory is scarce.
+    private Buffer CutFromNewRegion(int length, bool isSmall = false)
     {
-        Created++;
         var total = regions.Sum(region => (long)region.Length);
-        var memory = create((int)Math.Max(Region.Occupied(length), Math.Clamp(total / 2, LeastRegion, 1 << 28)));
-        regions.Add(new Region(memory, gate));
+        var room = isSmall ? 0 : Math.Clamp(total / 2, LeastRegion, 1 << 28);
+        var memory = create((int)Math.Max(policy.Occupied(length), room));
+        Created++;
+        regions.Add(new Region(memory, policy, gate));
         return regions[^1].Cut(length, run: 0);
     }
 

@@ -15,7 +15,8 @@ public sealed unsafe class HostBuffer<T> : Buffer where T : unmanaged
     private const int Alignment = 64;
     private readonly T[] array;   // keeps the memory alive: the pointer alone would not
 
-    internal HostBuffer(int length) : this(length, PaddedLength(length)) { }
+    /// <summary>New memory for so many elements; what is in it is unsaid.</summary>
+    public HostBuffer(int length) : this(length, PaddedLength(length)) { }
 
     private HostBuffer(int length, int padded) : base(length, (long)padded * sizeof(T))
     {
@@ -47,7 +48,8 @@ public sealed unsafe class HostBuffer<T> : Buffer where T : unmanaged
     }
 
     /// <inheritdoc/>
-    protected internal override Buffer Cut(int start, int length) => new HostBuffer<T>(array, Pointer + start, length, Region.Occupied(length));
+    protected internal override Buffer Cut(int start, int length, int occupied) =>
+        new HostBuffer<T>(array, Pointer + start, length, occupied);
 
     // Whole cache lines for the elements, one vector of slack behind them, one line for moving the start to a boundary.
     private static int PaddedLength(int length)

@@ -6,18 +6,18 @@ namespace Tapegrad.Memory;
 /// </summary>
 internal sealed class Region
 {
-    private const int Line = 16;         // elements; whole lines keep every buffer on a boundary of 64 bytes or more
     private const int MostIdle = 1024;
 
     private readonly Buffer memory;
+    private readonly PoolPolicy policy;
     private readonly Lock gate;
     private readonly List<(int Start, int Length)> free;
     private readonly Dictionary<(int Start, int Length), Buffer> idle = [];   // cut before, and handed out again in the same place
     private int lengthFree;
 
-    public Region(Buffer memory, Lock gate)
+    public Region(Buffer memory, PoolPolicy policy, Lock gate)
     {
-        (this.memory, this.gate) = (memory, gate);
+        (this.memory, this.policy, this.gate) = (memory, policy, gate);
         lengthFree = memory.Length;
         free = [(0, memory.Length)];
     }
@@ -31,13 +31,10 @@ internal sealed class Region
     /// <summary>What is not cut off now.</summary>
     public long BytesFree => lengthFree * (memory.Bytes / memory.Length);
 
-    /// <summary>The elements that a buffer of this length takes up: whole lines, and one of slack for a kernel's last vector.</summary>
-    public static int Occupied(int length) => checked((length + Line - 1) / Line * Line + Line);
-
     /// <summary>The shortest free run in which a buffer has room: its number, and its length; -1 and int.MaxValue if there is none.</summary>
     public (int Run, int Length) Find(int length)
     {
-        var (occupied, shortest, found) = (Occupied(length), int.MaxValue, -1);
+        var (occupied, shortest, found) = (policy.Occupied(length), int.MaxValue, -1);
         for (var run = 0; run < free.Count; run++)
             if (free[run].Length >= occupied && free[run].Length < shortest) (found, shortest) = (run, free[run].Length);
         return (found, shortest);
@@ -46,13 +43,13 @@ internal sealed class Region
     /// <summary>Cuts a buffer from the start of a run that has room for it.</summary>
     public Buffer Cut(int length, int run)
     {
-        var (occupied, (start, whole)) = (Occupied(length), free[run]);
+        var (occupied, (start, whole)) = (policy.Occupied(length), free[run]);
         if (whole == occupied) free.RemoveAt(run);
         else free[run] = (start + occupied, whole - occupied);
         lengthFree -= occupied;
         if (!idle.Remove((start, length), out var buffer))
         {
-            buffer = memory.Cut(start, length);
+            buffer = memory.Cut(start, length, occupied);
             buffer.BelongTo(this, start);
         }
         buffer.IsCut = true;
@@ -77,7 +74,7 @@ internal sealed class Region
 
     private void Free(Buffer buffer)
     {
-        var (start, length) = (buffer.Start, Occupied(buffer.Length));
+        var (start, length) = (buffer.Start, policy.Occupied(buffer.Length));
         lengthFree += length;
         var index = 0;
         while (index < free.Count && free[index].Start < start) index++;

@@ -8,12 +8,12 @@ public static class AbsOperation
     /// <summary>The absolute value.</summary>
     public static Tensor Abs(this Tensor x) => Tape.Record("abs", x.Map(new TakingMagnitude()), (x, (_, g) => g * x.Map(new TakingSign())));
 
-    private readonly struct TakingMagnitude : IMap
+    internal readonly struct TakingMagnitude : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Abs(x);
     }
 
-    private readonly struct TakingSign : IMap
+    internal readonly struct TakingSign : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Greater(x, T.Zero) - T.Greater(T.Zero, x);
     }

@@ -15,12 +15,12 @@ public static class ClampOperation
         return Tape.Record("clamp", x.Map(new Clamping(low, high)), (x, (_, g) => g.Masked(x.Map(new Inside(low, high)))));
     }
 
-    private readonly struct Clamping(double low, double high) : IMap
+    internal readonly struct Clamping(double low, double high) : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => -T.Max(-T.Max(x, T.Of(low)), T.Of(-high));
     }
 
-    private readonly struct Inside(double low, double high) : IMap
+    internal readonly struct Inside(double low, double high) : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.GreaterOrEqual(x, T.Of(low)) * T.GreaterOrEqual(T.Of(high), x);
     }

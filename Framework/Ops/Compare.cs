@@ -38,17 +38,17 @@ public static class CompareOperation
     /// <inheritdoc cref="Equal(Tensor, Tensor)"/>
     public static Tensor Equal(this Tensor a, double b) => a.Equal(a.Constant(b));
 
-    private readonly struct IsGreater : IZip
+    internal readonly struct IsGreater : IZip
     {
         public T Apply<T>(T a, T b) where T : struct, IReal<T> => T.Greater(a, b);
     }
 
-    private readonly struct IsGreaterOrEqual : IZip
+    internal readonly struct IsGreaterOrEqual : IZip
     {
         public T Apply<T>(T a, T b) where T : struct, IReal<T> => T.GreaterOrEqual(a, b);
     }
 
-    private readonly struct IsEqual : IZip
+    internal readonly struct IsEqual : IZip
     {
         public T Apply<T>(T a, T b) where T : struct, IReal<T> => T.Equal(a, b);
     }

@@ -11,7 +11,7 @@ public static class ErfOperation
     public static Tensor Erf(this Tensor x) =>
         Tape.Record("erf", x.Map(new TakingErf()), (x, (_, g) => g * (-x.Square()).Exp() * (2 / Math.Sqrt(Math.PI))));
 
-    private readonly struct TakingErf : IMap
+    internal readonly struct TakingErf : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Erf(x);
     }

@@ -14,7 +14,7 @@ public static class GeluOperation
     public static Tensor Gelu(this Tensor x) => Tape.Record("gelu", x.Map(new Weighing()), (x, (_, g) =>
         g * (((x * Half).Erf() + 1) * 0.5 + x * (x.Square() * -0.5).Exp() * (1 / Math.Sqrt(2 * Math.PI)))));
 
-    private readonly struct Weighing : IMap
+    internal readonly struct Weighing : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => x * ((T.One + T.Erf(x * T.Of(Half))) * T.Of(0.5));
     }

@@ -11,12 +11,12 @@ public static class LeakyReluOperation
     public static Tensor LeakyRelu(this Tensor x, double slope = 0.01) =>
         Tape.Record("leaky relu", x.Map(new Leaking(slope)), (x, (_, g) => g * x.Map(new Slope(slope))));
 
-    private readonly struct Leaking(double slope) : IMap
+    internal readonly struct Leaking(double slope) : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Select(T.Greater(x, T.Zero), x, x * T.Of(slope));
     }
 
-    private readonly struct Slope(double slope) : IMap
+    internal readonly struct Slope(double slope) : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Select(T.Greater(x, T.Zero), T.One, T.Of(slope));
     }

@@ -8,7 +8,7 @@ public static class LogOperation
     /// <summary>The natural logarithm.</summary>
     public static Tensor Log(this Tensor x) => Tape.Record("log", x.Map(new TakingLogarithm()), (x, (_, g) => g / x));
 
-    private readonly struct TakingLogarithm : IMap
+    internal readonly struct TakingLogarithm : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Log(x);
     }

@@ -30,12 +30,12 @@ public static class MaximumOperation
         return (g * (1 - 0.5 * other.Equal(own))).Masked(taken);
     }
 
-    private readonly struct TakingLarger : IZip
+    internal readonly struct TakingLarger : IZip
     {
         public T Apply<T>(T a, T b) where T : struct, IReal<T> => T.Max(a, b);
     }
 
-    private readonly struct TakingSmaller : IZip
+    internal readonly struct TakingSmaller : IZip
     {
         public T Apply<T>(T a, T b) where T : struct, IReal<T> => -T.Max(-a, -b);
     }

@@ -12,7 +12,7 @@ public static class NegateOperation
         public static Tensor operator -(Tensor x) => Tape.Record("negate", x.Map(new Negating()), (x, (_, g) => -g));
     }
 
-    private readonly struct Negating : IMap
+    internal readonly struct Negating : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => -x;
     }

@@ -12,7 +12,7 @@ public static class PowerOperation
     public static Tensor Power(this Tensor x, double exponent) => Tape.Record("power", x.Map(new Raising(exponent)),
         (x, (_, g) => exponent == 0 ? g * 0 : g * x.Power(exponent - 1) * exponent));
 
-    private readonly struct Raising(double exponent) : IMap
+    internal readonly struct Raising(double exponent) : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Pow(x, T.Of(exponent));
     }

@@ -11,7 +11,7 @@ public static class ReluOperation
     /// <summary>max(x, 0).</summary>
     public static Tensor Relu(this Tensor x) => Tape.Record("relu", x.Map(new Rectifying()), (x, (y, g) => g.Masked(y.StopGradient())));
 
-    private readonly struct Rectifying : IMap
+    internal readonly struct Rectifying : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Max(x, T.Zero);
     }

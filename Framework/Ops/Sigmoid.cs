@@ -8,7 +8,7 @@ public static class SigmoidOperation
     /// <summary>1 / (1 + e^-x).</summary>
     public static Tensor Sigmoid(this Tensor x) => Tape.Record("sigmoid", x.Map(new Squashing()), (x, (y, g) => g * y * (1 - y)));
 
-    private readonly struct Squashing : IMap
+    internal readonly struct Squashing : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.One / (T.One + T.Exp(-x));
     }

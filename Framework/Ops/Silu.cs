@@ -15,7 +15,7 @@ public static class SiluOperation
     }
     ));
 
-    private readonly struct Weighing : IMap
+    internal readonly struct Weighing : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => x / (T.One + T.Exp(-x));
     }

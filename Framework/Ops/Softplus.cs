@@ -11,7 +11,7 @@ public static class SoftplusOperation
     /// <summary>log(1 + e^x).</summary>
     public static Tensor Softplus(this Tensor x) => Tape.Record("softplus", x.Map(new Smoothing()), (x, (_, g) => g * x.Sigmoid()));
 
-    private readonly struct Smoothing : IMap
+    internal readonly struct Smoothing : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T>
         {

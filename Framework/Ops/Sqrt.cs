@@ -8,7 +8,7 @@ public static class SqrtOperation
     /// <summary>The square root.</summary>
     public static Tensor Sqrt(this Tensor x) => Tape.Record("sqrt", x.Map(new Rooting()), (x, (y, g) => g / (y * 2)));
 
-    private readonly struct Rooting : IMap
+    internal readonly struct Rooting : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Sqrt(x);
     }

@@ -8,7 +8,7 @@ public static class TanhOperation
     /// <summary>The hyperbolic tangent.</summary>
     public static Tensor Tanh(this Tensor x) => Tape.Record("tanh", x.Map(new TakingTangent()), (x, (y, g) => g * (1 - y.Square())));
 
-    private readonly struct TakingTangent : IMap
+    internal readonly struct TakingTangent : IMap
     {
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Tanh(x);
     }

@@ -65,7 +65,7 @@ public sealed class RunningStatistics : IStatistics
             if (factor(i, pending) is { } times) Values[i].Value = pending.Tensors[i] * times;
     }
 
-    private readonly struct Blend(double weight, double factor) : IUpdate
+    internal readonly struct Blend(double weight, double factor) : IUpdate
     {
         public void Apply<T>(ref T running, T moment, ref T unused1, ref T unused2) where T : struct, IReal<T> =>
             running = running * T.Of(1 - weight) + moment * T.Of(factor) * T.Of(weight);

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Reflection;
 using Tapegrad.Devices;
+using Tapegrad.Devices.Cpu;
 using Xunit;
 
 namespace Tapegrad.Tests.Devices;

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using Tapegrad.Devices;
+using Tapegrad.Devices.Cpu;
 using Xunit;
 
 namespace Tapegrad.Tests.Devices;

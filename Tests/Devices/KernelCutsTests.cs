@@ -1,4 +1,5 @@
 using Tapegrad.Devices;
+using Tapegrad.Devices.Cpu;
 using Xunit;
 
 namespace Tapegrad.Tests.Devices;

@@ -1,4 +1,5 @@
 using Tapegrad.Devices;
+using Tapegrad.Devices.Cpu;
 using Tapegrad.Memory;
 using Xunit;
 using Buffer = Tapegrad.Memory.Buffer;

@@ -1,4 +1,4 @@
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>One position of the kernel, and how far from a result's own start the source is read for it.</summary>
 internal readonly record struct Tap(int Kernel, int Offset);

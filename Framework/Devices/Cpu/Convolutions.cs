@@ -1,6 +1,6 @@
 using Tapegrad.Memory;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>A convolution, or its input gradient, of one geometry.</summary>
 internal unsafe interface IConvolutionPlan

@@ -1,3 +1,4 @@
+using Tapegrad.Devices.Cpu;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Devices;

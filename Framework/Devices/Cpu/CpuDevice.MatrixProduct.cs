@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Tapegrad.Devices.Cpu;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Devices;

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Tapegrad.Devices.Cpu;
 using Tapegrad.Memory;
 using Buffer = Tapegrad.Memory.Buffer;
 

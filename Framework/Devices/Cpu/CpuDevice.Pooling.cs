@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Tapegrad.Devices.Cpu;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Devices;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Tapegrad.Devices.Cpu;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Devices;

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Tapegrad.Devices.Cpu;
 using Tapegrad.Memory;
 using Buffer = Tapegrad.Memory.Buffer;
 
@@ -21,6 +22,9 @@ public sealed unsafe partial class CpuDevice : Device
     private const int ParallelThreshold = 32768;
 
     internal CpuDevice() : base("CPU") { }
+
+    /// <inheritdoc/>
+    public override Type Element => typeof(float);
 
     /// <inheritdoc/>
     protected override Buffer Create(int length) => new HostBuffer<float>(length);
@@ -103,11 +107,15 @@ public sealed unsafe partial class CpuDevice : Device
     }
 
     /// <inheritdoc/>
-    public override int FirstNonFinite(Buffer x)
+    public override (int Buffer, int Element)? FirstNonFinite(ReadOnlySpan<Buffer> buffers)
     {
-        var first = FirstNonFinite(Numbers(x));
-        GC.KeepAlive(x);
-        return first;
+        for (var buffer = 0; buffer < buffers.Length; buffer++)
+        {
+            var element = FirstNonFinite(Numbers(buffers[buffer]));
+            GC.KeepAlive(buffers[buffer]);
+            if (element >= 0) return (buffer, element);
+        }
+        return null;
     }
 
     private static int FirstNonFinite(Span<float> numbers)

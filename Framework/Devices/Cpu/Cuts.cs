@@ -1,4 +1,4 @@
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 // How a kernel cuts its work, as data. A plan keeps its cuts in fields of these types and its loops go over them, so the tests can ask a plan which
 // pieces a shape gives, find shapes for every kind of piece, and see that none is left out.

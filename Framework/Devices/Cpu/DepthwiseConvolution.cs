@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// The depthwise convolution, where each channel has one kernel of its own and sees itself alone, its input gradient, and its weight gradient. Equals

@@ -1,6 +1,6 @@
 using Tapegrad.Memory;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// The convolution and its input gradient, which differ in what they read and in how the weights lie, no more. Each result is one chain of fused

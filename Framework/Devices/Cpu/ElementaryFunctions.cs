@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// e^x, the natural logarithm, the hyperbolic tangent and the error function of eight floats at once: each argument is brought near 0 or 1, exactly,

@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics.X86;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// Images [N, H, W, C] cut into pieces that begin every four pixels, the first one at (<paramref name="top"/>, <paramref name="left"/>), row by row

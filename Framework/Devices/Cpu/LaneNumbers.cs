@@ -1,4 +1,4 @@
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// What each lane of a row has, side by side: see <see cref="NormalizationRows"/>. Each kind of number has a pair of vectors of slack behind it.

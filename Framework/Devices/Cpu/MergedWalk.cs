@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// Two walks through one extent in row-major order, with as few axes as possible: axes of length 1 vanish, and neighbouring axes become one where

@@ -1,7 +1,7 @@
 using System.Runtime.Intrinsics;
-using static Tapegrad.Devices.NormalizationRows;
+using static Tapegrad.Devices.Cpu.NormalizationRows;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// One normalization, forwards or backwards. x^ = ((x - pivot) - remainder) * inverse,

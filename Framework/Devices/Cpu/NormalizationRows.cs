@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Lane = System.Runtime.Intrinsics.Vector256<float>;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 // The loops of normalization over a chunk of rows (see SharedSets): two that read and sum, two that read again and write. Where c = (x - pivot) -
 // remainder, scale = inverse * gamma, shift = beta:

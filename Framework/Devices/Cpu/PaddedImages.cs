@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// The images [N, H, W, C] that a convolution walks through, with zeros around them as far as it reads. They are copied once for each use, into

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// What a kernel works out from a shape alone, kept for the next call with the same shape: a training step has the same shapes every time. Beyond

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// The two innermost loops of convolutions and matrix products. Both hold 6 x 16 sums in twelve vectors, so that twelve independent chains keep two

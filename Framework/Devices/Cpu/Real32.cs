@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>One float: a single lane of <see cref="Real32x8"/>, with the same bits.</summary>
 public readonly record struct Real32(float Value) : IReal<Real32>

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// Eight floats side by side: the number of the <see cref="CpuDevice"/>. Each lane holds the bits that <see cref="Real32"/> would.

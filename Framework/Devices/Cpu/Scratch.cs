@@ -1,6 +1,6 @@
 using Tapegrad.Memory;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// Memory that an item of work uses while it runs: one piece for each thread and type, which grows to the largest request and is then used again

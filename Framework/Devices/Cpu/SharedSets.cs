@@ -1,4 +1,4 @@
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>Something to do with neighbouring rows of a slab.</summary>
 internal interface IRows

@@ -1,7 +1,7 @@
 using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// The weight gradient of a convolution. Equals

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// The transforms of Winograd's minimal filtering F(4x4, 3x3): 4x4 results of a 3x3 correlation from 6x6 inputs with 36 multiplications instead of

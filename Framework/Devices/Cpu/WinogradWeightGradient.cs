@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// The weight gradient of a 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (<see cref="WinogradTransforms"/>). Equals, up to rounding,

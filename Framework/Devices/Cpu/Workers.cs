@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.ExceptionServices;
+using Tapegrad.Devices.Cpu;
 
 namespace Tapegrad.Devices;
 
