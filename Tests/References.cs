@@ -3,7 +3,7 @@ using System.Reflection.Emit;
 
 namespace Tapegrad.Tests;
 
-/// <summary>The types that a type mentions.</summary>
+/// <summary>What a type mentions, read from what was compiled: signatures and method bodies.</summary>
 internal static class References
 {
     private const BindingFlags All =
@@ -14,6 +14,7 @@ internal static class References
         OpCode> Codes = typeof(OpCodes).GetFields().Select(field => (OpCode)field.GetValue(null)!)
         .ToDictionary(code => code.Value & 0xFFFF);
 
+    /// <summary>The types that a type mentions.</summary>
     public static HashSet<Type> Of(Type type)
     {
         var found = new HashSet<Type>();
@@ -28,10 +29,15 @@ internal static class References
             foreach (var local in body.LocalVariables) Add(found, local.LocalType);
             foreach (var clause in body.ExceptionHandlingClauses)
                 if (clause.Flags == ExceptionHandlingClauseOptions.Clause) Add(found, clause.CatchType);
-            AddBody(found, method, body.GetILAsByteArray()!);
+            foreach (var member in InBody(method, body.GetILAsByteArray()!)) AddMember(found, member);
         }
         return found;
     }
+
+    /// <summary>The methods and fields that the bodies of a type's methods use.</summary>
+    public static IEnumerable<MemberInfo> MembersUsedBy(Type type) =>
+        type.GetMethods(All).Cast<MethodBase>().Concat(type.GetConstructors(All)).SelectMany(method =>
+            method.GetMethodBody() is { } body ? InBody(method, body.GetILAsByteArray()!) : []).Where(member => member is MethodBase or FieldInfo);
 
     private static void Add(HashSet<Type> found, Type? type)
     {
@@ -54,7 +60,7 @@ internal static class References
     }
 
     // Walks through the instructions; those with a token mention a type, a method or a field.
-    private static void AddBody(HashSet<Type> found, MethodBase method, byte[] code)
+    private static IEnumerable<MemberInfo> InBody(MethodBase method, byte[] code)
     {
         var typeArguments = method.DeclaringType!.IsGenericType ? method.DeclaringType.GetGenericArguments() : null;
         var methodArguments = method.IsGenericMethod ? method.GetGenericArguments() : null;
@@ -65,8 +71,7 @@ internal static class References
             switch (instruction.OperandType)
             {
                 case OperandType.InlineType or OperandType.InlineMethod or OperandType.InlineField or OperandType.InlineTok:
-                    AddMember(found, method.Module.ResolveMember(BitConverter.ToInt32(code, at), typeArguments,
-                        methodArguments)!);
+                    yield return method.Module.ResolveMember(BitConverter.ToInt32(code, at), typeArguments, methodArguments)!;
                     at += 4;
                     break;
                 case OperandType.InlineSwitch:

@@ -2,7 +2,6 @@ using System.Reflection;
 using Tapegrad.Devices;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
-using Tapegrad.Tests.Engine;
 using Xunit;
 using Module = Tapegrad.Layers.Module;
 
