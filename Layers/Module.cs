@@ -197,7 +197,6 @@ public abstract class Module
         var entries = file.Entries.ToDictionary(entry => entry.Name);
         var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Parameter.Name]));   // all of them, before anything changes
         foreach (var (entry, value) in own.Zip(values)) entry.Restore(value);
-        ModuleFile.NoticeNonFinite(path, own.Select(entry => entry.Parameter));
         foreach (var (key, text) in file.Metadata)
             if (key != Untrained) Metadata[key] = text;
         if (!file.Metadata.TryGetValue(Untrained, out var list)) return;

@@ -22,7 +22,7 @@ public static class WideResNet
         if (!IsDepth(depth))
             throw new ArgumentOutOfRangeException(nameof(depth), depth, "the depth of a wide ResNet is 6n + 4: 10, 16, 22, 28, 40, ..., 1000");
         ArgumentOutOfRangeException.ThrowIfLessThan(times, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(times, Network.MostChannels);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(times, MostTimes);
         return new ModelSpec($"wrn{depth}-{times}", "none", classes, inputs).Build(normalization, seed);
     }
 
@@ -30,7 +30,7 @@ public static class WideResNet
     internal static Network? Named(string name)
     {
         if (name.Split('-') is not [var first, var second] || Normalizations.Number(first, "wrn") is not { } depth || !IsDepth(depth)
-            || Normalizations.Number(second, "") is not ({ } times and <= Network.MostChannels)) return null;
+            || Normalizations.Number(second, "") is not ({ } times and <= MostTimes)) return null;
         var blocks = Blocks(depth, times);
         return new Network((spec, maker) => Build(spec, maker, blocks),
             spec => 9.0 * 16 * spec.Inputs + blocks.Sum(block => block.CountWeights()) + (double)blocks[^1].Outputs * spec.Classes)
@@ -38,6 +38,9 @@ public static class WideResNet
             Refusal = $"{name} has its width in its name, and no gamma behind its blocks that could start at 0.",
         };
     }
+
+    // The last stage's channels are counted in an int.
+    private const int MostTimes = int.MaxValue / 64;
 
     private static bool IsDepth(int depth) => depth is >= 10 and <= 1000 && depth % 6 == 4;
 

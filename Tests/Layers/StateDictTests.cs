@@ -113,20 +113,18 @@ public sealed class StateDictTests : IDisposable
         try
         {
             model.Save(FilePath);
-            model.Load(FilePath);
+            StateDict.Load(model, FilePath);
             Assert.Empty(notices);
             model.State[1].Value = Tensor.Full(new Shape(4), double.NaN);
             model.State[6].Value = Tensor.Full(model.State[6].Shape, double.NegativeInfinity);
             model.Save(FilePath);
-            Model(2).Load(FilePath);
             StateDict.Load(Model(2), FilePath);
         }
         finally
         {
             Notices.Raised -= Listen;
         }
-        Assert.Equal(2, notices.Count);
-        Assert.All(notices, notice => Assert.Contains("2 of its arrays hold numbers that are infinite or NaN: conv.bias, fc.weight", notice));
+        Assert.Contains("2 of its arrays hold numbers that are infinite or NaN: conv.bias, fc.weight", Assert.Single(notices));
     }
 
     [Fact]
