@@ -72,8 +72,8 @@ public abstract class Module
     public IReadOnlyList<Parameter> State => [.. StateEntries.Select(entry => entry.Parameter)];
 
     /// <summary>
-    /// Whether training leaves the module and all below it as they are: their parameters get no gradients, and normalizations compute as in evaluation,
-    /// by running statistics that do not change. To freeze parameters alone, set <see cref="Tapegrad.Parameter.IsTrainable"/> of each.
+    /// Whether training leaves the module and all below it as they are: their parameters get no gradients, and normalizations compute as in
+    /// evaluation, by running statistics that do not change. To freeze parameters alone, set <see cref="Tapegrad.Parameter.IsTrainable"/> of each.
     /// </summary>
     public bool IsFrozen
     {
@@ -177,8 +177,8 @@ public abstract class Module
         using var scope = new Scope();
         using var _ = Tape.Current?.Pause();
         var texts = new Dictionary<string, string>(Metadata);
-        if (Modules.OfType<Normalization>().Where(layer => layer.Running is { Count: 0 }).Select(layer => layer.Path).ToArray() is { Length: > 0 } fresh)
-            texts[Untrained] = string.Join(',', fresh);
+        string[] fresh = [.. Modules.OfType<Normalization>().Where(layer => layer.Running is { Count: 0 }).Select(layer => layer.Path)];
+        if (fresh.Length > 0) texts[Untrained] = string.Join(',', fresh);
         SafetensorsFile.Write(path, [.. StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.ToFile()))], texts);
     }
 

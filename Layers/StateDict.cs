@@ -86,8 +86,8 @@ public static class StateDict
         var best = counts.Where(pair => pair.Value == most).Select(pair => pair.Key).ToArray();
         // With a part of the names alone, none is the model's.
         if (best.Length > 1 && most == own.Count)
-            throw new InvalidDataException($"{path}: it holds the model {best.Length} times, behind '{string.Join("', '", best)}'. Take one of them out "
-                + "of it. Nothing was changed.");
+            throw new InvalidDataException($"{path}: it holds the model {best.Length} times, behind '{string.Join("', '", best)}'. Take one of them "
+                + "out of it. Nothing was changed.");
         return best.Length == 1 ? best[0] : best.MinBy(prefix => (prefix.Length, prefix))!;
 
         // What stands before one of the model's names, where there is one at the end.

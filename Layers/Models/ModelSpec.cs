@@ -16,7 +16,8 @@ namespace Tapegrad.Layers;
 /// <param name="Architecture"><c>vgg</c>, <c>resnet18</c>, <c>resnet</c> and a depth of 6n + 2, or <c>wrn</c>, a depth of 6n + 4 and how much wider:
 /// <c>wrn16-4</c>.</param>
 /// <param name="Normalization">One of <see cref="Normalizations"/>, alone or, as in <c>group:8+ws</c>, with one of
-/// <see cref="WeightTransforms"/> in the convolutions before it; or one for each part of the model: <c>layer1=batch,*.0.bn1=layer,*=group:8+ws</c>. The first pattern decides that
+/// <see cref="WeightTransforms"/> in the convolutions before it; or one for each part of the model:
+/// <c>layer1=batch,*.0.bn1=layer,*=group:8+ws</c>. The first pattern decides that
 /// is a layer's path or the beginning of it; <c>*</c> is any word.</param>
 /// <param name="Classes">The number of outputs.</param>
 /// <param name="Inputs">Channels of the images.</param>

@@ -5,7 +5,8 @@ namespace Tapegrad.Layers;
 /// three stages of n = (d - 4) / 6 blocks with 16k, 32k and 64k channels, the second and the third at half the resolution of the one before, a
 /// normalization and a ReLU, a global mean, a linear layer.
 /// The normalization comes before the convolution (<see cref="PreActivationBlock"/>), so nothing stands between the blocks' sums. Where the
-/// channels change, the shortcut is a 1x1 convolution. No dropout. Names are those of the PyTorch implementations that go back to the authors': <c>block1.layer.0.bn1</c>.
+/// channels change, the shortcut is a 1x1 convolution. No dropout. Names are those of the PyTorch implementations that go back to the authors':
+/// <c>block1.layer.0.bn1</c>.
 /// </summary>
 public static class WideResNet
 {

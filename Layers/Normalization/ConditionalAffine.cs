@@ -30,9 +30,11 @@ public sealed class ConditionalAffine : Affine
     /// <inheritdoc/>
     public override (Tensor? Gamma, Tensor? Beta) For(Shape x, Tensor? condition)
     {
-        if (condition is null) throw new ArgumentException("gamma and beta depend on a condition, and none was given: norm.Apply(x, condition: ...).");
+        if (condition is null)
+            throw new ArgumentException("gamma and beta depend on a condition, and none was given: norm.Apply(x, condition: ...).");
         var numbers = map is null ? condition : map.Apply(condition);
-        if (numbers.Shape.Rank == 2 && x.Rank > 2) numbers = numbers.Reshape([numbers.Shape[0], .. Enumerable.Repeat(1, x.Rank - 2), numbers.Shape[1]]);
+        if (numbers.Shape.Rank == 2 && x.Rank > 2)
+            numbers = numbers.Reshape([numbers.Shape[0], .. Enumerable.Repeat(1, x.Rank - 2), numbers.Shape[1]]);
         var fits = numbers.Shape.Rank == x.Rank && numbers.Shape[-1] == 2 * Channels;
         for (var axis = 0; fits && axis < x.Rank - 1; axis++) fits = numbers.Shape[axis] == x[axis] || numbers.Shape[axis] == 1;
         if (!fits)

@@ -49,7 +49,8 @@ public static class Normalizations
 
     /// <summary>The name that makes a normalization equal to this one; for one that no name makes, its type and settings.</summary>
     internal static string NameOf(Normalization layer) =>
-        Find(layer.Variant)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType() && made.Settings == layer.Settings && Entries(made).SequenceEqual(Entries(layer))
+        Find(layer.Variant)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType() && made.Settings == layer.Settings
+        && Entries(made).SequenceEqual(Entries(layer))
             ? layer.Variant : $"{layer.GetType().Name}({layer.Settings})";
 
     private static IEnumerable<(string, Shape, bool)> Entries(Module layer) =>
@@ -59,5 +60,6 @@ public static class Normalizations
     internal static int? Number(string name, string prefix) => name.StartsWith(prefix, StringComparison.Ordinal)
         && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number : null;
 
-    private static Func<int, Normalization>? Find(string name) => Catalogue.All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
+    private static Func<int, Normalization>? Find(string name) =>
+        Catalogue.All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
 }

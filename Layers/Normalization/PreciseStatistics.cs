@@ -13,7 +13,8 @@ public static class PreciseStatistics
     /// <param name="random">For layers that draw in training.</param>
     /// <param name="layers">Whose statistics are replaced; null for all. Frozen ones stay.</param>
     /// <exception cref="InvalidOperationException">A tape is open; or there was no batch, or no layer that keeps statistics.</exception>
-    public static void RecomputeStatistics(this Module model, IEnumerable<Tensor> batches, RandomSource random, IEnumerable<Normalization>? layers = null)
+    public static void RecomputeStatistics(this Module model, IEnumerable<Tensor> batches, RandomSource random,
+        IEnumerable<Normalization>? layers = null)
     {
         var chosen = (layers ?? model.Modules.OfType<Normalization>()).Select(layer => layer.Running).OfType<RunningStatistics>().ToHashSet();
         var pooled = new Dictionary<RunningStatistics, IPendingStatistics>();
@@ -29,7 +30,8 @@ public static class PreciseStatistics
             }
         }
         if (pooled.Count == 0)
-            throw new InvalidOperationException("no statistics were recomputed: there was no batch, or no layer that keeps statistics and is not frozen.");
+            throw new InvalidOperationException("no statistics were recomputed: there was no batch, or no layer that keeps statistics and is not "
+                + "frozen.");
         foreach (var (running, pending) in pooled) running.Replace(pending);
     }
 }

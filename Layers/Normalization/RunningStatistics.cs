@@ -17,7 +17,8 @@ public sealed class RunningStatistics : IStatistics
     internal RunningStatistics(Normalization layer, double newWeight, IReadOnlyList<Parameter> values,
         Func<int, IPendingStatistics, double?>? factor)
     {
-        if (!(newWeight is > 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(newWeight), newWeight, "the weight of a new batch lies in (0, 1].");
+        if (!(newWeight is > 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(newWeight), newWeight, "the weight of a new batch lies in (0, 1].");
         (this.layer, NewWeight, Values, this.factor) = (layer, newWeight, values, factor ?? ((_, _) => 1));
     }
 
@@ -39,8 +40,8 @@ public sealed class RunningStatistics : IStatistics
     /// <summary>One of the values, for evaluation.</summary>
     /// <exception cref="InvalidOperationException">Nothing was remembered yet.</exception>
     public Tensor this[int index] => Count > 0 ? Values[index].Value
-        : throw new InvalidOperationException($"{Name}: {layer.GetType().Name} cannot evaluate: it has no running statistics yet. They are committed by an "
-            + "optimizer's step (a hand-written update calls gradients.CommitStatistics()), or loaded from a file.");
+        : throw new InvalidOperationException($"{Name}: {layer.GetType().Name} cannot evaluate: it has no running statistics yet. They are committed by "
+            + "an optimizer's step (a hand-written update calls gradients.CommitStatistics()), or loaded from a file.");
 
     /// <summary>Notes, in training, what a batch gave; the step commits it, or not.</summary>
     public void Propose(IPendingStatistics pending)

@@ -26,9 +26,10 @@ internal static class BatchNormFolding
         {
             Conv2d conv => WithBias(new Conv2d(Biased(conv), default, Being(Double(conv.UsedWeight) * scale)), conv.Bias),
             Conv1d conv => WithBias(new Conv1d(Biased(conv), default, Being(Double(conv.Weight) * scale)), conv.Bias),
-            ConvTranspose2d conv => WithBias(new ConvTranspose2d(Biased(conv), default, Being(Double(conv.Weight) * OfTransposed(scale, conv))), conv.Bias),
-            Linear linear => WithBias(new Linear(linear.Weight.Shape[0], linear.Weight.Shape[1], default, initializer: Being(Double(linear.Weight) * scale)),
-                linear.Bias),
+            ConvTranspose2d conv => WithBias(new ConvTranspose2d(Biased(conv), default, Being(Double(conv.Weight) * OfTransposed(scale, conv))),
+                conv.Bias),
+            Linear linear => WithBias(new Linear(linear.Weight.Shape[0], linear.Weight.Shape[1], default,
+                initializer: Being(Double(linear.Weight) * scale)), linear.Bias),
             _ => null,
         };
 
