@@ -94,7 +94,6 @@ public sealed class Tape : Scope
     /// <summary>What was proposed until now, one for each layer.</summary>
     public IReadOnlyDictionary<IStatistics, IPendingStatistics> PendingStatistics => Proposal.Pool(proposals);
 
-    /// <summary>The tensors that an optimizer's step will read beside the gradients.</summary>
     internal IEnumerable<Tensor> ProposedTensors => proposals.SelectMany(proposal => proposal.Pending.Tensors);
 
     // ---- recording ------------------------------------------------------------------------------------------------------------
@@ -136,22 +135,11 @@ public sealed class Tape : Scope
         return value;
     }
 
-    /// <summary>The same without a kernel: computes the composite, and writes it as one record, as on any other device.</summary>
-    public static Tensor RecordComposite(string name, Tensor[] inputs, Func<Tensor[], Tensor> composite)
-    {
-        Tensor value;
-        using (Current?.Pause()) value = OnlyResult(() => composite(inputs));
-        return RecordKernel(name, value, inputs, composite, Composite.Pull(composite, inputs));
-    }
-
     /// <summary>A tape that is the open one until it is disposed, then this one again.</summary>
     internal Tape OpenInside() => new(IsTraining, random, stopAtNonFinite: false, inside: this);
 
-    /// <summary>Whether an operation on a variable would be written down now.</summary>
-    internal static bool IsRecording => Recording is not null;
-
-    private static Tape? Recording => Current is { Pauses: 0 } tape ? tape : null;
-
+    /// <summary>The tape that an operation on a variable would be written on now.</summary>
+    internal static Tape? Recording => Current is { Pauses: 0 } tape ? tape : null;
     private bool IsVariable(Tensor x) => x.Tape == this || x.Parameter is { IsTrainable: true };
 
     // Writes an operation, unless nothing that went into it is a variable.
@@ -165,8 +153,7 @@ public sealed class Tape : Scope
             if (input.Parameter is { } parameter) RecordOf(parameter);
         }
         if (!any) return value;
-        // constants too: the pulls will need them, maybe after an inner scope has ended
-        foreach (var input in entry.Inputs) AdoptFromInside(input);
+        foreach (var input in entry.Inputs) AdoptFromInside(input);   // constants too: the pulls will need them
         // a record of its own for a value that has one
         if (value.Record >= 0 || value.Parameter is not null) entry = entry with { Value = value.View(value.Shape) };
         foreach (var input in entry.Inputs)
@@ -196,7 +183,6 @@ public sealed class Tape : Scope
     /// <summary>The record of a variable; -1 of a constant.</summary>
     internal int RecordOf(Tensor x) => x.Tape == this ? x.Record
         : x.Parameter is { IsTrainable: true } parameter && parameters.TryGetValue(parameter, out var record) ? record : -1;
-
     internal Tensor Value(int record) => entries[record].Value;
 
     // ---- gradients ------------------------------------------------------------------------------------------------------------
@@ -236,8 +222,7 @@ public sealed class Tape : Scope
     {
         TapeErrors.CheckOpen(this);
         if (createGraph && Pauses > 0) throw TapeErrors.Paused();
-        var start = RecordOf(y);
-        if (start < 0) throw TapeErrors.NotRecorded(y);
+        if (RecordOf(y) is not (>= 0 and var start)) throw TapeErrors.NotRecorded(y);
         var wanted = new bool[start + 1];
         foreach (var record in records)
             if (record <= start) wanted[record] = true;   // y does not depend on what came later
@@ -292,7 +277,7 @@ public sealed class Tape : Scope
         LayerContext.Current = entry.Layer;   // for errors, and for what is recorded now
         var all = entry switch
         {
-            { Composite: { } composite } when createGraph => Composite.Replay(this, composite, inputs, gradient, needed),
+            { Composite: { } composite } when createGraph => Composites.Replay(this, composite, inputs, gradient, needed),
             { PullAll: { } pullAll } => pullAll(entry.Value, gradient, isWanted),
             _ => null,
         };

@@ -73,7 +73,7 @@ public static class Conv2dOperation
         }
         else
             using (Tape.Current?.Pause()) x = InputGradientComposite(g, w, geometry);
-        return Tape.IsRecording ? RecordInputGradient(x, g, w, geometry) : x;   // seldom: no pulls are made for nothing
+        return Tape.Recording is null ? x : RecordInputGradient(x, g, w, geometry);   // seldom: no pulls are made for nothing
     }
 
     private static Tensor RecordInputGradient(Tensor x, Tensor g, Tensor w, ConvolutionGeometry geometry) =>
@@ -91,7 +91,7 @@ public static class Conv2dOperation
         }
         else
             using (Tape.Current?.Pause()) w = WeightGradientComposite(x, g, geometry);
-        return Tape.IsRecording ? RecordWeightGradient(w, x, g, geometry) : w;
+        return Tape.Recording is null ? w : RecordWeightGradient(w, x, g, geometry);
     }
 
     private static Tensor RecordWeightGradient(Tensor w, Tensor x, Tensor g, ConvolutionGeometry geometry) =>

@@ -21,7 +21,7 @@ public static class MaxPool2dOperation
             throw new ShapeException($"max pool: the padding {padding} is more than half the kernel {kernel}: a window could lie"
                 + $" outside the image.");
         if (x.Device is not IPoolingKernels kernels)
-            return Tape.RecordComposite("max pool", [x], inputs => Composite(inputs[0], geometry));
+            return Composites.Record("max pool", [x], inputs => Composite(inputs[0], geometry));
         var value = Tensor.Create(new Shape(geometry.Batch, geometry.OutputHeight, geometry.OutputWidth, geometry.Channels), x.Device);
         kernels.MaxPool(geometry, x.Buffer, value.Buffer);
         return Tape.RecordKernel("max pool", value, [x], inputs => Composite(inputs[0], geometry), (_, g, _) =>

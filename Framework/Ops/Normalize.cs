@@ -134,7 +134,7 @@ public static class NormalizeOperation
         operands.Check(x);
         statistics = null;
         if (x.Count == 0 || x.Device is not INormalizationKernels kernels)
-            return Tape.RecordComposite("normalize", operands.With(x), inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)));
+            return Composites.Record("normalize", operands.With(x), inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)));
         var (gamma, beta, residual, mean, variance) = operands;
         var (value, numbers) = (Tensor.Create(x.Shape, x.Device), Tensor.Create(new Shape(4, geometry.Sharing.Sets), x.Device));
         if (mean is not null && variance is not null)

@@ -3,12 +3,23 @@ namespace Tapegrad;
 /// <summary>
 /// How gradients pass back through an operation by its composite: the same value by simpler recorded operations.
 /// </summary>
-internal static class Composite
+internal static class Composites
 {
+    /// <summary>
+    /// Writes an operation that the device has no kernel for: it is computed by its composite, and stands on the tape as one record, as on any
+    /// other device.
+    /// </summary>
+    public static Tensor Record(string name, Tensor[] inputs, Func<Tensor[], Tensor> composite)
+    {
+        Tensor value;
+        using (Tape.Current?.Pause()) value = Scope.OnlyResult(() => composite(inputs));
+        return Tape.RecordKernel(name, value, inputs, composite, Pull(composite, inputs));
+    }
+
     /// <summary>
     /// The pull of an operation that the device has no kernel for: the composite is computed once more, on a tape of its own, which is read back.
     /// </summary>
-    public static PullAll Pull(Func<Tensor[], Tensor> composite, Tensor[] inputs) => (_, gradient, wanted) =>
+    private static PullAll Pull(Func<Tensor[], Tensor> composite, Tensor[] inputs) => (_, gradient, wanted) =>
     {
         var (home, sweeping) = (Scope.Innermost, Tape.Current!);
         using var tape = sweeping.OpenInside();
