@@ -26,6 +26,9 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     /// <summary>The share of a label that is spread over all classes.</summary>
     public double LabelSmoothing { get; init; }
 
+    /// <summary>How much each class counts in the loss, from 0 (see <see cref="CrossEntropyOperation"/>); null when all count alike.</summary>
+    public double[]? ClassWeights { get; init; }
+
     /// <summary>How strongly images are mixed with each other; 0 for not at all (see <see cref="Mixup"/>).</summary>
     public double Mixup { get; init; }
 
@@ -134,7 +137,7 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     {
         var mixed = Training.Mixup.Draw(batch, Mixup);
         var logits = model(mixed.Images);
-        return (logits, mixed.Labels, mixed.Loss(labels => logits.CrossEntropy(labels, LabelSmoothing)));
+        return (logits, mixed.Labels, mixed.Loss(labels => logits.CrossEntropy(labels, LabelSmoothing, ClassWeights)));
     }
 
     // Finds where it began by another forward pass with every value checked.

@@ -26,9 +26,11 @@ public sealed class FitTests
     {
         var (written, fitted) = (Model(), Model());
         var (optimizer, epochs, steps) = (Sgd(written), new List<Epoch>(), new List<TrainingProgress>());
+        double[] weights = [1, 2, 0.5, 1, 3, 1, 0.1, 1, 1, 2];
         var fit = new Fit(fitted.Apply, Sgd(fitted), Rate)
         {
             LabelSmoothing = 0.1,
+            ClassWeights = weights,
             AfterStep = steps.Add,
             AfterEpoch = epoch =>
             {
@@ -44,7 +46,7 @@ public sealed class FitTests
             {
                 using var tape = Tape.Training(batch.Random);
                 var logits = written.Apply(batch.Images);
-                var mean = logits.CrossEntropy(batch.Labels, 0.1);
+                var mean = logits.CrossEntropy(batch.Labels, 0.1, weights);
                 loss += mean.ToDouble() * 16;
                 right += Evaluation.CountCorrect(logits, batch.Labels);
                 optimizer.Step(tape.Gradients(mean), Rate[batch.Step]);
