@@ -26,7 +26,7 @@ public sealed class Tape : Scope
     private Tape(bool training, RandomSource random, bool stopAtNonFinite, Tape? inside = null)
     {
         (IsTraining, this.random, this.stopAtNonFinite, outer) = (training, random, stopAtNonFinite, inside);
-        if (Current is { } other && other != inside) 
+        if (Current is { } other && other != inside)
         {
             base.Dispose();
             throw TapeErrors.AlreadyOpen(other);

@@ -20,7 +20,8 @@ public sealed class Conv1d : Convolution
     public Conv1d(int inputs, int outputs, int kernel, RandomSource random, int stride = 1, int padding = 0, int dilation = 1, int groups = 1,
         bool bias = true, Initializer? initializer = null)
         : this(new(inputs, outputs, kernel) { Stride = stride, Padding = padding, Dilation = dilation, Groups = groups, HasBias = bias }, random,
-            initializer) { }
+            initializer)
+    { }
 
     /// <summary>A convolution of sequences; sizes are equal both ways, as a number is.</summary>
     /// <param name="settings">What it maps, and how its window moves.</param>
@@ -28,7 +29,8 @@ public sealed class Conv1d : Convolution
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
     public Conv1d(ConvolutionSettings settings, RandomSource random, Initializer? initializer = null)
         : base(Checked(settings, nameof(Conv1d)), new Shape(settings.Kernel.Height, settings.Inputs / Math.Max(1, settings.Groups), settings.Outputs),
-            [2, 1, 0], random, initializer) { }
+            [2, 1, 0], random, initializer)
+    { }
 
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x) => x.Conv1d(Weight, Bias?.Value, Configuration.Stride.Height, Configuration.Padding.Height,

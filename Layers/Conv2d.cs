@@ -23,7 +23,8 @@ public sealed class Conv2d : Convolution
     public Conv2d(int inputs, int outputs, Size2d kernel, RandomSource random, Size2d? stride = null, Size2d padding = default,
         Size2d? dilation = null, int groups = 1, bool bias = true, Initializer? initializer = null)
         : this(new(inputs, outputs, kernel) { Stride = stride ?? 1, Padding = padding, Dilation = dilation ?? 1, Groups = groups, HasBias = bias },
-            random, initializer) { }
+            random, initializer)
+    { }
 
     /// <summary>A convolution.</summary>
     /// <param name="settings">What it maps, and how its window moves.</param>
@@ -31,7 +32,8 @@ public sealed class Conv2d : Convolution
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
     public Conv2d(ConvolutionSettings settings, RandomSource random, Initializer? initializer = null)
         : base(Checked(settings, nameof(Conv2d)), new Shape(settings.Kernel.Height, settings.Kernel.Width, settings.Inputs / Math.Max(1,
-            settings.Groups), settings.Outputs), [3, 2, 0, 1], random, initializer) { }
+            settings.Groups), settings.Outputs), [3, 2, 0, 1], random, initializer)
+    { }
 
     /// <summary>What is done to the weight before it is used, such as <see cref="WeightStandardization"/>; null for nothing.</summary>
     public WeightTransform? WeightTransform { get; private set; }

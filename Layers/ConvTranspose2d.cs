@@ -31,7 +31,8 @@ public sealed class ConvTranspose2d : Convolution
             Dilation = dilation ?? 1,
             Groups = groups,
             HasBias = bias,
-        }, random, initializer) { }
+        }, random, initializer)
+    { }
 
     /// <summary>A convolution's transpose.</summary>
     /// <param name="settings">What it maps, and how its window moves.</param>
@@ -39,7 +40,8 @@ public sealed class ConvTranspose2d : Convolution
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
     public ConvTranspose2d(ConvolutionSettings settings, RandomSource random, Initializer? initializer = null)
         : base(Checked(settings, nameof(ConvTranspose2d)), new Shape(settings.Kernel.Height, settings.Kernel.Width, settings.Outputs / Math.Max(1,
-            settings.Groups), settings.Inputs), [3, 2, 0, 1], random, initializer) { }
+            settings.Groups), settings.Inputs), [3, 2, 0, 1], random, initializer)
+    { }
 
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x) => x.ConvTranspose2d(Weight, Bias?.Value, Configuration.Stride, Configuration.Padding,

@@ -58,7 +58,9 @@ internal static class DeviceLawsOfKernels
                         else kernels.ConvolveWeightGradient(geometry, buffers[0], buffers[1], y);
                     })
                 {
-                    Definition = () => Define(geometry, x, weights, g, bias, part), Roundings = 1, Absolute = _ => ConvolutionBound * magnitude.Value,
+                    Definition = () => Define(geometry, x, weights, g, bias, part),
+                    Roundings = 1,
+                    Absolute = _ => ConvolutionBound * magnitude.Value,
                 };
             }
         }
