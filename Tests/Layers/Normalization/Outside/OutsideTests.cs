@@ -55,6 +55,26 @@ public sealed class OutsideTests : IDisposable
         NormalizationLaws.Check(Normalizations.Parse(name), new LawOptions { Channels = name == "rms:4" ? [4, 8] : [1, 3, 4] }, info.DisobeyedLaws);
     }
 
+    // At the fused kernel's speed, then: it is the fused operation, with nothing recorded beside it.
+    [Fact]
+    public void Rms_with_what_follows_it_is_one_operation_of_the_device()
+    {
+        foreach (var device in (Device[])[Device.Cpu, Device.Reference])
+        {
+            using var _ = Device.Use(device);
+            var (layer, operations) = (new RmsNorm(8, groups: 2), new List<string>());
+            layer.Weight!.Value = Tensor.Normal(new Shape(8), new RandomSource(3));
+            using var tape = Tape.Training(new RandomSource(2));
+            var x = tape.Watch(Images(1, samples: 3, channels: 8));
+            tape.Observer = record => operations.Add(record.Operation);
+            var y = layer.Apply(x, residual: x, relu: true);
+            Assert.Equal(["normalize"], operations);
+            tape.Observer = null;
+            var plain = (x / (layer.S.MeanSquare(x) + layer.Eps).Sqrt() * layer.Weight + x).Relu();
+            Assert.All(plain.ToDoubles().Zip(y.ToDoubles()), pair => Assert.Equal(pair.First, pair.Second, 1e-5));
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Names))]
     public void Are_trained_saved_and_rebuilt(string name)

@@ -5,9 +5,10 @@ namespace Tapegrad.Tests.Layers.Normalization.Outside;
 
 /// <summary>
 /// x^ = x / sqrt(mean(x^2) + eps) over the positions of a sample and a group of channels (Zhang and Sennrich, 2019, arXiv:1910.07467): nothing is
-/// subtracted.
+/// subtracted, which the sharing says, down to the kernel.
 /// </summary>
-public sealed class RmsNorm(int channels, int groups = 1) : Norm(channels, new Sharing(Batch: false, Positions: true, groups), new Affine(channels, shift: null))
+public sealed class RmsNorm(int channels, int groups = 1)
+    : Norm(channels, new Sharing(Batch: false, Positions: true, groups, IsCentered: false), new Affine(channels, shift: null))
 {
     public static NormalizationInfo Info { get; } = new("rms:G", name => name switch
     {
@@ -23,6 +24,4 @@ public sealed class RmsNorm(int channels, int groups = 1) : Norm(channels, new S
     };
 
     public override string Variant => $"rms:{S.Groups}";
-
-    protected override Tensor Normalize(Tensor x) => x / (S.MeanSquare(x) + Eps).Sqrt();
 }
