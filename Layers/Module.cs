@@ -1,5 +1,5 @@
 using Tapegrad.Devices;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 
 namespace Tapegrad.Layers;
 

@@ -1,4 +1,4 @@
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 
 namespace Tapegrad.Layers;
 

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Tapegrad.Datasets;
 using Tapegrad.Layers;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Tapegrad.Training;
 
 namespace Tapegrad.Examples.Cifar10;

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using Tapegrad.Datasets;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Tapegrad.Training;
 
 namespace Tapegrad.Examples.Cifar10;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 
 namespace Tapegrad.Layers;
 

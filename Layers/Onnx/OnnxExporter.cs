@@ -1,6 +1,6 @@
 using Google.Protobuf;
 using Tapegrad.Layers;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Tapegrad.Onnx.Schema;
 
 namespace Tapegrad.Onnx;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Tapegrad.Layers;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 
 namespace Tapegrad.Training;
 

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using Tapegrad.Datasets.Images;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Tapegrad.Tests.Datasets.Images;
 using Xunit;
 using Xunit.Abstractions;

@@ -1,7 +1,7 @@
 using System.Text;
 using Tapegrad.Devices;
 using Tapegrad.Layers;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Xunit;
 
 namespace Tapegrad.Tests.Layers;

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Tapegrad.Layers;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Tapegrad.Tests.Fuzzing;
 using Tapegrad.Training;
 using Xunit;

@@ -1,5 +1,5 @@
 using Tapegrad.Layers;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Xunit;
 
 namespace Tapegrad.Tests.Program;

@@ -281,7 +281,7 @@ public sealed class ImageFileTests : IDisposable
         var length = BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(data));
         byte[] half = [.. "IDAT"u8, .. file.AsSpan(data + 8, length / 2)], chunk = [0, 0, 0, 0, .. half, 0, 0, 0, 0];
         BinaryPrimitives.WriteInt32BigEndian(chunk, half.Length - 4);
-        BinaryPrimitives.WriteUInt32BigEndian(chunk.AsSpan(chunk.Length - 4), Tapegrad.Layers.Formats.Crc32.Of(half));
+        BinaryPrimitives.WriteUInt32BigEndian(chunk.AsSpan(chunk.Length - 4), Tapegrad.Layers.Files.Crc32.Of(half));
         byte[] cut = [.. file[..data], .. chunk, .. file[(data + 12 + length)..]];
         Assert.Contains("rows are missing", await Task.Run(() => Refusal(cut)).WaitAsync(TimeSpan.FromSeconds(20)));
     }

@@ -2,7 +2,7 @@ using FsCheck;
 using FsCheck.Fluent;
 using Tapegrad.Devices;
 using Tapegrad.Layers;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Tapegrad.Optimizers;
 using Xunit;
 using static Tapegrad.Tests.Worked;

@@ -1,6 +1,6 @@
 using Tapegrad.Devices;
 using Tapegrad.Layers;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Tapegrad.Onnx;
 using Tapegrad.Onnx.Schema;
 using Xunit;

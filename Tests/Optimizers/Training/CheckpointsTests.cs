@@ -1,5 +1,5 @@
 using Tapegrad.Layers;
-using Tapegrad.Tests.Layers.Formats;
+using Tapegrad.Tests.Layers.Files;
 using Tapegrad.Training;
 using Xunit;
 

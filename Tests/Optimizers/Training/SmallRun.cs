@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using Tapegrad.Datasets;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Tapegrad.Training;
 
 namespace Tapegrad.Tests.Training;

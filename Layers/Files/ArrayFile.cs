@@ -1,4 +1,4 @@
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>
 /// Named arrays in any of the formats for them: <c>.npz</c> and <c>.npy</c> (<see cref="NumpyFile"/>) by the file's name, and

@@ -1,6 +1,6 @@
 using System.IO.Compression;
 
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>
 /// NumPy's files: .npy, one array (<see cref="NumpyHeader"/>, then the numbers), and .npz, a ZIP archive of those. Bools, whole

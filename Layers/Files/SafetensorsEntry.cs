@@ -1,4 +1,4 @@
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>One tensor in a file: its name, the type of its numbers, its shape, and the bytes of the file that hold it.</summary>
 /// <param name="Name">Never empty.</param>

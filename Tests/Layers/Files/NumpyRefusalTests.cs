@@ -1,9 +1,9 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Xunit;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>Nothing malformed is let in from .npy and .npz: each refusal in one line, with the byte where it is known.</summary>
 public sealed class NumpyRefusalTests : IDisposable

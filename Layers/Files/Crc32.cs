@@ -1,4 +1,4 @@
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>
 /// CRC-32 of ISO 3309: the remainder of the message as a polynomial over GF(2) by x^32 + x^26 + ... + 1, the lowest bit first, begun with ones and

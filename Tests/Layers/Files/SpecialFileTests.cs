@@ -1,7 +1,7 @@
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Xunit;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>Pipes and devices in the place of files.</summary>
 public sealed class SpecialFileTests : IDisposable

@@ -1,6 +1,6 @@
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>
 /// A disk in memory that loses power at a chosen moment, and tells what may be found on it afterwards. Until a file is flushed any part of what was

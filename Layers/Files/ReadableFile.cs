@@ -1,4 +1,4 @@
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>Opens files for readers, and words what stands in the way.</summary>
 internal static class ReadableFile

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>What <see cref="AtomicFile"/> asks of a disk. Tests put one in its place that loses power between any two of these.</summary>
 public interface IDisk

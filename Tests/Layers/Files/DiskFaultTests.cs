@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.IO.Pipes;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Xunit;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>Full disks, read-only folders, files that shrink: a documented exception, and the old file as it was.</summary>
 public sealed class DiskFaultTests : IDisposable

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>
 /// The safetensors format: named arrays and a few strings, nothing that can run.

@@ -1,9 +1,9 @@
 using FsCheck;
 using FsCheck.Fluent;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Xunit;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>What is written is read back, in its order, and equal content has equal bytes.</summary>
 public sealed class SafetensorsRoundTripTests : IDisposable

@@ -1,6 +1,6 @@
 using Tapegrad.Devices;
 
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>
 /// An array as files hold it: a name, a shape, and numbers of one of the types <c>bool</c>, <c>byte</c>, <c>sbyte</c>,

@@ -2,7 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>Numbers as bytes and back: in pieces, because a span of bytes ends at 2 GiB and an array of double does not.</summary>
 internal static class Numbers

@@ -1,8 +1,8 @@
 using System.Text;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Xunit;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>The layout and every type by hand; hashes; what happens to a file that cannot be read or written.</summary>
 public sealed class SafetensorsTests : IDisposable

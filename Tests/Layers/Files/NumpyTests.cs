@@ -2,10 +2,10 @@ using System.IO.Compression;
 using System.Text;
 using FsCheck;
 using FsCheck.Fluent;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Xunit;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>.npy and .npz: what is written is read back, equal content has equal bytes, nothing malformed is let in.</summary>
 public sealed class NumpyTests : IDisposable

@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Xunit;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>Numbers as bytes and back, in either order of bytes, for every type that files hold.</summary>
 public sealed class NumbersTests

@@ -1,11 +1,11 @@
 using System.Buffers.Binary;
 using System.Text;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Tapegrad.Tests.Fuzzing;
 using Xunit;
 using Xunit.Abstractions;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>No damaged safetensors file does anything but load or be refused.</summary>
 public sealed class SafetensorsFuzzTests(ITestOutputHelper output)

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>
 /// A disk of 256 KB in memory, for faults that a big one does not have. Mounting takes a right that the administrator has, and a

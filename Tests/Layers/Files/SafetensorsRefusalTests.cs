@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
-using Tapegrad.Layers.Formats;
+using Tapegrad.Layers.Files;
 using Xunit;
 
-namespace Tapegrad.Tests.Layers.Formats;
+namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>Nothing malformed is let in: each refusal in one line, with the byte where it is known.</summary>
 public sealed class SafetensorsRefusalTests : IDisposable

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>The text in the header of a .npy file: a dictionary of three keys in Python's notation. See <see cref="NumpyHeader"/>.</summary>
 /// <param name="where">The file, for messages.</param>

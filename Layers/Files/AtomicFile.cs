@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 
-namespace Tapegrad.Layers.Formats;
+namespace Tapegrad.Layers.Files;
 
 /// <summary>
 /// Writes a file so that a reader finds the old contents or the new ones, whole, whatever happens in between, a loss of power included: into a
