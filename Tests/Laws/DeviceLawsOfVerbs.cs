@@ -154,7 +154,11 @@ internal static class DeviceLawsOfVerbs
         double[][] numbers = [.. Enumerable.Range(0, 4).Select(i => DeviceCase.Normal(length, i + 1))];
         if (role >= 0) numbers[role][element] = bad;
         return new("CheckUpdate", $"{length} elements, {states} states{(role < 0 ? "" : $", {bad} at element {element} of number {role}")}", numbers, 1,
-            (device, x, y) => device.CheckUpdate(new Formulas.Dividing(), x[0], x[1], states > 0 ? x[2] : null, states > 1 ? x[3] : null, y))
+            (device, x, y) =>
+            {
+                device.Fill(y, 0);   // what is finite leaves it as it is
+                device.CheckUpdate(new Formulas.Dividing(), x[0], x[1], states > 0 ? x[2] : null, states > 1 ? x[3] : null, y);
+            })
         { Definition = () => [role < 0 ? 0 : double.NaN] };
     }
 
