@@ -235,6 +235,36 @@ public sealed class OptimizerTests : EngineTest
 
     [Theory]
     [MemberData(nameof(Kinds))]
+    public void On_two_devices_a_step_is_taken_on_both_or_on_neither(string kind)
+    {
+        Device[] devices = [Device.Cpu, Device.Reference];
+        // With finite gradients too: 1e30 is none whose square a float, or whose move by such a rate, can be.
+        foreach (var (bad, factor, rate) in ((int, double, double)[])[(0, double.NaN, 1), (1, double.NaN, 1), (0, 1e30, 1e30), (2, 1, 1)])
+        {
+            var parameters = devices.Select((device, i) =>
+            {
+                using var _ = Device.Use(device);
+                return new Parameter($"p{i}", Vector(1, 2));
+            }).ToArray();
+            foreach (var order in (int[][])[[0, 1], [1, 0]])
+            {
+                var optimizer = Create(kind, [new([.. order.Select(i => parameters[i])])], NonFinite.Skip);
+                using var tape = Tape.Training(Random);
+                var losses = parameters.Select((p, i) =>
+                {
+                    using var _ = Device.Use(devices[i]);
+                    return (p.Value * (i == bad ? factor : 1)).Sum();
+                }).ToArray();
+                var before = parameters.Select(p => p.Value.ToDoubles()).ToArray();
+                var isTaken = optimizer.Step(tape.Gradients(losses[order[0]]) + tape.Gradients(losses[order[1]]), rate);
+                Assert.Equal(bad == 2, isTaken);
+                foreach (var (p, values) in parameters.Zip(before)) Assert.Equal(isTaken, !values.SequenceEqual(p.Value.ToDoubles()));
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
     public void States_outlive_the_scope_of_the_step_and_live_on_the_parameters_device(string kind)
     {
         Parameter p;
