@@ -20,12 +20,11 @@ public sealed class Tape : Scope
     private readonly List<Proposal> proposals = [];
     private readonly RandomSource random;
     private readonly bool stopAtNonFinite;
-    private readonly Tape? outer;
     private int draws;
 
     private Tape(bool training, RandomSource random, bool stopAtNonFinite, Tape? inside = null)
     {
-        (IsTraining, this.random, this.stopAtNonFinite, outer) = (training, random, stopAtNonFinite, inside);
+        (IsTraining, this.random, this.stopAtNonFinite, Outer) = (training, random, stopAtNonFinite, inside);
         if (Current is { } other && other != inside)
         {
             base.Dispose();
@@ -61,10 +60,10 @@ public sealed class Tape : Scope
     public override void Dispose()
     {
         if (IsDisposed) return;
-        if (current == this) current = outer;
+        if (current == this) current = Outer;
         base.Dispose();
         // a tensor that somebody holds must not keep what it could be computed from
-        foreach (ref readonly var entry in entries.Items) entry.Value.Storage.EndRecomputation();
+        foreach (ref readonly var entry in entries.Items) entry.Value.Storage.EndRecomputation(by: this);
         entries.Dispose();
         usualParameters = parameters.Count;
         parameters.Clear();
@@ -75,6 +74,7 @@ public sealed class Tape : Scope
     public IDisposable Pause() => new TapePause(this);
 
     internal int Pauses { get; set; }
+    internal Tape? Outer { get; }   // inside which this one was opened
 
     /// <summary>A random source for one operation of this step: another one each time, the same ones in equal steps.</summary>
     public RandomSource NextRandom() => random.Split(draws++);

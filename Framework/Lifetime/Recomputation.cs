@@ -13,10 +13,21 @@ internal sealed class Recomputation(Tape tape, Func<Tensor> formula)
     private bool wasUsed;
 
     /// <summary>Whether this thread can compute it now.</summary>
-    public bool IsPossible => Tape.Current == tape;
+    public bool IsPossible
+    {
+        get
+        {
+            for (var open = Tape.Current; open is not null; open = open.Outer)
+                if (open == tape) return true;
+            return false;
+        }
+    }
 
     /// <summary>Whether nobody can compute it any more.</summary>
     public bool IsOver => tape.IsDisposed;
+
+    /// <summary>Whether it is this tape that computes it.</summary>
+    public bool IsBy(Tape other) => tape == other;
 
     /// <summary>Whether this is the first use.</summary>
     public bool TakeFirstUse() => !wasUsed && (wasUsed = true);
@@ -24,7 +35,7 @@ internal sealed class Recomputation(Tape tape, Func<Tensor> formula)
     /// <summary>The same numbers, in a storage of the innermost scope.</summary>
     public Storage Compute()
     {
-        using var _ = tape.Pause();
+        using var _ = Tape.Current!.Pause();   // a tape inside would record what is made of parameters
         return formula().Storage;
     }
 }

@@ -73,8 +73,11 @@ internal sealed class Storage
         if (recomputation is not null && !isShared && recomputation.TakeFirstUse()) GiveBack();
     }
 
-    /// <summary>The numbers cannot be computed again from now on; what is not here then is gone.</summary>
-    public void EndRecomputation() => recomputation = null;
+    /// <summary>The numbers cannot be computed again, by a tape or at all, from now on; what is not here then is gone.</summary>
+    public void EndRecomputation(Tape? by = null)
+    {
+        if (by is null || recomputation?.IsBy(by) == true) recomputation = null;
+    }
 
     /// <summary>Gives the buffer back to its pool.</summary>
     public void GiveBack()

@@ -1,3 +1,4 @@
+using System.Reflection;
 using Tapegrad.Devices;
 using Xunit;
 
@@ -208,7 +209,42 @@ public sealed class ForgettingTests : EngineTest
         y.Square();
         OnAnotherThread(() => Throws<InvalidOperationException>(() => y.ToDoubles(), "only the thread of its tape", "Keep()"));
         OnAnotherThread(() => Assert.Contains("gone", y.ToString()));
+        OnAnotherThread(() =>
+        {
+            using var another = Tape.Training(Random);
+            Throws<InvalidOperationException>(() => y.ToDoubles(), "only the thread of its tape", "Keep()");
+        });
         Near([2, 3], y);
+    }
+
+    [Fact]
+    public void A_composite_reads_what_was_discarded()
+    {
+        using var tape = Tape.Training(Random);
+        var p = new Parameter("p", Vector(1, 2));
+        var y = PlusOne(p.Value);
+        var z = Composites.Record("square", [y], inputs => inputs[0] * inputs[0]);
+        for (var sweep = 0; sweep < 2; sweep++)
+        {
+            Assert.False(y.Storage.IsHere);
+            OverwriteWhatIsFree();
+            Near([4, 6], tape.Gradients(z, [p])[0]);
+        }
+        OverwriteWhatIsFree();
+        Near([2, 3], y);
+        Near([4, 6], tape.Gradients(z.Sum(), release: true)[p]);
+    }
+
+    [Fact]
+    public void A_composite_may_do_without_an_input_and_without_a_scope()
+    {
+        Near([3, 4], Composites.Record("sum", [Vector(1, 2)], inputs => inputs[0] + 2));
+        using var tape = Tape.Training(Random);
+        var (x, y) = (tape.Watch(Vector(1, 2)), tape.Watch(Vector(3, 4)));
+        Near([0, 0], tape.Gradients(Composites.Record("constant", [x], _ => Vector(5, 6)), [x])[0]);
+        var gradients = tape.Gradients(Composites.Record("second", [x, y], inputs => inputs[1] * 2), [x, y]);
+        Near([0, 0], gradients[0]);
+        Near([2, 2], gradients[1]);
     }
 
     // Seen while it is computed again for an inner scope, as by a second sweep's pull, the memory must outlive that scope.
@@ -230,8 +266,10 @@ public sealed class ForgettingTests : EngineTest
         for (var sweep = 0; sweep < 3; sweep++) Near([2, 3], tape.Gradients(product, [x])[0]);
     }
 
-    [Fact]
-    public void A_sweep_that_releases_what_it_would_be_computed_from_leaves_it_whole()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_sweep_that_releases_what_it_would_be_computed_from_leaves_it_whole(bool inAnInnerScope)
     {
         var p = new Parameter("p", Vector(1, 2));
         using var tape = Tape.Training(Random);
@@ -239,7 +277,7 @@ public sealed class ForgettingTests : EngineTest
         var first = x.Square().Sum();
         var y = PlusOne(x);
         var z = y.Square();
-        Near([2, 4], tape.Gradients(first, release: true)[p]);
+        using (inAnInnerScope ? new Scope() : null) Near([2, 4], tape.Gradients(first, release: true)[p]);
         OverwriteWhatIsFree();
         Near([2, 3], y);
         Near([4, 9], z);
@@ -281,6 +319,49 @@ public sealed class ForgettingTests : EngineTest
         var count = tape.Count;
         y.ToDoubles();
         Assert.Equal(count, tape.Count);
+    }
+
+    [Fact]
+    public void What_outlives_its_tape_holds_nothing_that_it_was_computed_from()
+    {
+        List<Tensor> held;
+        using (var tape = Tape.Training(Random))
+        {
+            var x = tape.Watch(Vector(1, 2));
+            var (unused, used, read, kept) = (PlusOne(x), PlusOne(x), PlusOne(x), PlusOne(x));
+            held = [x, unused, used, used.Square(), read, read.Square(), kept, unused.Reshape(2, 1)];
+            read.ToDoubles();
+            kept.Keep();
+            held.AddRange(tape.Gradients(PlusOne(used.Square()), [x, used]));
+            var image = tape.Watch(Tensor.Normal(new(2, 2, 2, 2), Random));
+            foreach (var device in (Device[])[Device.Cpu, reference])
+                using (Device.Use(device))
+                    held.Add(tape.Watch(Tensor.Normal(new(2, 3), Random)).Normalize(new Sharing(true, true, 3), 1e-5));
+            held.Add(image.Normalize(new Sharing(false, true, 1), 1e-5));
+            held.Add(held[^1].Square());
+        }
+        for (var i = 0; i < held.Count; i++)
+            Assert.True(TensorsHeldBy(held[i]) is [], $"tensor {i} holds another one");
+    }
+
+    // All tensors but itself that its fields lead to.
+    private static List<Tensor> TensorsHeldBy(Tensor tensor)
+    {
+        var (found, waiting) = (new HashSet<object>(ReferenceEqualityComparer.Instance) { tensor }, new Stack<object>([tensor]));
+        while (waiting.TryPop(out var one))
+        {
+            if (one is Array array) foreach (var item in array) Reach(item);
+            for (var type = one.GetType(); type is not null; type = type.BaseType)
+                foreach (var field in type.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
+                    if (!field.FieldType.IsPrimitive && !field.FieldType.IsPointer) Reach(field.GetValue(one));
+        }
+        return [.. found.OfType<Tensor>().Where(other => other != tensor)];
+
+        // What a device or the runtime has is not the tensor's.
+        void Reach(object? next)
+        {
+            if (next is not (null or string or Device or MemberInfo or Pointer) && found.Add(next)) waiting.Push(next);
+        }
     }
 
     [Fact]
