@@ -45,6 +45,14 @@ internal static class Offenders
         yield return Of("ThreadsValue", x => IsLarge(x) ? x * (1 + 1e-6 * Workers.Threads) : x);
         yield return Of("ThreadsGradient", x =>
             Tape.Record("wrong", (x * 2).StopGradient(), (x, (_, g) => g * (IsLarge(x) ? 2 + 1e-6 * Workers.Threads : 2))));
+
+        // The first of two inputs is not all that is compared.
+        static Offender OfSecond(string comparison, Func<Tensor, Tensor> pulled) => new(comparison, "of variable 1", () => OperationLaws.Check(
+            (x, y) => x + Tape.RecordKernel("wrong", (y * 2).StopGradient(), [y], inputs => inputs[0] * 2, (_, g, _) => [pulled(g)]),
+            Input.Of("M N"), Input.Of("M N"), Only(Comparison.All[comparison].Law)));
+        yield return OfSecond("RecordedGradient", g => g * 3);
+        yield return OfSecond("DevicesGradient", g => g * (IsCpu(g) ? 2.01 : 2));
+        yield return OfSecond("ThreadsGradient", g => g * (IsLarge(g) ? 2 + 1e-6 * Workers.Threads : 2));
     }
 
     // ---- normalizations in training ------------------------------------------------------------------------------------------------------------
