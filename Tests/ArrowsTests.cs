@@ -26,8 +26,8 @@ public sealed class ArrowsTests
         ["Tapegrad.Laboratory"] = 3,
     };
 
-    // Programs that measure devices; every other one trains with layers.
-    private static readonly string[] OfDevices = ["fifty-steps"];
+    // What measures devices or holds them to laws; everything else trains with layers.
+    private static readonly string[] OfDevices = ["fifty-steps", "Tapegrad.Laws"];
 
     private static readonly Assembly Framework = typeof(Tensor).Assembly;
 

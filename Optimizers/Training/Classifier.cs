@@ -17,7 +17,7 @@ public sealed record Prediction(string Class, double Probability);
 /// </summary>
 public sealed class Classifier
 {
-    private const string Remedy = "The command 'convert' notes them in weights from elsewhere; --data are the images that they were trained on.";
+    private const string Remedy = "In weights from elsewhere, 'convert --data FOLDER' notes them, of the images that they were trained on.";
 
     private readonly SavedNetwork network;
     private readonly string[] names;
