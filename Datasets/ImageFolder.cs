@@ -148,8 +148,9 @@ public static class ImageFolder
             ShouldRecursePredicate = (ref FileSystemEntry entry) => !entry.Attributes.HasFlag(FileAttributes.ReparsePoint),
         };
 
-    private static bool IsCalledImage(string path) =>
-        Path.GetExtension(path).ToLowerInvariant() is ".jpg" or ".jpeg" or ".png" or ".webp" or ".bmp" or ".gif" or ".tif" or ".tiff";
+    private static readonly string[] Endings = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"];
+
+    private static bool IsCalledImage(string path) => Endings.Contains(Path.GetExtension(path).ToLowerInvariant());
 
     private static List<Entry> Find(Places places)
     {
