@@ -6,8 +6,8 @@ namespace Tapegrad.Devices.Cpu;
 /// <summary>So many things in pieces of equal size; what is left over is the last piece.</summary>
 internal readonly record struct Blocks(int Length, int Size)
 {
-    /// <summary>How many pieces.</summary>
-    public int Count => (int)((Length + Size - 1L) / Size);
+    /// <summary>How many pieces. Kept, since loops ask for it: a division for each tile of a convolution is a tenth of its time.</summary>
+    public int Count { get; } = (int)((Length + Size - 1L) / Size);
 
     /// <summary>The first thing of a piece.</summary>
     public int From(int piece) => piece * Size;
