@@ -55,3 +55,11 @@ internal readonly record struct TapeEntry(string Name, Tensor Value, Tensor[] In
 
 /// <summary>A value or a gradient that is infinite or not a number.</summary>
 public sealed class NonFiniteException(string message) : ArithmeticException(message);
+
+/// <summary>
+/// How a gradient passes back through an operation to one of its inputs: (value, gradient of the value) -> gradient of the input.
+/// </summary>
+public delegate Tensor Pull(Tensor value, Tensor gradient);
+
+/// <summary>Like <see cref="Pull"/>, for all inputs at once, where they share work. What is not wanted may be null.</summary>
+public delegate Tensor?[] PullAll(Tensor value, Tensor gradient, ReadOnlySpan<bool> wanted);

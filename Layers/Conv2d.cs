@@ -53,3 +53,65 @@ public sealed class Conv2d : Convolution
     protected override Tensor Forward(Tensor x) => x.Conv2d(UsedWeight, Bias?.Value, Configuration.Stride, Configuration.Padding,
         Configuration.Dilation, Configuration.Groups);
 }
+
+/// <summary>What convolutions have in common: what they map, and how their windows move.</summary>
+/// <param name="Inputs">Channels of x.</param>
+/// <param name="Outputs">Channels of y.</param>
+/// <param name="Kernel">Height and width of the window; of a sequence, its length.</param>
+public sealed record ConvolutionSettings(int Inputs, int Outputs, Size2d Kernel)
+{
+    /// <summary>How far the window moves.</summary>
+    public Size2d Stride { get; init; } = 1;
+
+    /// <summary>Zeros around the image; of a transposed convolution, how much is cut off around y.</summary>
+    public Size2d Padding { get; init; }
+
+    /// <summary>Of a transposed convolution, rows and columns added at the end, fewer than the stride.</summary>
+    public Size2d OutputPadding { get; init; }
+
+    /// <summary>How far apart the window's pixels lie.</summary>
+    public Size2d Dilation { get; init; } = 1;
+
+    /// <summary>Blocks of channels with weights of their own; as many as channels for a depthwise convolution.</summary>
+    public int Groups { get; init; } = 1;
+
+    /// <summary>Whether a number is added to each channel of y.</summary>
+    public bool HasBias { get; init; } = true;
+
+    /// <summary>The settings, without those that are as usual.</summary>
+    public override string ToString() => $"{Inputs} -> {Outputs}, kernel {Kernel}" + (Stride == 1 ? "" : $", stride {Stride}")
+        + (Padding == 0 ? "" : $", padding {Padding}") + (OutputPadding == 0 ? "" : $", output padding {OutputPadding}")
+        + (Dilation == 1 ? "" : $", dilation {Dilation}") + (Groups == 1 ? "" : $", groups {Groups}") + (HasBias ? "" : ", no bias");
+}
+
+/// <summary>A convolution of some kind: a weight, maybe a bias, and settings. The weight starts He-normal by its fan-out, the bias at 0.</summary>
+public abstract class Convolution : Module
+{
+    private protected Convolution(ConvolutionSettings settings, Shape weight, int[] fileAxes, RandomSource random, Initializer? initializer)
+    {
+        Configuration = settings;
+        Weight = Parameter("weight", (initializer ?? Initializers.HeNormalFanOut)(weight, random), fileAxes: fileAxes);
+        Bias = settings.HasBias ? Parameter("bias", Tensor.Zeros(new Shape(settings.Outputs))) : null;
+    }
+
+    /// <summary>What it maps, and how its windows move.</summary>
+    public ConvolutionSettings Configuration { get; }
+
+    /// <summary>The weight, whose axes the kind of convolution says.</summary>
+    public Parameter Weight { get; }
+
+    /// <summary>[O]; null when there is none.</summary>
+    public Parameter? Bias { get; }
+
+    /// <inheritdoc/>
+    public override string Settings => $"{Configuration}";
+
+    /// <summary>The same settings, if they can be; channels are counted before a weight of them is made.</summary>
+    private protected static ConvolutionSettings Checked(ConvolutionSettings settings, string kind)
+    {
+        var (inputs, outputs, groups) = (settings.Inputs, settings.Outputs, settings.Groups);
+        if (inputs < 1 || outputs < 1 || groups < 1 || inputs % groups != 0 || outputs % groups != 0)
+            throw new ShapeException($"{kind}: {groups} groups do not divide {inputs} input channels and {outputs} output channels.");
+        return settings;
+    }
+}
