@@ -6,21 +6,19 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// The float device: loops over vectors of eight floats (<see cref="Real32x8"/>) on several threads (<see cref="Workers"/>). One file for each group
-/// of verbs; each says which plain loop of the <see cref="ReferenceDevice"/> it equals, what its lanes are, and what becomes of a remainder.
+/// The float device: loops over vectors of eight floats (<see cref="Real32x8"/>) on several threads (<see
+/// cref="Workers"/>). This file is the table of contents: each verb names its kernel, a type of its own in this folder,
+/// which says what plain loop it equals, what its lanes are, and what becomes of a remainder.
 /// </summary>
 /// <remarks>
-/// Where a run of elements ends between two whole vectors, the last vector is computed like any other, from what happens to lie behind the run
-/// (buffers are padded), and only the lanes that belong to the run are kept. So an element's bits do not depend on where it stands. Inner loops ask
-/// for AggressiveOptimization, which skips the runtime's slow first compilation: a short program would spend most of its time there.
+/// Where a run of elements ends between two whole vectors, the last vector is computed like any other, from what
+/// happens to lie behind the run (buffers are padded), and only the lanes that belong to the run are kept. So an
+/// element's bits do not depend on where it stands. Inner loops ask for AggressiveOptimization, which skips the
+/// runtime's slow first compilation: a short program would spend most of its time there. Work is handed to the threads
+/// as structs (<see cref="IRangeBody"/>, <see cref="IItemBody"/>), which are no garbage.
 /// </remarks>
-public sealed unsafe partial class CpuDevice : Device
+public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizationKernels, IPoolingKernels
 {
-    private const int Lanes = Real32x8.Lanes;
-
-    // Below this many elements a verb runs on the calling thread: waking another one would cost more than it brings.
-    private const int ParallelThreshold = 32768;
-
     internal CpuDevice() : base("CPU") { }
 
     /// <inheritdoc/>
@@ -29,81 +27,47 @@ public sealed unsafe partial class CpuDevice : Device
     /// <inheritdoc/>
     protected override Buffer Create(int length) => new HostBuffer<float>(length);
 
-    // A caller holds on to the buffer (GC.KeepAlive) for as long as it uses the pointer.
+    // A verb keeps its buffers alive to its end: pointers and spans do not, and the collector would hand their memory
+    // to somebody else.
     private static float* Pointer(Buffer buffer) => ((HostBuffer<float>)buffer).Pointer;
+
+    private static float* PointerOrNull(Buffer? buffer) => buffer is null ? null : Pointer(buffer);
 
     private static Span<float> Numbers(Buffer buffer) => ((HostBuffer<float>)buffer).Span;
 
-    /// <summary>
-    /// Calls the body for consecutive ranges (from, to) that together are 0 .. count - 1. They are cut by size alone: about
-    /// <see cref="ParallelThreshold"/> / 2 elements each, and one range for what is smaller than the threshold.
-    /// </summary>
-    internal static void InRanges(int count, long elementsEach, Action<int, int> body) => InRanges(count, elementsEach, new Calling(body));
-
-    // The same with a struct for a body: see Workers.Run.
-    private static void InRanges<TBody>(int count, long elementsEach, TBody body) where TBody : struct, IRangeBody
+    private static void KeepAlive(params ReadOnlySpan<Buffer?> buffers)
     {
-        if (count == 0) return;
-        if (count * elementsEach < ParallelThreshold) body.Run(0, count);
-        else InParallel(count, (int)Math.Clamp(ParallelThreshold / 2 / Math.Max(1, elementsEach), 1, count), body);
+        foreach (var buffer in buffers) GC.KeepAlive(buffer);
     }
 
-    private static void InParallel<TBody>(int count, int each, TBody body) where TBody : struct, IRangeBody =>
-        Workers.Run((count - 1) / each + 1, new Range<TBody>(body, each, count));
-
-    private readonly struct Range<TBody>(TBody body, int each, int count) : IItemBody where TBody : struct, IRangeBody
-    {
-        public void Run(int item) => body.Run(item * each, (int)Math.Min((item + 1L) * each, count));
-    }
-
-    private interface IRangeBody
-    {
-        void Run(int from, int to);
-    }
-
-    private readonly struct Calling(Action<int, int> body) : IRangeBody
-    {
-        public void Run(int from, int to) => body(from, to);
-    }
+    // ---- numbers in and out --------------------------------------------------------------------------------------------------------------
 
     /// <inheritdoc/>
     public override void Write(ReadOnlySpan<double> source, Buffer target)
     {
         TensorPrimitives.ConvertTruncating(source, Numbers(target));
-        GC.KeepAlive(target);
+        KeepAlive(target);
     }
 
     /// <inheritdoc/>
     public override void Write(ReadOnlySpan<float> source, Buffer target)
     {
         source.CopyTo(Numbers(target));
-        GC.KeepAlive(target);
+        KeepAlive(target);
     }
 
     /// <inheritdoc/>
     public override void Read(Buffer source, Span<double> target)
     {
         TensorPrimitives.ConvertTruncating<float, double>(Numbers(source), target);
-        GC.KeepAlive(source);
+        KeepAlive(source);
     }
 
     /// <inheritdoc/>
     public override void Read(Buffer source, Span<float> target)
     {
         Numbers(source).CopyTo(target);
-        GC.KeepAlive(source);
-    }
-
-    /// <inheritdoc/>
-    public override void Fill(Buffer target, double value)
-    {
-        InRanges(target.Length, 1, new Filling(Pointer(target), (float)value));
-        GC.KeepAlive(target);
-    }
-
-    private readonly struct Filling(float* target, float value) : IRangeBody
-    {
-        public void Run(int from, int to) => new Span<float>(target + from, to - from).Fill(value);
+        KeepAlive(source);
     }
 
     /// <inheritdoc/>
@@ -111,23 +75,208 @@ public sealed unsafe partial class CpuDevice : Device
     {
         for (var buffer = 0; buffer < buffers.Length; buffer++)
         {
-            var element = FirstNonFinite(Numbers(buffers[buffer]));
-            GC.KeepAlive(buffers[buffer]);
+            var element = NonFiniteSearch.Find(Numbers(buffers[buffer]));
+            KeepAlive(buffers[buffer]);
             if (element >= 0) return (buffer, element);
         }
         return null;
     }
 
-    private static int FirstNonFinite(Span<float> numbers)
+    // ---- elements ------------------------------------------------------------------------------------------------------------------------
+
+    /// <inheritdoc/>
+    public override void Fill(Buffer target, double value)
     {
-        const int block = 4096;
-        for (var start = 0; start < numbers.Length; start += block)
+        new ConstantFill(target.Length).Run((float)value, Pointer(target));
+        KeepAlive(target);
+    }
+
+    /// <inheritdoc/>
+    public override void FillUniform(Buffer target, RandomSource random)
+    {
+        RandomFill.Uniform(random, Pointer(target), target.Length);
+        KeepAlive(target);
+    }
+
+    /// <inheritdoc/>
+    public override void FillNormal(Buffer target, RandomSource random)
+    {
+        RandomFill.Normal(random, Pointer(target), target.Length);
+        KeepAlive(target);
+    }
+
+    /// <inheritdoc/>
+    public override void Map<TMap>(TMap map, Buffer x, Buffer y)
+    {
+        new ElementMap(y.Length).Run(map, Pointer(x), Pointer(y));
+        KeepAlive(x, y);
+    }
+
+    /// <inheritdoc/>
+    public override void Zip<TZip>(TZip zip, Buffer a, Shape shapeA, Buffer b, Shape shapeB, Buffer y, Shape shape)
+    {
+        if (shape.Count == 0) return;
+        new BroadcastZip(shapeA, shapeB, shape).Run(zip, Pointer(a), Pointer(b), Pointer(y));
+        KeepAlive(a, b, y);
+    }
+
+    /// <inheritdoc/>
+    public override void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second)
+    {
+        new ElementUpdate(parameter.Length).Run(update, Pointer(parameter), Pointer(gradient), PointerOrNull(first), PointerOrNull(second));
+        KeepAlive(parameter, gradient, first, second);
+    }
+
+    /// <inheritdoc/>
+    public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y)
+    {
+        new UpdateCheck(parameter.Length)
+            .Run(update, Pointer(parameter), Pointer(gradient), PointerOrNull(first), PointerOrNull(second), Pointer(y));
+        KeepAlive(parameter, gradient, first, second, y);
+    }
+
+    // ---- axes ----------------------------------------------------------------------------------------------------------------------------
+
+    /// <inheritdoc/>
+    public override void Copy(Shape extent, Buffer source, Walk from, Buffer target, Walk to)
+    {
+        if (extent.Count == 0) return;
+        new StridedCopy(extent, from.Strides, to.Strides).Run(Pointer(source) + from.Offset, Pointer(target) + to.Offset);
+        KeepAlive(source, target);
+    }
+
+    /// <inheritdoc/>
+    public override void Fold<TFold>(TFold fold, Buffer x, Shape shape, ReadOnlySpan<int> axes, Buffer y)
+    {
+        if (shape.Count == 0) Fill(y, fold.Neutral);
+        else AxesFold.Run(Pool, fold, Pointer(x), shape, axes, Pointer(y));
+        KeepAlive(x, y);
+    }
+
+    /// <inheritdoc/>
+    public override void MatrixProduct(MatrixProductGeometry geometry, Buffer a, Buffer b, Buffer y)
+    {
+        if (y.Length == 0) return;
+        new MatrixMultiplication(geometry).Run(Pointer(a), Pointer(b), Pointer(y));
+        KeepAlive(a, b, y);
+    }
+
+    /// <inheritdoc/>
+    public override void Gather(GatherGeometry geometry, Buffer x, Buffer y)
+    {
+        new SliceGather(geometry).Run(Pointer(x), Pointer(y));
+        KeepAlive(x, y);
+    }
+
+    /// <inheritdoc/>
+    public override void AddGathered(GatherGeometry geometry, Buffer y, Buffer x)
+    {
+        new SliceAddition(geometry).Run(Pointer(y), Pointer(x));
+        KeepAlive(y, x);
+    }
+
+    // ---- windows of images ---------------------------------------------------------------------------------------------------------------
+
+    /// <inheritdoc/>
+    public override void ExtractWindows(WindowGeometry geometry, Buffer x, Buffer windows)
+    {
+        if (windows.Length == 0) return;
+        new WindowExtraction(geometry).Run(Pointer(x), Pointer(windows));
+        KeepAlive(x, windows);
+    }
+
+    /// <inheritdoc/>
+    public override void AddWindows(WindowGeometry geometry, Buffer windows, Buffer x)
+    {
+        if (x.Length == 0) return;
+        new WindowAddition(geometry).Run(Pointer(windows), Pointer(x));
+        KeepAlive(windows, x);
+    }
+
+    /// <inheritdoc/>
+    public void MaxPool(WindowGeometry geometry, Buffer x, Buffer y)
+    {
+        if (y.Length == 0) return;
+        new MaxPooling(geometry).Run(Pointer(x), Pointer(y));
+        KeepAlive(x, y);
+    }
+
+    /// <inheritdoc/>
+    public void MaxPoolGradient(WindowGeometry geometry, Buffer x, Buffer gradient, Buffer xGradient)
+    {
+        if (xGradient.Length == 0) return;
+        new MaxPoolingGradient(geometry).Run(Pointer(x), Pointer(gradient), Pointer(xGradient));
+        KeepAlive(x, gradient, xGradient);
+    }
+
+    // ---- convolution ---------------------------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// Whether 3x3 convolutions of stride 1 use Winograd's F(4x4, 3x3): a quarter of the multiplications, and an error
+    /// of up to 1e-5 of the largest value of conv(|x|, |w|), a few times that of the direct kernels. True unless set;
+    /// set it before the first convolution.
+    /// </summary>
+    public bool UsesWinograd { get; set; } = true;
+
+    /// <inheritdoc/>
+    public void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y)
+    {
+        if (y.Length == 0) return;
+        Convolutions.For(geometry, isGradient: false, UsesWinograd).Run(Pool, Pointer(x), Pointer(w), PointerOrNull(bias), Pointer(y));
+        KeepAlive(x, w, bias, y);
+    }
+
+    /// <inheritdoc/>
+    public void ConvolveInputGradient(ConvolutionGeometry geometry, Buffer gradient, Buffer w, Buffer xGradient)
+    {
+        if (xGradient.Length == 0) return;
+        Convolutions.For(geometry, isGradient: true, UsesWinograd).Run(Pool, Pointer(gradient), Pointer(w), null, Pointer(xGradient));
+        KeepAlive(gradient, w, xGradient);
+    }
+
+    /// <inheritdoc/>
+    public void ConvolveWeightGradient(ConvolutionGeometry geometry, Buffer x, Buffer gradient, Buffer wGradient)
+    {
+        if (gradient.Length == 0) Fill(wGradient, 0);
+        else if (wGradient.Length > 0)
+            Convolutions.WeightGradientFor(geometry, UsesWinograd).Run(Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
+        KeepAlive(x, gradient, wGradient);
+    }
+
+    // ---- normalization -------------------------------------------------------------------------------------------------------------------
+
+    /// <inheritdoc/>
+    public void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual, Buffer statistics, Buffer y)
+    {
+        if (x.Length == 0) Fill(statistics, 0);
+        else
+            new NormalizationPass(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics))
+                .WriteValue(PointerOrNull(residual), Pointer(y));
+        KeepAlive(x, gamma, beta, residual, statistics, y);
+    }
+
+    /// <inheritdoc/>
+    public void ReadMoments(Buffer statistics, Buffer mean, Buffer variance)
+    {
+        var numbers = Numbers(statistics);
+        var sets = mean.Length;
+        TensorPrimitives.Add(numbers[..sets], numbers[sets..(2 * sets)], Numbers(mean));
+        numbers[(2 * sets)..(3 * sets)].CopyTo(Numbers(variance));
+        KeepAlive(statistics, mean, variance);
+    }
+
+    /// <inheritdoc/>
+    public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y,
+        Buffer gradient, Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient)
+    {
+        if (x.Length == 0)
         {
-            var run = numbers[start..Math.Min(start + block, numbers.Length)];
-            if (TensorPrimitives.IsFiniteAll<float>(run)) continue;
-            for (var i = 0; i < run.Length; i++)
-                if (!float.IsFinite(run[i])) return start + i;
+            Fill(gammaGradient, 0);
+            Fill(betaGradient, 0);
+            return;
         }
-        return -1;
+        new NormalizationPass(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics)).WriteGradients(Pool,
+            Pointer(gradient), PointerOrNull(y), PointerOrNull(residualGradient), Pointer(xGradient), Pointer(gammaGradient), Pointer(betaGradient));
+        KeepAlive(x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient, betaGradient, residualGradient);
     }
 }

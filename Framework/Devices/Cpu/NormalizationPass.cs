@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Tapegrad.Memory;
 using static Tapegrad.Devices.Cpu.NormalizationRows;
 
 namespace Tapegrad.Devices.Cpu;
@@ -84,13 +85,13 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
 
     // ---- gradient ------------------------------------------------------------------------------------------------------------------------
 
-    /// <summary>How many numbers <see cref="WriteGradient(float*, float*, float*, float*, float*)"/> leaves for <see cref="AddSums"/>.</summary>
-    public int SumsLength => sets.Items * 2 * sharing.Channels;
-
-    public void WriteGradient(float* g, float* y, float* kept, float* dx, float* sums)
+    public void WriteGradients(BufferPool pool, float* g, float* y, float* kept, float* dx, float* gammaGradient, float* betaGradient)
     {
-        if (geometry.Relu && kept is null) WriteGradient<Positive>(g, y, kept, dx, sums);
-        else WriteGradient<All>(g, y, kept, dx, sums);
+        var sums = (HostBuffer<float>)pool.Rent(sets.Items * 2 * sharing.Channels);
+        if (geometry.Relu && kept is null) WriteGradient<Positive>(g, y, kept, dx, sums.Pointer);
+        else WriteGradient<All>(g, y, kept, dx, sums.Pointer);
+        AddSums(sums.Pointer, gammaGradient, betaGradient);
+        pool.Return(sums);
     }
 
     private void WriteGradient<TMask>(float* g, float* y, float* kept, float* dx, float* sums) where TMask : struct, IMask =>
@@ -155,8 +156,8 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         Repeat(numbers.Slope);
     }
 
-    /// <summary>The gradients of gamma and beta: the sums of all items, in their order.</summary>
-    public void AddSums(float* sums, float* gammaGradient, float* betaGradient)
+    // The gradients of gamma and beta: the sums of all items, in their order.
+    private void AddSums(float* sums, float* gammaGradient, float* betaGradient)
     {
         for (var channel = 0; channel < sharing.Channels; channel++)
         {

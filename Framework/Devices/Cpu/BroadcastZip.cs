@@ -1,31 +1,39 @@
 using System.Runtime.CompilerServices;
-using Tapegrad.Devices.Cpu;
-using Buffer = Tapegrad.Memory.Buffer;
+using static Tapegrad.Devices.Cpu.Vectors;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
-// y[i] = zip(a[i], b[i]) with broadcasting. Neighbouring axes that both operands walk through (or both repeat) in one stride are one axis, so
-// equal shapes become one row; [C] against [N, H, W, C] becomes rows of C; [N, 1, 1, C] becomes blocks of H * W such rows.
-// Lanes: eight elements along a row. Remainder: a row's last vector is computed whole, and the lanes beyond the row are dropped.
-public sealed unsafe partial class CpuDevice
+/// <summary>
+/// y[i] = zip(a[i], b[i]) with broadcasting. Neighbouring axes that both operands walk through (or both repeat) in one
+/// stride are one axis, so equal shapes become one row; [C] against [N, H, W, C] becomes rows of C; [N, 1, 1, C]
+/// becomes blocks of H * W such rows.
+/// </summary>
+/// <remarks>Lanes: eight elements along a row. Remainder: a row's last vector is computed whole, and the lanes beyond
+/// the row are dropped.</remarks>
+internal readonly unsafe struct BroadcastZip
 {
-    /// <inheritdoc/>
-    public override void Zip<TZip>(TZip zip, Buffer a, Shape shapeA, Buffer b, Shape shapeB, Buffer y, Shape shape)
+    private readonly MergedWalk walks;
+    private readonly VectorRanges vectors;   // of the only row
+    private readonly Ranges rows;            // where there are several
+
+    public BroadcastZip(Shape shapeA, Shape shapeB, Shape shape)
     {
-        if (shape.Count == 0) return;
         Span<int> stridesA = stackalloc int[shape.Rank], stridesB = stackalloc int[shape.Rank];
         shapeA.BroadcastStrides(shape, stridesA);
         shapeB.BroadcastStrides(shape, stridesB);
-        var walks = new MergedWalk(shape, stridesA, stridesB);
-        if (walks.Rows == 1) InRanges(VectorsIn(shape.Count), Lanes, new ZippingVectors<TZip>(zip, walks, Pointer(a), Pointer(b), Pointer(y)));
-        else InRanges(walks.Rows, walks.Length, new ZippingRows<TZip>(zip, walks, Pointer(a), Pointer(b), Pointer(y)));
-        GC.KeepAlive(a);
-        GC.KeepAlive(b);
-        GC.KeepAlive(y);
+        walks = new MergedWalk(shape, stridesA, stridesB);
+        if (walks.Rows == 1) vectors = new VectorRanges(walks.Length);
+        else rows = new Ranges(walks.Rows, walks.Length);
+    }
+
+    public void Run<TZip>(TZip zip, float* a, float* b, float* y) where TZip : struct, IZip
+    {
+        if (walks.Rows == 1) vectors.Run(new Elements<TZip>(zip, walks, a, b, y));
+        else rows.Run(new Rows<TZip>(zip, walks, a, b, y));
     }
 
     // A part of the only row, in vectors.
-    private readonly struct ZippingVectors<TZip>(TZip zip, MergedWalk walks, float* a, float* b, float* y) : IRangeBody where TZip : struct, IZip
+    private readonly struct Elements<TZip>(TZip zip, MergedWalk walks, float* a, float* b, float* y) : IRangeBody where TZip : struct, IZip
     {
         public void Run(int from, int to)
         {
@@ -35,7 +43,7 @@ public sealed unsafe partial class CpuDevice
         }
     }
 
-    private readonly struct ZippingRows<TZip>(TZip zip, MergedWalk walks, float* a, float* b, float* y) : IRangeBody where TZip : struct, IZip
+    private readonly struct Rows<TZip>(TZip zip, MergedWalk walks, float* a, float* b, float* y) : IRangeBody where TZip : struct, IZip
     {
         public void Run(int from, int to)
         {

@@ -1,54 +1,68 @@
 using System.Runtime.Intrinsics;
-using Tapegrad.Devices.Cpu;
-using Buffer = Tapegrad.Memory.Buffer;
+using static Tapegrad.Devices.Cpu.StridedCopy;
+using static Tapegrad.Devices.Cpu.Vectors;
 
-namespace Tapegrad.Devices;
+namespace Tapegrad.Devices.Cpu;
 
-// y = a b. Every element of y is one chain of fused multiply-adds over the inner axis, in its order, from 0; where the work is cut changes no bit.
-// The tiles are those of convolutions (ProductTiles): six rows of a and a panel of sixteen columns of b, both copied to where they are read in one
-// run, a block of the inner axis at a time; as they lie, rows a power of two apart would share the cache's sets.
-public sealed unsafe partial class CpuDevice
+/// <summary>
+/// y = a b. Every element of y is one chain of fused multiply-adds over the inner axis, in its order, from 0; where the
+/// work is cut changes no bit. The tiles are those of convolutions (<see cref="ProductTiles"/>): six rows of a and a
+/// panel of sixteen columns of b, both copied to where they are read in one run, a block of the inner axis at a time;
+/// as they lie, rows a power of two apart would share the cache's sets.
+/// </summary>
+internal readonly unsafe struct MatrixMultiplication
 {
     private const int TileRows = ProductTiles.Rows;
     private const int PanelColumns = ProductTiles.Columns;
     private const int ItemPanels = 16;   // the most columns of one item of work, in panels
     private const int ItemTiles = 32;    // and the most rows, in tiles: their a stays in the second cache for all panels
+    private const int FewTiles = 4;
+    private const int FewItems = 8;
     private const int InnerBlock = 512;  // and of the inner axis: a panel of b stays in a near cache for all tiles
     private const int RowLength = InnerBlock + 16;   // elements from one copied row to the next: not a power of two, whose rows share a set
 
-    /// <inheritdoc/>
-    public override void MatrixProduct(MatrixProductGeometry geometry, Buffer a, Buffer b, Buffer y)
+    private readonly MatrixProductGeometry geometry;
+    private readonly int panels, columnItems, itemRows, rowItems;
+    private readonly Ranges ranges;   // of items
+
+    public MatrixMultiplication(MatrixProductGeometry geometry)
     {
-        if (y.Length == 0) return;
-        float* left = Pointer(a), right = Pointer(b), output = Pointer(y);
-        var (rows, columns) = (geometry.Rows, geometry.Columns);
-        var panels = (columns - 1) / PanelColumns + 1;
-        var columnItems = (panels - 1) / ItemPanels + 1;
+        this.geometry = geometry;
+        var (rows, columns, batch) = (geometry.Rows, geometry.Columns, geometry.OffsetsA.Length);
+        panels = (columns - 1) / PanelColumns + 1;
+        columnItems = (panels - 1) / ItemPanels + 1;
         // Packing a panel of b pays when many rows use it; but a few items at least are wanted, for the threads.
         var itemTiles = ItemTiles;
-        while (itemTiles > 4 && geometry.OffsetsA.Length * ((rows - 1) / (itemTiles * TileRows) + 1) * columnItems < 8) itemTiles /= 2;
+        while (itemTiles > FewTiles && batch * ((rows - 1) / (itemTiles * TileRows) + 1) * columnItems < FewItems) itemTiles /= 2;
         var tiles = (rows - 1) / TileRows + 1;
-        var itemRows = ((tiles - 1) / ((tiles - 1) / itemTiles + 1) + 1) * TileRows;   // as many items, but of equal size
-        var rowItems = (rows - 1) / itemRows + 1;
-        var each = (long)Math.Min(rows, itemRows) * Math.Min(columns, ItemPanels * PanelColumns) * Math.Max(1, geometry.Inner) / Lanes;
-        InRanges(geometry.OffsetsA.Length * rowItems * columnItems, each, (from, to) =>
+        itemRows = ((tiles - 1) / ((tiles - 1) / itemTiles + 1) + 1) * TileRows;   // as many items, but of equal size
+        rowItems = (rows - 1) / itemRows + 1;
+        ranges = new Ranges(batch * rowItems * columnItems,
+            (long)Math.Min(rows, itemRows) * Math.Min(columns, ItemPanels * PanelColumns) * Math.Max(1, geometry.Inner) / Lanes);
+    }
+
+    public void Run(float* a, float* b, float* y) => ranges.Run(new Items(this, a, b, y));
+
+    private readonly struct Items(MatrixMultiplication product, float* a, float* b, float* y) : IRangeBody
+    {
+        public void Run(int from, int to)
         {
-            for (var item = from; item < to; item++)
-            {
-                var (rest, columnItem) = Math.DivRem(item, columnItems);
-                var (batch, rowItem) = Math.DivRem(rest, rowItems);
-                var (row, panel) = (rowItem * itemRows, columnItem * ItemPanels);
-                MultiplyItem(geometry, left + geometry.OffsetsA[batch], right + geometry.OffsetsB[batch], output + (long)batch * rows * columns,
-                    row, Math.Min(itemRows, rows - row), panel, Math.Min(panel + ItemPanels, panels));
-            }
-        });
-        GC.KeepAlive(a);
-        GC.KeepAlive(b);
-        GC.KeepAlive(y);
+            for (var item = from; item < to; item++) product.MultiplyItem(item, a, b, y);
+        }
+    }
+
+    private void MultiplyItem(int item, float* a, float* b, float* y)
+    {
+        var (rows, columns) = (geometry.Rows, geometry.Columns);
+        var (rest, columnItem) = Math.DivRem(item, columnItems);
+        var (batch, rowItem) = Math.DivRem(rest, rowItems);
+        var (row, panel) = (rowItem * itemRows, columnItem * ItemPanels);
+        MultiplyItem(a + geometry.OffsetsA[batch], b + geometry.OffsetsB[batch], y + (long)batch * rows * columns,
+            row, Math.Min(itemRows, rows - row), panel, Math.Min(panel + ItemPanels, panels));
     }
 
     // Some rows and panels of one product. Rows beyond the last, in the last tile, repeat it.
-    private static void MultiplyItem(MatrixProductGeometry geometry, float* a, float* b, float* y, int row, int rows, int panel, int endPanel)
+    private void MultiplyItem(float* a, float* b, float* y, int row, int rows, int panel, int endPanel)
     {
         var (inner, columns, isTransposed) = (geometry.Inner, geometry.Columns, geometry.TransposeA);
         var tiles = (rows - 1) / TileRows + 1;
@@ -76,7 +90,8 @@ public sealed unsafe partial class CpuDevice
             left.RunLength = Math.Min(InnerBlock, inner - k);
             if (isTransposed) PackColumns(a + (long)k * geometry.Rows + row, geometry.Rows, left);
             else
-                for (var i = 0; i < rows; i++) CopyRow(a + (long)(row + i) * inner + k, 1, left.Source + (long)i * RowLength, 1, left.RunLength);
+                for (var i = 0; i < rows; i++)
+                    CopyRow(a + (long)(row + i) * inner + k, 1, left.Source + (long)i * RowLength, 1, left.RunLength);
             for (var column = panel * PanelColumns; column < Math.Min(columns, endPanel * PanelColumns); column += PanelColumns)
             {
                 var width = Math.Min(PanelColumns, columns - column);

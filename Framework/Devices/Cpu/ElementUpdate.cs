@@ -1,0 +1,41 @@
+using System.Runtime.CompilerServices;
+using static Tapegrad.Devices.Cpu.Vectors;
+
+namespace Tapegrad.Devices.Cpu;
+
+/// <summary>
+/// An update in place: update(ref parameter[i], gradient[i], ref first[i], ref second[i]), where a state that is not
+/// there is 0. Lanes: eight consecutive elements. Remainder: the last vector reaches into the buffers' padding, which
+/// no reader sees.
+/// </summary>
+internal readonly unsafe struct ElementUpdate(int length)
+{
+    private readonly VectorRanges ranges = new(length);
+
+    public void Run<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second) where TUpdate : struct, IUpdate =>
+        ranges.Run(new Elements<TUpdate>(update, parameter, gradient, first, second));
+
+    private readonly struct Elements<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second) : IRangeBody
+        where TUpdate : struct, IUpdate
+    {
+        public void Run(int from, int to) => UpdateVectors(update, parameter, gradient, first, second, from, to);
+    }
+
+    // for (i = 8 * from; i < 8 * to; i++) update(ref parameter[i], gradient[i], ref first[i], ref second[i]);
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void UpdateVectors<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second, int from, int to)
+        where TUpdate : struct, IUpdate
+    {
+        for (var vector = from; vector < to; vector++)
+        {
+            var i = vector * Lanes;
+            var value = Load(parameter + i);
+            var one = first is null ? default : Load(first + i);
+            var two = second is null ? default : Load(second + i);
+            update.Apply(ref value, Load(gradient + i), ref one, ref two);
+            Store(value, parameter + i);
+            if (first is not null) Store(one, first + i);
+            if (second is not null) Store(two, second + i);
+        }
+    }
+}

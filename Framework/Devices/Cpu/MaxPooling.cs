@@ -1,0 +1,61 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using static Tapegrad.Devices.Cpu.PoolingTaps;
+using static Tapegrad.Devices.Cpu.Vectors;
+
+namespace Tapegrad.Devices.Cpu;
+
+/// <summary>
+/// Max pooling: y[n, i, j, c] = the largest x[n, i s + k d - p, j s + l d - p, c] of a window. A window that lies
+/// outside the image gives -infinity.
+/// Lanes: channels. Remainder: the last vector of a pixel reaches into what lies behind, and those lanes are dropped.
+/// </summary>
+internal readonly unsafe struct MaxPooling
+{
+    private readonly WindowGeometry geometry;
+    private readonly Ranges ranges;   // of the result's rows
+
+    public MaxPooling(WindowGeometry geometry)
+    {
+        this.geometry = geometry;
+        ranges = new Ranges(geometry.Batch * geometry.OutputHeight, (long)RowLength * Most(geometry));
+    }
+
+    // [OW, C]
+    private int RowLength => geometry.OutputWidth * geometry.Channels;
+
+    public void Run(float* x, float* y) => ranges.Run(new Rows(this, x, y));
+
+    private readonly struct Rows(MaxPooling pooling, float* x, float* y) : IRangeBody
+    {
+        public void Run(int from, int to)
+        {
+            var taps = Scratch<long>.Rent(Most(pooling.geometry));
+            for (var row = from; row < to; row++) pooling.PoolRow(row, taps, x, y + (long)row * pooling.RowLength);
+        }
+    }
+
+    private void PoolRow(int row, long* taps, float* x, float* y)
+    {
+        var (image, i) = Math.DivRem(row, geometry.OutputHeight);
+        x += (long)image * geometry.Height * geometry.Width * geometry.Channels;
+        for (var j = 0; j < geometry.OutputWidth; j++, y += geometry.Channels)
+            FindLargest(x, taps, Find(geometry, i, j, taps), geometry.Channels, y);
+    }
+
+    // for (c = 0; c < channels; c++) y[c] = the largest image[taps[t] + c]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FindLargest(float* image, long* taps, int count, int channels, float* y)
+    {
+        for (var c = 0; c < channels; c += Lanes)
+        {
+            var best = count == 0 ? Vector256.Create(float.NegativeInfinity) : Vector256.Load(image + taps[0] + c);
+            for (var t = 1; t < count; t++)
+            {
+                var value = Vector256.Load(image + taps[t] + c);
+                best = Vector256.ConditionalSelect(Wins(value, best), value, best);
+            }
+            StoreChannels(best, y + c, channels - c);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using static Tapegrad.Devices.Cpu.PoolingTaps;
+using static Tapegrad.Devices.Cpu.Vectors;
+
+namespace Tapegrad.Devices.Cpu;
+
+/// <summary>
+/// The gradient of <see cref="MaxPooling"/>: that of a window goes to its first largest element, in row-major order: a
+/// later element must be larger to win, or NaN. A window that lies outside the image passes none. The threads share
+/// images, in which windows overlap.
+/// Lanes: channels. Remainder: the last vector of a pixel reaches into what lies behind, and those lanes are dropped.
+/// </summary>
+internal readonly unsafe struct MaxPoolingGradient
+{
+    private readonly WindowGeometry geometry;
+    private readonly Ranges ranges;   // of images
+
+    public MaxPoolingGradient(WindowGeometry geometry)
+    {
+        this.geometry = geometry;
+        ranges = new Ranges(geometry.Batch, ImageLength * Most(geometry));
+    }
+
+    private long ImageLength => (long)geometry.Height * geometry.Width * geometry.Channels;
+
+    public void Run(float* x, float* g, float* xGradient) => ranges.Run(new Images(this, x, g, xGradient));
+
+    private readonly struct Images(MaxPoolingGradient pooling, float* x, float* g, float* xGradient) : IRangeBody
+    {
+        public void Run(int from, int to)
+        {
+            var taps = Scratch<long>.Rent(Most(pooling.geometry));
+            for (var image = from; image < to; image++)
+                pooling.AddWindows(image, taps, x + image * pooling.ImageLength, g, xGradient + image * pooling.ImageLength);
+        }
+    }
+
+    private void AddWindows(int image, long* taps, float* x, float* g, float* xGradient)
+    {
+        new Span<float>(xGradient, (int)ImageLength).Clear();
+        g += (long)image * geometry.OutputHeight * geometry.OutputWidth * geometry.Channels;
+        for (var i = 0; i < geometry.OutputHeight; i++)
+            for (var j = 0; j < geometry.OutputWidth; j++, g += geometry.Channels)
+                AddToLargest(x, taps, Find(geometry, i, j, taps), geometry.Channels, g, xGradient);
+    }
+
+    // for (c = 0; c < channels; c++) gradient[taps[t] + c] += g[c], where t is the first of the largest image[taps[t] +
+    // c]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddToLargest(float* image, long* taps, int count, int channels, float* g, float* gradient)
+    {
+        if (count == 0) return;
+        for (var c = 0; c < channels; c += Lanes)
+        {
+            var best = Vector256.Load(image + taps[0] + c);
+            var winner = Vector256<int>.Zero;
+            for (var t = 1; t < count; t++)
+            {
+                var value = Vector256.Load(image + taps[t] + c);
+                var wins = Wins(value, best);
+                best = Vector256.ConditionalSelect(wins, value, best);
+                winner = Vector256.ConditionalSelect(wins.AsInt32(), Vector256.Create(t), winner);
+            }
+            var share = Vector256.Load(g + c);
+            for (var t = 0; t < count; t++)
+            {
+                var target = gradient + taps[t] + c;
+                var isWinner = Vector256.Equals(winner, Vector256.Create(t)).AsSingle();
+                StoreChannels(Vector256.Load(target) + Vector256.ConditionalSelect(isWinner, share, Vector256<float>.Zero), target, channels - c);
+            }
+        }
+    }
+}

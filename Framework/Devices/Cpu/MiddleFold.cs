@@ -1,0 +1,145 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Tapegrad.Memory;
+using static Tapegrad.Devices.Cpu.Vectors;
+
+namespace Tapegrad.Devices.Cpu;
+
+/// <summary>
+/// y [outer, inner] from x [outer, length, inner]: blocks of the middle axis are folded each for itself, then the
+/// results of the blocks in the same way. This also keeps long sums accurate: the error grows with the depth of the
+/// tree.
+/// </summary>
+internal readonly unsafe struct MiddleFold
+{
+    private const int ElementBlock = 1024;
+    private const int RowBlock = 64;
+    private const int TileColumns = 512;
+
+    private readonly int outer, length, inner;
+    private readonly int block, blocks;   // of the middle axis
+    private readonly int tiles;           // of the columns
+    private readonly Ranges ranges;       // of blocks, and of their tiles
+
+    public MiddleFold(int outer, int length, int inner)
+    {
+        (this.outer, this.length, this.inner) = (outer, length, inner);
+        block = inner == 1 ? ElementBlock : RowBlock;
+        blocks = (length - 1) / block + 1;
+        tiles = (inner - 1) / TileColumns + 1;
+        ranges = new Ranges(outer * blocks * tiles, (long)Math.Min(length, block) * Math.Min(inner, TileColumns));
+    }
+
+    public void Run<TFold>(BufferPool pool, TFold fold, float* x, float* y) where TFold : struct, IFold
+    {
+        if (blocks == 1)
+        {
+            FoldBlocks(fold, x, y);
+            return;
+        }
+        var partial = (HostBuffer<float>)pool.Rent(outer * blocks * inner);
+        FoldBlocks(fold, x, partial.Pointer);
+        new MiddleFold(outer, blocks, inner).Run(pool, fold, partial.Pointer, y);
+        pool.Return(partial);
+    }
+
+    private void FoldBlocks<TFold>(TFold fold, float* x, float* y) where TFold : struct, IFold
+    {
+        if (inner == 1) ranges.Run(new Runs<TFold>(this, fold, x, y));
+        else ranges.Run(new Tiles<TFold>(this, fold, x, y));
+    }
+
+    // ---- one element in a row ------------------------------------------------------------------------------------------------------------
+
+    private readonly struct Runs<TFold>(MiddleFold plan, TFold fold, float* x, float* y) : IRangeBody where TFold : struct, IFold
+    {
+        public void Run(int from, int to)
+        {
+            for (var item = from; item < to; item++)
+            {
+                var start = item % plan.blocks * plan.block;
+                y[item] = FoldRun(fold, x + (long)(item / plan.blocks) * plan.length + start, Math.Min(plan.block, plan.length - start));
+            }
+        }
+    }
+
+    // The fold of x[0 .. length - 1]. Lanes: 16, in two vectors; lane j folds elements j, j + 16, j + 32, ... one after
+    // the other. Remainder: filled up with neutral elements. The lanes meet in a tree: j with j + 8, then j + 4, j + 2,
+    // j + 1.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float FoldRun<TFold>(TFold fold, float* x, int length) where TFold : struct, IFold
+    {
+        var neutral = Real32x8.Of(fold.Neutral);
+        var (low, high) = (neutral, neutral);
+        var whole = length / (2 * Lanes) * (2 * Lanes);
+        for (var i = 0; i < whole; i += 2 * Lanes)
+        {
+            low = fold.Apply(low, Load(x + i));
+            high = fold.Apply(high, Load(x + i + Lanes));
+        }
+        if (whole < length)
+        {
+            var tail = stackalloc float[2 * Lanes];
+            Store(neutral, tail);
+            Store(neutral, tail + Lanes);
+            for (var i = whole; i < length; i++) tail[i - whole] = x[i];
+            low = fold.Apply(low, Load(tail));
+            high = fold.Apply(high, Load(tail + Lanes));
+        }
+        var lanes = fold.Apply(low, high).Value;
+        var four = fold.Apply(new Real32x8(lanes), new Real32x8(lanes.GetUpper().ToVector256())).Value;
+        var a = fold.Apply(new Real32(four[0]), new Real32(four[2]));
+        var b = fold.Apply(new Real32(four[1]), new Real32(four[3]));
+        return fold.Apply(a, b).Value;
+    }
+
+    // ---- rows of several -----------------------------------------------------------------------------------------------------------------
+
+    private readonly struct Tiles<TFold>(MiddleFold plan, TFold fold, float* x, float* y) : IRangeBody where TFold : struct, IFold
+    {
+        public void Run(int from, int to)
+        {
+            for (var item = from; item < to; item++)
+            {
+                var (place, tile) = Math.DivRem(item, plan.tiles);
+                var (row, column) = (place % plan.blocks * plan.block, tile * TileColumns);
+                var start = x + ((long)(place / plan.blocks) * plan.length + row) * plan.inner + column;
+                FoldColumns(fold, start, plan.inner, Math.Min(plan.block, plan.length - row), Math.Min(TileColumns, plan.inner - column),
+                    y + (long)place * plan.inner + column);
+            }
+        }
+    }
+
+    // for (j = 0; j < columns; j++) y[j] = the fold of x[j], x[j + stride], ..., one row after the other.
+    // Lanes: columns, in four vectors, two, or one. Remainder: the last vector reaches into the next row, and those
+    // lanes are dropped.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FoldColumns<TFold>(TFold fold, float* x, int stride, int rows, int columns, float* y) where TFold : struct, IFold
+    {
+        var neutral = Real32x8.Of(fold.Neutral);
+        var column = 0;
+        for (; column + 4 * Lanes <= columns; column += 4 * Lanes)
+        {
+            var (a, b, c, d) = (neutral, neutral, neutral, neutral);
+            var p = x + column;
+            for (var row = 0; row < rows; row++, p += stride)
+            {
+                a = fold.Apply(a, Load(p));
+                b = fold.Apply(b, Load(p + Lanes));
+                c = fold.Apply(c, Load(p + 2 * Lanes));
+                d = fold.Apply(d, Load(p + 3 * Lanes));
+            }
+            Store(a, y + column);
+            Store(b, y + column + Lanes);
+            Store(c, y + column + 2 * Lanes);
+            Store(d, y + column + 3 * Lanes);
+        }
+        for (; column < columns; column += Lanes)
+        {
+            var a = neutral;
+            var p = x + column;
+            for (var row = 0; row < rows; row++, p += stride) a = fold.Apply(a, Load(p));
+            Store(a, y + column, Math.Min(Lanes, columns - column));
+        }
+    }
+}

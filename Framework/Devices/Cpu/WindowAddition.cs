@@ -1,0 +1,66 @@
+using System.Runtime.CompilerServices;
+using static Tapegrad.Devices.Cpu.Vectors;
+
+namespace Tapegrad.Devices.Cpu;
+
+/// <summary>
+/// The adjoint of <see cref="WindowExtraction"/>: each pixel adds the windows that cover it in the order (i, j, ky,
+/// kx), as the reference does. The threads share rows of pixels.
+/// </summary>
+internal readonly unsafe struct WindowAddition
+{
+    private readonly WindowGeometry geometry;
+    private readonly Ranges ranges;   // of the images' rows
+
+    public WindowAddition(WindowGeometry geometry)
+    {
+        this.geometry = geometry;
+        ranges = new Ranges(geometry.Batch * geometry.Height, (long)RowLength * geometry.Kernel.Height * geometry.Kernel.Width);
+    }
+
+    // [W, C]
+    private int RowLength => geometry.Width * geometry.Channels;
+
+    public void Run(float* windows, float* x) => ranges.Run(new Rows(this, windows, x));
+
+    private readonly struct Rows(WindowAddition addition, float* windows, float* x) : IRangeBody
+    {
+        public void Run(int from, int to)
+        {
+            for (var row = from; row < to; row++) addition.AddRow(windows, row, x + (long)row * addition.RowLength);
+        }
+    }
+
+    // One row (n, y) of pixels.
+    private void AddRow(float* windows, int row, float* pixels)
+    {
+        var (image, y) = Math.DivRem(row, geometry.Height);
+        var (channels, width, kernel, outputHeight, outputWidth) =
+            (geometry.Channels, geometry.Width, geometry.Kernel, geometry.OutputHeight, geometry.OutputWidth);
+        Unsafe.InitBlockUnaligned(pixels, 0, (uint)(width * channels) * sizeof(float));
+        for (var ky = kernel.Height - 1; ky >= 0; ky--)
+        {
+            var (i, between) = Math.DivRem(y - ky * geometry.Dilation.Height + geometry.Padding.Height, geometry.Stride.Height);
+            if (between != 0 || (uint)i >= (uint)outputHeight) continue;
+            for (var j = 0; j < outputWidth; j++)
+            {
+                var source = windows + ((((long)image * outputHeight + i) * outputWidth + j) * kernel.Height + ky) * kernel.Width * channels;
+                for (var kx = 0; kx < kernel.Width; kx++, source += channels)
+                {
+                    var column = j * geometry.Stride.Width + kx * geometry.Dilation.Width - geometry.Padding.Width;
+                    if ((uint)column < (uint)width) AddRun(source, pixels + (long)column * channels, channels);
+                }
+            }
+        }
+    }
+
+    // for (i = 0; i < length; i++) target[i] += source[i]; remainder: the last vector's lanes beyond the run are
+    // dropped.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddRun(float* source, float* target, int length)
+    {
+        var i = 0;
+        for (; i + Lanes <= length; i += Lanes) Store(Load(target + i) + Load(source + i), target + i);
+        if (i < length) Store(Load(target + i) + Load(source + i), target + i, length - i);
+    }
+}
