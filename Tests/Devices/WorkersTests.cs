@@ -7,14 +7,6 @@ using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>The number of threads is one for the whole process, and so are the pools: tests that set the one or count in the others
-/// run alone.</summary>
-[CollectionDefinition(Name, DisableParallelization = true)]
-public class ThreadCount
-{
-    public const string Name = "number of threads";
-}
-
 /// <summary>
 /// Work is done once each, each thread has a range of its own, errors come through, and nothing is left behind. A mistake in the counting of what is
 /// done shows as work that never ends, so each of these tests has a limit.

@@ -91,4 +91,30 @@ public sealed class AdamTests : EngineTest
         Near([-0.05], early.Value);
         Near([-0.01], late.Value);   // with the others' count the correction would be too small, and the step another
     }
+
+    [Fact]
+    public void Without_memory_every_step_has_the_length_of_the_rate()
+    {
+        // Both betas may be 0: the means are then the last gradient and its square.
+        var p = new Parameter("p", Vector(0, 0));
+        var adam = new Adam([p], beta1: 0, beta2: 0, eps: 0);
+        foreach (var (slopes, expected) in ((double[], double[])[])[([2, -3], [-0.1, 0.1]), ([-1e3, -5], [0, 0.2]), ([4, 1e-3], [-0.1, 0.1])])
+        {
+            using var tape = Tape.Training(Random);
+            adam.Step(tape.Gradients((p.Value * Vector(slopes)).Sum()), 0.1);
+            Near(expected, p.Value);
+        }
+    }
+
+    [Fact]
+    public void An_eps_that_squares_in_float_would_decide_is_refused()
+    {
+        var p = new Parameter("p", Vector(0));
+        foreach (var eps in (double[])[0, 1e-16, 1]) Assert.Equal(0, new Adam([p], eps: eps).Steps);
+        foreach (var eps in (double[])[-1e-8, 1e-17, double.NaN, double.PositiveInfinity])
+        {
+            Throws<ArgumentOutOfRangeException>(() => new Adam([p], eps: eps), "eps is at least 1e-16, or 0");
+            Throws<ArgumentOutOfRangeException>(() => new AdamW([p], eps: eps), "eps is at least 1e-16, or 0");
+        }
+    }
 }

@@ -59,6 +59,8 @@ public sealed class AveragedWeightsTests : EngineTest
     {
         var p = new Parameter("p", Vector(3));
         var average = new AveragedWeights([p]);
+        var kept = Assert.Single(average.State);
+        Assert.Equal(("p.average", false), (kept.Name, kept.IsTrainable));
         p.Value = Vector(4);
         using (average.Use()) Near([3], p.Value);
         foreach (var wrong in (double[])[-0.1, 1, double.NaN])

@@ -95,6 +95,14 @@ public sealed class LearningRateTests : EngineTest
     }
 
     [Fact]
+    public void A_rate_of_0_and_a_run_of_one_step_are_allowed()
+    {
+        Assert.Equal(0, LearningRate.Constant(0)[7]);
+        Assert.Equal(0.1, LearningRate.Cosine(0.1, steps: 1)[0]);
+        Assert.Equal(0, LearningRate.Cosine(0.1, steps: 1)[1]);
+    }
+
+    [Fact]
     public void A_warm_up_over_everything() =>
         Near([0.05, 0.1, 0.1], Vector([.. Enumerable.Range(0, 3).Select(step => LearningRate.Cosine(0.1, 2, 1)[step])]));
 

@@ -51,4 +51,18 @@ public sealed class StrangersTests
         else Assert.StartsWith("the loss was computed from 2 trainable parameters that this optimizer does not update: weight [2, 3], bias [3].",
             Assert.Single(notices));
     }
+
+    [Theory]
+    [InlineData(1, "p0 [1]. If")]
+    [InlineData(5, "p0 [1], p1 [1], p2 [1], p3 [1], p4 [1]. If")]
+    [InlineData(6, "p0 [1], p1 [1], p2 [1], p3 [1], p4 [1], .... If")]
+    public void Of_many_the_first_five_are_named(int count, string names)
+    {
+        var known = new Parameter("known", Tensor.Ones(new Shape(1)));
+        Parameter[] strangers = [.. Enumerable.Range(0, count).Select(i => new Parameter($"p{i}", Tensor.Ones(new Shape(1))))];
+        using var notices = HeardNotices.Containing(names);
+        using var tape = Tape.Training(new RandomSource(1));
+        new Sgd([known]).Step(tape.Gradients(strangers.Aggregate(known.Value, (sum, p) => sum + p.Value).Sum()), 0.1);
+        Assert.StartsWith($"the loss was computed from {count} trainable parameters that this optimizer does not update: ", Assert.Single(notices.All));
+    }
 }
