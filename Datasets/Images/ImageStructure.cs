@@ -37,12 +37,16 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
             : scans > 1 && restarts ? "it has several scans and restart markers" : null);
     }
 
-    /// <summary>8 bytes, then chunks: length (4 bytes), type (4), data, CRC (4); the first one's type is IHDR, the last one's IEND.</summary>
+    /// <summary>
+    /// 8 bytes, then chunks: length (4 bytes), type (4), data, CRC (4). The first one's type is IHDR, with width, height (4 bytes each), bits, colour,
+    /// compression, filter and interlacing (1 each); the last one's IEND.
+    /// </summary>
     public static ImageStructure OfPng(ReadOnlySpan<byte> file)
     {
+        const int endOfHeader = 8 + 12 + 13;
+        if (file.Length < endOfHeader) return new ImageStructure(false, "its header is cut off");
         using var rows = new MemoryStream();   // of an interlaced image, compressed
-        var (exif, flaw, isWhole) = ((byte[]?)null, (string?)null, false);
-        var isInterlaced = file.Length > 28 && file[28] != 0;
+        var (exif, flaw, isWhole, isInterlaced) = ((byte[]?)null, (string?)null, false, file[28] != 0);
         for (var at = 8L; at + 12 <= file.Length && !isWhole;)
         {
             var chunk = file[(int)at..];
