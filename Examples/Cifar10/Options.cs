@@ -10,24 +10,28 @@ namespace Tapegrad.Examples.Cifar10;
 /// </summary>
 public static class Options
 {
-    /// <summary>A whole number.</summary>
-    public static Option<int> Whole(string name, string description, int standard, int least = 1, int most = int.MaxValue) =>
-        WithDefault(Parsed<int>(name, description, text => ParseWhole(text, least, most), $"a whole number from {least} to {most}"), standard);
+    private static readonly (double Least, double Most) Counts = (1, int.MaxValue);
 
-    /// <summary>A whole number from 1 up, or nothing.</summary>
-    public static Option<int?> Limit(string name, string description, int most = int.MaxValue) =>
-        OptionalParsed(name, description, text => ParseWhole(text, 1, most), $"a whole number from 1 to {most}");
+    /// <summary>A whole number; from 1 up when no range is given.</summary>
+    public static Option<int> Whole(string name, string description, int standard, (double Least, double Most)? range = null) =>
+        WithDefault(Parsed<int>(name, description, text => ParseWhole(text, range ?? Counts), ExpectedWhole(range ?? Counts)), standard);
+
+    /// <summary>A whole number, or nothing; from 1 up when no range is given.</summary>
+    public static Option<int?> Limit(string name, string description, (double Least, double Most)? range = null) =>
+        OptionalParsed(name, description, text => ParseWhole(text, range ?? Counts), ExpectedWhole(range ?? Counts));
 
     /// <summary>A number.</summary>
-    public static Option<double> Number(string name, string description, double standard, double least, double most) =>
-        WithDefault(Parsed<double>(name, description, text => ParseNumber(text, least, most), Expected(least, most, standard)), standard);
+    public static Option<double> Number(string name, string description, double standard, (double Least, double Most) range) =>
+        WithDefault(Parsed<double>(name, description, text => ParseNumber(text, range), Expected(range, standard)), standard);
 
     /// <summary>A number, or nothing.</summary>
-    public static Option<double?> OptionalNumber(string name, string description, double most, double example) =>
-        OptionalParsed(name, description, text => ParseNumber(text, 0, most), Expected(0, most, example));
+    public static Option<double?> OptionalNumber(string name, string description, (double Least, double Most) range, double example) =>
+        OptionalParsed(name, description, text => ParseNumber(text, range), Expected(range, example));
 
-    private static string Expected(double least, double most, double example) =>
-        $"a number from {Text(least)} to {Text(most)} with a decimal point, such as {Text(example)}";
+    private static string Expected((double Least, double Most) range, double example) =>
+        $"a number from {Text(range.Least)} to {Text(range.Most)} with a decimal point, such as {Text(example)}";
+
+    private static string ExpectedWhole((double Least, double Most) range) => $"a whole number from {(int)range.Least} to {(int)range.Most}";
 
     /// <summary>One of some words.</summary>
     /// <param name="name">Its name.</param>
@@ -85,11 +89,13 @@ public static class Options
         return option;
     }
 
-    private static int? ParseWhole(string text, int least, int most) =>
-        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most ? value : null;
+    private static int? ParseWhole(string text, (double Least, double Most) range) =>
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value)
+            && value >= range.Least && value <= range.Most ? value : null;
 
-    private static double? ParseNumber(string text, double least, double most) =>
-        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most ? value : null;
+    private static double? ParseNumber(string text, (double Least, double Most) range) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+            && value >= range.Least && value <= range.Most ? value : null;
 
     private static T? Refuse<T>(ArgumentResult result, string name, string expected)
     {

@@ -29,56 +29,64 @@ internal static class TrainOptions
     public static readonly Option<string?> Resume =
         Options.Path("--resume", "go on with the run in this folder where it was interrupted; it knows the other options");
     public static readonly Option<double> CheckpointEvery =
-        Options.Number("--checkpoint-every", "seconds between files from which the run can go on; 0 for after every step", 60, 0, 1e6);
+        Options.Number("--checkpoint-every", "seconds between files from which the run can go on; 0 for after every step", 60, (0, 1e6));
     public static readonly Option<bool> Overwrite = Options.Flag("--overwrite", "replace a run that is in --out");
     public static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 (162 MB) where it is missing");
     public static readonly Option<int?> Threads = Options.Limit("--threads",
-        $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]", most: 1024);
+        $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]", (1, 1024));
 
     public static readonly Option<string> Model = Options.Choice("--model", "network", Usual.Model, ModelSpec.IsArchitecture, Networks,
         KnownElsewhere.Missing);
     public static readonly Option<string> Norm = Options.Choice("--norm",
         "normalization: so many groups, so many channels a group, or a name", Usual.Normalization, ModelSpec.IsNormalization, NormalizationNames);
-    public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", Usual.Epochs);
+    public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", Usual.Epochs, Recipe.Ranges[nameof(Recipe.Epochs)]);
     public static readonly Option<int?> BatchSize =
-        Options.Limit("--batch", "images a step [default: 32, or less where that would make fewer than four steps an epoch]");
+        Options.Limit("--batch", "images a step [default: 32, or less where that would make fewer than four steps an epoch]",
+            Recipe.Ranges[nameof(Recipe.BatchSize)]);
     public static readonly Option<string> OptimizerName =
         Options.Choice("--optimizer", "how gradients become steps", Usual.Optimizer, name => name is "sgd" or "adam" or "adamw", "sgd|adam|adamw");
     public static readonly Option<double?> Rate = Options.OptionalNumber("--lr", string.Create(CultureInfo.InvariantCulture,
         $"learning rate at its highest [default: {UsualRate("resnet20", "sgd")}; {UsualRate("vgg", "sgd")} for vgg;"
-            + $" {UsualRate("resnet20", "adam")} with adam and adamw]"), 1e6, 0.05);
+            + $" {UsualRate("resnet20", "adam")} with adam and adamw]"), Recipe.Ranges[nameof(Recipe.LearningRate)], 0.05);
     public static readonly Option<string> Schedule =
         Options.Choice("--schedule", "course of the learning rate after the warm-up", Usual.Schedule, Recipe.IsSchedule, Schedules);
     public static readonly Option<double?> Warmup =
-        Options.OptionalNumber("--warmup", "share of the steps in which the rate rises [default: 0.05]", 1, 0.05);
-    public static readonly Option<double?> Momentum = Options.OptionalNumber("--momentum", "of sgd [default: 0.9]", 0.999999, 0.9);
+        Options.OptionalNumber("--warmup", "share of the steps in which the rate rises [default: 0.05]",
+            Recipe.Ranges[nameof(Recipe.Warmup)], 0.05);
+    public static readonly Option<double?> Momentum = Options.OptionalNumber("--momentum", "of sgd [default: 0.9]",
+        Recipe.Ranges[nameof(Recipe.Momentum)], 0.9);
     public static readonly Option<double?> WeightDecay = Options.OptionalNumber("--weight-decay",
         "share of a parameter that is added to its gradient; adamw takes it, times the rate, from the parameter [default: 0.0005; 0.05 with adamw]",
-        1e6, 5e-4);
+        Recipe.Ranges[nameof(Recipe.WeightDecay)], 5e-4);
     public static readonly Option<string?> Decayed = Options.OptionalChoice("--decay",
         "what decays: every parameter, or the weights of convolutions and linear layers [default: all; weights with adamw]",
         name => name is "all" or "weights", "all|weights");
     public static readonly Option<bool> ZeroGamma =
         Options.Flag("--zero-gamma", "begin with every residual block as its shortcut: its last gamma is 0");
-    public static readonly Option<int> Accumulate = Options.Whole("--accumulate", "batches whose gradients make one step", Usual.Accumulate);
+    public static readonly Option<int> Accumulate = Options.Whole("--accumulate", "batches whose gradients make one step",
+        Usual.Accumulate, Recipe.Ranges[nameof(Recipe.Accumulate)]);
     public static readonly Option<double> Average =
-        Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999", Usual.Average, 0, 0.999999);
+        Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999", Usual.Average,
+            Recipe.Ranges[nameof(Recipe.Average)]);
     public static readonly Option<double> Smoothing =
-        Options.Number("--label-smoothing", "share of a label that all classes get", Usual.LabelSmoothing, 0, 1);
+        Options.Number("--label-smoothing", "share of a label that all classes get", Usual.LabelSmoothing, Recipe.Ranges[nameof(Recipe.LabelSmoothing)]);
     public static readonly Option<int?> Size =
-        Options.Limit("--size", "side that images of a folder get, in pixels [default: 32]", InputDescription.MostSide);
+        Options.Limit("--size", "side that images of a folder get, in pixels [default: 32]", Recipe.Ranges[nameof(Recipe.Size)]);
     public static readonly Option<bool> Strict =
         Options.Flag("--strict", "leave out images of a folder whose files are cut off; otherwise they are used as far as they go");
     public static readonly Option<bool> NoFlip = Options.Flag("--no-flip", "do not mirror training images: where left and right mean something");
-    public static readonly Option<int> Cutout = Options.Whole("--cutout", "side of a square painted over in every training image", Usual.Cutout, 0);
+    public static readonly Option<int> Cutout = Options.Whole("--cutout", "side of a square painted over in every training image",
+        Usual.Cutout, Recipe.Ranges[nameof(Recipe.Cutout)]);
     public static readonly Option<double> MixupAlpha =
-        Options.Number("--mixup", "mix training images, the more the larger: 0.2", Usual.Mixup, 0, 100);
+        Options.Number("--mixup", "mix training images, the more the larger: 0.2", Usual.Mixup, Recipe.Ranges[nameof(Recipe.Mixup)]);
     public static readonly Option<int> Validation =
-        Options.Whole("--validation", "hold so many training images apart, and keep the weights that are best on them", Usual.Validation, 0);
-    public static readonly Option<int> Seed = Options.Whole("--seed", "of weights, order and augmentation", Usual.Seed, int.MinValue);
+        Options.Whole("--validation", "hold so many training images apart, and keep the weights that are best on them", Usual.Validation,
+            Recipe.Ranges[nameof(Recipe.Validation)]);
+    public static readonly Option<int> Seed = Options.Whole("--seed", "of weights, order and augmentation", Usual.Seed, Recipe.Ranges[nameof(Recipe.Seed)]);
     public static readonly Option<int?> TrainLimit =
-        Options.Limit("--train-limit", "use the first so many training images [default: all]");
-    public static readonly Option<int?> TestLimit = Options.Limit("--test-limit", "use the first so many test images [default: all]");
+        Options.Limit("--train-limit", "use the first so many training images [default: all]", Recipe.Ranges[nameof(Recipe.TrainLimit)]);
+    public static readonly Option<int?> TestLimit = Options.Limit("--test-limit", "use the first so many test images [default: all]",
+        Recipe.Ranges[nameof(Recipe.TestLimit)]);
 
     private static double UsualRate(string model, string optimizer) => Recipe.UsualLearningRate(model, optimizer);
 

@@ -35,6 +35,10 @@ public sealed record ModelSpec(string Architecture, string Normalization, int Cl
     /// <summary>Whether there is an architecture of this name.</summary>
     public static bool IsArchitecture(string name) => Network.Named(name) is not null;
 
+    /// <summary>The learning rate at its highest that goes with an architecture and <c>Sgd</c>.</summary>
+    /// <exception cref="ArgumentException">The architecture is unknown.</exception>
+    public static double UsualLearningRate(string architecture) => Find(architecture).UsualLearningRate;
+
     /// <summary>Whether there is a normalization, or one for each part of a model, of this name.</summary>
     public static bool IsNormalization(string name) => NormalizationRules.Problem(name) is null;
 
@@ -96,11 +100,14 @@ public sealed record ModelSpec(string Architecture, string Normalization, int Cl
             if (number < 1 || (what == "width" && number > Network.MostChannels))
                 throw new ArgumentOutOfRangeException(what, $"{Architecture} with {number} for its {what}: it lies between 1 and "
                     + $"{(what == "width" ? Network.MostChannels : int.MaxValue)}.");
-        var network = Network.Named(Architecture) ?? throw new ArgumentException($"there is no architecture '{Architecture}'. Known are: vgg; "
-            + "resnet18; resnet and a depth of 6n + 2, such as resnet20; wrn, a depth of 6n + 4 and how much wider, such as wrn16-4.");
+        var network = Find(Architecture);
         if ((Width != 16 && !network.HasWidths) || (ZeroGamma && !network.HasGammas)) throw new ArgumentException(network.Refusal);
         return network;
     }
+
+    private static Network Find(string architecture) => Network.Named(architecture)
+        ?? throw new ArgumentException($"there is no architecture '{architecture}'. Known are: vgg; resnet18; resnet and a depth of 6n + 2, such as "
+            + "resnet20; wrn, a depth of 6n + 4 and how much wider, such as wrn16-4.");
 
     // ---- metadata and files --------------------------------------------------------------------------------------------------------------
 

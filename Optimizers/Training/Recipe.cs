@@ -99,10 +99,10 @@ public sealed partial record Recipe
     // ---- what belongs together -----------------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// The learning rate that goes with a network and an optimizer: 0.05 with <c>sgd</c>, but 0.01 for a <c>vgg</c>, which has no shortcuts and hardly
-    /// learns from larger steps; 0.002 with the others, whose steps have the length of the rate, whatever the gradient's.
+    /// The learning rate that goes with a network and an optimizer: with <c>sgd</c> the network's (<see cref="ModelSpec.UsualLearningRate"/>); 0.002
+    /// with the others, whose steps have the length of the rate, whatever the gradient's.
     /// </summary>
-    public static double UsualLearningRate(string model, string optimizer) => optimizer != "sgd" ? 0.002 : model == "vgg" ? 0.01 : 0.05;
+    public static double UsualLearningRate(string model, string optimizer) => optimizer == "sgd" ? ModelSpec.UsualLearningRate(model) : 0.002;
 
     /// <summary>The recipe with nothing left open, for some images.</summary>
     /// <param name="train">Those to learn from, without those that are held apart.</param>
@@ -140,6 +140,27 @@ public sealed partial record Recipe
         return size;
     }
 
+    /// <summary>The least and the largest value of each setting that is a number, by the property's name. Infinity and NaN lie in none.</summary>
+    public static IReadOnlyDictionary<string, (double Least, double Most)> Ranges { get; } = new Dictionary<string, (double, double)>
+    {
+        [nameof(Epochs)] = (1, int.MaxValue),
+        [nameof(BatchSize)] = (1, int.MaxValue),
+        [nameof(Accumulate)] = (1, int.MaxValue),
+        [nameof(Size)] = (1, InputDescription.MostSide),
+        [nameof(Cutout)] = (0, int.MaxValue),
+        [nameof(Validation)] = (0, int.MaxValue),
+        [nameof(Seed)] = (int.MinValue, int.MaxValue),
+        [nameof(TrainLimit)] = (1, int.MaxValue),
+        [nameof(TestLimit)] = (1, int.MaxValue),
+        [nameof(LearningRate)] = (0, 1e6),
+        [nameof(Warmup)] = (0, 1),
+        [nameof(Momentum)] = (0, 0.999999),
+        [nameof(WeightDecay)] = (0, 1e6),
+        [nameof(Average)] = (0, 0.999999),
+        [nameof(LabelSmoothing)] = (0, 1),
+        [nameof(Mixup)] = (0, 100),
+    };
+
     /// <summary>Checks all that needs no images: each setting by itself, and what the others leave nothing to do.</summary>
     /// <exception cref="RecipeException">Something is not as it must be.</exception>
     public void Check()
@@ -149,15 +170,12 @@ public sealed partial record Recipe
         Expect(nameof(Optimizer), Optimizer, Optimizer is "sgd" or "adam" or "adamw", "sgd, adam or adamw");
         Expect(nameof(Schedule), Schedule, IsSchedule(Schedule), "constant, multistep:E,E, cosine or one-cycle");
         Expect(nameof(Decayed), Decayed, Decayed is null or "all" or "weights", "all or weights");
-        foreach (var (name, value, least) in ((string, int?, int)[])[(nameof(Epochs), Epochs, 1), (nameof(BatchSize), BatchSize, 1),
-            (nameof(Accumulate), Accumulate, 1), (nameof(Size), Size, 1), (nameof(Cutout), Cutout, 0), (nameof(Validation), Validation, 0),
-            (nameof(TrainLimit), TrainLimit, 1), (nameof(TestLimit), TestLimit, 1)])
-            Expect(name, value, value is null || value >= least, $"a whole number from {least}");
-        Expect(nameof(Size), Size, Size is null or <= InputDescription.MostSide, $"at most {InputDescription.MostSide}");
-        foreach (var (name, value, most) in ((string, double?, double)[])[(nameof(LearningRate), LearningRate, 1e6), (nameof(Warmup), Warmup, 1),
-            (nameof(Momentum), Momentum, 0.999999), (nameof(WeightDecay), WeightDecay, 1e6), (nameof(Average), Average, 0.999999),
-            (nameof(LabelSmoothing), LabelSmoothing, 1), (nameof(Mixup), Mixup, 100)])
-            Expect(name, value, value is null || (value >= 0 && value <= most), string.Create(CultureInfo.InvariantCulture, $"a number from 0 to {most}"));
+        foreach (var (name, value) in ((string, double?)[])[(nameof(Epochs), Epochs), (nameof(BatchSize), BatchSize), (nameof(Accumulate), Accumulate),
+            (nameof(Size), Size), (nameof(Cutout), Cutout), (nameof(Validation), Validation), (nameof(TrainLimit), TrainLimit),
+            (nameof(TestLimit), TestLimit), (nameof(LearningRate), LearningRate), (nameof(Warmup), Warmup), (nameof(Momentum), Momentum),
+            (nameof(WeightDecay), WeightDecay), (nameof(Average), Average), (nameof(LabelSmoothing), LabelSmoothing), (nameof(Mixup), Mixup)])
+            Expect(name, value, value is null || (value >= Ranges[name].Least && value <= Ranges[name].Most),
+                string.Create(CultureInfo.InvariantCulture, $"a number from {Ranges[name].Least} to {Ranges[name].Most}"));
         Refuse(nameof(Momentum), Momentum is not null && Optimizer != "sgd", "adam and adamw have none of it: it is sgd's. Leave it out.");
         Refuse(nameof(Warmup), Warmup is not null && Schedule == "one-cycle", "the schedule one-cycle has a rise of its own. Leave it out.");
         Refuse(nameof(Decayed), Decayed is not null && WeightDecay == 0, "nothing decays with a weight decay of 0. Leave it out.");
@@ -274,21 +292,4 @@ public sealed partial record Recipe
             throw new InvalidDataException($"this is no recipe: {e.Message}");
         }
     }
-}
-
-/// <summary>A recipe that cannot be, or that says something without effect.</summary>
-/// <param name="setting">The property of <see cref="Recipe"/>.</param>
-/// <param name="value">Its value; null where the value does not matter.</param>
-/// <param name="why">The rest of the sentence.</param>
-public sealed class RecipeException(string setting, object? value, string why)
-    : Exception(string.Create(CultureInfo.InvariantCulture, $"{setting}{(value is null ? "" : " ")}{value}: {why}"))
-{
-    /// <summary>The property of <see cref="Recipe"/>.</summary>
-    public string Setting => setting;
-
-    /// <summary>Its value; null where the value does not matter.</summary>
-    public object? Value => value;
-
-    /// <summary>What is wrong with it, and what to do.</summary>
-    public string Why => why;
 }

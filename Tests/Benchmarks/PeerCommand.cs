@@ -16,7 +16,7 @@ internal static class PeerCommand
 {
     private const string AllParts = "step,conv,norm,gemm,memory";
 
-    private static readonly Option<double> Seconds = Options.Number("--seconds", "time for each figure", 4, 0, 3600);
+    private static readonly Option<double> Seconds = Options.Number("--seconds", "time for each figure", 4, (0, 3600));
     private static readonly Option<string> Only = Options.Choice("--only", "what to measure", AllParts,
         text => text.Split(',').All(AllParts.Split(',').Contains), $"some of {AllParts}");
 

@@ -13,7 +13,7 @@ namespace Tapegrad.Benchmarks;
 internal static class ScalingCommand
 {
     private static readonly Option<int> Batch = Options.Whole("--batch", "images a step", 128);
-    private static readonly Option<double> Seconds = Options.Number("--seconds", "time for each network", 4, 0, 3600);
+    private static readonly Option<double> Seconds = Options.Number("--seconds", "time for each network", 4, (0, 3600));
 
     public static void AddTo(RootCommand root)
     {

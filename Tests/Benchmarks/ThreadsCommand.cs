@@ -12,7 +12,7 @@ namespace Tapegrad.Benchmarks;
 /// </summary>
 internal static class ThreadsCommand
 {
-    private static readonly Option<double> Seconds = Options.Number("--seconds", "time for each figure", 0.5, 0, 3600);
+    private static readonly Option<double> Seconds = Options.Number("--seconds", "time for each figure", 0.5, (0, 3600));
     private static readonly RandomSource Random = new(1);
 
     public static void AddTo(RootCommand root)

@@ -106,6 +106,31 @@ public sealed class RecipeTests : IDisposable
         ["--test-limit"] = null,
     };
 
+    public static TheoryData<string> Numbers => [.. Recipe.Ranges.Keys];
+
+    // In code, in JSON and on the command line: the ends of a range are taken, what lies just beyond them is refused.
+    [Theory]
+    [MemberData(nameof(Numbers))]
+    public void The_ends_of_a_range_are_taken_and_no_more(string setting)
+    {
+        var (least, most) = Recipe.Ranges[setting];
+        var property = typeof(Recipe).GetProperty(setting)!;
+        var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+        var isWhole = type == typeof(int);
+        foreach (var (value, isTaken) in ((double, bool)[])[(least, true), (most, true), (isWhole ? least - 1 : Math.BitDecrement(least), false),
+            (isWhole ? most + 1 : Math.BitIncrement(most), false), (double.NaN, false), (double.PositiveInfinity, false)])
+        {
+            var text = value.ToString("R", CultureInfo.InvariantCulture);
+            Assert.Equal(isTaken, new RootCommand { Options = { TrainOptions.Settings[setting] } }.Parse([TrainOptions.Settings[setting].Name, text])
+                .Errors.Count == 0);
+            if (isWhole && (value != Math.Clamp(value, int.MinValue, int.MaxValue) || double.IsNaN(value))) continue;
+            var recipe = new Recipe();
+            property.SetValue(recipe, Convert.ChangeType(value, type, CultureInfo.InvariantCulture));
+            if (isTaken) recipe.Check();
+            else Assert.Equal(setting, Assert.Throws<RecipeException>(recipe.Check).Setting);
+        }
+    }
+
     // Examples/Cifar10/RESULTS.md says what they come to. Whoever changes one measures again.
     [Fact]
     public void The_defaults_are_those_that_the_results_were_measured_with() => Assert.Equal(
