@@ -3,7 +3,7 @@ namespace Tapegrad;
 /// <summary>
 /// Random numbers as a pure function of a key and a counter: Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
 /// as 1, 2, 3", 2011). There is no hidden state: the same source gives the same number at the same index on every machine, in any
-/// order and on any number of threads. <see cref="Split"/> makes an independent source.
+/// order and on any number of threads. <see cref="Split"/> makes an independent source. Written here because the runtime's sources have a state.
 /// </summary>
 /// <remarks>An immutable value; thread-safe.</remarks>
 public readonly record struct RandomSource

@@ -7,7 +7,8 @@ namespace Tapegrad.Memory;
 /// <remarks>
 /// Short buffers wait on shelves of exactly equal length. Long ones are cut from a few large regions and joined with their neighbours when they
 /// come back: what many small activations occupied serves a large gradient later in the same step. When the device has no more memory, all
-/// that waits is given up and the collector asked to find what was forgotten; then it is tried once more.
+/// that waits is given up and the collector asked to find what was forgotten; then it is tried once more. Written here because the runtime's pools
+/// hand out arrays of powers of two, on no boundary, and know one kind of memory.
 /// </remarks>
 public sealed class BufferPool
 {

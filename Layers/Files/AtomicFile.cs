@@ -5,7 +5,8 @@ namespace Tapegrad.Layers.Files;
 /// <summary>
 /// Writes a file so that a reader finds the old contents or the new ones, whole, whatever happens in between, a loss of power included: into a
 /// sibling with a name of its own, flushed to the disk, then renamed, and the folder flushed. A write that fails leaves the old file as it was, and
-/// no sibling where it can be removed; a process that is killed may leave one, for <see cref="RemoveSiblings"/>.
+/// no sibling where it can be removed; a process that is killed may leave one, for <see cref="RemoveSiblings"/>. Written here because the runtime
+/// renames in one step but flushes no folder.
 /// </summary>
 public static partial class AtomicFile
 {

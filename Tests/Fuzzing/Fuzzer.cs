@@ -10,6 +10,7 @@ namespace Tapegrad.Tests.Fuzzing;
 /// (<see cref="InvalidDataException"/>, <see cref="IOException"/>), without hanging and without taking more memory than is
 /// declared. Input n is a function of the seed and n alone: a valid file, changed once or a few times by
 /// <see cref="Mutators"/> and the common ones, and mended on every second try, so that checksums do not hide what lies behind them.
+/// Written here because fuzzers for .NET are driven by native programs, and a newcomer has none.
 /// <code>
 /// TAPEGRAD_FUZZ_SECONDS   how long each format is tried, 3600 for a night; without it, it gets 5000 inputs on any machine
 /// TAPEGRAD_FUZZ_SEED      another seed than 1
