@@ -7,9 +7,9 @@ namespace Tapegrad.Datasets;
 /// Datasets in the files of MNIST (LeCun, Cortes and Burges, 1998) and of others that came after it, such as Fashion-MNIST: four files, each as it is
 /// or compressed with gzip, big-endian:
 /// <code>
-/// train-images-idx3-ubyte, t10k-images-idx3-ubyte   00 00 08 03, count, height, width (4 bytes each), then a byte for each pixel
-/// train-labels-idx1-ubyte, t10k-labels-idx1-ubyte   00 00 08 01, count (4 bytes), then a byte for each label
-/// class_names.txt                                   one name a line; where it is missing, classes are called 0, 1, ...
+/// train-images-idx3-ubyte, t10k-images-idx3-ubyte   00 00 08 03, count, height, width (4 bytes each), a byte a pixel
+/// train-labels-idx1-ubyte, t10k-labels-idx1-ubyte   00 00 08 01, count (4 bytes), a byte a label
+/// class_names.txt                                   one name a line; where it is missing, classes are 0, 1, ...
 /// </code>
 /// </summary>
 /// <remarks>

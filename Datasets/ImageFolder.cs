@@ -10,8 +10,8 @@ namespace Tapegrad.Datasets;
 /// One's own images: a folder with a folder for each class, which holds the class's images, in whatever sizes and in folders of its own if need be
 /// (no links to folders).
 /// <code>
-/// folder/cats/tom.jpg, folder/dogs/rex.png, ...                              about a fifth of each class is held apart to test on
-/// folder/train/cats/tom.jpg, ..., folder/test/cats/kitty.jpg, ...            or val, valid, validation; the first of these that is there
+/// folder/cats/tom.jpg, folder/dogs/rex.png, ...         about a fifth of each class is held apart to test on
+/// folder/train/cats/tom.jpg, .., folder/test/cats/a.jpg  or val, valid, validation; the first of these that is there
 /// </code>
 /// </summary>
 /// <remarks>

@@ -40,11 +40,11 @@ public interface INormalizationKernels
     /// <summary>
     /// The gradients, given that of y. With g = gradient * (y is not 0, if rectified) and means over the set:
     /// <code>
-    /// x         inverse * (g gamma - mean(g gamma) - x^ mean(g gamma x^)); inverse * g gamma if the statistics are given;
-    ///           without mean(g gamma) where nothing is centered
+    /// x         inverse * (g gamma - mean(g gamma) - x^ mean(g gamma x^)), without mean(g gamma) where nothing is
+    ///           centered; inverse * g gamma if the statistics are given
     /// gamma     the sum over everything but channels of g x^
     /// beta      the sum of g
-    /// residual  g; wanted only when there is a residual and the result is rectified, which is when y must be there, too
+    /// residual  g; wanted only when there is a residual and the result is rectified, which is when y must be there
     /// </code>
     /// </summary>
     void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y, Buffer gradient,

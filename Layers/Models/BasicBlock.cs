@@ -4,7 +4,7 @@ namespace Tapegrad.Layers;
 /// The residual block of two convolutions (He, Zhang, Ren and Sun, 2016):
 /// <code>
 /// y = relu(norm1(conv1(x)))
-/// block(x) = relu(norm2(conv2(y)) + shortcut(x))          the shortcut is x itself where the block does not change its shape
+/// block(x) = relu(norm2(conv2(y)) + shortcut(x))     the shortcut is x itself where the block keeps its shape
 /// </code>
 /// Each normalization does what follows it in its own pass over memory. The layers' names are PyTorch's.
 /// </summary>

@@ -6,9 +6,13 @@ namespace Tapegrad.Layers;
 /// <summary>
 /// What a model is, in words: enough to build it, and to build it again from its file. It stands in the model's metadata, and so in the file:
 /// <code>
-/// format_version  1               architecture  resnet20, vgg          normalization  group:8+ws, batch, none, or layer1=batch,*=group:8
-/// classes         10              zero_gamma    true, where it is      width          where it is not 16
+/// format_version  1
+/// architecture    resnet20, vgg
+/// normalization   group:8+ws, batch, none, or layer1=batch,*=group:8
+/// classes         10
 /// inputs          channels of the images, where they are not 3
+/// width           where it is not 16
+/// zero_gamma      true, where it is
 /// </code>
 /// A program adds what else it needs to evaluate, such as <c>input_mean</c>. In one line, which <see cref="Parse"/> reads, the same is
 /// <c>architecture=resnet20 normalization=group:8+ws classes=10</c>.

@@ -5,7 +5,8 @@ namespace Tapegrad.Layers;
 /// each stage but the first at half the resolution and twice the channels of the one before, a global mean, a linear layer.
 /// <code>
 /// Cifar, depth 6n + 2   three stages of n blocks, 16, 32 and 64 channels (section 4.2)
-/// Cifar18               four stages of 2 blocks, 64, 128, 256 and 512 channels: the paper's ResNet-18 with a beginning for small images
+/// Cifar18               four stages of 2 blocks, 64, 128, 256 and 512 channels: the paper's ResNet-18 with a beginning
+///                       for small images
 /// </code>
 /// Where a stage begins, the shortcut changes shape as well. That of <see cref="Cifar"/> has no parameters (option A): every second
 /// pixel, zeros for the new channels, half of them on either side. That of <see cref="Cifar18"/> is a 1x1 convolution of stride 2 and

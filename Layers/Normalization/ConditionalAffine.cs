@@ -4,8 +4,9 @@ namespace Tapegrad.Layers;
 /// gamma and beta from a condition, for each sample or for each position: y = x^ (offset + s) + b, where (s, b) = map(condition).
 /// <code>
 /// condition      map gives          for
-/// [N, D]         [N, 2C]            a vector for each sample: conditional and adaptive normalization (1707.00683, 1703.06868, 2105.05233)
-/// [N, H, W, D]   [N, H, W, 2C]      a map with x's positions: SPADE (1903.07291)
+/// [N, D]         [N, 2C]            a vector for each sample: conditional and adaptive normalization (arXiv:1707.00683,
+///                                   1703.06868, 2105.05233)
+/// [N, H, W, D]   [N, H, W, 2C]      a map with x's positions: SPADE (arXiv:1903.07291)
 /// </code>
 /// Given to a normalization, the condition comes with its input: <c>norm.Apply(x, condition: style)</c>.
 /// </summary>

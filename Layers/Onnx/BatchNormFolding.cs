@@ -6,7 +6,7 @@ namespace Tapegrad.Onnx;
 /// <summary>
 /// A layer that is linear in x, and the batch normalization behind it, as one layer (in evaluation, where the normalization is linear too):
 /// <code>
-/// (w x + b - mean) s + beta = (w s) x + (b - mean) s + beta,   s = gamma / sqrt(variance + eps), per channel of the output
+/// (w x + b - mean) s + beta = (w s) x + (b - mean) s + beta,   s = gamma / sqrt(variance + eps), per output channel
 /// </code>
 /// Computed in double, on the reference device, where the layer that comes out lives.
 /// </summary>

@@ -7,7 +7,8 @@ namespace Tapegrad.Onnx;
 /// The normalizations, by who shares a mean. GroupNormalization has been given a scale and a bias per channel by opset 21 (in 18 they were
 /// per group); by simpler operators it is
 /// <code>
-/// s = x as [N, G, elements of a group];   d = s - mean(s);   y = d / sqrt(mean(d d) + eps) as x's shape, times scale plus bias
+/// s = x as [N, G, elements of a group];   d = s - mean(s)
+/// y = d / sqrt(mean(d d) + eps) as x's shape, times scale plus bias
 /// </code>
 /// ONNX's LayerNormalization normalizes the last axes, so that per position it stands between two transpositions.
 /// </summary>

@@ -12,8 +12,9 @@ internal sealed record AxisPhase(int Start, int Step, int Count, int SourceStep,
 /// <summary>
 /// One axis of a convolution or of its input gradient, as phases. With stride s, dilation d, padding p and K kernel positions:
 /// <code>
-/// y[i] = sum over k of x[i s + k d - p] w[k]                                          one phase, steps of s through x
-/// g[h] = sum over k of y[(h + p - k d) / s] w[k], where that division leaves none     s phases, h = a, a + s, ..., steps of 1 through y
+/// y[i] = sum over k of x[i s + k d - p] w[k]                one phase, steps of s through x
+/// g[h] = sum over k of y[(h + p - k d) / s] w[k],           s phases, h = a, a + s, ..., steps of 1 through y
+///        where that division leaves no remainder
 /// </code>
 /// So the gradient of a convolution with stride is not a convolution over inserted zeros: each phase has the taps that hit.
 /// </summary>

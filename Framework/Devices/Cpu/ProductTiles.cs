@@ -108,7 +108,8 @@ internal static unsafe class ProductTiles
     /// Adds outer products of six consecutive elements of x and sixteen of g, over the pixels of some rows, to 6 x 16 sums. Lanes: channels of g;
     /// where no more than four elements are <paramref name="wanted"/>, the other two are left out; further remainders are the caller's. Equals
     /// <code>
-    /// for each i &lt; 6, lane j:  sums[i * 16 + j] += over rows r, then columns c, of x[starts[r] + c * step + i] * g[(r * columns + c) * gStep + j]
+    /// for each i &lt; 6, lane j, over rows r, then columns c:
+    ///     sums[i * 16 + j] += x[starts[r] + c * step + i] * g[(r * columns + c) * gStep + j]
     /// </code>
     /// where the sum itself begins the chain.
     /// </summary>
