@@ -1,14 +1,14 @@
 namespace Tapegrad;
 
 /// <summary>
-/// The list of what was computed. Each operation writes down its value, its inputs, and how a gradient passes back through
-/// it; reading the list from its end gives the gradient of everything that came before (reverse-mode automatic
+/// The list of what was computed. Each operation writes down its value, its inputs, and how a gradient passes back
+/// through it; reading the list from its end gives the gradient of everything that came before (reverse-mode automatic
 /// differentiation; Linnainmaa, 1970).
 /// </summary>
 /// <remarks>
 /// Only results of variables are written down: trainable parameters, tensors given to <see cref="Watch"/>, and what was
-/// computed from them. A tape is a <see cref="Scope"/>: what it recorded is freed when it is disposed. One tape at a time is
-/// open on a thread, and no other thread may use it.
+/// computed from them. A tape is a <see cref="Scope"/>: what it recorded is freed when it is disposed. One tape at a
+/// time is open on a thread, and no other thread may use it.
 /// </remarks>
 public sealed class Tape : Scope
 {
@@ -33,19 +33,20 @@ public sealed class Tape : Scope
         current = this;
     }
 
-    // ---- opening and closing --------------------------------------------------------------------------------------------------
+    // ---- opening and closing ----------------------------------------------------------------------------------------
 
     /// <summary>Opens a tape under which layers behave as in training: batch statistics, dropout.</summary>
     /// <param name="random">The step's random numbers.</param>
-    /// <param name="stopAtNonFinite">Throw at the first infinite or NaN value or gradient. Costs a pass over each.</param>
-    public static Tape Training(RandomSource random, bool stopAtNonFinite = false) => new(true, random, stopAtNonFinite);
+    /// <param name="stopAtNonFinite">Throw at the first value or gradient that is not finite; a pass over each.</param>
+    public static Tape Training(RandomSource random, bool stopAtNonFinite = false) =>
+        new(true, random, stopAtNonFinite);
 
     /// <summary>Opens a tape that records while layers behave as in evaluation.</summary>
     /// <param name="stopAtNonFinite">See <see cref="Training"/>.</param>
     public static Tape Evaluating(bool stopAtNonFinite = false) => new(false, default, stopAtNonFinite);
 
-    /// <summary>The open tape of this thread; null if there is none: then nothing is recorded and layers evaluate.</summary>
-    public static Tape? Current => current is { IsDisposed: false } ? current : null;   // an await may have disposed it elsewhere
+    /// <summary>The open tape of this thread; without one, null, nothing is recorded and layers evaluate.</summary>
+    public static Tape? Current => current is { IsDisposed: false } ? current : null;   // an await may have disposed it
 
     /// <summary>True when layers should behave as in training.</summary>
     public bool IsTraining { get; }
@@ -53,7 +54,7 @@ public sealed class Tape : Scope
     /// <summary>How many records there are.</summary>
     public int Count => entries.Count;
 
-    /// <summary>Called when an operation has been recorded, and when a sweep has passed back through it: for looking.</summary>
+    /// <summary>Told of each operation that is recorded or passed by a sweep: for looking.</summary>
     public Action<TapeEvent>? Observer { get; set; }
 
     /// <inheritdoc/>
@@ -70,16 +71,16 @@ public sealed class Tape : Scope
         proposals.Clear();
     }
 
-    /// <summary>Records nothing until the result is disposed. What is computed meanwhile is a constant for this tape.</summary>
+    /// <summary>Records nothing until the result is disposed; what is computed meanwhile is a constant.</summary>
     public IDisposable Pause() => new TapePause(this);
 
     internal int Pauses { get; set; }
     internal Tape? Outer { get; }   // inside which this one was opened
 
-    /// <summary>A random source for one operation of this step: another one each time, the same ones in equal steps.</summary>
+    /// <summary>A source for one operation of this step: another one each time, the same in equal steps.</summary>
     public RandomSource NextRandom() => random.Split(draws++);
 
-    /// <summary>Notes what a layer learned about its inputs without gradients; the optimizer's step will commit it, or not.</summary>
+    /// <summary>Notes what a layer learned without gradients; the optimizer's step will commit it, or not.</summary>
     public void Propose(IStatistics owner, IPendingStatistics pending)
     {
         var (proposal, depends) = (new Proposal(owner, pending), false);
@@ -96,17 +97,16 @@ public sealed class Tape : Scope
 
     internal IEnumerable<Tensor> ProposedTensors => proposals.SelectMany(proposal => proposal.Pending.Tensors);
 
-    // ---- recording ------------------------------------------------------------------------------------------------------------
+    // ---- recording --------------------------------------------------------------------------------------------------
 
-    /// <summary>Makes a tensor a variable of this tape: gradients with respect to it can be asked for.</summary>
-    /// <returns>The same numbers, as the tensor to compute with and to ask for.</returns>
+    /// <summary>The same numbers as a variable of this tape: to compute with, and to ask for gradients of.</summary>
     public Tensor Watch(Tensor x)
     {
         TapeErrors.CheckOpen(this);
         return Write(new TapeEntry("watch", x.View(x.Shape), [], LayerContext.Current));
     }
 
-    /// <summary>Writes an operation on the open tape, if an input is a variable; one pull an input, called when needed.</summary>
+    /// <summary>Writes an operation on the open tape, if an input is a variable; one pull for each input.</summary>
     /// <returns>The value, now known to the tape; without a tape or a variable, the value as it is.</returns>
     public static Tensor Record(string name, Tensor value, params ReadOnlySpan<(Tensor Input, Pull Pull)> inputs)
     {
@@ -117,20 +117,20 @@ public sealed class Tape : Scope
     }
 
     /// <summary>Writes an operation whose gradients share work: one pull for all inputs.</summary>
-    public static Tensor Record(string name, Tensor value, Tensor[] inputs, PullAll pull) => Recording is not { } tape ? value
-        : tape.Append(new TapeEntry(name, value, inputs, LayerContext.Current) { PullAll = pull });
+    public static Tensor Record(string name, Tensor value, Tensor[] inputs, PullAll pull) =>
+        Recording?.Append(new(name, value, inputs, LayerContext.Current) { PullAll = pull }) ?? value;
 
     /// <summary>
-    /// Writes an operation that a device's kernel computed, beside the composite of recorded operations that is its meaning. A
-    /// plain gradient takes the kernel's pull; when the sweep itself is recorded, the composite is replayed from the inputs, so
-    /// gradients of gradients just work. With <paramref name="again"/>, which computes the same bits from what the tape keeps
-    /// anyway, the value's memory may serve something else after its first use (see <c>Lifetime/Recomputation.cs</c>).
+    /// Writes an operation that a device's kernel computed, beside the composite of operations that is its meaning. A
+    /// plain gradient takes the kernel's pull; in a sweep that is recorded the composite is replayed from the inputs:
+    /// gradients of gradients just work. With <paramref name="again"/>, which computes the same bits from what the tape
+    /// keeps anyway, the value's memory may be used again after its first use (<c>Lifetime/Recomputation.cs</c>).
     /// </summary>
     public static Tensor RecordKernel(string name, Tensor value, Tensor[] inputs, Func<Tensor[], Tensor> composite,
         PullAll pull, Func<Tensor>? again = null)
     {
         if (Recording is not { } tape) return value;
-        value = tape.Append(new TapeEntry(name, value, inputs, LayerContext.Current) { PullAll = pull, Composite = composite });
+        value = tape.Append(new(name, value, inputs, LayerContext.Current) { PullAll = pull, Composite = composite });
         if (again is not null && value.Tape == tape) value.Storage.RecomputeBy(new Recomputation(tape, again));
         return value;
     }
@@ -182,14 +182,14 @@ public sealed class Tape : Scope
 
     /// <summary>The record of a variable; -1 of a constant.</summary>
     internal int RecordOf(Tensor x) => x.Tape == this ? x.Record
-        : x.Parameter is { IsTrainable: true } parameter && parameters.TryGetValue(parameter, out var record) ? record : -1;
+        : x.Parameter is { IsTrainable: true } own && parameters.TryGetValue(own, out var record) ? record : -1;
     internal Tensor Value(int record) => entries[record].Value;
 
-    // ---- gradients ------------------------------------------------------------------------------------------------------------
+    // ---- gradients --------------------------------------------------------------------------------------------------
 
     /// <summary>The gradient of a loss with respect to every trainable parameter it was computed from.</summary>
     /// <param name="loss">A tensor of one element.</param>
-    /// <param name="release">Free each recorded value as soon as the sweep has passed it; reading one later throws.</param>
+    /// <param name="release">Free each recorded value once the sweep has passed it; reading it then throws.</param>
     public Gradients Gradients(Tensor loss, bool release = false)
     {
         if (loss.Count != 1) throw TapeErrors.NoScalar(loss);
@@ -200,21 +200,19 @@ public sealed class Tape : Scope
         return new Gradients(result, proposals);
     }
 
-    /// <summary>The gradients of y: sum over y of seed * dy/dx, of x's shape; zero where y does not depend on x.</summary>
+    /// <summary>The gradients of y: sum over y of seed * dy/dx, of x's shape; 0 if y does not depend on x.</summary>
     /// <param name="y">A value that this tape recorded.</param>
     /// <param name="wrt">Each x: parameters' values, watched tensors, or anything that was computed from them.</param>
     /// <param name="seed">A covector of y's shape; ones when not given.</param>
-    /// <param name="createGraph">Record the sweep on this tape too, so that the results can be differentiated again.</param>
+    /// <param name="createGraph">Record the sweep too, so that the results can be differentiated again.</param>
     /// <exception cref="InvalidOperationException">This tape did not record y or one of the x.</exception>
     public Tensor[] Gradients(Tensor y, Tensor[] wrt, Tensor? seed = null, bool createGraph = false)
     {
         seed ??= y.Constant(y.Shape, 1);
         if (seed.Shape != y.Shape) throw TapeErrors.WrongSeed(seed, y);
-        foreach (var x in wrt)
-            if (RecordOf(x) < 0) throw TapeErrors.NotRecorded(x);
-        var records = Array.ConvertAll(wrt, RecordOf);
+        var records = Array.ConvertAll(wrt, x => RecordOf(x) is >= 0 and var i ? i : throw TapeErrors.NotRecorded(x));
         var found = Find(y, seed, records, createGraph, release: false);
-        return [.. wrt.Zip(records, (x, record) => (record < found.Length ? found[record] : null) ?? x.Constant(x.Shape, 0))];
+        return [.. wrt.Zip(records, (x, record) => found.ElementAtOrDefault(record) ?? x.Constant(x.Shape, 0))];
     }
 
     // The gradient that arrived at each record up to y's, as far as it was asked for.
@@ -238,7 +236,7 @@ public sealed class Tape : Scope
         return pending;
     }
 
-    // Which records lead to something that was asked for. Inputs stand earlier on the tape, so one pass forward finds them.
+    // Which records lead to something that was asked for. Inputs stand earlier on the tape, so one pass finds them.
     private bool[] FindNeeded(bool[] wanted)
     {
         var needed = (bool[])wanted.Clone();
@@ -249,12 +247,13 @@ public sealed class Tape : Scope
     }
 
     /// <summary>One pass from a record back to another one, with the gradient that waits at each.</summary>
-    internal void Sweep(Tensor?[] pending, int start, int end, bool[] needed, bool createGraph, ReferenceCounts lifetime)
+    internal void Sweep(Tensor?[] pending, int start, int end, bool[] needed, bool createGraph,
+        ReferenceCounts lifetime)
     {
         var parts = new List<(int Source, Tensor Part)>();
         for (var record = start; record >= end; record--)
         {
-            // Every later use of this value stands later on the tape, so its gradient is complete when the sweep comes here.
+            // Every use of this value stands later on the tape, so its gradient is complete when the sweep comes here.
             if (pending[record] is { } gradient)
             {
                 PullBack(entries[record], gradient, needed, createGraph, parts);
@@ -266,7 +265,7 @@ public sealed class Tape : Scope
         }
     }
 
-    // What passes back through one record: the gradients of the inputs that lead to something wanted, with their records.
+    // What passes back through one record: the gradients of the inputs that lead to something wanted, and where to.
     private void PullBack(TapeEntry entry, Tensor gradient, bool[] needed, bool createGraph, List<(int, Tensor)> parts)
     {
         var inputs = entry.Inputs;
@@ -277,7 +276,7 @@ public sealed class Tape : Scope
         LayerContext.Current = entry.Layer;   // for errors, and for what is recorded now
         var all = entry switch
         {
-            { Composite: { } composite } when createGraph => Composites.Replay(this, composite, inputs, gradient, needed),
+            { Composite: { } how } when createGraph => Composites.Replay(this, how, inputs, gradient, needed),
             { PullAll: { } pullAll } => pullAll(entry.Value, gradient, isWanted),
             _ => null,
         };
@@ -291,10 +290,11 @@ public sealed class Tape : Scope
         }
     }
 
-    // The gradient that a broadcast input receives is the sum over all its repetitions. This is the only place that does so.
-    private static Tensor Unbroadcast(TapeEntry entry, int input, Tensor gradient) => entry.Inputs[input].Shape is var shape
-        && shape.BroadcastsTo(gradient.Shape) ? gradient.SumTo(shape) : throw TapeErrors.WrongShape(entry, input, gradient);
+    // A broadcast input's gradient is the sum over its repetitions. This is the only place that takes it.
+    private static Tensor Unbroadcast(TapeEntry entry, int input, Tensor gradient) =>
+        entry.Inputs[input].Shape is var shape && shape.BroadcastsTo(gradient.Shape) ? gradient.SumTo(shape)
+            : throw TapeErrors.WrongShape(entry, input, gradient);
 
-    /// <summary>The records as a table: number, operation, layer, shape, and the records that a gradient goes to.</summary>
+    /// <summary>The records as a table: number, operation, layer, shape, and where a gradient goes to.</summary>
     public string Print() => TapeEntry.Print(entries.Items, RecordOf);
 }
