@@ -1,5 +1,6 @@
 using Tapegrad.Devices;
 using Xunit;
+using static Tapegrad.Laws.Formulas;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Devices;
@@ -30,7 +31,7 @@ public class ElementwiseTests
     {
         var shape = Shape.Broadcast("test", shapeA, shapeB);
         var (a, b) = (Numbers.Random(shapeA.Count, seed), Numbers.Random(shapeB.Count, seed + 1));
-        Numbers.Compare(device => Zip(device, new Minus(), a, shapeA, b, shapeB, shape), Tolerance, $"{shapeA} - {shapeB}");
+        Numbers.Compare(device => Zip(device, new Difference(), a, shapeA, b, shapeB, shape), Tolerance, $"{shapeA} - {shapeB}");
     }
 
     [Fact]
@@ -39,8 +40,8 @@ public class ElementwiseTests
         for (var length = 0; length <= 257; length++)
         {
             var values = Numbers.Random(length, length);
-            Numbers.Compare(device => Map(device, new Line(3), values), Tolerance, $"3 x + 1, length {length}");
-            Numbers.Compare(device => Map(device, new HyperbolicTangent(), values), Tolerance, $"tanh, length {length}");
+            Numbers.Compare(device => Map(device, new Line(3, 1), values), Tolerance, $"3 x + 1, length {length}");
+            Numbers.Compare(device => Map(device, new Tangent(), values), Tolerance, $"tanh, length {length}");
         }
     }
 
@@ -52,7 +53,7 @@ public class ElementwiseTests
     public void MapsAndZipsAcrossThreads(int length)
     {
         var values = Numbers.Random(length, 3);
-        Numbers.Compare(device => Map(device, new Line(3), values), Tolerance, $"length {length}");
+        Numbers.Compare(device => Map(device, new Line(3, 1), values), Tolerance, $"length {length}");
         CompareZip(new Shape(length), new Shape(length), 4);
         CompareZip(new Shape(length), new Shape(1), 5);
         CompareZip(new Shape(7, 1), new Shape(length / 7), 6);
@@ -117,8 +118,8 @@ public class ElementwiseTests
     public void AnOperandOfOneElementMeetsEveryShapeOfAllItsAxes()
     {
         // Both operands are repeated along an axis that the result has: the verb allows it, though no operation asks for it.
-        Numbers.Compare(device => Zip(device, new Minus(), [3], new Shape(1), [1], new Shape(1), new Shape(13)), 0, "[1] - [1] over [13]");
-        Numbers.Compare(device => Zip(device, new Minus(), [3, 4], new Shape(2, 1), [1], new Shape(1), new Shape(2, 13)), 0,
+        Numbers.Compare(device => Zip(device, new Difference(), [3], new Shape(1), [1], new Shape(1), new Shape(13)), 0, "[1] - [1] over [13]");
+        Numbers.Compare(device => Zip(device, new Difference(), [3, 4], new Shape(2, 1), [1], new Shape(1), new Shape(2, 13)), 0,
             "[2, 1] - [1] over [2, 13]");
     }
 
@@ -129,7 +130,7 @@ public class ElementwiseTests
         var shape = new Shape(values.Length, values.Length);
         // Max and comparisons are exact; so is the sign of a zero.
         Assert.Equal(Map(Device.Reference, new Negated(), values), Map(Device.Cpu, new Negated(), values));
-        Assert.Equal(Map(Device.Reference, new Absolute(), values), Map(Device.Cpu, new Absolute(), values));
+        Assert.Equal(Map(Device.Reference, new Magnitude(), values), Map(Device.Cpu, new Magnitude(), values));
         double[] Pairs<TZip>(Device device, TZip zip) where TZip : struct, IZip =>
             Zip(device, zip, values, new Shape(values.Length, 1), values, new Shape(values.Length), shape);
         Assert.Equal(Pairs(Device.Reference, new Larger()), Pairs(Device.Cpu, new Larger()));
@@ -149,7 +150,7 @@ public class ElementwiseTests
             double[] shifted = [.. new double[shift], .. values];
             Assert.Equal(alone, Map(Device.Cpu, new Exponential(), shifted)[shift..]);
             var length = shifted.Length;
-            var powers = Zip(Device.Cpu, new Raised(), [.. shifted.Select(Math.Abs)], new Shape(length),
+            var powers = Zip(Device.Cpu, new Power(), [.. shifted.Select(Math.Abs)], new Shape(length),
                 [1.5, 1.5], new Shape(2, 1), new Shape(2, length));
             Assert.Equal(powers[..length], powers[length..]);
         }

@@ -1,5 +1,6 @@
 using Tapegrad.Devices;
 using Xunit;
+using static Tapegrad.Laws.Formulas;
 
 namespace Tapegrad.Tests.Devices;
 
@@ -18,9 +19,9 @@ public class FoldTests
         var values = Numbers.Random(shape.Count, shape.Count);
         var what = $"fold of {shape} over ({string.Join(", ", axes)})";
         // An error of half an ulp of a partial sum in each addition; partial sums are at most the sum of magnitudes.
-        var magnitudes = Fold(Device.Reference, new Plus(), [.. values.Select(Math.Abs)], shape, axes);
+        var magnitudes = Fold(Device.Reference, new Sum(), [.. values.Select(Math.Abs)], shape, axes);
         var depth = 1 + Math.Log2(1.0 + shape.Count);
-        Numbers.Compare(device => Fold(device, new Plus(), values, shape, axes), i => depth * Numbers.Eps * magnitudes[i], what);
+        Numbers.Compare(device => Fold(device, new Sum(), values, shape, axes), i => depth * Numbers.Eps * magnitudes[i], what);
         Numbers.Compare(device => Fold(device, new Larger(), values, shape, axes), 0, what);
     }
 
@@ -82,10 +83,10 @@ public class FoldTests
     {
         foreach (var device in (Device[])[Device.Reference, Device.Cpu])
         {
-            Assert.Equal([1, 1, 1], Fold(device, new Times(), [], new Shape(3, 0), [1]));
-            Assert.Equal([], Fold(device, new Times(), [], new Shape(3, 0), [0]));
+            Assert.Equal([1, 1, 1], Fold(device, new Product(), [], new Shape(3, 0), [1]));
+            Assert.Equal([], Fold(device, new Product(), [], new Shape(3, 0), [0]));
         }
-        Numbers.Compare(device => Fold(device, new Times(), Numbers.Random(21, 1), new Shape(21), [0]), 1e-5, "product of 21");
+        Numbers.Compare(device => Fold(device, new Product(), Numbers.Random(21, 1), new Shape(21), [0]), 1e-5, "product of 21");
     }
 
     [Fact]
@@ -93,9 +94,9 @@ public class FoldTests
     {
         // A million times 0.1f: a chain of float additions is wrong in the third digit (100958.34), a tree in the seventh.
         // Equal terms are the worst case: the roundings of a chain of 64 all lean the same way.
-        var sum = Fold(Device.Cpu, new Plus(), [.. Enumerable.Repeat((double)0.1f, 1_000_000)], new Shape(1_000_000), [0])[0];
+        var sum = Fold(Device.Cpu, new Sum(), [.. Enumerable.Repeat((double)0.1f, 1_000_000)], new Shape(1_000_000), [0])[0];
         Assert.Equal(1_000_000 * (double)0.1f, sum, 0.2);
-        var columns = Fold(Device.Cpu, new Plus(), [.. Enumerable.Repeat((double)0.1f, 1_000_000)], new Shape(500_000, 2), [0]);
+        var columns = Fold(Device.Cpu, new Sum(), [.. Enumerable.Repeat((double)0.1f, 1_000_000)], new Shape(500_000, 2), [0]);
         Assert.All(columns, column => Assert.Equal(500_000 * (double)0.1f, column, 0.1));
     }
 
@@ -105,11 +106,11 @@ public class FoldTests
         var values = Numbers.Random(6 * 4, 5);
         foreach (var columns in (int[])[4, 8])
         {
-            var together = Fold(Device.Cpu, new Plus(), values, new Shape(values.Length / columns, columns), [1]);
+            var together = Fold(Device.Cpu, new Sum(), values, new Shape(values.Length / columns, columns), [1]);
             for (var row = 0; row < together.Length; row++)
             {
                 var alone = values[(row * columns)..((row + 1) * columns)];
-                Assert.Equal(together[row], Fold(Device.Cpu, new Plus(), alone, new Shape(1, columns), [1])[0]);
+                Assert.Equal(together[row], Fold(Device.Cpu, new Sum(), alone, new Shape(1, columns), [1])[0]);
             }
         }
     }
@@ -120,9 +121,9 @@ public class FoldTests
         var device = new CpuDevice();
         var shape = new Shape(40, 3, 50, 2);
         var (x, y) = (device.Make(Numbers.Random(shape.Count, 1)), device.MakeUnwritten(3 * 2));
-        device.Fold(new Plus(), x, shape, [0, 2], y);
+        device.Fold(new Sum(), x, shape, [0, 2], y);
         var created = device.Pool.Created;
-        for (var i = 0; i < 5; i++) device.Fold(new Plus(), x, shape, [0, 2], y);
+        for (var i = 0; i < 5; i++) device.Fold(new Sum(), x, shape, [0, 2], y);
         Assert.Equal(created, device.Pool.Created);
     }
 }

@@ -2,6 +2,7 @@ using System.Runtime.Intrinsics;
 using Tapegrad.Devices;
 using Tapegrad.Devices.Cpu;
 using Xunit;
+using static Tapegrad.Laws.Formulas;
 
 namespace Tapegrad.Tests.Devices;
 
@@ -16,23 +17,23 @@ public class RealTests
     private static readonly Dictionary<string, (IMap Map, Func<double, double> Meaning, Func<float, float> InFloat)> MapTable = new()
     {
         ["negate"] = (new Negated(), x => -x, x => -x),
-        ["abs"] = (new Absolute(), Math.Abs, MathF.Abs),
+        ["abs"] = (new Magnitude(), Math.Abs, MathF.Abs),
         ["sqrt"] = (new Root(), Math.Sqrt, MathF.Sqrt),
         ["exp"] = (new Exponential(), Math.Exp, x => Real32.Exp(new(x)).Value),
         ["log"] = (new Logarithm(), Math.Log, x => Real32.Log(new(x)).Value),
-        ["tanh"] = (new HyperbolicTangent(), Math.Tanh, x => Real32.Tanh(new(x)).Value),
-        ["erf"] = (new ErrorFunction(), x => Real64.Erf(new(x)).Value, x => Real32.Erf(new(x)).Value),
-        ["3 x + 1"] = (new Line(3), x => Math.FusedMultiplyAdd(3, x, 1) + 0, x => MathF.FusedMultiplyAdd(3, x, 1) + 0),
+        ["tanh"] = (new Tangent(), Math.Tanh, x => Real32.Tanh(new(x)).Value),
+        ["erf"] = (new Error(), x => Real64.Erf(new(x)).Value, x => Real32.Erf(new(x)).Value),
+        ["3 x + 1"] = (new Line(3, 1), x => Math.FusedMultiplyAdd(3, x, 1) + 0, x => MathF.FusedMultiplyAdd(3, x, 1) + 0),
     };
 
     private static readonly Dictionary<string, (IZip Zip, Func<double, double, double> Meaning, Func<float, float, float> InFloat)> ZipTable = new()
     {
-        ["add"] = (new Plus(), (a, b) => a + b, (a, b) => a + b),
-        ["subtract"] = (new Minus(), (a, b) => a - b, (a, b) => a - b),
-        ["multiply"] = (new Times(), (a, b) => a * b, (a, b) => a * b),
-        ["divide"] = (new Over(), (a, b) => a / b, (a, b) => a / b),
+        ["add"] = (new Sum(), (a, b) => a + b, (a, b) => a + b),
+        ["subtract"] = (new Difference(), (a, b) => a - b, (a, b) => a - b),
+        ["multiply"] = (new Product(), (a, b) => a * b, (a, b) => a * b),
+        ["divide"] = (new Quotient(), (a, b) => a / b, (a, b) => a / b),
         ["max"] = (new Larger(), Math.Max, MathF.Max),
-        ["pow"] = (new Raised(), Math.Pow, MathF.Pow),
+        ["pow"] = (new Power(), Math.Pow, MathF.Pow),
         ["greater"] = (new IsGreater(), (a, b) => a > b ? 1 : 0, (a, b) => a > b ? 1 : 0),
         ["greater or equal"] = (new IsGreaterOrEqual(), (a, b) => a >= b ? 1 : 0, (a, b) => a >= b ? 1 : 0),
         ["equal"] = (new IsEqual(), (a, b) => a == b ? 1 : 0, (a, b) => a == b ? 1 : 0),

@@ -1,5 +1,6 @@
 using Tapegrad.Devices;
 using Xunit;
+using static Tapegrad.Laws.Formulas;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Devices;
@@ -36,13 +37,13 @@ public class ReferenceDeviceTests
 
     [Fact]
     public void MapsEachElement() =>
-        Assert.Equal([4, -5, 1], Result(3, y => Device.Map(new Line(3), Device.Make([1, -2, 0]), y)));
+        Assert.Equal([4, -5, 1], Result(3, y => Device.Map(new Line(3, 1), Device.Make([1, -2, 0]), y)));
 
     [Fact]
     public void ZipsWithBroadcasting()
     {
         // [2, 1, 2] - [3, 1] over [2, 3, 2]; a = ((1, 2), (3, 4)), b = (10, 20, 30).
-        var y = Result(12, y => Device.Zip(new Minus(), Device.Make([1, 2, 3, 4]), new Shape(2, 1, 2), Device.Make([10, 20, 30]), new Shape(3, 1), y,
+        var y = Result(12, y => Device.Zip(new Difference(), Device.Make([1, 2, 3, 4]), new Shape(2, 1, 2), Device.Make([10, 20, 30]), new Shape(3, 1), y,
             new Shape(2, 3, 2)));
         Assert.Equal([-9, -8, -19, -18, -29, -28, -7, -6, -17, -16, -27, -26], y);
     }
@@ -52,7 +53,7 @@ public class ReferenceDeviceTests
     {
         // [2, 3, 2] with the numbers 1 to 12.
         var (x, shape) = (Device.Make(Count(12)), new Shape(2, 3, 2));
-        double[] Sum(int length, params int[] axes) => Result(length, y => Device.Fold(new Plus(), x, shape, axes, y));
+        double[] Sum(int length, params int[] axes) => Result(length, y => Device.Fold(new Sum(), x, shape, axes, y));
         Assert.Equal([8, 10, 12, 14, 16, 18], Sum(6, 0));
         Assert.Equal([9, 12, 27, 30], Sum(4, 1));
         Assert.Equal([3, 7, 11, 15, 19, 23], Sum(6, 2));
@@ -61,15 +62,15 @@ public class ReferenceDeviceTests
         Assert.Equal([21, 57], Sum(2, 1, 2));
         Assert.Equal([78], Sum(1, 0, 1, 2));
         Assert.Equal([7, 8, 9, 10, 11, 12], Result(6, y => Device.Fold(new Larger(), x, shape, [0], y)));
-        Assert.Equal([7, 16, 27, 40, 55, 72], Result(6, y => Device.Fold(new Times(), x, shape, [0], y)));
+        Assert.Equal([7, 16, 27, 40, 55, 72], Result(6, y => Device.Fold(new Product(), x, shape, [0], y)));
     }
 
     [Fact]
     public void TheFoldOfNothingIsNeutral()
     {
         var empty = Device.Make([]);
-        Assert.Equal([0, 0], Result(2, y => Device.Fold(new Plus(), empty, new Shape(2, 0), [1], y)));
-        Assert.Equal([1], Result(1, y => Device.Fold(new Times(), empty, new Shape(0), [0], y)));
+        Assert.Equal([0, 0], Result(2, y => Device.Fold(new Sum(), empty, new Shape(2, 0), [1], y)));
+        Assert.Equal([1], Result(1, y => Device.Fold(new Product(), empty, new Shape(0), [0], y)));
         Assert.Equal([double.NegativeInfinity], Result(1, y => Device.Fold(new Larger(), empty, new Shape(0, 3), [0, 1], y)));
     }
 

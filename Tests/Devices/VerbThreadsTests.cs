@@ -1,6 +1,7 @@
 using Tapegrad.Devices;
 using Tapegrad.Devices.Cpu;
 using Xunit;
+using static Tapegrad.Laws.Formulas;
 using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Devices;
@@ -23,19 +24,19 @@ public sealed class VerbThreadsTests : IDisposable
         ["zip"] = (100_003, (device, y) =>
         {
             var shape = new Shape(100_003);
-            device.Zip(new Over(), Random(device, shape.Count), shape, Random(device, shape.Count), shape, y, shape);
+            device.Zip(new Quotient(), Random(device, shape.Count), shape, Random(device, shape.Count), shape, y, shape);
         }
         ),
         ["zip in rows"] = (40_000 * 5, (device, y) =>
         {
             var shape = new Shape(40_000, 5);
-            device.Zip(new Times(), Random(device, shape.Count), shape, Random(device, 5), new Shape(5), y, shape);
+            device.Zip(new Product(), Random(device, shape.Count), shape, Random(device, 5), new Shape(5), y, shape);
         }
         ),
-        ["sum of all"] = (1, (device, y) => device.Fold(new Plus(), Random(device, 200_003), new Shape(200_003), [0], y)),
-        ["sum of rows"] = (77, (device, y) => device.Fold(new Plus(), Random(device, 77 * 2003), new Shape(77, 2003), [1], y)),
-        ["sum of columns"] = (77, (device, y) => device.Fold(new Plus(), Random(device, 77 * 2003), new Shape(2003, 77), [0], y)),
-        ["sum of two axes"] = (96, (device, y) => device.Fold(new Plus(), Random(device, 12 * 900 * 8 * 3), new Shape(12, 900, 8, 3), [1, 3], y)),
+        ["sum of all"] = (1, (device, y) => device.Fold(new Sum(), Random(device, 200_003), new Shape(200_003), [0], y)),
+        ["sum of rows"] = (77, (device, y) => device.Fold(new Sum(), Random(device, 77 * 2003), new Shape(77, 2003), [1], y)),
+        ["sum of columns"] = (77, (device, y) => device.Fold(new Sum(), Random(device, 77 * 2003), new Shape(2003, 77), [0], y)),
+        ["sum of two axes"] = (96, (device, y) => device.Fold(new Sum(), Random(device, 12 * 900 * 8 * 3), new Shape(12, 900, 8, 3), [1, 3], y)),
         ["copy"] = (60_000, (device, y) =>
             device.Copy(new Shape(200, 300), Random(device, 60_000), new Walk(0, [1, 200]), y, new Walk(0, [300, 1]))),
         ["matrix product"] = (331 * 77, (device, y) =>

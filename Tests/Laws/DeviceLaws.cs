@@ -40,12 +40,13 @@ public static class DeviceLaws
         var expected = one.Expected();
         var magnitudes = one.Magnitudes?.Invoke() ?? expected;
         var largest = device.Element == typeof(float) ? float.MaxValue : double.MaxValue;
+        // Four times the least number that the type holds, too: results below the normal range are rounded to multiples of it.
+        var absolute = one.Absolute(eps) + 4 * float.Epsilon;
         var actual = Run(device, one);
         for (var i = 0; i < expected.Length; i++)
         {
             var (e, a) = (expected[i], actual[i]);
-            // The least number that the type holds, a few times: results below the normal range are rounded to multiples of it.
-            var allowed = one.Roundings == 0 ? 0 : one.Roundings * eps * Math.Abs(magnitudes[i]) + one.Absolute(eps) + 4 * float.Epsilon;
+            var allowed = one.Roundings == 0 ? 0 : one.Roundings * eps * Math.Abs(magnitudes[i]) + absolute;
             var isClose = e.Equals(a) || e == a || Math.Abs(e - a) <= allowed
                 || one.Roundings > 0 && Math.Abs(e) > largest * (1 - one.Roundings * eps) && a == Math.CopySign(double.PositiveInfinity, e);
             if (!isClose) throw new DeviceLawException(one.Verb, FormattableString.Invariant(

@@ -2,7 +2,7 @@ using Tapegrad.Devices;
 
 namespace Tapegrad.Laws;
 
-/// <summary>Formulas for the laws of devices: one for each member of <see cref="IReal{T}"/>.</summary>
+/// <summary>Formulas for the laws and the tests of devices, which need no operation then: one for each member of <see cref="IReal{T}"/>.</summary>
 internal static class Formulas
 {
     internal readonly struct Negated : IMap
@@ -40,10 +40,10 @@ internal static class Formulas
         public T Apply<T>(T x) where T : struct, IReal<T> => T.Erf(x);
     }
 
-    // slope x + offset, rounded once: a formula with fields of both kinds.
+    // slope x + offset, rounded once: a formula with fields of both kinds, and both constants.
     internal readonly struct Line(double slope, int offset) : IMap
     {
-        public T Apply<T>(T x) where T : struct, IReal<T> => T.FusedMultiplyAdd(T.Of(slope), x, T.Of(offset));
+        public T Apply<T>(T x) where T : struct, IReal<T> => T.FusedMultiplyAdd(T.Of(slope), x, T.Of(offset) * T.One) + T.Zero;
     }
 
     internal readonly struct Sum : IFold
@@ -97,11 +97,13 @@ internal static class Formulas
         public T Apply<T>(T a, T b) where T : struct, IReal<T> => T.Equal(a, b);
     }
 
+    // b where a is not 0, else 7.
     internal readonly struct Choice : IZip
     {
         public T Apply<T>(T a, T b) where T : struct, IReal<T> => T.Select(a, b, T.Of(7));
     }
 
+    // a b + a, rounded once.
     internal readonly struct Fused : IZip
     {
         public T Apply<T>(T a, T b) where T : struct, IReal<T> => T.FusedMultiplyAdd(a, b, a);
