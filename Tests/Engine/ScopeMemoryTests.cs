@@ -136,6 +136,26 @@ public sealed class ScopeMemoryTests : EngineTest
         else Assert.InRange(freed, 2 * depth, 2 * depth + 20);
     }
 
+    // A sum hands its gradient to both of its inputs; to one of them another part comes.
+    [Fact]
+    public void A_gradient_that_two_values_share_is_freed_with_the_last_of_them()
+    {
+        using var device = Device.Use(reference);
+        const int length = 4129;
+        using var tape = Tape.Training(Random);
+        var x = tape.Watch(Tensor.Ones(new(length)));
+        var y = x;
+        for (var i = 0; i < 100; i++)
+        {
+            var (a, b) = (y * 0.5, y * 0.25);
+            y = a.Tanh() + (a + b);
+        }
+        var loss = y.Sum();
+        var before = reference.Pool.Created;
+        tape.Gradients(loss, [x]);
+        Assert.InRange(reference.Pool.Created - before, 1, 20);
+    }
+
     [Fact]
     public void Gradients_add_up_in_few_buffers()
     {

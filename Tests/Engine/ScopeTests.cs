@@ -86,6 +86,24 @@ public sealed class ScopeTests : EngineTest
     }
 
     [Fact]
+    public void Of_what_is_computed_in_a_scope_of_its_own_the_result_belongs_to_the_one_around_it()
+    {
+        Tensor? inside = null;
+        Tensor result;
+        using var outer = new Scope();
+        var further = Vector(5);
+        using (new Scope())
+        {
+            result = Scope.OnlyResult(() => (inside = Vector(1, 2)) * 2);
+            AssertEnded(inside!);
+            Near([2, 4], result);
+            Assert.Same(further, Scope.OnlyResult(() => further));
+        }
+        AssertEnded(result);
+        Near([5], further);   // it belongs further out
+    }
+
+    [Fact]
     public void Scopes_may_end_in_any_order()
     {
         var outer = new Scope();

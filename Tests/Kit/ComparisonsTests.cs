@@ -38,6 +38,62 @@ public sealed class ComparisonsTests
         NormalizationLaws.Check(channels => new Running(channels), except: ["BatchIndependence"]);
     }
 
+    // A running average that takes 0.004 of each batch needs more than a thousand to come near its limit.
+    [Fact]
+    public void A_slow_running_average_is_given_the_time_that_it_needs() => NormalizationLaws.Check(channels => new Running(channels) { New = 0.004 },
+        new LawOptions { Skip = ~Law.EvaluationLimit, Cases = 2 });
+
+    // ---- comparing ---------------------------------------------------------------------------------------------------------------------------------
+
+    private static void Differs(Action compare) => Assert.Throws<LawViolation>(compare);
+
+    [Fact]
+    public void Numbers_are_close_up_to_the_tolerance_times_the_largest()
+    {
+        static void Close(double[] expected, double[] actual) => Compare.Close(Comparison.DevicesValue, "", expected, actual, 1e-3, "");
+        Close([], []);
+        Close([0, 0.5], [0.0009, 0.4991]);      // in proportion to 1 where all are smaller
+        Differs(() => Close([0, 0.5], [0, 0.5011]));
+        Close([-1000, 1], [-1000, 1.9]);
+        Differs(() => Close([-1000, 1], [-1000, 2.1]));
+        foreach (var odd in (double[])[double.NaN, double.PositiveInfinity])
+        {
+            Differs(() => Close([1, 1], [1, odd]));
+            Differs(() => Close([1, odd], [1, 1]));
+        }
+        Differs(() => Close([double.NaN], [double.NaN]));
+        Close([double.PositiveInfinity, 1], [double.PositiveInfinity, 1]);
+        Differs(() => Close([double.PositiveInfinity, 1], [double.PositiveInfinity, 2]));   // infinity allows nothing beside it
+    }
+
+    [Fact]
+    public void Bits_are_the_same_to_the_last_and_the_sign()
+    {
+        static void Bits(double[] expected, double[] actual) => Compare.Bits(Comparison.ThreadsValue, "", expected, actual, "");
+        Bits([1, 0, double.NegativeInfinity], [1, 0, double.NegativeInfinity]);
+        Differs(() => Bits([1, 2], [1, Math.BitIncrement(2)]));
+        Differs(() => Bits([0], [-0.0]));
+        Differs(() => Bits([double.NaN], [double.NaN]));
+    }
+
+    [Fact]
+    public void Arrays_of_unequal_length_differ()
+    {
+        foreach (var (a, b) in ((double[], double[])[])[([1, 2], [1]), ([1], [1, 2]), ([], [0]), ([0], [])])
+        {
+            Differs(() => Compare.Close(Comparison.DevicesValue, "", a, b, 1, ""));
+            Differs(() => Compare.Bits(Comparison.DevicesValue, "", a, b, ""));
+        }
+    }
+
+    [Fact]
+    public void Each_number_is_finite()
+    {
+        Compare.Finite(Comparison.MagnitudesValue, "", [1, -1e300, 0]);
+        foreach (var odd in (double[])[double.NaN, double.PositiveInfinity, double.NegativeInfinity])
+            Differs(() => Compare.Finite(Comparison.MagnitudesValue, "", [1, 2, odd]));
+    }
+
     // ---- exceptions ------------------------------------------------------------------------------------------------------------------------------
 
     [Fact]

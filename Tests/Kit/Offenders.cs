@@ -33,6 +33,9 @@ internal static class Offenders
         foreach (var device in (Device[])[Device.Reference, Device.Cpu])
             yield return Of("RecordedGradient", x => Tape.RecordKernel("wrong", (x * 2).StopGradient(), [x], inputs => inputs[0] * 2,
                 (_, g, _) => [g * (g.Device == device ? 3 : 2)]), $"on the {device} device");
+        // By more than double explains, and less than float does.
+        yield return Of("RecordedGradient", x => Tape.RecordKernel("wrong", (x * 2).StopGradient(), [x], inputs => inputs[0] * 2,
+            (_, g, _) => [g * (2 + 6e-8)]), $"on the {Device.Reference} device");
         yield return Of("DevicesShape", x => IsCpu(x) ? x.Reshape(-1) : x);
         yield return Of("DevicesValue", x => IsCpu(x) ? x * 1.01 : x);
         yield return Of("DevicesValue", x => x * double.NaN, "NaN");   // on both: no two of them are alike
@@ -42,9 +45,13 @@ internal static class Offenders
             Tensor Slope(Tensor g) => Tape.Record("slope", (g * x * 2).StopGradient(), (g, (_, u) => u * x * 2), (x, (_, u) => u * g * (IsCpu(x) ? 2.01 : 2)));
             return Tape.Record("square", (x * x).StopGradient(), (x, (_, g) => Slope(g)));
         });
-        yield return Of("ThreadsValue", x => IsLarge(x) ? x * (1 + 1e-6 * Workers.Threads) : x);
-        yield return Of("ThreadsGradient", x =>
-            Tape.Record("wrong", (x * 2).StopGradient(), (x, (_, g) => g * (IsLarge(x) ? 2 + 1e-6 * Workers.Threads : 2))));
+        foreach (var threads in (int[])[1, 2, 3])   // each number of threads alone
+        {
+            double Off(Tensor x) => IsLarge(x) && Workers.Threads == threads ? 1e-6 : 0;
+            yield return Of("ThreadsValue", x => x * (1 + Off(x)), $"on {Math.Max(2, threads)} threads");
+            yield return Of("ThreadsGradient", x => Tape.Record("wrong", (x * 2).StopGradient(), (x, (_, g) => g * (2 + Off(x)))),
+                $"of variable 0 on {Math.Max(2, threads)} threads");
+        }
 
         // The first of two inputs is not all that is compared.
         static Offender OfSecond(string comparison, Func<Tensor, Tensor> pulled) => new(comparison, "of variable 1", () => OperationLaws.Check(
@@ -69,6 +76,10 @@ internal static class Offenders
     // Right in value, and another gradient: that of what is right, changed.
     private static Tensor WithGradient(Variant n, Tensor x, Func<Tensor, Tensor> change) =>
         Right(n, Tape.Record("changed", x.StopGradient(), (x, (_, g) => change(g))));
+
+    // x, whose gradient is the gradient of x, whose derivative is wrong by a multiple of it.
+    private static Tensor Bent(Tensor x, double by) => Tape.Record("bent", x.StopGradient(), (x, (_, g) =>
+        Tape.Record("slope", g.StopGradient(), (g, (_, u) => u), (x, (_, u) => u * g * by))));
 
     private static IEnumerable<(string Comparison, Func<Variant, Tensor, Tensor> Formula)> Formulas()
     {
@@ -131,6 +142,9 @@ internal static class Offenders
         yield return Of("Shifted", "by 4096", x => Largest(x) > 4000, y => y + 0.5);
         yield return Of("Scaled", "by 0.5", x => Largest(x) is > 0.9e6 and < 1.2e6, y => y * 2);
         yield return Of("Scaled", "by -4", x => Largest(x) > 7e6, y => y * 2);
+        // By more than double explains, and less than float does.
+        yield return Of("Shifted", "by 4096", x => Largest(x) > 4000, y => y + 2e-8, Device.Reference);
+        yield return Of("Scaled", "by -4", x => Largest(x) > 7e6, y => y * (1 + 2e-5), Device.Reference);
         foreach (var constant in (double[])[0, 1, -3.7f, 1e15f])
             yield return Of("EqualNumbers", FormattableString.Invariant($", {constant:G3},"), x => AreEqual(x, constant), y => y + 1);
         Offender OfMagnitude(string where, Func<double[], bool> isSuch) => Of("MagnitudesValue", $"for numbers of {where}", isSuch, y => y * double.NaN);
@@ -139,9 +153,19 @@ internal static class Offenders
         yield return OfMagnitude("mean 1E+15 and deviation 1", x => x.All(number => number > 0.9e15));
         yield return OfMagnitude("mean 1E-15 and deviation 0", x => AreEqual(x, 1e-15));
         yield return OfMagnitude("mean 1E+04 and deviation 1", x => x.All(number => number is > 9e3 and < 1.1e4));
-        yield return Of("DevicesValue", "(mean ten thousand deviations)", x => Largest(x) > 9e3, y => y * 1.01, Device.Cpu);
-        yield return Of("DevicesValue", "(all equal)", x => AreEqual(x, 3.7), y => y + 0.01, Device.Cpu);
-        yield return Of("DevicesValue", "(tiny)", x => Largest(x) < 0.01, y => y + 0.01, Device.Cpu);
+        // Right in value and in gradients, and another second derivative.
+        Offender OfSecond(string where, Func<Tensor, bool> isSuch) => new("DevicesSecondDerivative", where, () => NormalizationLaws.Check(
+            channels => new Variant(channels, (n, x) => Right(n, Bent(x, isSuch(x) && x.Device == Device.Cpu ? 0.1 : 0))), Only(Law.DevicesAgree)));
+        yield return OfSecond("on the CPU device, of variable", x => Largest(x.ToDoubles()) < 100);
+        yield return OfSecond("(mean ten thousand deviations)", x => Largest(x.ToDoubles()) > 9e3);
+        foreach (var (where, isSuch) in ((string, Func<double[], bool>)[])[
+            ("device is", x => Largest(x) is > 0.01 and < 100 && !AreEqual(x, 3.7)), ("(mean ten thousand deviations)", x => Largest(x) > 9e3),
+            ("(all equal)", x => AreEqual(x, 3.7)), ("(tiny)", x => Largest(x) < 0.01)])
+        {
+            yield return Of("DevicesValue", where, isSuch, y => y + 0.01, Device.Cpu);
+            yield return new("SetMean", where, () => NormalizationLaws.CheckMeanAndVariance(channels => new Variant(channels,
+                (n, x) => isSuch(x.ToDoubles()) ? Right(n, x) + 0.01 : Right(n, x)), Only(Law.ZeroMean)));
+        }
     }
 
     // ---- evaluation, and what is committed -------------------------------------------------------------------------------------------------------
@@ -159,6 +183,7 @@ internal static class Offenders
                 }, Only(Comparison.All[comparison].Law)));
             yield return Of("Limit", channels => new(channels) { Evaluate = (n, x) => (x - n.Mean) / (n.Variance + 1e-5) });   // no root
             yield return Of("Limit", channels => new(channels) { Evaluate = (n, x) => x / (n.Variance + 1e-5).Sqrt() });
+            yield return Of("Limit", channels => new(channels) { Evaluate = (n, x) => n.Right(x) * 1.05 });
             yield return Of("EvaluatedAlone", channels => new(channels) { Evaluate = (n, x) => n.Right(x) + 0.1 * x.Mean([0], keepAxes: true) });
             yield return Of("EvaluatedAloneGradient", channels => new(channels)
             {
@@ -191,7 +216,7 @@ internal static class Offenders
 /// <summary>Batch normalization by its formula, each part of which can be replaced by a wrong one, on one device or on both.</summary>
 internal sealed class Running : Module, IStatistics
 {
-    private const double New = 0.1, Eps = 1e-5;   // of a new batch
+    private const double Eps = 1e-5;
 
     private readonly Parameter mean, variance;
 
@@ -203,6 +228,9 @@ internal sealed class Running : Module, IStatistics
 
     /// <summary>Where the parts are wrong; everywhere when null.</summary>
     public Device? Device { get; set; }
+
+    /// <summary>The weight of a new batch.</summary>
+    public double New { get; init; } = 0.1;
 
     public Func<Running, Tensor, Tensor>? Evaluate { get; init; }
 

@@ -67,6 +67,19 @@ public class NormOperationTests
         Same([.. numbers.Select(value => value / largest / norm)], Gradient(x => x.Norm(), x).ToDoubles(), 1e-6);
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
 
+    // Powers of two have exact squares, and 1, 4 or 4096 of them an exact root, whichever of them is the scale.
+    [Theory]
+    [InlineData(false, -125, 120)]
+    [InlineData(true, -1021, 1015)]
+    public void Equal_powers_of_two_are_exact(bool inDouble, int least, int most)
+    {
+        using var device = Device.Use(inDouble ? Device.Reference : Device.Cpu);
+        foreach (var (count, root) in ((int, double)[])[(1, 1), (4, 2), (4096, 64)])
+            for (var exponent = least; exponent <= most; exponent += inDouble ? 31 : 1)
+                foreach (var sign in (int[])[-1, 1])
+                    Assert.Equal(root * Math.ScaleB(1, exponent), Tensor.Full(new Shape(count), sign * Math.ScaleB(1, exponent)).Norm().ToDouble());
+    }
+
     [Fact]
     public void Refuses_an_axis_that_is_not_there() => Refuses<ShapeException>(() => Counting(2, 2).Norm(2), "axis 2", "[2, 2]");
 }
