@@ -91,8 +91,18 @@ public sealed record Sharing(bool Batch, bool Positions, int Groups, int SubBatc
         return left == 0 ? null : (x.Slice(0, 0, x.Shape[0] - left), x.Slice(0, x.Shape[0] - left, left));
     }
 
-    private static Tensor Join((Tensor Whole, Tensor Left) parts, Func<Tensor, Tensor> compute) =>
-        compute(parts.Whole).Concatenate(0, compute(parts.Left));
+    // One for each sample, of one block too.
+    private static Tensor Join((Tensor Whole, Tensor Left) parts, Func<Tensor, Tensor> compute)
+    {
+        return Each(parts.Whole).Concatenate(0, Each(parts.Left));
+
+        Tensor Each(Tensor part)
+        {
+            var result = compute(part);
+            var each = new Shape([part.Shape[0], .. result.Shape.Dimensions[1..]]);
+            return result.Shape == each ? result : result.BroadcastTo(each);
+        }
+    }
 
     /// <summary>How a shape is cut into sets.</summary>
     /// <exception cref="ShapeException">It is not [N, .., C] with 2 to 5 axes, or the groups do not divide the

@@ -15,7 +15,7 @@ public sealed class SharingTests
         var all = new TheoryData<bool, bool, int, bool>();
         foreach (var batch in (bool[])[true, false])
             foreach (var positions in (bool[])[true, false])
-                foreach (var sub in (int[])[0, 1, 2, 3, 7, 9])
+                foreach (var sub in (int[])[0, 1, 2, 3, 4, 7, 9])
                     foreach (var isCentered in (bool[])[true, false])
                         if (batch || sub == 0) all.Add(batch, positions, sub, isCentered);
         return all;
@@ -59,6 +59,47 @@ public sealed class SharingTests
             Close([.. wholes.Select(Variance)], moments.Variance, 4 * tolerance);
             Assert.Equal(n * p * c / wholes.Length, moments.Count);
             Close([.. wholes.Select(Variance)], sharing.Moments(x).Variance, 4 * tolerance);
+
+            // What a formula of one's own is made of: one number for each element's set.
+            double[] Each(Func<IEnumerable<int>, double> ofSet) => [.. indices.Select(i => ofSet(sets[Set(i)]))];
+            Close(Each(Mean), sharing.Mean(x).BroadcastTo(x.Shape), tolerance);
+            Close(Each(Variance), sharing.Variance(x).BroadcastTo(x.Shape), 4 * tolerance);
+            Close(Each(set => set.Average(i => values[i] * values[i])), sharing.MeanSquare(x).BroadcastTo(x.Shape), 4 * tolerance);
+            Close([.. indices.Select(i => values[i] - Mean(sets[Set(i)]))], sharing.Center(x), tolerance);
+        }
+    }
+
+    // Seven samples in sub-batches: each of them, and what is left over, as if it were alone.
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void What_is_asked_for_beside_is_done_to_what_is_left_over_too(int sub)
+    {
+        Shape shape = new(7, 3, 4), channels = new(4);
+        foreach (var device in (Device[])[Device.Reference, Device.Cpu])
+        {
+            using var _ = Device.Use(device);
+            var tolerance = device == Device.Reference ? 1e-12 : 4e-6;
+            double[][] Results(Func<Tensor[], Tensor> compute)
+            {
+                using var tape = Tape.Evaluating();
+                Tensor[] inputs = [.. new[] { shape, channels, channels, shape }.Select((of, i) => tape.Watch(Tensor.From(Numbers.Random(of.Count, 3 + i), of)))];
+                var y = compute(inputs);
+                return [y.ToDoubles(), .. tape.Gradients(y, inputs, Tensor.From(Numbers.Random(shape.Count, 9), shape)).Select(g => g.ToDoubles())];
+            }
+            var sharing = new Sharing(Batch: true, Positions: true, Groups: 2);
+            var blocks = Enumerable.Range(0, (6 + sub) / sub).Select(i => (Start: i * sub, Count: Math.Min(sub, 7 - i * sub))).ToArray();
+            var alone = Results(x =>
+            {
+                Tensor[] parts = [.. blocks.Select(block => x[0].Slice(0, block.Start, block.Count)
+                    .Normalize(sharing, Eps, x[1], x[2], x[3].Slice(0, block.Start, block.Count), relu: true))];
+                return parts[0].Concatenate(0, parts[1..]);
+            });
+            sharing = sharing with { SubBatch = sub };
+            foreach (var results in (double[][][])[
+                Results(x => x[0].Normalize(sharing, Eps, x[1], x[2], x[3], relu: true)),
+                Results(x => x[0].Normalize(sharing, Eps, out var moments, x[1], x[2], x[3], relu: true))])
+                foreach (var (expected, actual) in alone.Zip(results)) Close(expected, Tensor.From(actual, new Shape(actual.Length)), tolerance);
         }
     }
 

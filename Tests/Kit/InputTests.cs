@@ -38,6 +38,20 @@ public class InputTests
         Assert.Contains(drawn, d => d.Shapes[0][0] > 1 && d.Shapes[0][1] > 1);
     }
 
+    // The edges come first, however few cases are drawn.
+    [Fact]
+    public void EachSmallLetterIsEmptyInItsTurn()
+    {
+        var shapes = new List<Shape>();
+        OperationLaws.Check(x =>
+        {
+            shapes.Add(x.Shape);
+            return x;
+        }, Input.Of("a b c"), new() { Cases = 4, Skip = Law.Derivatives | Law.ThreadsAgree });
+        Assert.Contains(new Shape(1, 1, 1), shapes);
+        for (var axis = 0; axis < 3; axis++) Assert.Contains(shapes, shape => shape[axis] == 0);
+    }
+
     [Fact]
     public void AnyShapesBroadcastWithEachOther()
     {

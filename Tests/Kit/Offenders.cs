@@ -29,6 +29,9 @@ internal static class Offenders
             OperationLaws.Check(x => calls++ == 0 ? throw new InvalidOperationException() : x, Input.Of("M N"));
         });
         yield return Of("FirstDerivative", x => Tape.Record("wrong", x.Square().StopGradient(), (x, (_, g) => g * x)), "order 1");
+        yield return Of("FirstDerivative", x => Tape.Record("wrong", (x * 2).StopGradient(), (x, (_, g) => g * 2.00004)), "order 1");   // by little
+        yield return new("FirstDerivative", "input 0, 1", () => OperationLaws.Check((a, b) => Tape.Record("wrong", (a * b).StopGradient(), [a, b],
+            (_, g, wanted) => [g * b * (wanted[0] && wanted[1] ? 2 : 1), g * a]), Input.Of("n"), Input.Of("n")));   // where both vary
         yield return Of("HigherDerivatives", x => Tape.Record("cut", x.Square().StopGradient(), (x, (_, g) => g * x.StopGradient() * 2)), "order 2");
         foreach (var device in (Device[])[Device.Reference, Device.Cpu])
             yield return Of("RecordedGradient", x => Tape.RecordKernel("wrong", (x * 2).StopGradient(), [x], inputs => inputs[0] * 2,
@@ -53,12 +56,21 @@ internal static class Offenders
                 $"of variable 0 on {Math.Max(2, threads)} threads");
         }
 
+        // In training alone.
+        static bool IsTraining() => Tape.Current is { IsTraining: true };
+        yield return new("DevicesValue", "", () => OperationLaws.Check(x => IsCpu(x) && IsTraining() ? x * 1.01 : x, Input.Any,
+            new() { Training = true, Skip = ~Law.DevicesAgree }));
+        yield return new("FirstDerivative", "", () => OperationLaws.Check(x => Tape.Record("wrong", (x * 2).StopGradient(),
+            (x, (_, g) => g * (IsTraining() ? 3 : 2))), Input.Any, new() { Training = true, Skip = ~Law.Derivatives }));
+
         // The first of two inputs is not all that is compared.
         static Offender OfSecond(string comparison, Func<Tensor, Tensor> pulled) => new(comparison, "of variable 1", () => OperationLaws.Check(
             (x, y) => x + Tape.RecordKernel("wrong", (y * 2).StopGradient(), [y], inputs => inputs[0] * 2, (_, g, _) => [pulled(g)]),
             Input.Of("M N"), Input.Of("M N"), Only(Comparison.All[comparison].Law)));
         yield return OfSecond("RecordedGradient", g => g * 3);
         yield return OfSecond("DevicesGradient", g => g * (IsCpu(g) ? 2.01 : 2));
+        yield return new("DevicesSecondDerivative", "of variable 1", () => OperationLaws.Check((x, y) => x + Bent(y, IsCpu(y) ? 0.1 : 0), Input.Of("M N"),
+            Input.Of("M N"), Only(Law.DevicesAgree)));
         yield return OfSecond("ThreadsGradient", g => g * (IsLarge(g) ? 2 + 1e-6 * Workers.Threads : 2));
     }
 
@@ -90,6 +102,11 @@ internal static class Offenders
         yield return ("MagnitudesValue", (n, x) => Right(n, x) + x.Power(25) * 0);
         yield return ("MagnitudesGradient", (n, x) => WithGradient(n, x, g => g + x.Power(25) * 0));
         yield return ("SampleAlone", (n, x) => Right(n, x) + 0.1 * Right(n, x).Mean([0], keepAxes: true));
+        // Right for one of the samples.
+        yield return ("SampleAlone", (n, x) => x.Shape[0] < 2 ? Right(n, x)
+            : Right(n, x.Slice(0, 0, 1)).Concatenate(0, Right(n, x.Slice(0, 1, x.Shape[0] - 1)) + 0.1));
+        yield return ("SampleAlone", (n, x) => x.Shape[0] < 2 ? Right(n, x)
+            : (Right(n, x.Slice(0, 0, x.Shape[0] - 1)) + 0.1).Concatenate(0, Right(n, x.Slice(0, x.Shape[0] - 1, 1))));
         yield return ("SampleAloneGradient", (n, x) => WithGradient(n, x, g => g + g.Mean([0], keepAxes: true)));
         yield return ("BatchReversed", (n, x) => x.Shape[0] == 1 ? Right(n, x)
             : (Right(n, x.Slice(0, 0, 1)) * 2).Concatenate(0, Right(n, x.Slice(0, 1, x.Shape[0] - 1))));
@@ -99,6 +116,9 @@ internal static class Offenders
     private static IEnumerable<(string Comparison, Func<Variant, Tensor, Tensor> Formula)> FormulasOfMeanAndVariance()
     {
         yield return ("SetMean", (n, x) => Right(n, x) + 1e-3);
+        foreach (var first in (bool[])[true, false])   // in the first sample's sets alone, or in all others
+            yield return ("SetMean", (n, x) => x.Shape[0] < 2 ? Right(n, x) : (Right(n, x.Slice(0, 0, 1)) + (first ? 1e-3 : 0))
+                .Concatenate(0, Right(n, x.Slice(0, 1, x.Shape[0] - 1)) + (first ? 0 : 1e-3)));
         yield return ("SetMeanSquare", (n, x) => Right(n, x) * 1.001);
         yield return ("SetGradientSum", (n, x) => (x - n.S.Mean(x).StopGradient()) / (n.S.Variance(x) + n.Eps).Sqrt());
         yield return ("SetGradientProduct", (n, x) => n.S.Center(x) / (n.S.Variance(x) + n.Eps).Sqrt().StopGradient());
@@ -168,6 +188,22 @@ internal static class Offenders
         }
     }
 
+    // ---- on one parameter alone ------------------------------------------------------------------------------------------------------------------
+
+    private static IEnumerable<Offender> OnParameters()
+    {
+        static Offender Of(string comparison, string where, Func<Variant, Tensor> wrong) => new(comparison, where, () => NormalizationLaws.Check(channels =>
+            new Variant(channels, (n, x) => x.Device == Device.Cpu ? Right(n, x) + wrong(n) : Right(n, x)), Only(Law.DevicesAgree)));
+        yield return Of("DevicesValue", "", n => (n.Weight!.Value - 1) * 0.1);   // right as long as gamma is 1
+        yield return Of("DevicesValue", "", n => n.Bias!.Value * 0.1);
+        static Tensor Pulled(Parameter parameter) => Tape.Record("wrong", Tensor.Zeros(parameter.Shape), (parameter.Value, (_, g) => g * 0.1));
+        foreach (var parameterOf in (Func<Variant, Parameter>[])[n => n.Weight!, n => n.Bias!])
+            yield return new("FirstDerivative", "with respect to x, weight, bias", () => NormalizationLaws.Check(channels => new Variant(channels,
+                (n, x) => Right(n, x) + Pulled(parameterOf(n))), Only(Law.Derivatives)));
+        yield return Of("DevicesGradient", "of variable 1,", n => Pulled(n.Weight!));
+        yield return Of("DevicesGradient", "of variable 2,", n => Pulled(n.Bias!));
+    }
+
     // ---- evaluation, and what is committed -------------------------------------------------------------------------------------------------------
 
     private static IEnumerable<Offender> WithRunningStatistics()
@@ -190,6 +226,9 @@ internal static class Offenders
                 Evaluate = (n, x) => n.Right(Tape.Record("changed", x.StopGradient(), (x, (_, g) => g + g.Mean([0], keepAxes: true)))),
             });
             yield return Of("StateAfterTraining", channels => new(channels) { InTraining = (n, moments) => n.Commit(moments) });
+            // One of the two that are kept.
+            yield return Of("StateAfterTraining", channels => new(channels) { InTraining = (n, moments) => n.Commit(moments with { Variance = n.Variance }) });
+            yield return Of("StateAfterTraining", channels => new(channels) { InTraining = (n, moments) => n.Commit(moments with { Mean = n.Mean }) });
             yield return Of("StateAfterEvaluation", channels => new(channels)
             {
                 Evaluate = (n, x) =>
@@ -206,64 +245,11 @@ internal static class Offenders
         yield return InEvaluation("RecordedGradient", "in evaluation", (n, x) =>
             n.Right(Tape.RecordKernel("wrong", (x * 2).StopGradient(), [x], inputs => inputs[0] * 2, (_, g, _) => [g * 3])));
         yield return InEvaluation("DevicesValue", "in evaluation", (n, x) => x.Device == Tapegrad.Devices.Device.Cpu ? n.Right(x) * 1.01 : n.Right(x));
+        // Right as long as nothing was committed.
+        yield return InEvaluation("DevicesValue", "in evaluation", (n, x) => x.Device == Tapegrad.Devices.Device.Cpu ? n.Right(x) + n.Mean * 0.1 : n.Right(x));
         yield return InEvaluation("ThreadsValue", "", (n, x) => x.Count > 10_000 ? n.Right(x) * (1 + 1e-6 * Workers.Threads) : n.Right(x));
     }
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Offender> All { get; } = [.. Operations(), .. OnEachDevice(), .. OnNumbers(), .. WithRunningStatistics()];
-}
-
-/// <summary>Batch normalization by its formula, each part of which can be replaced by a wrong one, on one device or on both.</summary>
-internal sealed class Running : Module, IStatistics
-{
-    private const double Eps = 1e-5;
-
-    private readonly Parameter mean, variance;
-
-    public Running(int channels)
-    {
-        mean = Parameter("running_mean", Tensor.Zeros(new Shape(channels)), trainable: false);
-        variance = Parameter("running_var", Tensor.Ones(new Shape(channels)), trainable: false);
-    }
-
-    /// <summary>Where the parts are wrong; everywhere when null.</summary>
-    public Device? Device { get; set; }
-
-    /// <summary>The weight of a new batch.</summary>
-    public double New { get; init; } = 0.1;
-
-    public Func<Running, Tensor, Tensor>? Evaluate { get; init; }
-
-    public Action<Running, Moments>? InTraining { get; init; }
-
-    public Func<Moments, Moments>? Propose { get; init; }
-
-    public Tensor Mean => mean.Value;
-
-    public Tensor Variance => variance.Value;
-
-    string IStatistics.Name => "running";
-
-    void IStatistics.Commit(IPendingStatistics pending) => Commit((Moments)pending);
-
-    public Tensor Right(Tensor x) => (x - mean) / (variance.Value + Eps).Sqrt();
-
-    public void Commit(Moments moments)
-    {
-        using var _ = new Scope();
-        mean.Value = mean.Value * (1 - New) + moments.Mean * New;
-        variance.Value = variance.Value * (1 - New) + moments.Variance * New;
-    }
-
-    protected override Tensor Forward(Tensor x)
-    {
-        if (x.Count == 0) return x;
-        var isWrong = Device is null || Device == x.Device;
-        if (Tape.Current is not { IsTraining: true } tape) return isWrong && Evaluate is not null ? Evaluate(this, x) : Right(x);
-        var sharing = new Sharing(Batch: true, Positions: true, Groups: x.Shape[-1]);
-        var moments = sharing.Moments(x);
-        if (isWrong) InTraining?.Invoke(this, moments);
-        tape.Propose(this, isWrong && Propose is not null ? Propose(moments) : moments);
-        return sharing.Center(x) / (sharing.Variance(x) + Eps).Sqrt();
-    }
+    public static IReadOnlyList<Offender> All { get; } = [.. Operations(), .. OnEachDevice(), .. OnNumbers(), .. OnParameters(), .. WithRunningStatistics()];
 }

@@ -54,6 +54,23 @@ public class OperationLawsTests
         Input.Of("n"), Input.Of("n"))).Message);
 
     [Fact]
+    public void AConstantIsNeverAVariable() => OperationLaws.Check((x, c) => Tape.Record("times", (x * c).StopGradient(), [x, c],
+        (_, g, wanted) => wanted[1] ? throw new InvalidOperationException("a constant") : [g * c, null]), Input.Of("n"), Input.Of("n").Constant());
+
+    // Threads divide another work each time.
+    [Fact]
+    public void TwoLargeShapesAreTried()
+    {
+        var large = new HashSet<Shape>();
+        OperationLaws.Check(x =>
+        {
+            if (x.Count > 10_000) large.Add(x.Shape);
+            return x;
+        }, Input.Of("m n"), new() { Skip = ~Law.ThreadsAgree });
+        Assert.Equal(2, large.Count);
+    }
+
+    [Fact]
     public void AnErrorThatNeedsTwoRowsIsMadeNoSmaller()
     {
         // The sum of each column, whose gradient reaches the first row only.
