@@ -16,6 +16,9 @@ internal static class Cuts
     /// <summary>What a shape takes: "cut: kind"; and of the cuts that it has, every kind that there is.</summary>
     public sealed record Seen(HashSet<string> Taken, HashSet<string> All, HashSet<Type> Types);
 
+    /// <summary>A shape, the plans that its kernels make for it, the comparison with the definition, and all that the kernels compute.</summary>
+    public sealed record Subject(object Shape, object[] Plans, Action Check, Func<float[]> Compute);
+
     /// <summary>Reads the plans of one shape.</summary>
     public static Seen Of(params object[] plans)
     {
@@ -39,7 +42,7 @@ internal static class Cuts
                 Add(seen, name, ["one", "several, equal", "several, unequal"],
                     shares.Count == 1 ? "one" : shares.Length % shares.Count == 0 ? "several, equal" : "several, unequal");
                 break;
-            case Clamped clamped:
+            case Clamped { Most: > 0 } clamped:
                 string[] ends = [.. clamped.Wanted <= clamped.Least ? ["at least"] : (string[])[],
                     .. clamped.Wanted >= clamped.Most ? ["at most"] : (string[])[]];
                 Add(seen, name, ["at least", "between", "at most"], ends.Length == 0 ? ["between"] : ends);

@@ -1,6 +1,7 @@
 using Tapegrad.Devices;
 using Tapegrad.Devices.Cpu;
 using Xunit;
+using static Tapegrad.Tests.Devices.Cuts;
 
 namespace Tapegrad.Tests.Devices;
 
@@ -15,10 +16,7 @@ public sealed class KernelCutsTests : IDisposable
 
     public void Dispose() => Workers.Threads = before;
 
-    // A shape, the plans that its kernels make for it, the comparison with the definition, and all that the kernels compute.
-    private sealed record Subject(object Shape, object[] Plans, Action Check, Func<float[]> Compute);
-
-    private static readonly Dictionary<string, Lazy<List<Subject>>> Kernels = new()
+    private static readonly Dictionary<string, Lazy<List<Subject>>> Kernels = new(VerbCuts.All)
     {
         ["Winograd's convolution"] = Convolution<WinogradConvolution>(WinogradShapes, usesWinograd: true, new()
         {

@@ -34,17 +34,17 @@ internal static unsafe class KernelTesting
     }
 
     /// <summary>
-    /// What a kernel writes into a buffer that was full of NaN, as was this thread's scratch. It must write nothing behind it. It runs twice: at
-    /// first, scratch may be new memory, which is 0.
+    /// What a kernel writes into a buffer that was full of NaN, as was this thread's scratch. It must write nothing behind it, but
+    /// for so many elements of padding. It runs twice: at first, scratch may be new memory, which is 0.
     /// </summary>
-    public static float[] Result(int length, Action<Buffer> compute)
+    public static float[] Result(int length, Action<Buffer> compute, int padding = 0)
     {
         compute(Filled([.. Enumerable.Repeat(float.NaN, length)]));
         Scratch<float>.Piece.Fill(float.NaN);
         Scratch<double>.Piece.Fill(double.NaN);
         var buffer = (HostBuffer<float>)Filled([.. Enumerable.Repeat(float.NaN, length)]);
         compute(buffer);
-        for (var i = 0; i < 16; i++) Assert.True(float.IsNaN(buffer.Pointer[length + i]), $"element {i} behind the result was written");
+        for (var i = padding; i < 16; i++) Assert.True(float.IsNaN(buffer.Pointer[length + i]), $"element {i} behind the result was written");
         return buffer.Span.ToArray();
     }
 

@@ -56,7 +56,7 @@ public sealed class PoolingKernelsTests
         }
     }
 
-    private static void Check(WindowGeometry v, float[] x, float[] g)
+    internal static void Check(WindowGeometry v, float[] x, float[] g)
     {
         var (y, gradient) = Compute(v, x, g);
         var exact = new double[x.Length];

@@ -12,7 +12,8 @@ internal static unsafe class AxesFold
     // A run of neighbouring axes that are all folded, or all kept.
     private readonly record struct Part(bool IsFolded, int Length);
 
-    public static void Run<TFold>(BufferPool pool, TFold fold, float* x, Shape shape, ReadOnlySpan<int> axes, float* y) where TFold : struct, IFold
+    public static void Run<TFold>(BufferPool pool, TFold fold, float* x, Shape shape, ReadOnlySpan<int> axes, float* y)
+        where TFold : struct, IFold
     {
         Span<Part> parts = stackalloc Part[shape.Rank];
         parts = parts[..FindParts(shape, axes, parts)];

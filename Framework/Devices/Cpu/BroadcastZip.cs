@@ -13,8 +13,9 @@ namespace Tapegrad.Devices.Cpu;
 internal readonly unsafe struct BroadcastZip
 {
     private readonly MergedWalk walks;
-    private readonly VectorRanges vectors;   // of the only row
-    private readonly Ranges rows;            // where there are several
+    private readonly VectorRanges only;   // row
+    private readonly Ranges rows;         // where there are several
+    private readonly Blocks row;          // one of several, in vectors
 
     public BroadcastZip(Shape shapeA, Shape shapeB, Shape shape)
     {
@@ -22,43 +23,50 @@ internal readonly unsafe struct BroadcastZip
         shapeA.BroadcastStrides(shape, stridesA);
         shapeB.BroadcastStrides(shape, stridesB);
         walks = new MergedWalk(shape, stridesA, stridesB);
-        if (walks.Rows == 1) vectors = new VectorRanges(walks.Length);
-        else rows = new Ranges(walks.Rows, walks.Length);
+        if (walks.Rows == 1) only = new VectorRanges(walks.Length);
+        else (rows, row) = (new Ranges(walks.Rows, walks.Length), new Blocks(walks.Length, Lanes));
     }
 
     public void Run<TZip>(TZip zip, float* a, float* b, float* y) where TZip : struct, IZip
     {
-        if (walks.Rows == 1) vectors.Run(new Elements<TZip>(zip, walks, a, b, y));
-        else rows.Run(new Rows<TZip>(zip, walks, a, b, y));
+        fixed (BroadcastZip* plan = &this)   // where it is: it is large
+        {
+            if (walks.Rows == 1) only.Run(new Elements<TZip>(plan, zip, a, b, y));
+            else rows.Run(new Rows<TZip>(plan, zip, a, b, y));
+        }
     }
 
     // A part of the only row, in vectors.
-    private readonly struct Elements<TZip>(TZip zip, MergedWalk walks, float* a, float* b, float* y) : IRangeBody where TZip : struct, IZip
+    private readonly struct Elements<TZip>(BroadcastZip* plan, TZip zip, float* a, float* b, float* y) : IRangeBody
+        where TZip : struct, IZip
     {
         public void Run(int from, int to)
         {
-            var (start, length) = (from * Lanes, Math.Min(to * Lanes, walks.Length) - from * Lanes);
-            var (strideA, strideB) = walks.Inner;
+            var (start, length) = (from * Lanes, Math.Min(to * Lanes, plan->walks.Length) - from * Lanes);
+            var (strideA, strideB) = plan->walks.Inner;
             ZipRow(zip, a + start * strideA, strideA, b + start * strideB, strideB, y + start, length);
         }
     }
 
-    private readonly struct Rows<TZip>(TZip zip, MergedWalk walks, float* a, float* b, float* y) : IRangeBody where TZip : struct, IZip
+    private readonly struct Rows<TZip>(BroadcastZip* plan, TZip zip, float* a, float* b, float* y) : IRangeBody
+        where TZip : struct, IZip
     {
         public void Run(int from, int to)
         {
-            var (strideA, strideB) = walks.Inner;
+            var (strideA, strideB) = plan->walks.Inner;
+            var length = plan->row.Length;
             for (var row = from; row < to; row++)
             {
-                var (placeA, placeB) = walks.Row(row);
-                ZipRow(zip, a + placeA, strideA, b + placeB, strideB, y + (long)row * walks.Length, walks.Length);
+                var (placeA, placeB) = plan->walks.Row(row);
+                ZipRow(zip, a + placeA, strideA, b + placeB, strideB, y + (long)row * length, length);
             }
         }
     }
 
     // for (i = 0; i < length; i++) y[i] = zip(a[i * strideA], b[i * strideB]); each stride is 0 or 1.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ZipRow<TZip>(TZip zip, float* a, int strideA, float* b, int strideB, float* y, int length) where TZip : struct, IZip
+    private static void ZipRow<TZip>(TZip zip, float* a, int strideA, float* b, int strideB, float* y, int length)
+        where TZip : struct, IZip
     {
         var (repeatedA, repeatedB) = (Real32x8.Of(*a), Real32x8.Of(*b));
         for (var i = 0; i < length; i += Lanes)

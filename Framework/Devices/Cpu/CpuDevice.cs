@@ -40,7 +40,7 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
         foreach (var buffer in buffers) GC.KeepAlive(buffer);
     }
 
-    // ---- numbers in and out --------------------------------------------------------------------------------------------------------------
+    // ---- numbers in and out -----------------------------------------------------------------------------------------
 
     /// <inheritdoc/>
     public override void Write(ReadOnlySpan<double> source, Buffer target)
@@ -82,7 +82,7 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
         return null;
     }
 
-    // ---- elements ------------------------------------------------------------------------------------------------------------------------
+    // ---- elements ---------------------------------------------------------------------------------------------------
 
     /// <inheritdoc/>
     public override void Fill(Buffer target, double value)
@@ -94,14 +94,14 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
     /// <inheritdoc/>
     public override void FillUniform(Buffer target, RandomSource random)
     {
-        RandomFill.Uniform(random, Pointer(target), target.Length);
+        new UniformFill(target.Length).Run(random, Pointer(target));
         KeepAlive(target);
     }
 
     /// <inheritdoc/>
     public override void FillNormal(Buffer target, RandomSource random)
     {
-        RandomFill.Normal(random, Pointer(target), target.Length);
+        new NormalFill(target.Length).Run(random, Pointer(target));
         KeepAlive(target);
     }
 
@@ -121,27 +121,32 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
     }
 
     /// <inheritdoc/>
-    public override void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second)
+    public override void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first,
+        Buffer? second)
     {
-        new ElementUpdate(parameter.Length).Run(update, Pointer(parameter), Pointer(gradient), PointerOrNull(first), PointerOrNull(second));
+        new ElementUpdate(parameter.Length)
+            .Run(update, Pointer(parameter), Pointer(gradient), PointerOrNull(first), PointerOrNull(second));
         KeepAlive(parameter, gradient, first, second);
     }
 
     /// <inheritdoc/>
-    public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y)
+    public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first,
+        Buffer? second, Buffer y)
     {
         new UpdateCheck(parameter.Length)
-            .Run(update, Pointer(parameter), Pointer(gradient), PointerOrNull(first), PointerOrNull(second), Pointer(y));
+            .Run(update, Pointer(parameter), Pointer(gradient), PointerOrNull(first), PointerOrNull(second),
+                Pointer(y));
         KeepAlive(parameter, gradient, first, second, y);
     }
 
-    // ---- axes ----------------------------------------------------------------------------------------------------------------------------
+    // ---- axes -------------------------------------------------------------------------------------------------------
 
     /// <inheritdoc/>
     public override void Copy(Shape extent, Buffer source, Walk from, Buffer target, Walk to)
     {
         if (extent.Count == 0) return;
-        new StridedCopy(extent, from.Strides, to.Strides).Run(Pointer(source) + from.Offset, Pointer(target) + to.Offset);
+        new StridedCopy(extent, from.Strides, to.Strides)
+            .Run(Pointer(source) + from.Offset, Pointer(target) + to.Offset);
         KeepAlive(source, target);
     }
 
@@ -175,7 +180,7 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
         KeepAlive(y, x);
     }
 
-    // ---- windows of images ---------------------------------------------------------------------------------------------------------------
+    // ---- windows of images ------------------------------------------------------------------------------------------
 
     /// <inheritdoc/>
     public override void ExtractWindows(WindowGeometry geometry, Buffer x, Buffer windows)
@@ -209,7 +214,7 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
         KeepAlive(x, gradient, xGradient);
     }
 
-    // ---- convolution ---------------------------------------------------------------------------------------------------------------------
+    // ---- convolution ------------------------------------------------------------------------------------------------
 
     /// <summary>
     /// Whether 3x3 convolutions of stride 1 use Winograd's F(4x4, 3x3): a quarter of the multiplications, and an error
@@ -222,7 +227,8 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
     public void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y)
     {
         if (y.Length == 0) return;
-        Convolutions.For(geometry, isGradient: false, UsesWinograd).Run(Pool, Pointer(x), Pointer(w), PointerOrNull(bias), Pointer(y));
+        Convolutions.For(geometry, isGradient: false, UsesWinograd)
+            .Run(Pool, Pointer(x), Pointer(w), PointerOrNull(bias), Pointer(y));
         KeepAlive(x, w, bias, y);
     }
 
@@ -230,7 +236,8 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
     public void ConvolveInputGradient(ConvolutionGeometry geometry, Buffer gradient, Buffer w, Buffer xGradient)
     {
         if (xGradient.Length == 0) return;
-        Convolutions.For(geometry, isGradient: true, UsesWinograd).Run(Pool, Pointer(gradient), Pointer(w), null, Pointer(xGradient));
+        Convolutions.For(geometry, isGradient: true, UsesWinograd)
+            .Run(Pool, Pointer(gradient), Pointer(w), null, Pointer(xGradient));
         KeepAlive(gradient, w, xGradient);
     }
 
@@ -239,14 +246,16 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
     {
         if (gradient.Length == 0) Fill(wGradient, 0);
         else if (wGradient.Length > 0)
-            Convolutions.WeightGradientFor(geometry, UsesWinograd).Run(Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
+            Convolutions.WeightGradientFor(geometry, UsesWinograd)
+                .Run(Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
         KeepAlive(x, gradient, wGradient);
     }
 
-    // ---- normalization -------------------------------------------------------------------------------------------------------------------
+    // ---- normalization ----------------------------------------------------------------------------------------------
 
     /// <inheritdoc/>
-    public void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual, Buffer statistics, Buffer y)
+    public void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual,
+        Buffer statistics, Buffer y)
     {
         if (x.Length == 0) Fill(statistics, 0);
         else
@@ -266,8 +275,9 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
     }
 
     /// <inheritdoc/>
-    public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y,
-        Buffer gradient, Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient)
+    public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta,
+        Buffer statistics, Buffer? y, Buffer gradient, Buffer xGradient, Buffer gammaGradient, Buffer betaGradient,
+        Buffer? residualGradient)
     {
         if (x.Length == 0)
         {
@@ -275,8 +285,9 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
             Fill(betaGradient, 0);
             return;
         }
-        new NormalizationPass(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics)).WriteGradients(Pool,
-            Pointer(gradient), PointerOrNull(y), PointerOrNull(residualGradient), Pointer(xGradient), Pointer(gammaGradient), Pointer(betaGradient));
+        new NormalizationPass(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics))
+            .WriteGradients(Pool, Pointer(gradient), PointerOrNull(y), PointerOrNull(residualGradient),
+                Pointer(xGradient), Pointer(gammaGradient), Pointer(betaGradient));
         KeepAlive(x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient, betaGradient, residualGradient);
     }
 }

@@ -7,7 +7,7 @@ namespace Tapegrad.Devices.Cpu;
 internal readonly record struct Blocks(int Length, int Size)
 {
     /// <summary>How many pieces. Kept, since loops ask for it: a division for each tile of a convolution is a tenth of its time.</summary>
-    public int Count { get; } = (int)((Length + Size - 1L) / Size);
+    public int Count { get; } = (int)(((uint)Length + (uint)Size - 1) / (uint)Size);
 
     /// <summary>The first thing of a piece.</summary>
     public int From(int piece) => piece * Size;
@@ -33,5 +33,5 @@ internal readonly record struct Shares(int Length, int Count)
 internal readonly record struct Clamped(long Wanted, int Least, int Most)
 {
     /// <summary>The number.</summary>
-    public int Value => (int)Math.Clamp(Wanted, Least, Most);
+    public int Value => (int)Math.Max(Least, Math.Min(Wanted, Most));
 }

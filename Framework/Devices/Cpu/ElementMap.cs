@@ -11,7 +11,8 @@ internal readonly unsafe struct ElementMap(int length)
 {
     private readonly VectorRanges ranges = new(length);
 
-    public void Run<TMap>(TMap map, float* x, float* y) where TMap : struct, IMap => ranges.Run(new Elements<TMap>(map, x, y));
+    public void Run<TMap>(TMap map, float* x, float* y) where TMap : struct, IMap =>
+        ranges.Run(new Elements<TMap>(map, x, y));
 
     private readonly struct Elements<TMap>(TMap map, float* x, float* y) : IRangeBody where TMap : struct, IMap
     {

@@ -12,19 +12,20 @@ internal readonly unsafe struct ElementUpdate(int length)
 {
     private readonly VectorRanges ranges = new(length);
 
-    public void Run<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second) where TUpdate : struct, IUpdate =>
+    public void Run<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second)
+        where TUpdate : struct, IUpdate =>
         ranges.Run(new Elements<TUpdate>(update, parameter, gradient, first, second));
 
-    private readonly struct Elements<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second) : IRangeBody
-        where TUpdate : struct, IUpdate
+    private readonly struct Elements<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first,
+        float* second) : IRangeBody where TUpdate : struct, IUpdate
     {
         public void Run(int from, int to) => UpdateVectors(update, parameter, gradient, first, second, from, to);
     }
 
     // for (i = 8 * from; i < 8 * to; i++) update(ref parameter[i], gradient[i], ref first[i], ref second[i]);
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void UpdateVectors<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second, int from, int to)
-        where TUpdate : struct, IUpdate
+    private static void UpdateVectors<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first,
+        float* second, int from, int to) where TUpdate : struct, IUpdate
     {
         for (var vector = from; vector < to; vector++)
         {

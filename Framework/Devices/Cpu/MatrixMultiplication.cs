@@ -15,57 +15,77 @@ internal readonly unsafe struct MatrixMultiplication
     private const int TileRows = ProductTiles.Rows;
     private const int PanelColumns = ProductTiles.Columns;
     private const int ItemPanels = 16;   // the most columns of one item of work, in panels
-    private const int ItemTiles = 32;    // and the most rows, in tiles: their a stays in the second cache for all panels
-    private const int FewTiles = 4;
+    private const int MostTiles = 32;    // and rows, in tiles: their a stays in the second cache for all panels
+    private const int FewestTiles = 4;
     private const int FewItems = 8;
     private const int InnerBlock = 512;  // and of the inner axis: a panel of b stays in a near cache for all tiles
-    private const int RowLength = InnerBlock + 16;   // elements from one copied row to the next: not a power of two, whose rows share a set
+
+    // Elements from one copied row to the next: not a power of two, whose rows share a set.
+    private const int RowLength = InnerBlock + 16;
 
     private readonly MatrixProductGeometry geometry;
-    private readonly int panels, columnItems, itemRows, rowItems;
+    private readonly Pieces pieces;
     private readonly Ranges ranges;   // of items
+
+    private readonly struct Pieces
+    {
+        public readonly Blocks Tiles;          // of the rows
+        public readonly Clamped ItemTiles;     // the most in an item
+        public readonly Blocks RowItems;       // of the tiles
+        public readonly Blocks Panels;         // of the columns
+        public readonly Blocks ColumnItems;    // of the panels
+        public readonly Blocks Depths;         // of the inner axis
+
+        public Pieces(MatrixProductGeometry geometry)
+        {
+            (Tiles, Panels) = (new Blocks(geometry.Rows, TileRows), new Blocks(geometry.Columns, PanelColumns));
+            (ColumnItems, Depths) = (new Blocks(Panels.Count, ItemPanels), new Blocks(geometry.Inner, InnerBlock));
+            // Packing a panel of b pays when many rows use it; but a few items at least are wanted, for the threads.
+            var (tiles, others, wanted) = (Tiles.Count, geometry.OffsetsA.Length * ColumnItems.Count, MostTiles);
+            while (wanted > FewestTiles && ((tiles - 1) / wanted + 1) * others < FewItems) wanted /= 2;
+            ItemTiles = new Clamped(wanted, FewestTiles, MostTiles);
+            RowItems = Blocks.Equal(tiles, ItemTiles.Value);
+        }
+    }
 
     public MatrixMultiplication(MatrixProductGeometry geometry)
     {
         this.geometry = geometry;
-        var (rows, columns, batch) = (geometry.Rows, geometry.Columns, geometry.OffsetsA.Length);
-        panels = (columns - 1) / PanelColumns + 1;
-        columnItems = (panels - 1) / ItemPanels + 1;
-        // Packing a panel of b pays when many rows use it; but a few items at least are wanted, for the threads.
-        var itemTiles = ItemTiles;
-        while (itemTiles > FewTiles && batch * ((rows - 1) / (itemTiles * TileRows) + 1) * columnItems < FewItems) itemTiles /= 2;
-        var tiles = (rows - 1) / TileRows + 1;
-        itemRows = ((tiles - 1) / ((tiles - 1) / itemTiles + 1) + 1) * TileRows;   // as many items, but of equal size
-        rowItems = (rows - 1) / itemRows + 1;
-        ranges = new Ranges(batch * rowItems * columnItems,
-            (long)Math.Min(rows, itemRows) * Math.Min(columns, ItemPanels * PanelColumns) * Math.Max(1, geometry.Inner) / Lanes);
+        pieces = new Pieces(geometry);
+        var (rows, columns) = (Math.Min(geometry.Rows, pieces.RowItems.Size * TileRows),
+            Math.Min(geometry.Columns, ItemPanels * PanelColumns));
+        ranges = new Ranges(geometry.OffsetsA.Length * pieces.RowItems.Count * pieces.ColumnItems.Count,
+            (long)rows * columns * Math.Max(1, geometry.Inner) / Lanes);
     }
 
-    public void Run(float* a, float* b, float* y) => ranges.Run(new Items(this, a, b, y));
+    public void Run(float* a, float* b, float* y)
+    {
+        fixed (Pieces* at = &pieces) ranges.Run(new Items(geometry, at, a, b, y));   // where they are: they are large
+    }
 
-    private readonly struct Items(MatrixMultiplication product, float* a, float* b, float* y) : IRangeBody
+    private readonly struct Items(MatrixProductGeometry geometry, Pieces* pieces, float* a, float* b, float* y)
+        : IRangeBody
     {
         public void Run(int from, int to)
         {
-            for (var item = from; item < to; item++) product.MultiplyItem(item, a, b, y);
+            for (var item = from; item < to; item++)
+            {
+                var (rest, columnItem) = Math.DivRem(item, pieces->ColumnItems.Count);
+                var (batch, rowItem) = Math.DivRem(rest, pieces->RowItems.Count);
+                Multiply(geometry, pieces, a + geometry.OffsetsA[batch], b + geometry.OffsetsB[batch],
+                    y + (long)batch * geometry.Rows * geometry.Columns, rowItem, columnItem);
+            }
         }
     }
 
-    private void MultiplyItem(int item, float* a, float* b, float* y)
-    {
-        var (rows, columns) = (geometry.Rows, geometry.Columns);
-        var (rest, columnItem) = Math.DivRem(item, columnItems);
-        var (batch, rowItem) = Math.DivRem(rest, rowItems);
-        var (row, panel) = (rowItem * itemRows, columnItem * ItemPanels);
-        MultiplyItem(a + geometry.OffsetsA[batch], b + geometry.OffsetsB[batch], y + (long)batch * rows * columns,
-            row, Math.Min(itemRows, rows - row), panel, Math.Min(panel + ItemPanels, panels));
-    }
-
     // Some rows and panels of one product. Rows beyond the last, in the last tile, repeat it.
-    private void MultiplyItem(float* a, float* b, float* y, int row, int rows, int panel, int endPanel)
+    private static void Multiply(MatrixProductGeometry geometry, Pieces* pieces, float* a, float* b, float* y,
+        int rowItem, int columnItem)
     {
         var (inner, columns, isTransposed) = (geometry.Inner, geometry.Columns, geometry.TransposeA);
-        var tiles = (rows - 1) / TileRows + 1;
+        var (rowItems, columnItems, panels) = (pieces->RowItems, pieces->ColumnItems, pieces->Panels);
+        var (row, tiles) = (pieces->Tiles.From(rowItems.From(rowItem)), rowItems.SizeOf(rowItem));
+        var rows = Math.Min(tiles * TileRows, geometry.Rows - row);
         var starts = Scratch<int>.Rent(2L * tiles * TileRows);
         var targets = starts + tiles * TileRows;
         for (var i = 0; i < tiles * TileRows; i++)
@@ -85,16 +105,19 @@ internal readonly unsafe struct MatrixMultiplication
             Runs = 1,
             Step = isTransposed ? TileRows : 1,
         };
-        for (var k = 0; k == 0 || k < inner; k += InnerBlock)
+        var firstPanel = columnItems.From(columnItem);
+        var endPanel = firstPanel + columnItems.SizeOf(columnItem);
+        for (var depth = 0; depth == 0 || depth < pieces->Depths.Count; depth++)   // the sum of nothing is 0
         {
-            left.RunLength = Math.Min(InnerBlock, inner - k);
+            var k = pieces->Depths.From(depth);
+            left.RunLength = pieces->Depths.SizeOf(depth);
             if (isTransposed) PackColumns(a + (long)k * geometry.Rows + row, geometry.Rows, left);
             else
                 for (var i = 0; i < rows; i++)
                     CopyRow(a + (long)(row + i) * inner + k, 1, left.Source + (long)i * RowLength, 1, left.RunLength);
-            for (var column = panel * PanelColumns; column < Math.Min(columns, endPanel * PanelColumns); column += PanelColumns)
+            for (var panel = firstPanel; panel < endPanel; panel++)
             {
-                var width = Math.Min(PanelColumns, columns - column);
+                var (column, width) = (panels.From(panel), panels.SizeOf(panel));
                 if (geometry.TransposeB) PackRows(b + (long)column * inner + k, inner, width, left.RunLength, packed);
                 else PackPanel(b + (long)k * columns + column, columns, width, left.RunLength, packed);
                 ProductTiles.Multiply(left, packed, null, y + column, targets, width, resumes: k > 0);
@@ -106,7 +129,8 @@ internal readonly unsafe struct MatrixMultiplication
     private static void PackColumns(float* a, int stride, ProductRows left)
     {
         for (var tile = 0; tile < left.Tiles; tile++, a += TileRows, left.Source += TileRows * RowLength)
-            for (var k = 0; k < left.RunLength; k++) Vector256.Load(a + (long)k * stride).Store(left.Source + k * TileRows);
+            for (var k = 0; k < left.RunLength; k++)
+                Vector256.Load(a + (long)k * stride).Store(left.Source + k * TileRows);
     }
 
     // packed[k, j] = b[k, j] for the columns of a panel; beyond the last, whatever was there.

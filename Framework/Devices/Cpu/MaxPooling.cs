@@ -13,11 +13,13 @@ namespace Tapegrad.Devices.Cpu;
 internal readonly unsafe struct MaxPooling
 {
     private readonly WindowGeometry geometry;
+    private readonly Blocks vectors;   // of the channels
     private readonly Ranges ranges;   // of the result's rows
 
     public MaxPooling(WindowGeometry geometry)
     {
         this.geometry = geometry;
+        vectors = new Blocks(geometry.Channels, Lanes);
         ranges = new Ranges(geometry.Batch * geometry.OutputHeight, (long)RowLength * Most(geometry));
     }
 
@@ -40,7 +42,7 @@ internal readonly unsafe struct MaxPooling
         var (image, i) = Math.DivRem(row, geometry.OutputHeight);
         x += (long)image * geometry.Height * geometry.Width * geometry.Channels;
         for (var j = 0; j < geometry.OutputWidth; j++, y += geometry.Channels)
-            FindLargest(x, taps, Find(geometry, i, j, taps), geometry.Channels, y);
+            FindLargest(x, taps, Find(geometry, i, j, taps), vectors.Length, y);
     }
 
     // for (c = 0; c < channels; c++) y[c] = the largest image[taps[t] + c]

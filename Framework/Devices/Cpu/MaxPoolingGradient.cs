@@ -14,11 +14,13 @@ namespace Tapegrad.Devices.Cpu;
 internal readonly unsafe struct MaxPoolingGradient
 {
     private readonly WindowGeometry geometry;
+    private readonly Blocks vectors;   // of the channels
     private readonly Ranges ranges;   // of images
 
     public MaxPoolingGradient(WindowGeometry geometry)
     {
         this.geometry = geometry;
+        vectors = new Blocks(geometry.Channels, Lanes);
         ranges = new Ranges(geometry.Batch, ImageLength * Most(geometry));
     }
 
@@ -31,18 +33,19 @@ internal readonly unsafe struct MaxPoolingGradient
         public void Run(int from, int to)
         {
             var taps = Scratch<long>.Rent(Most(pooling.geometry));
-            for (var image = from; image < to; image++)
-                pooling.AddWindows(image, taps, x + image * pooling.ImageLength, g, xGradient + image * pooling.ImageLength);
+            for (var image = from; image < to; image++) pooling.AddWindows(image, taps, x, g, xGradient);
         }
     }
 
     private void AddWindows(int image, long* taps, float* x, float* g, float* xGradient)
     {
+        x += image * ImageLength;
+        xGradient += image * ImageLength;
         new Span<float>(xGradient, (int)ImageLength).Clear();
         g += (long)image * geometry.OutputHeight * geometry.OutputWidth * geometry.Channels;
         for (var i = 0; i < geometry.OutputHeight; i++)
             for (var j = 0; j < geometry.OutputWidth; j++, g += geometry.Channels)
-                AddToLargest(x, taps, Find(geometry, i, j, taps), geometry.Channels, g, xGradient);
+                AddToLargest(x, taps, Find(geometry, i, j, taps), vectors.Length, g, xGradient);
     }
 
     // for (c = 0; c < channels; c++) gradient[taps[t] + c] += g[c], where t is the first of the largest image[taps[t] +
@@ -67,7 +70,8 @@ internal readonly unsafe struct MaxPoolingGradient
             {
                 var target = gradient + taps[t] + c;
                 var isWinner = Vector256.Equals(winner, Vector256.Create(t)).AsSingle();
-                StoreChannels(Vector256.Load(target) + Vector256.ConditionalSelect(isWinner, share, Vector256<float>.Zero), target, channels - c);
+                var sum = Vector256.Load(target) + Vector256.ConditionalSelect(isWinner, share, Vector256<float>.Zero);
+                StoreChannels(sum, target, channels - c);
             }
         }
     }

@@ -16,49 +16,67 @@ internal readonly unsafe struct MiddleFold
     private const int RowBlock = 64;
     private const int TileColumns = 512;
 
-    private readonly int outer, length, inner;
-    private readonly int block, blocks;   // of the middle axis
-    private readonly int tiles;           // of the columns
-    private readonly Ranges ranges;       // of blocks, and of their tiles
+    private readonly int outer, inner;
+    private readonly bool hasColumns;
+    private readonly Blocks blocks;      // of the middle axis
+    private readonly Blocks pairs;       // of vectors, in the last block where there is one element in a row
+    private readonly Blocks tiles;       // of the columns where there are several
+    private readonly Blocks fours;       // of vectors, in the last tile
+    private readonly Ranges ranges;      // of blocks, or of their tiles
 
     public MiddleFold(int outer, int length, int inner)
     {
-        (this.outer, this.length, this.inner) = (outer, length, inner);
-        block = inner == 1 ? ElementBlock : RowBlock;
-        blocks = (length - 1) / block + 1;
-        tiles = (inner - 1) / TileColumns + 1;
-        ranges = new Ranges(outer * blocks * tiles, (long)Math.Min(length, block) * Math.Min(inner, TileColumns));
+        (this.outer, this.inner, hasColumns) = (outer, inner, inner > 1);
+        if (hasColumns)
+        {
+            blocks = new Blocks(length, RowBlock);
+            tiles = new Blocks(inner, TileColumns);
+            fours = new Blocks(tiles.SizeOf(tiles.Count - 1), 4 * Lanes);
+            ranges = new Ranges(outer * blocks.Count * tiles.Count, (long)blocks.SizeOf(0) * tiles.SizeOf(0));
+        }
+        else
+        {
+            blocks = new Blocks(length, ElementBlock);
+            pairs = new Blocks(blocks.SizeOf(blocks.Count - 1), 2 * Lanes);
+            ranges = new Ranges(outer * blocks.Count, blocks.SizeOf(0));
+        }
     }
 
     public void Run<TFold>(BufferPool pool, TFold fold, float* x, float* y) where TFold : struct, IFold
     {
-        if (blocks == 1)
+        if (blocks.Count == 1)
         {
             FoldBlocks(fold, x, y);
             return;
         }
-        var partial = (HostBuffer<float>)pool.Rent(outer * blocks * inner);
+        var partial = (HostBuffer<float>)pool.Rent(outer * blocks.Count * inner);
         FoldBlocks(fold, x, partial.Pointer);
-        new MiddleFold(outer, blocks, inner).Run(pool, fold, partial.Pointer, y);
+        new MiddleFold(outer, blocks.Count, inner).Run(pool, fold, partial.Pointer, y);
         pool.Return(partial);
     }
 
     private void FoldBlocks<TFold>(TFold fold, float* x, float* y) where TFold : struct, IFold
     {
-        if (inner == 1) ranges.Run(new Runs<TFold>(this, fold, x, y));
-        else ranges.Run(new Tiles<TFold>(this, fold, x, y));
+        fixed (MiddleFold* plan = &this)   // where it is: it is large
+        {
+            if (hasColumns) ranges.Run(new Tiles<TFold>(plan, fold, x, y));
+            else ranges.Run(new Runs<TFold>(plan, fold, x, y));
+        }
     }
 
-    // ---- one element in a row ------------------------------------------------------------------------------------------------------------
+    // ---- one element in a row ---------------------------------------------------------------------------------------
 
-    private readonly struct Runs<TFold>(MiddleFold plan, TFold fold, float* x, float* y) : IRangeBody where TFold : struct, IFold
+    private readonly struct Runs<TFold>(MiddleFold* plan, TFold fold, float* x, float* y) : IRangeBody
+        where TFold : struct, IFold
     {
         public void Run(int from, int to)
         {
+            var blocks = plan->blocks;
             for (var item = from; item < to; item++)
             {
-                var start = item % plan.blocks * plan.block;
-                y[item] = FoldRun(fold, x + (long)(item / plan.blocks) * plan.length + start, Math.Min(plan.block, plan.length - start));
+                var (row, block) = Math.DivRem(item, blocks.Count);
+                y[item] = FoldRun(fold, x + (long)row * blocks.Length + blocks.From(block),
+                    block == blocks.Count - 1 ? plan->pairs.Length : blocks.Size);
             }
         }
     }
@@ -93,19 +111,22 @@ internal readonly unsafe struct MiddleFold
         return fold.Apply(a, b).Value;
     }
 
-    // ---- rows of several -----------------------------------------------------------------------------------------------------------------
+    // ---- rows of several --------------------------------------------------------------------------------------------
 
-    private readonly struct Tiles<TFold>(MiddleFold plan, TFold fold, float* x, float* y) : IRangeBody where TFold : struct, IFold
+    private readonly struct Tiles<TFold>(MiddleFold* plan, TFold fold, float* x, float* y) : IRangeBody
+        where TFold : struct, IFold
     {
         public void Run(int from, int to)
         {
+            var (blocks, tiles, inner) = (plan->blocks, plan->tiles, plan->inner);
             for (var item = from; item < to; item++)
             {
-                var (place, tile) = Math.DivRem(item, plan.tiles);
-                var (row, column) = (place % plan.blocks * plan.block, tile * TileColumns);
-                var start = x + ((long)(place / plan.blocks) * plan.length + row) * plan.inner + column;
-                FoldColumns(fold, start, plan.inner, Math.Min(plan.block, plan.length - row), Math.Min(TileColumns, plan.inner - column),
-                    y + (long)place * plan.inner + column);
+                var (place, tile) = Math.DivRem(item, tiles.Count);
+                var (slab, block) = Math.DivRem(place, blocks.Count);
+                var start = x + ((long)slab * blocks.Length + blocks.From(block)) * inner + tiles.From(tile);
+                var columns = tile == tiles.Count - 1 ? plan->fours.Length : tiles.Size;
+                FoldColumns(fold, start, inner, blocks.SizeOf(block), columns,
+                    y + (long)place * inner + tiles.From(tile));
             }
         }
     }
@@ -114,7 +135,8 @@ internal readonly unsafe struct MiddleFold
     // Lanes: columns, in four vectors, two, or one. Remainder: the last vector reaches into the next row, and those
     // lanes are dropped.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void FoldColumns<TFold>(TFold fold, float* x, int stride, int rows, int columns, float* y) where TFold : struct, IFold
+    private static void FoldColumns<TFold>(TFold fold, float* x, int stride, int rows, int columns, float* y)
+        where TFold : struct, IFold
     {
         var neutral = Real32x8.Of(fold.Neutral);
         var column = 0;

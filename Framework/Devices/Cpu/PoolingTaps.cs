@@ -15,7 +15,8 @@ internal static unsafe class PoolingTaps
     /// number.</summary>
     public static int Find(WindowGeometry geometry, int i, int j, long* taps)
     {
-        var (kernel, stride, padding, dilation) = (geometry.Kernel, geometry.Stride, geometry.Padding, geometry.Dilation);
+        var (kernel, stride) = (geometry.Kernel, geometry.Stride);
+        var (padding, dilation) = (geometry.Padding, geometry.Dilation);
         var count = 0;
         for (var k = 0; k < kernel.Height; k++)
         {
@@ -24,7 +25,8 @@ internal static unsafe class PoolingTaps
             for (var l = 0; l < kernel.Width; l++)
             {
                 var column = j * stride.Width + l * dilation.Width - padding.Width;
-                if ((uint)column < (uint)geometry.Width) taps[count++] = ((long)row * geometry.Width + column) * geometry.Channels;
+                if ((uint)column >= (uint)geometry.Width) continue;
+                taps[count++] = ((long)row * geometry.Width + column) * geometry.Channels;
             }
         }
         return count;

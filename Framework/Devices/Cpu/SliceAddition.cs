@@ -6,17 +6,18 @@ namespace Tapegrad.Devices.Cpu;
 /// </summary>
 internal readonly unsafe struct SliceAddition
 {
-    private const int Part = 256;   // elements
+    private const int PartElements = 256;
 
     private readonly GatherGeometry geometry;
-    private readonly int parts;        // of a slice
+    private readonly Blocks parts;     // of a slice
     private readonly Ranges ranges;    // of parts, for all of the outer axis
 
     public SliceAddition(GatherGeometry geometry)
     {
         this.geometry = geometry;
-        parts = (geometry.Inner + Part - 1) / Part;
-        ranges = new Ranges(geometry.Outer * parts, (long)(geometry.Length + geometry.Indices.Length) * Math.Min(geometry.Inner, Part));
+        parts = new Blocks(geometry.Inner, PartElements);
+        var slices = (long)geometry.Length + geometry.Indices.Length;
+        ranges = new Ranges(geometry.Outer * parts.Count, slices * Math.Min(geometry.Inner, PartElements));
     }
 
     public void Run(float* y, float* x) => ranges.Run(new Parts(this, y, x));
@@ -32,10 +33,11 @@ internal readonly unsafe struct SliceAddition
     private void AddPart(int item, float* y, float* x)
     {
         var (indices, inner) = (geometry.Indices, geometry.Inner);
-        var (outer, part) = Math.DivRem(item, parts);
-        var (start, length) = (part * Part, Math.Min(Part, inner - part * Part));
+        var (outer, part) = Math.DivRem(item, parts.Count);
+        var (start, length) = (parts.From(part), parts.SizeOf(part));
         var sums = x + (long)outer * geometry.Length * inner + start;
-        for (var slice = 0; slice < geometry.Length; slice++) new Span<float>(sums + (long)slice * inner, length).Clear();
+        for (var slice = 0; slice < geometry.Length; slice++)
+            new Span<float>(sums + (long)slice * inner, length).Clear();
         var source = y + (long)outer * indices.Length * inner + start;
         for (var i = 0; i < indices.Length; i++, source += inner)
         {

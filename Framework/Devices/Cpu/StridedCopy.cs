@@ -15,16 +15,19 @@ internal readonly unsafe struct StridedCopy
         ranges = new Ranges(walks.Rows, walks.Length);
     }
 
-    public void Run(float* source, float* target) => ranges.Run(new Rows(walks, source, target));
+    public void Run(float* source, float* target)
+    {
+        fixed (MergedWalk* walk = &walks) ranges.Run(new Rows(walk, source, target));   // where it is: it is large
+    }
 
-    private readonly struct Rows(MergedWalk walks, float* source, float* target) : IRangeBody
+    private readonly struct Rows(MergedWalk* walks, float* source, float* target) : IRangeBody
     {
         public void Run(int from, int to)
         {
             for (var row = from; row < to; row++)
             {
-                var (placeFrom, placeTo) = walks.Row(row);
-                CopyRow(source + placeFrom, walks.Inner.A, target + placeTo, walks.Inner.B, walks.Length);
+                var (placeFrom, placeTo) = walks->Row(row);
+                CopyRow(source + placeFrom, walks->Inner.A, target + placeTo, walks->Inner.B, walks->Length);
             }
         }
     }

@@ -13,25 +13,26 @@ internal readonly unsafe struct UpdateCheck(int length)
 {
     private readonly VectorRanges ranges = new(length);
 
-    public void Run<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second, float* verdict)
-        where TUpdate : struct, IUpdate =>
+    public void Run<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second,
+        float* verdict) where TUpdate : struct, IUpdate =>
         ranges.Run(new Elements<TUpdate>(update, parameter, gradient, first, second, length, verdict));
 
-    private readonly struct Elements<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second, int length,
-        float* verdict) : IRangeBody where TUpdate : struct, IUpdate
+    private readonly struct Elements<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first,
+        float* second, int length, float* verdict) : IRangeBody where TUpdate : struct, IUpdate
     {
         // Several ranges may write, all of them the same.
         public void Run(int from, int to)
         {
-            if (LeavesNonFinite(update, parameter, gradient, first, second, from * Lanes, Math.Min(to * Lanes, length))) *verdict = float.NaN;
+            var end = Math.Min(to * Lanes, length);
+            if (LeavesNonFinite(update, parameter, gradient, first, second, from * Lanes, end)) *verdict = float.NaN;
         }
     }
 
     // for (i = from; i < to; i++) whether gradient[i], or what the update would leave at i, is not finite. x - x is 0
     // where x is finite, else NaN.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static bool LeavesNonFinite<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second, int from, int to)
-        where TUpdate : struct, IUpdate
+    private static bool LeavesNonFinite<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first,
+        float* second, int from, int to) where TUpdate : struct, IUpdate
     {
         var all = default(Real32x8);
         for (var i = from; i < to; i += Lanes)
@@ -44,8 +45,10 @@ internal readonly unsafe struct UpdateCheck(int length)
             if (first is not null) difference += one - one;
             if (second is not null) difference += two - two;
             if (to - i < Lanes)
-                difference = new(Vector256.ConditionalSelect(Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(to - i)).AsSingle(),
-                    difference.Value, Vector256<float>.Zero));
+            {
+                var belongs = Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(to - i)).AsSingle();
+                difference = new(Vector256.ConditionalSelect(belongs, difference.Value, Vector256<float>.Zero));
+            }
             all += difference;
         }
         return !Vector256.EqualsAll(all.Value, Vector256<float>.Zero);

@@ -10,12 +10,15 @@ namespace Tapegrad.Devices.Cpu;
 internal readonly unsafe struct WindowAddition
 {
     private readonly WindowGeometry geometry;
+    private readonly Blocks vectors;   // of the channels
     private readonly Ranges ranges;   // of the images' rows
 
     public WindowAddition(WindowGeometry geometry)
     {
         this.geometry = geometry;
-        ranges = new Ranges(geometry.Batch * geometry.Height, (long)RowLength * geometry.Kernel.Height * geometry.Kernel.Width);
+        vectors = new Blocks(geometry.Channels, Lanes);
+        var (rows, kernel) = (geometry.Batch * geometry.Height, geometry.Kernel);
+        ranges = new Ranges(rows, (long)RowLength * kernel.Height * kernel.Width);
     }
 
     // [W, C]
@@ -36,15 +39,17 @@ internal readonly unsafe struct WindowAddition
     {
         var (image, y) = Math.DivRem(row, geometry.Height);
         var (channels, width, kernel, outputHeight, outputWidth) =
-            (geometry.Channels, geometry.Width, geometry.Kernel, geometry.OutputHeight, geometry.OutputWidth);
+            (vectors.Length, geometry.Width, geometry.Kernel, geometry.OutputHeight, geometry.OutputWidth);
         Unsafe.InitBlockUnaligned(pixels, 0, (uint)(width * channels) * sizeof(float));
         for (var ky = kernel.Height - 1; ky >= 0; ky--)
         {
-            var (i, between) = Math.DivRem(y - ky * geometry.Dilation.Height + geometry.Padding.Height, geometry.Stride.Height);
+            var first = y - ky * geometry.Dilation.Height + geometry.Padding.Height;
+            var (i, between) = Math.DivRem(first, geometry.Stride.Height);
             if (between != 0 || (uint)i >= (uint)outputHeight) continue;
             for (var j = 0; j < outputWidth; j++)
             {
-                var source = windows + ((((long)image * outputHeight + i) * outputWidth + j) * kernel.Height + ky) * kernel.Width * channels;
+                var place = (((long)image * outputHeight + i) * outputWidth + j) * kernel.Height + ky;
+                var source = windows + place * kernel.Width * channels;
                 for (var kx = 0; kx < kernel.Width; kx++, source += channels)
                 {
                     var column = j * geometry.Stride.Width + kx * geometry.Dilation.Width - geometry.Padding.Width;

@@ -24,7 +24,8 @@ internal readonly unsafe struct WindowExtraction
     {
         public void Run(int from, int to)
         {
-            for (var row = from; row < to; row++) extraction.ExtractRow(x, row, windows + (long)row * extraction.rowLength);
+            for (var row = from; row < to; row++)
+                extraction.ExtractRow(x, row, windows + (long)row * extraction.rowLength);
         }
     }
 
@@ -32,17 +33,19 @@ internal readonly unsafe struct WindowExtraction
     private void ExtractRow(float* pixels, int row, float* windows)
     {
         var (image, i) = Math.DivRem(row, geometry.OutputHeight);
-        var (channels, width, kernel, outputWidth) = (geometry.Channels, geometry.Width, geometry.Kernel, geometry.OutputWidth);
+        var (channels, height, width) = (geometry.Channels, geometry.Height, geometry.Width);
+        var (kernel, outputWidth, bytes) = (geometry.Kernel, geometry.OutputWidth, (uint)channels * sizeof(float));
+        pixels += (long)image * height * width * channels;
         for (var j = 0; j < outputWidth; j++)
             for (var ky = 0; ky < kernel.Height; ky++)
             {
                 var y = i * geometry.Stride.Height + ky * geometry.Dilation.Height - geometry.Padding.Height;
-                var line = (uint)y < (uint)geometry.Height ? pixels + ((long)image * geometry.Height + y) * width * channels : null;
+                var line = (uint)y < (uint)height ? pixels + (long)y * width * channels : null;
                 for (var kx = 0; kx < kernel.Width; kx++, windows += channels)
                 {
                     var column = j * geometry.Stride.Width + kx * geometry.Dilation.Width - geometry.Padding.Width;
-                    if (line is null || (uint)column >= (uint)width) Unsafe.InitBlockUnaligned(windows, 0, (uint)channels * sizeof(float));
-                    else Unsafe.CopyBlockUnaligned(windows, line + (long)column * channels, (uint)channels * sizeof(float));
+                    if (line is null || (uint)column >= (uint)width) Unsafe.InitBlockUnaligned(windows, 0, bytes);
+                    else Unsafe.CopyBlockUnaligned(windows, line + (long)column * channels, bytes);
                 }
             }
     }
