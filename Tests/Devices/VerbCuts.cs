@@ -1,6 +1,7 @@
 using Tapegrad.Devices;
 using Tapegrad.Devices.Cpu;
 using Xunit;
+using static Tapegrad.Laws.Formulas;
 using static Tapegrad.Tests.Devices.Cuts;
 using Buffer = Tapegrad.Memory.Buffer;
 
@@ -46,20 +47,20 @@ internal static class VerbCuts
         ["normal"] = Verb(Lengths(2, 512), SmallThings, length => length, length => [new NormalFill(length)],
             length => new([], length, (device, _, y) => device.FillNormal(y, new RandomSource(length)), Padding: 1)),
         ["map"] = Verb(Lengths(8, 2048), SmallThings, length => length, length => [new ElementMap(length)],
-            length => new([length], length, (device, x, y) => device.Map(new Line(3), x[0], y))),
+            length => new([length], length, (device, x, y) => device.Map(new Line(3, 1), x[0], y))),
         ["update"] = Verb(Lengths(8, 2048), SmallThings, length => length, length => [new ElementUpdate(length)],
             length => new([length, length, length, length], length, Update)),
         ["check of an update"] = Verb(Lengths(8, 2048), SmallThings, length => length,
             length => [new UpdateCheck(length)], length => new([length, length, length, length], 8, CheckUpdate)),
         ["zip"] = Verb(ZipShapes(), OfZip, pair => pair.Of.Count, pair => [new BroadcastZip(pair.A, pair.B, pair.Of)],
             pair => new([pair.A.Count, pair.B.Count], pair.Of.Count,
-                (device, x, y) => device.Zip(new Minus(), x[0], pair.A, x[1], pair.B, y, pair.Of))),
+                (device, x, y) => device.Zip(new Difference(), x[0], pair.A, x[1], pair.B, y, pair.Of))),
         ["copy"] = Verb(CopyShapes(), Ranges, rows => rows.Of.Count,
             rows => [new StridedCopy(rows.Of, rows.From, rows.To)], rows => new([rows.Length], rows.Of.Count,
                 (device, x, y) => device.Copy(rows.Of, x[0], new Walk(0, rows.From), y, new Walk(0, rows.To)))),
         ["fold"] = Verb(FoldShapes(), Ranges, shape => shape.Count,
             shape => [new MiddleFold(shape[0], shape[1], shape[2])], shape => new([shape.Count], shape[0] * shape[2],
-                (device, x, y) => device.Fold(new Plus(), x[0], shape, [1], y))),
+                (device, x, y) => device.Fold(new Sum(), x[0], shape, [1], y))),
         ["matrix product"] = Verb(Products(), OfProducts, Cost, product => [product, new MatrixMultiplication(product)],
             product => new([product.OffsetsA[^1] + product.Rows * product.Inner,
                     product.OffsetsB[^1] + product.Inner * product.Columns],
