@@ -29,8 +29,30 @@ public class AffineTests
             var model = new Sequential(("norm", norm));
             Assert.Equal(names.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(name => $"norm.{name}"), model.Parameters.Select(p => p.Name));
             Assert.DoesNotContain("Affine", model.Summary());
+            Same((x * (scale ?? 1) + (shift ?? 0)).ToDoubles(), norm.Affine!.Apply(x).ToDoubles(), 1e-6);   // alone
             Refuses<ArgumentException>(() => norm.Apply(x, condition: Random(2, 3, 8)), "depend on none");
         });
+
+    // One of the two for each sample, the other for all or left out: no operation takes both with x^.
+    private sealed class HalfConditional(bool isScale, bool hasOther)
+        : Affine(4, hasOther && !isScale ? 3 : null, hasOther && isScale ? 3 : null)
+    {
+        public override (Tensor? Gamma, Tensor? Beta) For(Shape x, Tensor? condition) =>
+            isScale ? (condition!, Shift?.Value) : (Scale?.Value, condition!);
+    }
+
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(false, false)]
+    public void Either_of_the_two_may_be_conditional_alone(bool isScale, bool hasOther) => OnBothDevices(() =>
+    {
+        var (x, condition) = (Random(1, 2, 5, 4), Random(2, 2, 1, 4));
+        var norm = new AnyNorm(4, new HalfConditional(isScale, hasOther));
+        var expected = isScale ? Hat(x) * condition + (hasOther ? 3 : 0) : Hat(x) * (hasOther ? 3 : 1) + condition;
+        Same(expected.ToDoubles(), norm.Apply(x, condition: condition).ToDoubles(), 1e-6);
+    });
 
     [Fact]
     public void A_condition_gives_each_sample_or_each_position_its_own()

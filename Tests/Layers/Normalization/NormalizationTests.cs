@@ -155,6 +155,12 @@ public sealed class NormalizationTests
             model.Children[0].Apply(x);
         }));
         Assert.Contains("InstanceNorm: with the input [2, 1, 4] each set that shares a mean has one element", notice);
+        Assert.Contains("Remedies: fewer groups", notice);
+        using (var alone = HeardNotices.BeginningWith("InstanceNorm: with the input [3, 1, 4]"))
+        {
+            new InstanceNorm(4).Apply(Tensor.Ones(new Shape(3, 1, 4)));   // it has no path to be named by
+            Assert.Single(alone.All);
+        }
         Assert.Empty(NoticesNaming("not-here", () => model.Children[1].Apply(Tensor.Ones(new Shape(2, 4)))));
         Assert.Empty(NoticesNaming("several", () => new Sequential(("several", new InstanceNorm(4))).Apply(Tensor.Ones(new Shape(2, 2, 4)))));
         Assert.Empty(NoticesNaming("none", () => new Sequential(("none", new InstanceNorm(4))).Apply(Tensor.Ones(new Shape(0, 1, 4)))));

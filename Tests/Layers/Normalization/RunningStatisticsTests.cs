@@ -128,6 +128,28 @@ public sealed class RunningStatisticsTests : IDisposable
         Assert.Equal(before, model.State.Select(parameter => parameter.Value.ToDoubles()));
     }
 
+    [Fact]
+    public void The_weight_of_a_new_batch_is_a_share_and_values_are_given_once()
+    {
+        foreach (var wrong in (double[])[0, -0.1, 1.1, double.NaN])
+            Refuses<ArgumentOutOfRangeException>(() => new PowerNorm(3, wrong), "the weight of a new batch");
+        var last = new PowerNorm(3, newWeight: 1);   // the last batch alone
+        foreach (var seed in (long[])[1, 2]) Step(last, Images(seed, 4), rate: 0);
+        Same(PowerNorm.Powers(Images(2, 4))[0].ToDoubles(), last.Running!.Values[0].Value.ToDoubles(), 1e-5);
+        Refuses<InvalidOperationException>(() => new Forgetful(3), "Forgetful remembers twice");
+        Assert.Equal("PowerNorm", last.Running.Name);   // it stands alone
+        Refuses<InvalidOperationException>(() => new BatchNorm(3).Apply(Images(1, 2)), "BatchNorm: BatchNorm cannot");
+    }
+
+    private sealed class Forgetful : Norm
+    {
+        public Forgetful(int channels) : base(channels, new Sharing(Batch: true, Positions: true, channels))
+        {
+            foreach (var name in (string[])["running_mean", "running_var"])
+                Remember(0.1, [(name, Tensor.Zeros(new Shape(channels)))]);
+        }
+    }
+
     // ---- recomputed ----------------------------------------------------------------------------------------------------------------------
 
     [Fact]
@@ -184,6 +206,28 @@ public sealed class RunningStatisticsTests : IDisposable
         Step(model, Images(3, 4));
         Assert.All(frozen.Zip(Of(part.State)), pair => Assert.NotEqual(pair.First, pair.Second));
     });
+
+    [Fact]
+    public void A_half_frozen_layer_that_stands_alone_is_called_by_its_type()
+    {
+        using var notices = HeardNotices.BeginningWith("LoneNorm: gamma and beta are frozen");
+        var norm = new LoneNorm(3);
+        norm.Weight!.IsTrainable = norm.Bias!.IsTrainable = false;
+        using (Tape.Training(new RandomSource(1))) norm.Apply(Images(1, 4));
+        Assert.Single(notices.All);
+    }
+
+    private sealed class LoneNorm : Norm
+    {
+        public LoneNorm(int channels) : base(channels, new Sharing(Batch: true, Positions: true, channels)) =>
+            Remember(0.1, [("running_square", Tensor.Ones(new Shape(channels)))]);
+
+        protected override Tensor Normalize(Tensor x)
+        {
+            Running!.Propose(new Means(x.Count / Channels, S.MeanSquare(x).Reshape(Channels)));
+            return x;
+        }
+    }
 
     [Fact]
     public void Frozen_gamma_and_beta_alone_are_noticed_once()

@@ -117,6 +117,7 @@ public sealed class WeightStandardizationTests
         plain.StandardizeWeights();
         Assert.Equal(model.Metadata, plain.Metadata);
         Assert.Equal(model.Summary(), plain.Summary());
+        Assert.DoesNotContain(nameof(StandardizedWeight), model.Summary());   // it stands in its convolution's line
     }
 
     [Fact]
