@@ -12,6 +12,8 @@ namespace Tapegrad.Layers;
 /// </summary>
 public sealed class ConditionalAffine : Affine
 {
+    internal const string WithoutOnnx = "a condition comes beside its input, and a file here has one input";
+
     private readonly Module? map;
     private readonly double offset;
 

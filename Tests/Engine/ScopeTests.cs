@@ -1,6 +1,5 @@
+using FsCheck.Xunit;
 using System.Runtime.CompilerServices;
-using FsCheck;
-using FsCheck.Fluent;
 using Tapegrad.Devices;
 using Xunit;
 
@@ -319,20 +318,17 @@ public sealed class ScopeTests : EngineTest
         }
     }
 
-    [Fact]
-    public void Numbers_stay_while_they_may_be_read_and_are_refused_afterwards()
+    [Property(MaxTest = 200, EndSize = 80)]
+    public void Numbers_stay_while_they_may_be_read_and_are_refused_afterwards((byte, byte)[] events)
     {
-        Prop.ForAll(ArbMap.Default.ArbFor<(byte, byte)[]>(), events =>
+        var model = new Model();
+        try
         {
-            var model = new Model();
-            try
-            {
-                foreach (var (action, which) in events) model.Do(action, which);
-            }
-            finally
-            {
-                model.End();
-            }
-        }).Check(Config.QuickThrowOnFailure.WithMaxTest(200).WithEndSize(80));
+            foreach (var (action, which) in events) model.Do(action, which);
+        }
+        finally
+        {
+            model.End();
+        }
     }
 }

@@ -63,6 +63,34 @@ public sealed class RunningStatisticsTests : IDisposable
         second.Apply(Images(1, 2));
     }
 
+    // Whatever the layer has seen before, and whatever becomes of it afterwards.
+    [Fact]
+    public void What_was_never_trained_is_so_again_when_it_is_loaded_and_no_longer_once_it_is_trained()
+    {
+        new BatchNorm(3).Save(FilePath);
+        var norm = new BatchNorm(3);
+        for (var i = 0; i < 3; i++) Step(norm, Images(i, 4));
+        for (var i = 0; i < 2; i++)
+        {
+            norm.Load(FilePath);
+            Assert.Equal(0, norm.Running!.Count);
+            Assert.Empty(norm.Metadata);
+        }
+        Step(norm, Images(4, 4));
+        Assert.Equal(1, norm.Running!.Count);
+        norm.Save(FilePath);
+        var loaded = new BatchNorm(3);
+        loaded.Load(FilePath);
+        Assert.Equal(norm.Apply(Images(5, 2)).ToDoubles(), loaded.Apply(Images(5, 2)).ToDoubles());
+    }
+
+    [Fact]
+    public void A_new_batch_has_a_weight_above_0_and_at_most_1()
+    {
+        foreach (var weight in (double[])[0, -0.1, 1.1, double.NaN]) Refuses<ArgumentOutOfRangeException>(() => new PowerNorm(3, weight), "(0, 1]");
+        Assert.Equal(1, new PowerNorm(3, 1).Running!.NewWeight);
+    }
+
     // ---- any tensors, pooled -------------------------------------------------------------------------------------------------------------
 
     // Remembers the mean square and the mean of the fourth powers of each channel: neither a mean nor a variance.
