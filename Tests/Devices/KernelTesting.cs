@@ -17,10 +17,13 @@ internal static unsafe class KernelTesting
     }
 
     /// <summary>A buffer with these numbers, and NaN in the padding behind them: whoever lets the padding into a result shows.</summary>
-    public static Buffer Filled(float[] values)
+    public static Buffer Filled(float[] values) => Filled(values, float.NaN);
+
+    /// <summary>The same with a number of one's choice in the padding.</summary>
+    public static Buffer Filled(float[] values, float padding)
     {
         var buffer = new HostBuffer<float>(values.Length);
-        for (var i = 0; i < 16; i++) buffer.Pointer[values.Length + i] = float.NaN;
+        for (var i = 0; i < 16; i++) buffer.Pointer[values.Length + i] = padding;
         values.CopyTo(buffer.Span);
         return buffer;
     }

@@ -13,6 +13,7 @@ namespace Tapegrad.Devices.Cpu;
 internal readonly unsafe struct BroadcastZip
 {
     private readonly MergedWalk walks;
+    private readonly bool repeatsA, repeatsB;   // along a row
     private readonly VectorRanges only;   // row
     private readonly Ranges rows;         // where there are several
     private readonly Blocks row;          // one of several, in vectors
@@ -23,6 +24,7 @@ internal readonly unsafe struct BroadcastZip
         shapeA.BroadcastStrides(shape, stridesA);
         shapeB.BroadcastStrides(shape, stridesB);
         walks = new MergedWalk(shape, stridesA, stridesB);
+        (repeatsA, repeatsB) = (walks.Inner.A == 0, walks.Inner.B == 0);
         if (walks.Rows == 1) only = new VectorRanges(walks.Length);
         else (rows, row) = (new Ranges(walks.Rows, walks.Length), new Blocks(walks.Length, Lanes));
     }
@@ -43,8 +45,8 @@ internal readonly unsafe struct BroadcastZip
         public void Run(int from, int to)
         {
             var (start, length) = (from * Lanes, Math.Min(to * Lanes, plan->walks.Length) - from * Lanes);
-            var (strideA, strideB) = plan->walks.Inner;
-            ZipRow(zip, a + start * strideA, strideA, b + start * strideB, strideB, y + start, length);
+            var (repeatsA, repeatsB) = (plan->repeatsA, plan->repeatsB);
+            ZipRow(zip, a + (repeatsA ? 0 : start), repeatsA, b + (repeatsB ? 0 : start), repeatsB, y + start, length);
         }
     }
 
@@ -53,25 +55,24 @@ internal readonly unsafe struct BroadcastZip
     {
         public void Run(int from, int to)
         {
-            var (strideA, strideB) = plan->walks.Inner;
-            var length = plan->row.Length;
+            var (repeatsA, repeatsB, length) = (plan->repeatsA, plan->repeatsB, plan->row.Length);
             for (var row = from; row < to; row++)
             {
                 var (placeA, placeB) = plan->walks.Row(row);
-                ZipRow(zip, a + placeA, strideA, b + placeB, strideB, y + (long)row * length, length);
+                ZipRow(zip, a + placeA, repeatsA, b + placeB, repeatsB, y + (long)row * length, length);
             }
         }
     }
 
-    // for (i = 0; i < length; i++) y[i] = zip(a[i * strideA], b[i * strideB]); each stride is 0 or 1.
+    // for (i = 0; i < length; i++) y[i] = zip(repeatsA ? a[0] : a[i], repeatsB ? b[0] : b[i]);
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ZipRow<TZip>(TZip zip, float* a, int strideA, float* b, int strideB, float* y, int length)
+    private static void ZipRow<TZip>(TZip zip, float* a, bool repeatsA, float* b, bool repeatsB, float* y, int length)
         where TZip : struct, IZip
     {
-        var (repeatedA, repeatedB) = (Real32x8.Of(*a), Real32x8.Of(*b));
+        var (firstA, firstB) = (Real32x8.Of(*a), Real32x8.Of(*b));
         for (var i = 0; i < length; i += Lanes)
         {
-            var result = zip.Apply(strideA == 0 ? repeatedA : Load(a + i), strideB == 0 ? repeatedB : Load(b + i));
+            var result = zip.Apply(repeatsA ? firstA : Load(a + i), repeatsB ? firstB : Load(b + i));
             if (length - i >= Lanes) Store(result, y + i);
             else Store(result, y + i, length - i);
         }
