@@ -27,14 +27,21 @@ public sealed record Evaluation(double Loss, double Accuracy, Confusion Confusio
 /// <summary>Evaluation of a classifier on a dataset.</summary>
 public static class DatasetEvaluation
 {
-    /// <summary>Classifies every image, in order, with nothing recorded: give it <c>model.Apply</c>, outside any tape.</summary>
+    /// <summary>Classifies every image, in order, with nothing recorded: give it <c>model.Apply</c>.</summary>
     /// <param name="dataset">At least one image.</param>
     /// <param name="classify">From images [N, H, W, C] to logits [N, classes].</param>
     /// <param name="batchSize">Images at a time; the result does not depend on it. When not given, as many as have the pixels of 250 images of 32x32,
     /// 1 to 250.</param>
+    /// <exception cref="ArgumentException">There is no image.</exception>
+    /// <exception cref="InvalidOperationException">A training tape is open.</exception>
+    /// <exception cref="ShapeException">The logits are of another shape.</exception>
     public static Evaluation Evaluate(this ImageDataset dataset, Func<Tensor, Tensor> classify, int? batchSize = null)
     {
         if (dataset.Count == 0) throw new ArgumentException("there is no image to evaluate on.", nameof(dataset));
+        if (Tape.Current is { IsTraining: true })
+            throw new InvalidOperationException("evaluate: a training tape is open, under which layers behave as in training, and the next step would "
+                + "take the statistics of these images. Evaluate before it is opened, or after it is disposed.");
+        using var _ = Tape.Current?.Pause();
         var (loss, correct, confusion) = (0.0, 0, new Confusion(dataset.Classes));
         var together = batchSize ?? (int)Math.Clamp(250L * 32 * 32 / ((long)dataset.Height * dataset.Width), 1, 250);
         foreach (var batch in dataset.InOrder(together))

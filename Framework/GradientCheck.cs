@@ -57,9 +57,12 @@ public static class GradientCheck
         private readonly Shape[] shapes;
         private readonly bool[] isVariable;
         private readonly IReadOnlyList<Parameter> parameters;
+        private const int MostElements = 100;   // of an input, one by one, for the message
+
         private readonly RandomSource random;
         private readonly bool training;
         private readonly double step;
+        private Tensor[] inputs = [];   // on the tape that is open
 
         public Checker(Func<Tensor[], Tensor> function, Tensor[] inputs, bool[]? variables, IReadOnlyList<Parameter> parameters,
             RandomSource random, bool training, double step)
@@ -108,15 +111,16 @@ public static class GradientCheck
             for (var i = 0; i < points.Length; i++)
             {
                 if (!isVariable[i]) continue;
-                for (var j = 0; j < Math.Min(points[i].Length, 100); j++)
+                for (var j = 0; j < Math.Min(points[i].Length, MostElements); j++)
                 {
                     var unit = Array.ConvertAll(points, p => new double[p.Length]);
                     unit[i][j] = 1;
                     var (tape, quotient) = (gradients[variable][j], Quotient(1, unit));
                     var error = Math.Abs(tape - quotient);
                     var name = i < InputCount ? $"input {i}" : parameters[i - InputCount].Name;
-                    if (error <= worst.Error) continue;   // false for NaN
-                    worst = (error, $" Worst at element {j} of {name}: {tape:G10} instead of {quotient:G10}.");
+                    if (error <= worst.Error || double.IsNaN(worst.Error)) continue;   // nothing is worse than NaN
+                    var among = points[i].Length > MostElements ? $" (of the first {MostElements})" : "";
+                    worst = (error, $" Worst at element {j} of {name}{among}: {tape:G10} instead of {quotient:G10}.");
                 }
                 variable++;
             }
@@ -139,8 +143,6 @@ public static class GradientCheck
                 for (var i = InputCount; i < at.Length; i++) parameters[i - InputCount].Value = Tensor.From(points[i], shapes[i]);
             }
         }
-
-        private Tensor[] inputs = [];
 
         private Tensor Scalar(Tape tape, int k)
         {

@@ -19,6 +19,7 @@ public abstract class Module
     private readonly List<Module> children = [];
     private Module? parent;
     private LayerContext? context;   // of the last time that it was applied
+    private Parameter[] thawed = [];   // of a frozen module, those that are trained otherwise
 
     // ---- what a module computes ----------------------------------------------------------------------------------------------------------
 
@@ -73,15 +74,18 @@ public abstract class Module
 
     /// <summary>
     /// Whether training leaves the module and all below it as they are: their parameters get no gradients, and normalizations compute as in
-    /// evaluation, by running statistics that do not change. To freeze parameters alone, set <see cref="Tapegrad.Parameter.IsTrainable"/> of each.
+    /// evaluation, by running statistics that do not change. To freeze parameters alone, set <see cref="Tapegrad.Parameter.IsTrainable"/> of each;
+    /// those stay frozen when the module is thawed.
     /// </summary>
     public bool IsFrozen
     {
         get;
         set
         {
+            if (value && !field) thawed = [.. Registered.Select(entry => entry.Parameter).Where(parameter => parameter.IsTrainable)];
+            if (value || field)
+                foreach (var parameter in thawed) parameter.IsTrainable = !value;
             field = value;
-            foreach (var entry in Registered) entry.Parameter.IsTrainable = entry.IsLearned && !value;
             foreach (var child in children) child.IsFrozen = value;
         }
     }
@@ -121,7 +125,7 @@ public abstract class Module
         if (name == "") throw new ArgumentException("a parameter has no name.");
         if (fileAxes is not null) _ = initial.Shape.Permute(fileAxes);   // throws here, not when saving
         var parameter = new Parameter(Join(Path, name), initial, trainable);
-        members.Add((new StateEntry(name, parameter, fileAxes, IsLearned: trainable), null));
+        members.Add((new StateEntry(name, parameter, fileAxes), null));
         return parameter;
     }
 

@@ -7,8 +7,7 @@ namespace Tapegrad.Layers;
 /// <param name="Parameter">Its own name is the whole path.</param>
 /// <param name="FileAxes">Axis i of the array in a file is axis FileAxes[i] of the parameter; null where both have the same
 /// order.</param>
-/// <param name="IsLearned">Whether it is trainable while nothing is frozen.</param>
-internal sealed record StateEntry(string Name, Parameter Parameter, int[]? FileAxes, bool IsLearned = true)
+internal sealed record StateEntry(string Name, Parameter Parameter, int[]? FileAxes)
 {
     public Shape FileShape => FileAxes is null ? Parameter.Shape : Parameter.Shape.Permute(FileAxes);
 

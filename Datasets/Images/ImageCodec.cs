@@ -7,6 +7,7 @@ using SixLabors.ImageSharp.Formats.Png;
 using SixLabors.ImageSharp.Formats.Tiff;
 using SixLabors.ImageSharp.Formats.Tiff.Constants;
 using SixLabors.ImageSharp.Formats.Webp;
+using SixLabors.ImageSharp.Memory;
 using SixLabors.ImageSharp.Metadata;
 using SixLabors.ImageSharp.Metadata.Profiles.Exif;
 using SixLabors.ImageSharp.PixelFormats;
@@ -49,7 +50,7 @@ internal static class ImageCodec
         if (structure.Flaw is { } flaw) throw Refusal(format, $"{flaw}.");
         if (strict && !structure.IsWhole) throw new InvalidDataException($"{format.Name}: the file is cut off. Copy it again.");
         var bytes = file.ToArray();
-        var info = Guard(format, () => Image.Identify(Formats(forNow), new MemoryStream(bytes))) ?? throw Refusal(format, "it has no size.");
+        var info = Guard(format, structure, () => Image.Identify(Formats(forNow), new MemoryStream(bytes))) ?? throw Refusal(format, "it has no size.");
         var pixels = (long)info.Width * info.Height;
         if (pixels > mostPixels)
             throw new InvalidDataException($"{format.Name}: an image of {info.Width}x{info.Height} pixels, more than the {mostPixels} that are read.");
@@ -57,7 +58,7 @@ internal static class ImageCodec
             throw new InvalidDataException($"{format.Name}: an image of {info.Width}x{info.Height} pixels, and the {file.Length} bytes cannot hold so many.");
         // A JPEG's units may be 32 pixels wide and high.
         var padded = (info.Width + 31L & ~31) * (info.Height + 31L & ~31);
-        return Guard(format, () =>
+        return Guard(format, structure, () =>
         {
             using var image = Image.Load<Rgba32>(Formats(forNow + BytesPerPixel * padded), bytes);
             if (format is TiffFormat) CheckTiff(image.Frames.RootFrame.Metadata, file.Length);
@@ -126,7 +127,7 @@ internal static class ImageCodec
     }
 
     // A decoder that meets damage fails as it happens: by an index, a cast, a null reference. Whatever it is, this file is not read.
-    private static T Guard<T>(IImageFormat format, Func<T> read)
+    private static T Guard<T>(IImageFormat format, ImageStructure structure, Func<T> read)
     {
         try
         {
@@ -134,7 +135,11 @@ internal static class ImageCodec
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
-            throw Refusal(format, $"{error.GetBaseException().Message.ReplaceLineEndings(" ").TrimEnd('.')}.", error);
+            if (!structure.IsWhole) throw new InvalidDataException($"{format.Name}: the file is cut off, too early to show an image. Copy it again.", error);
+            // What the library says of a file, and not what the runtime says of the library.
+            var why = error.GetBaseException() is ImageFormatException or InvalidMemoryOperationException or InvalidDataException or NotSupportedException
+                ? $"{error.GetBaseException().Message.ReplaceLineEndings(" ").TrimEnd('.', '!')}." : "it cannot be decoded.";
+            throw Refusal(format, why, error);
         }
     }
 

@@ -16,13 +16,13 @@ public static class ImageFile
     // No kind needs more: 16 bits for each of four samples. And a little text beside them.
     private const long MostBytesPerPixel = 8, Text = 1 << 20;
 
-    internal const string CutOff = "the file is cut off: its image is used as far as it goes (when strict, such files are refused).";
+    internal const string CutOff = "the file is cut off: its image is used as far as it goes.";
 
     /// <summary>Reads an image: [height, width, 4], red, green, blue and opacity, unless a decoder of one's own says otherwise.</summary>
     /// <param name="path">The file.</param>
     /// <param name="decoders">For other kinds of files; tried in turn, before those that are here, until one recognizes the file.</param>
     /// <param name="mostPixels">A larger image is refused before memory is taken for it. At most <see cref="MostPixels"/>.</param>
-    /// <param name="strict">Whether a JPEG or PNG that is cut off is refused. If not, a notice names it.</param>
+    /// <param name="strict">Whether an image that is cut off is refused. If not, a notice names it.</param>
     /// <exception cref="InvalidDataException">It is no image, a damaged one, or of a kind that is not read: the message says what.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>

@@ -38,9 +38,8 @@ public static class Conv2dOperation
             throw new ShapeException($"conv2d: {groups} groups do not divide {channels} input channels and {outputs} output"
                 + $" channels.");
         if (weight.Shape[2] != channels / groups)
-            throw new ShapeException($"conv2d: the input {x.Shape} has {channels} channels in {groups} groups, so the weight must"
-                + $" be [KH, KW, {channels / groups}, O]; "
-                + $"it is {weight.Shape}.");
+            throw new ShapeException($"conv2d: the input {x.Shape} has {channels} channels{(groups == 1 ? "" : $" in {groups} groups")}, so the weight"
+                + $" must be [KH, KW, {channels / groups}, O]; it is {weight.Shape}. The channel axis is the last: [N, H, W, C].");
         if (bias is not null && bias.Shape != new Shape(outputs))
             throw new ShapeException($"conv2d: the bias {bias.Shape} must be [{outputs}].");
         Tensor.CheckDevice("conv2d", x, weight);

@@ -49,7 +49,7 @@ public static class CrossEntropyOperation
         for (var n = 0; n < labels.Length; n++)
         {
             if ((uint)labels[n] >= (uint)classes)
-                throw new ArgumentOutOfRangeException(nameof(labels), labels[n], $"cross entropy: label {n} is not one of the"
+                throw new ArgumentOutOfRangeException(nameof(labels), labels[n], $"cross entropy: label {labels[n]} (of sample {n}) is not one of the"
                     + $" {classes} classes 0 to {classes - 1}.");
             var row = target.Slice(n * classes, classes);
             row[labels[n]] += 1 - smoothing;

@@ -40,7 +40,7 @@ public sealed class RunningStatistics : IStatistics
     /// <summary>One of the values, for evaluation.</summary>
     /// <exception cref="InvalidOperationException">Nothing was remembered yet.</exception>
     public Tensor this[int index] => Count > 0 ? Values[index].Value
-        : throw new InvalidOperationException($"{Name}: {layer.GetType().Name} cannot evaluate: it has no running statistics yet. They are committed by "
+        : throw new InvalidOperationException($"{(layer.Path == "" ? "" : $"{layer.Path}: ")}{layer.GetType().Name} cannot evaluate: it has no running statistics yet. They are committed by "
             + "an optimizer's step (a hand-written update calls gradients.CommitStatistics()), or loaded from a file.");
 
     /// <summary>Notes, in training, what a batch gave; the step commits it, or not.</summary>

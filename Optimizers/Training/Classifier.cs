@@ -52,12 +52,16 @@ public sealed class Classifier
     /// <returns>A prediction for each class, in the order of the network's outputs.</returns>
     /// <exception cref="InvalidDataException">The file is no image that is read.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
+    /// <exception cref="InvalidOperationException">A training tape is open.</exception>
     public IReadOnlyList<Prediction> Classify(string path) => Classify(ImageFile.Read(path));
 
     /// <summary>Classifies the square in the middle of a picture.</summary>
     /// <returns>A prediction for each class, in the order of the network's outputs.</returns>
     public IReadOnlyList<Prediction> Classify(Picture picture)
     {
+        if (Tape.Current is { IsTraining: true })
+            throw new InvalidOperationException("classify: a training tape is open, under which layers behave as in training. Dispose it first.");
+        using var _ = Tape.Current?.Pause();
         var square = picture.WithChannels(channels).Square(side);
         var dataset = new ImageDataset("a picture", square.Pixels, [0], (side, side, channels), names, normalization.Mean, normalization.Std);
         using var scope = new Scope();

@@ -31,6 +31,19 @@ public class EvaluationTests
         Assert.Equal(0.2, TestImages.Numbered(40).Accuracy(Bet), 12);
     }
 
+    // It would measure layers that behave as in training, and the next step would take the statistics of the test images.
+    [Fact]
+    public void Under_a_training_tape_it_is_refused_and_under_another_one_nothing_is_recorded()
+    {
+        var images = TestImages.Numbered(3);
+        using (Tape.Training(new RandomSource(1)))
+            Assert.Contains("a training tape is open", Assert.Throws<InvalidOperationException>(() => images.Accuracy(Bet)).Message);
+        var weight = new Parameter("weight", Tensor.Scalar(1));
+        using var tape = Tape.Evaluating();
+        Assert.Equal(images.Evaluate(Bet).Loss, images.Evaluate(x => Bet(x) * weight).Loss, 12);
+        Assert.Equal(0, tape.Count);
+    }
+
     // Pairs by the way one would count them; and ten thousand classes take the memory of their images, not of their square.
     [Fact]
     public void Confusions_are_counted_pair_by_pair()

@@ -97,6 +97,19 @@ public sealed class GradientCheckTests : EngineTest
         Fails(x => Centered(x[0]), One, 1, "order 1");
     }
 
+    // However the other elements differ, before it or behind it.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void An_element_that_is_NaN_is_the_worst(int place)
+    {
+        double[] values = [1, 2, 3, 4];
+        values[place] = 0;
+        var x = Tensor.From(values, new Shape(4));
+        Fails(inputs => inputs[0].Square().Sqrt() + Claim(inputs[0], y => y * 7), [x], 1, $"Worst at element {place} of input 0: NaN");
+    }
+
     [Fact]
     public void NaN_is_no_agreement() => Fails(x => Claim(x[0], x => x * double.NaN), One, 1, "NaN");
 

@@ -50,8 +50,8 @@ public class CrossEntropyOperationTests
     [Fact]
     public void RefusesWhatIsNoClass()
     {
-        Refuses<ArgumentOutOfRangeException>(() => Counting(2, 3).CrossEntropy([0, 3]), "cross entropy", "label 1", "3 classes", "0 to 2");
-        Refuses<ArgumentOutOfRangeException>(() => Counting(2, 3).CrossEntropy([-1, 0]), "label 0", "-1");
+        Refuses<ArgumentOutOfRangeException>(() => Counting(2, 3).CrossEntropy([0, 3]), "cross entropy", "label 3 (of sample 1)", "3 classes", "0 to 2");
+        Refuses<ArgumentOutOfRangeException>(() => Counting(2, 3).CrossEntropy([-1, 0]), "label -1 (of sample 0)", "-1");
         Refuses<ArgumentOutOfRangeException>(() => Counting(1, 3).CrossEntropy([0], 1.5), "label smoothing", "1.5");
         Refuses<ArgumentOutOfRangeException>(() => Counting(1, 3).CrossEntropy([0], double.NaN), "label smoothing");
     }

@@ -31,16 +31,14 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
     private readonly int packedLength;
 
     // A grid of results with the same taps; their weights begin at Packed.
-    private sealed record Phase(AxisPhase Rows, AxisPhase Columns, KernelRuns Runs, int Packed, Blocks images)
+    private sealed record Phase(AxisPhase Rows, AxisPhase Columns, KernelRuns Runs, int Packed, Blocks Images)
     {
         // The pixels of a block of images, and of the last one.
-        private readonly Blocks tiles = Tiles(Rows, Columns, images.SizeOf(0)), lastTiles = Tiles(Rows, Columns, images.SizeOf(images.Count - 1));
+        private readonly Blocks tiles = Tiles(Rows, Columns, Images.SizeOf(0)), lastTiles = Tiles(Rows, Columns, Images.SizeOf(Images.Count - 1));
 
         public int Depth { get; } = Runs.Starts.Length * Runs.Length;
 
-        public bool ReadsNothing { get; } = Runs.Starts.Length == 0;
-
-        public int CountTiles(int block) => (block == images.Count - 1 ? lastTiles : tiles).Count;
+        public int CountTiles(int block) => (block == Images.Count - 1 ? lastTiles : tiles).Count;
 
         private static Blocks Tiles(AxisPhase rows, AxisPhase columns, int images) => new(images * rows.Count * columns.Count, Tile);
     }

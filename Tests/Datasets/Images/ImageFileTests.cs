@@ -105,6 +105,13 @@ public sealed class ImageFileTests : IDisposable
         Assert.StartsWith($"{path}: JPEG: the file is cut off", Assert.Throws<InvalidDataException>(() => ImageFile.Read(path, strict: true)).Message);
     }
 
+    // Before enough of it is there to be seen.
+    [Theory]
+    [InlineData("PNG colour", 60)]
+    [InlineData("4:2:0", 30)]
+    public void A_file_that_is_cut_off_too_early_is_said_to_be(string name, int length) =>
+        Assert.Contains("the file is cut off, too early to show an image. Copy it again.", Refusal(GoldenImages.Of(name).File[..length]));
+
     [Fact]
     public async Task Refuses_what_has_no_length_without_opening_it()
     {

@@ -166,7 +166,7 @@ public sealed class RunningStatisticsTests : IDisposable
         Same(PowerNorm.Powers(Images(2, 4))[0].ToDoubles(), last.Running!.Values[0].Value.ToDoubles(), 1e-5);
         Refuses<InvalidOperationException>(() => new Forgetful(3), "Forgetful remembers twice");
         Assert.Equal("PowerNorm", last.Running.Name);   // it stands alone
-        Refuses<InvalidOperationException>(() => new BatchNorm(3).Apply(Images(1, 2)), "BatchNorm: BatchNorm cannot");
+        Refuses<InvalidOperationException>(() => new BatchNorm(3).Apply(Images(1, 2)), "BatchNorm cannot");
     }
 
     private sealed class Forgetful : Norm
@@ -234,6 +234,25 @@ public sealed class RunningStatisticsTests : IDisposable
         Step(model, Images(3, 4));
         Assert.All(frozen.Zip(Of(part.State)), pair => Assert.NotEqual(pair.First, pair.Second));
     });
+
+    [Fact]
+    public void What_was_frozen_by_itself_stays_so_when_its_module_is_thawed()
+    {
+        var model = new ModelSpec("resnet8", "group:4", Classes: 3).Build(seed: 1);
+        var alone = model.Parameters[3];
+        alone.IsTrainable = false;
+        var trained = model.Parameters.ToArray();
+        for (var times = 0; times < 2; times++)
+        {
+            model.IsFrozen = true;
+            model.IsFrozen = true;   // again changes nothing
+            Assert.Empty(model.Parameters);
+            model.IsFrozen = false;
+            Assert.Equal(trained, model.Parameters);
+        }
+        model.IsFrozen = false;
+        Assert.False(alone.IsTrainable);
+    }
 
     [Fact]
     public void A_half_frozen_layer_that_stands_alone_is_called_by_its_type()

@@ -173,4 +173,17 @@ public sealed class RunTests : IDisposable
         Assert.Contains($"after the last step the {run.HeldApart} loss is not finite. The weights of the step before are kept.", error.Message);
         Assert.Equal(before, Numbers(ModelSpec.Rebuild(folder.WeightsPath)));
     }
+
+    // As when the disk is full: what is there is a run that goes on, or none, so that the same command can be given again.
+    [Fact]
+    public void A_run_that_cannot_begin_leaves_no_run()
+    {
+        using var folder = RunFolder.Create(runs.PathOf("run"));
+        var occupied = Directory.CreateDirectory(Path.Combine(folder.FolderPath, "checkpoint-000000000.safetensors"));
+        Assert.ThrowsAny<Exception>(() => SmallRun.Begin(Plain, folder, Train, Test));
+        Assert.Null(RunFolder.FindRun(folder.FolderPath));
+        occupied.Delete();
+        SmallRun.Begin(Plain, folder, Train, Test);
+        Assert.NotNull(RunFolder.FindRun(folder.FolderPath));
+    }
 }
