@@ -34,7 +34,7 @@ public sealed class KernelCutsTests : IDisposable
         ["the direct convolution"] = Convolution<DirectConvolution>(DirectShapes, usesWinograd: false, new()
         {
             [".blocks: one, smaller"] = "no more images come together than there are",
-            [".images: one, smaller"] = "no more images come together than there are",
+            [".Images: one, smaller"] = "no more images come together than there are",
         }),
         ["the direct weight gradient"] = Convolution<WeightGradient>(DirectShapes, usesWinograd: false, new()
         {
