@@ -83,7 +83,8 @@ public sealed class SharingTests
             double[][] Results(Func<Tensor[], Tensor> compute)
             {
                 using var tape = Tape.Evaluating();
-                Tensor[] inputs = [.. new[] { shape, channels, channels, shape }.Select((of, i) => tape.Watch(Tensor.From(Numbers.Random(of.Count, 3 + i), of)))];
+                Tensor[] inputs = [.. new[] { shape, channels, channels, shape }.Select((of, i) =>
+                    tape.Watch(Tensor.From(Numbers.Random(of.Count, 3 + i), of)))];
                 var y = compute(inputs);
                 return [y.ToDoubles(), .. tape.Gradients(y, inputs, Tensor.From(Numbers.Random(shape.Count, 9), shape)).Select(g => g.ToDoubles())];
             }

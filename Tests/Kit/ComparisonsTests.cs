@@ -43,7 +43,7 @@ public sealed class ComparisonsTests
     public void A_slow_running_average_is_given_the_time_that_it_needs() => NormalizationLaws.Check(channels => new Running(channels) { New = 0.004 },
         new LawOptions { Skip = ~Law.EvaluationLimit, Cases = 2 });
 
-    // ---- comparing ---------------------------------------------------------------------------------------------------------------------------------
+    // ---- comparing --------------------------------------------------------------------------------------------------------------------------------
 
     private static void Differs(Action compare) => Assert.Throws<LawViolation>(compare);
 

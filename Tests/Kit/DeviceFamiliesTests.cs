@@ -25,8 +25,10 @@ public sealed class DeviceFamiliesTests
         yield return Of<Type>("Write and Read", "doubles", type => type == typeof(double[]));
         yield return Of<Type>("Write and Read", "floats", type => type == typeof(float[]));
         yield return new("Write and Read", "no numbers", call => call.Result.Any(float.IsNaN));
-        foreach (var value in (double[])[0, -3.5, double.NegativeInfinity]) yield return Of<double>("Fill", $"{value}", filled => filled.Equals(value)) with { Offence = Offence.NotWritten };
-        Family Copy(string what, Func<Shape, Walk, Walk, bool> isSuch) => Of<(Shape, Walk, Walk)>("Copy", what, call => isSuch(call.Item1, call.Item2, call.Item3));
+        foreach (var value in (double[])[0, -3.5, double.NegativeInfinity])
+            yield return Of<double>("Fill", $"{value}", filled => filled.Equals(value)) with { Offence = Offence.NotWritten };
+        Family Copy(string what, Func<Shape, Walk, Walk, bool> isSuch) =>
+            Of<(Shape, Walk, Walk)>("Copy", what, call => isSuch(call.Item1, call.Item2, call.Item3));
         yield return Copy("permuted", (extent, from, to) => extent.Rank > 1 && from.Offset == 0 && to.Offset == 0 && from.Strides[^1] > 1);
         yield return Copy("backwards", (extent, from, to) => from.Strides is [-1]);
         yield return Copy("repeated", (extent, from, to) => from.Strides is [0]);
@@ -47,13 +49,16 @@ public sealed class DeviceFamiliesTests
 
     private static IEnumerable<Family> Elementwise()
     {
-        foreach (var formula in (Type[])[typeof(Negated), typeof(Magnitude), typeof(Root), typeof(Exponential), typeof(Logarithm), typeof(Tangent), typeof(Error),
-            typeof(Line)])
+        foreach (var formula in (Type[])[typeof(Negated), typeof(Magnitude), typeof(Root), typeof(Exponential), typeof(Logarithm), typeof(Tangent),
+            typeof(Error), typeof(Line)])
             yield return Of<Type>("Map", formula.Name, type => type == formula);
         yield return new("Map", "no numbers", HasSpecial);
-        yield return new("Map", "few numbers, a second time", call => call.Result.Length < 100, Offence.AnotherTime);
+        // Within what rounding allows, so that nothing but the second time shows it.
+        yield return new("Map", "few numbers, a second time", call => call.Result.Length < 100 && (Type)call.What == typeof(Exponential),
+            Offence.AnotherTime);
         yield return Of<Type>("Map", "what is rounded, by little", type => type == typeof(Exponential)) with { Offence = Offence.SlightlyOff };
-        Family Zip(string what, Func<Type, Shape, Shape, bool> isSuch) => Of<(Type, Shape, Shape)>("Zip", what, call => isSuch(call.Item1, call.Item2, call.Item3));
+        Family Zip(string what, Func<Type, Shape, Shape, bool> isSuch) =>
+            Of<(Type, Shape, Shape)>("Zip", what, call => isSuch(call.Item1, call.Item2, call.Item3));
         foreach (var formula in (Type[])[typeof(Difference), typeof(Product), typeof(Quotient), typeof(Power), typeof(Larger), typeof(IsGreater),
             typeof(IsGreaterOrEqual), typeof(IsEqual), typeof(Choice), typeof(Fused)])
             yield return Zip(formula.Name, (type, a, b) => type == formula);
@@ -83,14 +88,17 @@ public sealed class DeviceFamiliesTests
         yield return new("CheckUpdate", "only what it would leave", call => call.Inputs.All(input => input.All(float.IsFinite)), Offence.NotWritten);
         yield return new("CheckUpdate", "only what it would leave, far behind", call => call.Inputs[0].Length > 60_000
             && call.Inputs.All(input => input.All(float.IsFinite)), Offence.NotWritten);
-        foreach (var verb in (string[])["Map", "Zip", "Update", "FillUniform", "FillNormal", "Fold", "MatrixProduct", "Copy", "Fill", "Write and Read"])
+        foreach (var verb in (string[])["Map", "Zip", "Update", "FillUniform", "FillNormal", "Fold", "MatrixProduct", "Copy", "Fill",
+            "Write and Read"])
             yield return new(verb, "large", IsLarge);
     }
 
     private static IEnumerable<Family> Sums()
     {
-        Family Fold(string what, Func<Type, Shape, int[], bool> isSuch) => Of<(Type, Shape, int[])>("Fold", what, call => isSuch(call.Item1, call.Item2, call.Item3));
-        foreach (var formula in (Type[])[typeof(Sum), typeof(Larger), typeof(Product)]) yield return Fold(formula.Name, (type, shape, axes) => type == formula);
+        Family Fold(string what, Func<Type, Shape, int[], bool> isSuch) =>
+            Of<(Type, Shape, int[])>("Fold", what, call => isSuch(call.Item1, call.Item2, call.Item3));
+        foreach (var formula in (Type[])[typeof(Sum), typeof(Larger), typeof(Product)])
+            yield return Fold(formula.Name, (type, shape, axes) => type == formula);
         yield return Fold("rows", (type, shape, axes) => shape.Rank == 2 && axes is [1]);
         yield return Fold("columns", (type, shape, axes) => shape.Rank == 2 && axes is [0]);
         yield return Fold("all", (type, shape, axes) => shape.Rank == 1 && shape.Count > 1000);
@@ -103,7 +111,8 @@ public sealed class DeviceFamiliesTests
             yield return new(verb, "other numbers, by little", call => !IsWhole(call), Offence.SlightlyOff);
         }
         foreach (var (a, b) in ((bool, bool)[])[(false, false), (false, true), (true, false), (true, true)])
-            yield return Of<MatrixProductGeometry>("MatrixProduct", $"transposed {a}, {b}", product => product.TransposeA == a && product.TransposeB == b);
+            yield return Of<MatrixProductGeometry>("MatrixProduct", $"transposed {a}, {b}",
+                product => product.TransposeA == a && product.TransposeB == b);
         yield return Of<MatrixProductGeometry>("MatrixProduct", "several", product => product.OffsetsA.Length == 3
             && product is { TransposeA: false, TransposeB: false });
         yield return Of<MatrixProductGeometry>("MatrixProduct", "one for all, first", product => product.OffsetsA.Length == 3 && product.TransposeA);
@@ -116,7 +125,8 @@ public sealed class DeviceFamiliesTests
     {
         var kinds = new (string, Func<WindowGeometry, bool>)[]
         {
-            ("strides", window => window.Stride.Height > 1), ("dilation", window => window.Dilation.Height > 1), ("no padding", window => window.Padding == 0),
+            ("strides", window => window.Stride.Height > 1), ("dilation", window => window.Dilation.Height > 1),
+            ("no padding", window => window.Padding == 0),
             ("a kernel that is no square", window => window.Kernel.Height != window.Kernel.Width), ("one pixel", window => window.Kernel == 1),
         };
         foreach (var (what, isSuch) in kinds)
@@ -127,8 +137,10 @@ public sealed class DeviceFamiliesTests
         }
         foreach (var verb in (string[])["Convolve", "ConvolveInputGradient", "ConvolveWeightGradient"])
         {
-            yield return Of<ConvolutionGeometry>(verb, "groups", convolution => convolution.Groups > 1 && convolution.Groups < convolution.Windows.Channels);
-            yield return Of<ConvolutionGeometry>(verb, "depthwise", convolution => convolution.Groups > 1 && convolution.Groups == convolution.Windows.Channels);
+            yield return Of<ConvolutionGeometry>(verb, "groups",
+                convolution => convolution.Groups > 1 && convolution.Groups < convolution.Windows.Channels);
+            yield return Of<ConvolutionGeometry>(verb, "depthwise",
+                convolution => convolution.Groups > 1 && convolution.Groups == convolution.Windows.Channels);
             yield return Of<ConvolutionGeometry>(verb, "many channels", convolution => convolution.Windows.Channels >= 320);
             yield return new(verb, "by little", _ => true, Offence.SlightlyOff);
         }
@@ -169,6 +181,7 @@ public sealed class DeviceFamiliesTests
     {
         var family = families[number];
         Assert.NotEqual("", what);
-        Assert.Equal(verb, Assert.Throws<DeviceLawException>(() => DeviceLaws.Check(new Offender(Device.Cpu, verb, family.Offence, family.IsSuch), verb)).Verb);
+        var device = new Offender(Device.Cpu, verb, family.Offence, family.IsSuch);
+        Assert.Equal(verb, Assert.Throws<DeviceLawException>(() => DeviceLaws.Check(device, verb)).Verb);
     }
 }

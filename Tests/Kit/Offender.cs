@@ -7,7 +7,7 @@ namespace Tapegrad.Tests.Kit;
 /// <summary>What an offender does to a result, or instead of one.</summary>
 public enum Offence
 {
-    None, LastElement, FirstElement, SlightlyOff, NotWritten, ChangesItsInput, AnotherTime, OnOneThread, OnTwoThreads, OnThreeThreads,
+    None, LastElement, FirstElement, SlightlyOff, Infinite, NotWritten, ChangesItsInput, AnotherTime, OnOneThread, OnTwoThreads, OnThreeThreads,
 }
 
 /// <summary>A call of a verb.</summary>
@@ -55,6 +55,9 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
             case Offence.SlightlyOff:
                 foreach (ref var number in numbers) number *= 1.00005f;
                 break;
+            case Offence.Infinite:
+                numbers[^1] = MathF.CopySign(float.PositiveInfinity, numbers[^1]);
+                break;
             case Offence.NotWritten:
                 numbers[^1] = before[^1];
                 break;
@@ -65,7 +68,8 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
                 if (calls++ % 2 == 1) numbers[^1] = MathF.BitIncrement(numbers[^1]);
                 break;
             case Offence.OnOneThread or Offence.OnTwoThreads or Offence.OnThreeThreads:
-                if ((numbers.Length > 5000 || name is "CheckUpdate" or "ReadMoments") && IsNumberOfThreads) numbers[^1] = MathF.BitIncrement(numbers[^1]);
+                if ((numbers.Length > 5000 || name is "CheckUpdate" or "ReadMoments") && IsNumberOfThreads)
+                    numbers[^1] = MathF.BitIncrement(numbers[^1]);
                 break;
         }
     }
@@ -121,7 +125,8 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
 
     public override void Gather(GatherGeometry geometry, Buffer x, Buffer y) => Do("Gather", geometry, () => inner.Gather(geometry, x, y), y, x);
 
-    public override void AddGathered(GatherGeometry geometry, Buffer y, Buffer x) => Do("AddGathered", geometry, () => inner.AddGathered(geometry, y, x), x, y);
+    public override void AddGathered(GatherGeometry geometry, Buffer y, Buffer x) =>
+        Do("AddGathered", geometry, () => inner.AddGathered(geometry, y, x), x, y);
 
     public override void FillUniform(Buffer target, RandomSource random) => Do("FillUniform", 0, () => inner.FillUniform(target, random), target);
 
@@ -141,8 +146,8 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     }
 
     public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y) =>
-        Do("CheckUpdate", (first is null ? 0 : 1) + (second is null ? 0 : 1), () => inner.CheckUpdate(update, parameter, gradient, first, second, y), y,
-            gradient, parameter, first, second);
+        Do("CheckUpdate", (first is null ? 0 : 1) + (second is null ? 0 : 1),
+            () => inner.CheckUpdate(update, parameter, gradient, first, second, y), y, gradient, parameter, first, second);
 
     public override (int Buffer, int Element)? FirstNonFinite(ReadOnlySpan<Buffer> buffers)
     {
@@ -154,10 +159,19 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
         return offence switch
         {
             Offence.LastElement => found is (4, 70_000) ? null : found,
+            Offence.FirstElement => Last(buffers),
             Offence.AnotherTime when calls++ % 2 == 1 => (0, 0),
             Offence.OnOneThread or Offence.OnTwoThreads or Offence.OnThreeThreads when IsNumberOfThreads => (0, 0),
             _ => found,
         };
+    }
+
+    private static (int, int)? Last(ReadOnlySpan<Buffer> buffers)
+    {
+        for (var buffer = buffers.Length - 1; buffer >= 0; buffer--)
+            for (var element = buffers[buffer].Length - 1; element >= 0; element--)
+                if (!float.IsFinite(Numbers(buffers[buffer])[element])) return (buffer, element);
+        return null;
     }
 
     public void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y) =>
@@ -175,9 +189,11 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     public void ReadMoments(Buffer statistics, Buffer mean, Buffer variance) =>
         Do("ReadMoments", 0, () => inner.ReadMoments(statistics, mean, variance), variance);
 
-    public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y, Buffer gradient,
+    public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y,
+        Buffer gradient,
         Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient) =>
-        Do("NormalizeGradient", geometry, () => inner.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient, betaGradient,
+        Do("NormalizeGradient", geometry, () => inner.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient,
+            betaGradient,
             residualGradient), xGradient, gradient);
 
     public void MaxPool(WindowGeometry geometry, Buffer x, Buffer y) => Do("MaxPool", geometry, () => inner.MaxPool(geometry, x, y), y, x);

@@ -69,8 +69,8 @@ internal static class Offenders
             Input.Of("M N"), Input.Of("M N"), Only(Comparison.All[comparison].Law)));
         yield return OfSecond("RecordedGradient", g => g * 3);
         yield return OfSecond("DevicesGradient", g => g * (IsCpu(g) ? 2.01 : 2));
-        yield return new("DevicesSecondDerivative", "of variable 1", () => OperationLaws.Check((x, y) => x + Bent(y, IsCpu(y) ? 0.1 : 0), Input.Of("M N"),
-            Input.Of("M N"), Only(Law.DevicesAgree)));
+        yield return new("DevicesSecondDerivative", "of variable 1", () => OperationLaws.Check((x, y) => x + Bent(y, IsCpu(y) ? 0.1 : 0),
+            Input.Of("M N"), Input.Of("M N"), Only(Law.DevicesAgree)));
         yield return OfSecond("ThreadsGradient", g => g * (IsLarge(g) ? 2 + 1e-6 * Workers.Threads : 2));
     }
 
@@ -192,7 +192,8 @@ internal static class Offenders
 
     private static IEnumerable<Offender> OnParameters()
     {
-        static Offender Of(string comparison, string where, Func<Variant, Tensor> wrong) => new(comparison, where, () => NormalizationLaws.Check(channels =>
+        static Offender Of(string comparison, string where, Func<Variant, Tensor> wrong) =>
+            new(comparison, where, () => NormalizationLaws.Check(channels =>
             new Variant(channels, (n, x) => x.Device == Device.Cpu ? Right(n, x) + wrong(n) : Right(n, x)), Only(Law.DevicesAgree)));
         yield return Of("DevicesValue", "", n => (n.Weight!.Value - 1) * 0.1);   // right as long as gamma is 1
         yield return Of("DevicesValue", "", n => n.Bias!.Value * 0.1);
@@ -227,8 +228,8 @@ internal static class Offenders
             });
             yield return Of("StateAfterTraining", channels => new(channels) { InTraining = (n, moments) => n.Commit(moments) });
             // One of the two that are kept.
-            yield return Of("StateAfterTraining", channels => new(channels) { InTraining = (n, moments) => n.Commit(moments with { Variance = n.Variance }) });
-            yield return Of("StateAfterTraining", channels => new(channels) { InTraining = (n, moments) => n.Commit(moments with { Mean = n.Mean }) });
+            yield return Of("StateAfterTraining", channels => new(channels) { InTraining = (n, m) => n.Commit(m with { Variance = n.Variance }) });
+            yield return Of("StateAfterTraining", channels => new(channels) { InTraining = (n, m) => n.Commit(m with { Mean = n.Mean }) });
             yield return Of("StateAfterEvaluation", channels => new(channels)
             {
                 Evaluate = (n, x) =>
@@ -246,10 +247,12 @@ internal static class Offenders
             n.Right(Tape.RecordKernel("wrong", (x * 2).StopGradient(), [x], inputs => inputs[0] * 2, (_, g, _) => [g * 3])));
         yield return InEvaluation("DevicesValue", "in evaluation", (n, x) => x.Device == Tapegrad.Devices.Device.Cpu ? n.Right(x) * 1.01 : n.Right(x));
         // Right as long as nothing was committed.
-        yield return InEvaluation("DevicesValue", "in evaluation", (n, x) => x.Device == Tapegrad.Devices.Device.Cpu ? n.Right(x) + n.Mean * 0.1 : n.Right(x));
+        yield return InEvaluation("DevicesValue", "in evaluation", (n, x) =>
+            x.Device == Tapegrad.Devices.Device.Cpu ? n.Right(x) + n.Mean * 0.1 : n.Right(x));
         yield return InEvaluation("ThreadsValue", "", (n, x) => x.Count > 10_000 ? n.Right(x) * (1 + 1e-6 * Workers.Threads) : n.Right(x));
     }
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Offender> All { get; } = [.. Operations(), .. OnEachDevice(), .. OnNumbers(), .. OnParameters(), .. WithRunningStatistics()];
+    public static IReadOnlyList<Offender> All { get; } =
+        [.. Operations(), .. OnEachDevice(), .. OnNumbers(), .. OnParameters(), .. WithRunningStatistics()];
 }

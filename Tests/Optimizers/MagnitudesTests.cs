@@ -198,6 +198,24 @@ public sealed class MagnitudesTests
         var gradients = tape.Gradients((p.Value * Tensor.From([1, double.PositiveInfinity], new Shape(2))).Sum());
         Assert.Equal(double.PositiveInfinity, gradients.Norm());
         Assert.Equal("the gradient of p [2] is Infinity at element 1", gradients.ClipByNorm(1).FindNonFinite());
+        var odd = tape.Gradients((p.Value * Tensor.From([1, double.NaN], new Shape(2))).Sum());
+        Assert.Equal(double.NaN, odd.Norm());
+        Assert.Equal([1, double.NaN], odd.ClipByNorm(0.5)[p].ToDoubles());   // as they are
+    }
+
+    [Fact]
+    public void A_norm_spans_devices_and_is_not_lost_beside_zeros()
+    {
+        static Gradients Of(Device device, params double[] numbers)
+        {
+            using var _ = Device.Use(device);
+            using var tape = Tape.Training(new RandomSource(1));
+            var p = new Parameter("p", Tensor.Ones(new Shape(numbers.Length)));
+            return tape.Gradients((p.Value * Tensor.From(numbers, p.Shape)).Sum()).Keep();
+        }
+        Assert.Equal(13, (Of(Device.Cpu, 3, 4) + Of(Device.Reference, 12)).Norm(), 1e-6);
+        Assert.Equal(13, (Of(Device.Reference, 12) + Of(Device.Cpu, 3, 4)).Norm(), 1e-6);
+        Assert.Equal(5, (Of(Device.Reference, 0, 0) + Of(Device.Reference, 3e-200, 4e-200)).Norm() * 1e200, 1e-12);
     }
 
     // Two batches of any magnitudes, pooled: the running statistics are those of double, or the step is refused and they stay.

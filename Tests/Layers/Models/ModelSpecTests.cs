@@ -280,8 +280,20 @@ public sealed class ModelSpecTests : IDisposable
     [InlineData("=batch,*=layer", "no layer's path")]
     [InlineData("layer4=batch,*=layer", "no layer is left for 'layer4'")]
     [InlineData("layer1=batch,layer1.0.bn1=layer,*=layer", "no layer is left for 'layer1.0.bn1'")]
+    [InlineData("none+ws", "not for none")]
+    [InlineData("Layer1=batch,*=group:8", "no layer is left for 'Layer1'")]
     public void A_mixture_that_says_something_else_is_refused(string text, string what) =>
         Assert.Contains(what, Assert.Throws<ArgumentException>(() => new ModelSpec("resnet8", text).Build(seed: 1)).Message);
+
+    // Called as another one is.
+    private sealed class Impostor : WeightTransform
+    {
+        public override string Variant => "ws";
+
+        public override string Settings => "standardized";
+
+        protected override Tensor Forward(Tensor weight) => weight * 2;
+    }
 
     [Fact]
     public void A_model_that_is_not_what_it_says_is_not_saved()
@@ -295,6 +307,10 @@ public sealed class ModelSpecTests : IDisposable
         var model = Model();
         model.Modules.First(layer => layer.Path == "layer2.0.conv1").StandardizeWeights();
         Refuses(model, "the weight of layer2.0.conv1 is transformed by 'ws'");
+        model = Model();
+        foreach (var layer in model.Modules.OfType<Conv2d>().ToArray()) layer.TransformWeight(new Impostor());
+        model.Metadata["normalization"] = "group:8+ws";
+        Refuses(model, "transformed by 'Impostor(standardized)'");
         foreach (var other in (string[])["layer", "layer3=batch,*=group:8", "group:4", "size:2"])
         {
             model = Model();

@@ -184,9 +184,10 @@ public sealed class LayerNodesTests
         Assert.True(layers.Length > 20);
         foreach (var layer in layers)
         {
-            var reason = layer.GetField("WithoutOnnx", BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)?.GetValue(null) as string;
-            Assert.True(exporter.Knows(layer) != reason is { Length: > 10 }, $"{layer.Name}: define its nodes in Layers/Onnx, or say in its class why "
-                + "there are none: internal const string WithoutOnnx = \"...\"; not both.");
+            var reason = layer.GetField("WithoutOnnx",
+                BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)?.GetValue(null) as string;
+            Assert.True(exporter.Knows(layer) != reason is { Length: > 10 }, $"{layer.Name}: define its nodes in Layers/Onnx, or say in its class "
+                + "why there are none: internal const string WithoutOnnx = \"...\"; not both.");
         }
     }
 }

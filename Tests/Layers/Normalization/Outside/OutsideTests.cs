@@ -168,6 +168,15 @@ public sealed class OutsideTests : IDisposable
     });
 
     [Fact]
+    public void A_weight_that_is_scaled_otherwise_has_no_name()
+    {
+        var model = new ModelSpec("resnet8", "group:8", Classes: 2).Build(seed: 1);
+        foreach (var layer in model.Modules.OfType<Conv2d>().ToArray()) layer.TransformWeight(new ScaledStandardizedWeight(layer, times: 2));
+        model.Metadata["normalization"] = "group:8+sws";
+        Refuses<InvalidOperationException>(() => model.Save(FilePath), "transformed by 'ScaledStandardizedWeight(scaled 2 times, standardized)'");
+    }
+
+    [Fact]
     public void A_scaled_weight_is_its_formula_and_its_gain_is_the_convolutions()
     {
         using var device = Device.Use(Device.Reference);

@@ -9,8 +9,13 @@ namespace Tapegrad.Tests.Layers.Normalization.Outside;
 public sealed class ScaledStandardizedWeight : WeightTransform
 {
     private readonly Parameter gain;
+    private readonly double times;
 
-    public ScaledStandardizedWeight(Conv2d layer) => gain = Parameter("gain", Tensor.Ones(new Shape(layer.Weight.Shape[-1])));
+    public ScaledStandardizedWeight(Conv2d layer, double times = 1)
+    {
+        this.times = times;
+        gain = Parameter("gain", Tensor.Ones(new Shape(layer.Weight.Shape[-1])));
+    }
 
     public static WeightTransformInfo Info { get; } = new("sws", name => name == "sws" ? layer => new ScaledStandardizedWeight(layer) : null)
     {
@@ -21,8 +26,8 @@ public sealed class ScaledStandardizedWeight : WeightTransform
 
     public override string Variant => "sws";
 
-    public override string Settings => "scaled, standardized";
+    public override string Settings => times == 1 ? "scaled, standardized" : FormattableString.Invariant($"scaled {times} times, standardized");
 
     protected override Tensor Forward(Tensor weight) =>
-        weight.Standardize() * (gain.Value * Math.Sqrt(weight.Shape[-1] / (double)weight.Count));
+        weight.Standardize() * (gain.Value * times * Math.Sqrt(weight.Shape[-1] / (double)weight.Count));
 }
