@@ -210,6 +210,20 @@ public sealed class RunningStatisticsTests : IDisposable
         Refuses<InvalidOperationException>(() => model.RecomputeStatistics([Images(8, 3)], random, [norm]), "no statistics were recomputed");
     });
 
+    [Fact]
+    public void A_layer_that_draws_draws_anew_for_each_batch()
+    {
+        var norm = new BatchNorm(3);
+        var model = new Sequential(new Dropout(0.5), norm);
+        double[] MeanOf(int batches)
+        {
+            model.RecomputeStatistics(Enumerable.Repeat(Images(1, 4), batches), new RandomSource(1));
+            return norm.RunningMean.Value.ToDoubles();
+        }
+        Assert.Equal(MeanOf(1), MeanOf(1));
+        Assert.All(MeanOf(1).Zip(MeanOf(2)), means => Assert.True(Math.Abs(means.First - means.Second) > 1e-4));
+    }
+
     // ---- frozen --------------------------------------------------------------------------------------------------------------------------
 
     [Fact]
