@@ -11,7 +11,8 @@ public sealed class DeviceFamiliesTests
 {
     private sealed record Family(string Verb, string What, Func<Called, bool> IsSuch, Offence Offence = Offence.LastElement);
 
-    private static Family Of<TWhat>(string verb, string what, Func<TWhat, bool> isSuch) => new(verb, what, call => isSuch((TWhat)call.What));
+    private static Family Of<TWhat>(string verb, string what, Func<TWhat, bool> isSuch) => new(verb, what,
+        call => call.What is TWhat its && isSuch(its));
 
     // So many elements that the threads share them.
     private static bool IsLarge(Called call) => call.Inputs.Append(call.Result).Any(numbers => numbers.Length > 60_000);
@@ -89,7 +90,7 @@ public sealed class DeviceFamiliesTests
         yield return new("CheckUpdate", "only what it would leave, far behind", call => call.Inputs[0].Length > 60_000
             && call.Inputs.All(input => input.All(float.IsFinite)), Offence.NotWritten);
         foreach (var verb in (string[])["Map", "Zip", "Update", "FillUniform", "FillNormal", "Fold", "MatrixProduct", "Copy", "Fill",
-            "Write and Read"])
+            "Write and Read", "MaxPool", "MaxPoolGradient"])
             yield return new(verb, "large", IsLarge);
     }
 
@@ -107,8 +108,10 @@ public sealed class DeviceFamiliesTests
         yield return Fold("nothing", (type, shape, axes) => shape.Count == 0);
         foreach (var verb in (string[])["Fold", "MatrixProduct"])
         {
-            yield return new(verb, "whole numbers", call => call.Inputs[0].Length > 1 && IsWhole(call));
-            yield return new(verb, "other numbers, by little", call => !IsWhole(call), Offence.SlightlyOff);
+            static bool IsSum(Called call) => call.What is MatrixProductGeometry { OffsetsA.Length: 1 }
+                || call.What is (Type type, Shape, int[]) && type == typeof(Sum);
+            yield return new(verb, "sums of whole numbers", call => IsSum(call) && call.Inputs[0].Length > 1 && IsWhole(call));
+            yield return new(verb, "sums of other numbers, by little", call => IsSum(call) && !IsWhole(call), Offence.SlightlyOff);
         }
         foreach (var (a, b) in ((bool, bool)[])[(false, false), (false, true), (true, false), (true, true)])
             yield return Of<MatrixProductGeometry>("MatrixProduct", $"transposed {a}, {b}",
@@ -162,6 +165,8 @@ public sealed class DeviceFamiliesTests
                     && normalization.Sharing.SharePositions == positions);
             yield return new(verb, "by little", _ => true, Offence.SlightlyOff);
         }
+        foreach (var part in (string[])["gamma", "beta", "residual"]) yield return Of<string>("NormalizeGradient", $"that of {part}", its => its == part);
+        foreach (var part in (string[])["means", "variances"]) yield return Of<string>("ReadMoments", part, its => its == part);
         yield return new("Normalize", "a residual", call => call.Inputs.Length == 2);
         yield return new("Normalize", "no residual", call => call.Inputs.Length == 1);
     }

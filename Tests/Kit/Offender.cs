@@ -135,12 +135,18 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     public override void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second)
     {
         var states = (first is null ? 0 : 1) + (second is null ? 0 : 1);
-        // Each of the results, the last one first.
-        var call = () => inner.Update(update, parameter, gradient, first, second);
-        foreach (var (result, part) in ((Buffer?, int)[])[(second, 2), (first, 1), (parameter, 0)])
+        DoAll("Update", () => inner.Update(update, parameter, gradient, first, second), gradient,
+            ((states, 2), second), ((states, 1), first), ((states, 0), parameter));
+    }
+
+    // The same for a verb with several results: the first one of them, or those that are such.
+    private void DoAll(string name, Action call, Buffer? input, params ReadOnlySpan<(object What, Buffer? Result)> results)
+    {
+        foreach (var (what, result) in results)
         {
-            if (result is null || (isSuch is null && part < states)) continue;
-            Do("Update", (states, part), call, result, gradient);
+            if (result is null) continue;
+            Do(name, what, call, result, input);
+            if (isSuch is null) return;
             call = () => { };
         }
     }
@@ -187,14 +193,13 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
         Do("Normalize", geometry, () => inner.Normalize(geometry, x, gamma, beta, residual, statistics, y), y, x, residual);
 
     public void ReadMoments(Buffer statistics, Buffer mean, Buffer variance) =>
-        Do("ReadMoments", 0, () => inner.ReadMoments(statistics, mean, variance), variance);
+        DoAll("ReadMoments", () => inner.ReadMoments(statistics, mean, variance), null, ("variances", variance), ("means", mean));
 
     public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y,
         Buffer gradient,
         Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient) =>
-        Do("NormalizeGradient", geometry, () => inner.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient,
-            betaGradient,
-            residualGradient), xGradient, gradient);
+        DoAll("NormalizeGradient", () => inner.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient, betaGradient,
+            residualGradient), gradient, (geometry, xGradient), ("gamma", gammaGradient), ("beta", betaGradient), ("residual", residualGradient));
 
     public void MaxPool(WindowGeometry geometry, Buffer x, Buffer y) => Do("MaxPool", geometry, () => inner.MaxPool(geometry, x, y), y, x);
 
