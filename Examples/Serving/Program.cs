@@ -9,15 +9,26 @@ using Tapegrad.Layers;
 //
 // answers 8 x 300 requests about images of 32 x 32 pixels, on all cores, and says how long each took.
 
-if (args is not [var weights, var sideText] || !int.TryParse(sideText, CultureInfo.InvariantCulture, out var side))
+if (args is not [var weights, var sideText] || !int.TryParse(sideText, NumberStyles.None, CultureInfo.InvariantCulture, out var side) || side < 1)
 {
     Console.Error.WriteLine("usage: serving WEIGHTS SIDE, where WEIGHTS is a model.safetensors, and SIDE the pixels of an image's side");
     return 2;
 }
 
-var model = ModelSpec.Rebuild(weights);   // once; from here on it is only read, so any number of threads may
-var shape = new Shape(1, side, side, ModelSpec.Of(model).Inputs);
-var alone = Enumerable.Range(0, 300).Select(request => Predict(Image(request))).ToArray();
+Module model;
+Shape shape;
+double[][] alone;
+try
+{
+    model = ModelSpec.Rebuild(weights);   // once; from here on it is only read, so any number of threads may
+    shape = new Shape(1, side, side, ModelSpec.Of(model).Inputs);
+    alone = [.. Enumerable.Range(0, 300).Select(request => Predict(Image(request)))];
+}
+catch (Exception e) when (e is IOException or InvalidDataException or ShapeException)   // no such file, a damaged one, images too small for the network
+{
+    Console.Error.WriteLine($"error: {e.Message}");
+    return 1;
+}
 
 var clock = Stopwatch.StartNew();
 await Parallel.ForEachAsync(Enumerable.Range(0, 8 * alone.Length), async (request, _) =>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Tapegrad.Devices;
 using Tapegrad.Layers;
 using Xunit;
@@ -14,6 +15,34 @@ public sealed class ServingTests
         using var scope = new Scope();
         return model.Apply(Tensor.Normal(Image, new RandomSource(request))).Softmax().ToDoubles();
     }
+
+    // Examples/Serving itself.
+    [Fact]
+    public void What_cannot_be_served_is_refused_in_a_line()
+    {
+        var folder = Directory.CreateTempSubdirectory("tapegrad-test-").FullName;
+        try
+        {
+            var (damaged, vgg) = (Path.Combine(folder, "damaged.safetensors"), Path.Combine(folder, "vgg.safetensors"));
+            File.WriteAllBytes(damaged, [1, 2, 3]);
+            new ModelSpec("vgg", "layer").Build(seed: 1).Save(vgg);
+            foreach (var (weights, side) in ((string, string)[])[("nope", "32"), (damaged, "32"), (vgg, "2")])
+            {
+                var outcome = Serve(weights, side);
+                outcome.AssertRefused(weights == vgg ? "2" : weights);
+                Assert.Empty(outcome.Output);
+            }
+            foreach (var side in (string[])["-3", "0", "x"]) Assert.Equal((2, ""), (Serve(vgg, side).ExitCode, Serve(vgg, side).Output));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static Outcome Serve(params string[] arguments) => Cifar10Program.Finish(Process.Start(
+        new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "serving.dll"), .. arguments])
+        { RedirectStandardOutput = true, RedirectStandardError = true })!);
 
     [Theory]
     [InlineData("group:8+ws")]
