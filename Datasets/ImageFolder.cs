@@ -26,6 +26,7 @@ public static class ImageFolder
 {
     private const int Channels = DecodedImages.Channels, NamedAtMost = 100, TestedOneIn = 5;
     private static readonly string[] TestNames = ["test", "val", "valid", "validation"];
+    private static readonly string[] Endings = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"];
 
     // Files that begin with a dot are hidden everywhere.
     private static readonly EnumerationOptions Below = new()
@@ -36,7 +37,7 @@ public static class ImageFolder
         IgnoreInaccessible = false,
     };
 
-    // The folder with the classes to train on, the one with those to test on if there is one, and the names of the classes: each looked up once.
+    // The folder with the classes to train on, the one with those to test on if there is one, and the names of the classes.
     private sealed record Places(string Folder, string Train, string? Test, string[] Classes)
     {
         public static Places In(string folder)
@@ -62,7 +63,7 @@ public static class ImageFolder
     /// decoders and <paramref name="strict"/> are the same; null for nowhere.
     /// </param>
     /// <param name="decoders">What reads files of other kinds than <see cref="ImageFile"/> does, or in another way.</param>
-    /// <param name="strict">Whether JPEG and PNG files that are cut off are left out. If not, they are seen as far as they go; both are named.</param>
+    /// <param name="strict">Whether files that are cut off are left out. If not, they are seen as far as they go; both are named.</param>
     /// <exception cref="InvalidDataException">There are no classes, or one has no readable image, or is a link to another, or the images do not fit into
     /// memory.</exception>
     /// <exception cref="IOException">A folder cannot be read.</exception>
@@ -148,8 +149,6 @@ public static class ImageFolder
             ShouldRecursePredicate = (ref FileSystemEntry entry) => !entry.Attributes.HasFlag(FileAttributes.ReparsePoint),
         };
 
-    private static readonly string[] Endings = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"];
-
     private static bool IsCalledImage(string path) => Endings.Contains(Path.GetExtension(path).ToLowerInvariant());
 
     private static List<Entry> Find(Places places)
@@ -164,7 +163,9 @@ public static class ImageFolder
         }
         if (test is null) return found;
         var labels = places.Classes.Index().ToDictionary(one => one.Item, one => one.Index);
-        foreach (var name in ClassesIn(test))
+        var tested = ClassesIn(test);
+        foreach (var untested in places.Classes.Except(tested)) Notices.Raise($"{test}: it has no folder '{untested}' with files in it: this class is not tested.");
+        foreach (var name in tested)
         {
             if (!labels.TryGetValue(name, out var label))
                 throw new InvalidDataException($"{test} has a folder '{name}', but {train} has none: it would be a class that was never trained.");

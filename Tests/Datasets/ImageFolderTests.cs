@@ -153,9 +153,13 @@ public sealed class ImageFolderTests : FolderOfImages
     {
         foreach (var name in (string[])["TRAIN/a/1.png", "TRAIN/b/2.png", "Val/b/3.png"]) Write(name, 1);
         Assert.Equal(["a", "b"], Load().Train.ClassNames);
+        Assert.Equal($"{Path.Combine(Images, "Val")}: it has no folder 'a' with files in it: this class is not tested.", Assert.Single(notices));
+        Write("Val/a/3.png", 1);
+        notices.Clear();
+        Load();
         Assert.Empty(notices);
-        Write("Test/a/4.png", 4);
-        Assert.Equal([(4, 0)], Contents(Load().Test));
+        foreach (var name in (string[])["Test/a/4.png", "Test/b/4.png"]) Write(name, 4);
+        Assert.Equal([(4, 0), (4, 1)], Contents(Load().Test));
         Assert.Contains($"{Path.Combine(Images, "Val")}: not used", Assert.Single(notices));
     }
 
