@@ -20,7 +20,8 @@ internal static class ConvertCommand
         HelpName = "network",
     };
     private static readonly Option<string> Norm =
-        Options.Choice("--norm", "its normalization, as of 'train'", "batch", ModelSpec.IsNormalization, "normalization");
+        Options.Choice("--norm", "its normalization, as of 'train'", "batch", ModelSpec.IsNormalization,
+            TrainOptions.NormalizationNames);
     private static readonly Option<int?> Classes = Options.Limit("--classes", "its outputs [default: as many as --data has, or 10]");
     private static readonly Option<int?> Channels = Options.Limit("--channels", "those of its images [default: as many as --data has, or 3]");
     private static readonly Option<string?> Data =
@@ -42,7 +43,7 @@ internal static class ConvertCommand
 
     private static int Run(ParseResult options, string from, string to)
     {
-        if (!File.Exists(from)) throw new UserError($"--from: there is no file '{from}'.");
+        Weights.CheckFile(From.Name, from);
         OutputFile.Check("--to", to, [".safetensors", ".npz", ".npy"], from);
         try
         {
@@ -98,7 +99,8 @@ internal static class ConvertCommand
         if (data is null)
             return mean is null && std is null && !TrainOptions.IsGiven(options, TrainOptions.Size) ? null
                 : throw new UserError("--mean, --std and --size say how --data is used. Give --data, or leave them out.");
-        var (images, _, _) = DataSource.Find(data, download: false, shapes: false, int.MaxValue, int.MaxValue, options.GetValue(TrainOptions.Size) ?? 32);
+        var (images, _, _) = DataSource.Find(data, download: false, shapes: false, int.MaxValue, int.MaxValue,
+            options.GetValue(TrainOptions.Size) ?? Recipe.UsualSize, outputs: []);
         TrainOptions.RefuseIdle(options, TrainOptions.Size, images.Name != nameof(ImageFolder),
             $"the images of {images.Name} have a size already; only those of a folder get one.");
         if (mean is null && std is null) return images;

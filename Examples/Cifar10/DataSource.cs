@@ -23,13 +23,15 @@ internal static class DataSource
     /// <param name="trainLimit">The first so many training images.</param>
     /// <param name="testLimit">The first so many test images.</param>
     /// <param name="side">The side that images of a folder get.</param>
+    /// <param name="outputs">What will be written: refused among images of a folder, before these are read.</param>
     /// <param name="strict">Whether files of a folder that are cut off are left out.</param>
     /// <returns>The images, and the folder that they were found in; none for Shapes10.</returns>
     public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download, bool? shapes, int trainLimit,
-        int testLimit, int side, bool strict = false)
+        int testLimit, int side, IReadOnlyList<Output> outputs, bool strict = false)
     {
         var (folder, named) = Locate(data, download, shapes);
-        var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000)) : Dataset(folder, named, side, strict);
+        var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000))
+            : Dataset(folder, named, side, outputs, strict);
         if (test.Count == 0) throw new UserError($"{named}: '{folder}' has no image to test on.");
         return (train.Take(trainLimit), test.Take(testLimit), folder);
     }
@@ -61,7 +63,7 @@ internal static class DataSource
     }
 
     // What a folder holds, or the usual folder in it.
-    private static (ImageDataset, ImageDataset) Dataset(string folder, string named, int side, bool strict)
+    private static (ImageDataset, ImageDataset) Dataset(string folder, string named, int side, IReadOnlyList<Output> outputs, bool strict)
     {
         if (!Directory.Exists(folder))
             throw new UserError($"{named}: there is no folder '{folder}'. Name one that holds {Kinds}.");
@@ -74,20 +76,34 @@ internal static class DataSource
         // Some of its files are there: it says what is missing.
         if (Directory.EnumerateFiles(folder, "*_batch*.bin").Any()) return Datasets.Cifar10.Load(folder);
         if (Directory.EnumerateFiles(folder, "*idx?-ubyte*").Any()) return Idx.Load(folder);
-        if (!ImageFolder.IsIn(folder))
-            throw new UserError($"{named}: '{folder}' is no dataset that is known: {Contents(folder)}. Name a folder that holds {Kinds}.");
-        var (train, test) = ImageFolder.Load(folder, side, CacheFolder, strict: strict);
+        var (train, test) = Images(folder, named, side, outputs, strict);
         var bytes = (long)(train.Count + test.Count) * side * side * train.Channels;
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{folder}: {train.Count} images to train on and {test.Count} to test on,"
             + $" {train.Classes} classes, {side}x{side} pixels, {bytes / 1e6:F1} MB"));
         return (train, test);
     }
 
+    private static (ImageDataset, ImageDataset) Images(string folder, string named, int side, IReadOnlyList<Output> outputs, bool strict)
+    {
+        try
+        {
+            if (!ImageFolder.IsIn(folder))
+                throw new UserError($"{named}: '{folder}' is no dataset that is known: {Contents(folder)}. Name a folder that holds {Kinds}.");
+            foreach (var output in outputs) OutputFile.CheckApart(output, folder);
+            return ImageFolder.Load(folder, side, CacheFolder, strict: strict);
+        }
+        catch (UnauthorizedAccessException e)   // for instance of the whole disk
+        {
+            throw new UserError($"{named} {folder}: {e.Message.TrimEnd('.')}. Name a folder that holds the images and nothing else.");
+        }
+    }
+
     private static string Contents(string folder)
     {
         string[] names = [.. Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
         return names.Length == 0 ? "it is empty"
-            : $"it holds {string.Join(", ", names.Take(Shown).Select(name => $"'{name}'"))}{(names.Length > Shown ? $" and {names.Length - Shown} more" : "")}";
+            : $"it holds {string.Join(", ", names.Take(Shown).Select(name => $"'{name}'"))}{(names.Length > Shown ? $" and {names.Length - Shown} more" : "")}"
+                + (Directory.EnumerateDirectories(folder).Skip(1).Any() ? ", and image files in no two of its folders" : "");
     }
 
     private static void Download(string folder)

@@ -31,14 +31,17 @@ internal static class EvaluateCommand
     {
         var weights = Weights.Of(options);
         var network = SavedNetwork.Load(weights);
-        (Option<string?> Option, string Ending)[] outputs = [(GalleryPath, ".html"), (MistakesPath, ".csv"), (ConfusionPath, ".csv")];
-        foreach (var (option, ending) in outputs)
-            if (options.GetValue(option) is { } path) OutputFile.Check(option.Name, path, [ending], weights);
-        var (_, test, folder) = DataSource.Find(options.GetValue(TrainOptions.Data), download: false,
+        var outputs = new List<Output>();
+        foreach (var (option, ending) in ((Option<string?>, string)[])[(GalleryPath, ".html"), (MistakesPath, ".csv"), (ConfusionPath, ".csv")])
+        {
+            if (options.GetValue(option) is not { } path) continue;
+            OutputFile.Check(option.Name, path, [ending], weights);
+            outputs.Add(new Output(option.Name, path));
+        }
+        OutputFile.CheckDifferent(outputs);
+        var (_, test, _) = DataSource.Find(options.GetValue(TrainOptions.Data), download: false,
             shapes: network.Description.Dataset == "Shapes10", trainLimit: 0, options.GetValue(TrainOptions.TestLimit) ?? int.MaxValue,
-            side: network.Description.Size?.Height ?? 32, options.GetValue(TrainOptions.Strict));
-        foreach (var (option, _) in outputs)
-            if (folder is not null && options.GetValue(option) is { } path) OutputFile.CheckApart(option.Name, path, folder);
+            side: network.Description.Size?.Height ?? Recipe.UsualSize, outputs, options.GetValue(TrainOptions.Strict));
         test = network.Adapt(test);
         var mistakes = new Mistakes(test);
         var result = network.Use(test.Height, test.Width, () => test.Evaluate(images => mistakes.Watch(network.Model.Apply(images))));
@@ -87,10 +90,10 @@ internal static class EvaluateCommand
 
     private static void PrintTable(Confusion confusion, IReadOnlyList<(int Images, int Right)> classes, IReadOnlyList<string> names)
     {
-        var width = Math.Max(5, names.Max(name => name.Length)) + 1;
+        var width = Math.Max(5, names.Max(Line.Width)) + 1;
         Console.WriteLine($"{"class".PadRight(width)} accuracy   classified as {string.Concat(names.Select((_, k) => $"{k,6}"))}");
         foreach (var (actual, name) in names.Index())
-            Console.WriteLine($"{name.PadRight(width)} {Accuracy(classes[actual]),8}   {actual,13}"
+            Console.WriteLine($"{Line.Pad(name, width)} {Accuracy(classes[actual]),8}   {actual,13}"
                 + $" {string.Concat(names.Select((_, taken) => $"{confusion[actual, taken],6}"))}");
     }
 
@@ -98,15 +101,15 @@ internal static class EvaluateCommand
     {
         var worst = classes.Index().Where(one => one.Item.Images > 0).OrderBy(one => (double)one.Item.Right / one.Item.Images).Take(Worst).ToArray();
         var pairs = confusion.Mistakes.Take(Worst).ToArray();
-        var width = Math.Max(5, worst.Select(one => one.Index).Concat(pairs.Select(pair => pair.Actual)).Max(actual => names[actual].Length)) + 1;
+        var width = Math.Max(5, worst.Select(one => one.Index).Concat(pairs.Select(pair => pair.Actual)).Max(actual => Line.Width(names[actual]))) + 1;
         Console.WriteLine($"the worst of {names.Count} classes ({ConfusionPath.Name} FILE.csv writes how often each was taken for which):");
         Console.WriteLine();
         Console.WriteLine($"{"class".PadRight(width)} accuracy   images");
-        foreach (var (actual, counts) in worst) Console.WriteLine($"{names[actual].PadRight(width)} {Accuracy(counts),8}   {counts.Images,6}");
+        foreach (var (actual, counts) in worst) Console.WriteLine($"{Line.Pad(names[actual], width)} {Accuracy(counts),8}   {counts.Images,6}");
         if (pairs.Length == 0) return;
         Console.WriteLine();
         Console.WriteLine($"{"class".PadRight(width)}   images   taken for");
-        foreach (var (actual, taken, count) in pairs) Console.WriteLine($"{names[actual].PadRight(width)}   {count,6}   {names[taken]}");
+        foreach (var (actual, taken, count) in pairs) Console.WriteLine($"{Line.Pad(names[actual], width)}   {count,6}   {names[taken]}");
     }
 
     private static string Accuracy((int Images, int Right) counts) =>

@@ -63,11 +63,12 @@ internal static class Gallery
             <img width="{scale * width:F0}" height="{scale * height:F0}" alt="" src="data:image/png;base64,{Convert.ToBase64String(picture)}">
             <figcaption><div class="taken">{Name(taken)} <span>{100 * mistake.Probability:F0} %</span></div>
             <div>is {Name(truth)}</div>
-            <div class="file">{Name(dataset.Source(mistake.Image))}</div></figcaption>
+            <div class="file">{Name(dataset.Source(mistake.Image), "ltr")}</div></figcaption>
             </figure>
             """);
     }
 
-    // In a direction of its own, so that a name from right to left does not turn what stands beside it.
-    private static string Name(string name) => $"<bdi>{WebUtility.HtmlEncode(Line.Of(name))}</bdi>";
+    // In a direction of its own, so that a name from right to left does not turn what stands beside it; a path goes from left to right, whatever the
+    // script of its first folder.
+    private static string Name(string name, string direction = "auto") => $"<bdi dir=\"{direction}\">{WebUtility.HtmlEncode(Line.Of(name))}</bdi>";
 }

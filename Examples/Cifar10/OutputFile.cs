@@ -1,6 +1,12 @@
 namespace Tapegrad.Examples.Cifar10;
 
-/// <summary>A file that a command is asked to write: refused before the work begins where it would destroy something else.</summary>
+/// <summary>What a command will write.</summary>
+/// <param name="Option">Names it.</param>
+/// <param name="Path">A file, or a folder.</param>
+/// <param name="IsGiven">Whether somebody has given the option; else this is what stands in its place.</param>
+internal sealed record Output(string Option, string Path, bool IsGiven = true);
+
+/// <summary>What a command is asked to write is refused before the work begins where it would destroy something else, or cannot be.</summary>
 internal static class OutputFile
 {
     /// <summary>Checks that a file can be written, has one of the usual endings, and is not the file that is read.</summary>
@@ -16,13 +22,43 @@ internal static class OutputFile
         if (Real(input) == real) throw new UserError($"{option} {path}: this is the file that is read. Give another name.");
     }
 
+    /// <summary>Checks that no two are the same file, whose first content would be gone.</summary>
+    /// <exception cref="UserError">Two are.</exception>
+    public static void CheckDifferent(IEnumerable<Output> outputs)
+    {
+        var first = new Dictionary<string, string>();
+        foreach (var (option, path, _) in outputs)
+            if (!first.TryAdd(Real(path), option))
+                throw new UserError($"{option} {path}: {first[Real(path)]} writes this file too. Give another name.");
+    }
+
     /// <summary>Checks that something that will be written does not lie in the folder of the data, where it would be taken for some of them.</summary>
     /// <exception cref="UserError">It does.</exception>
-    public static void CheckApart(string option, string path, string data)
+    public static void CheckApart(Output output, string data)
     {
-        if ((Real(path) + Path.DirectorySeparatorChar).StartsWith(Path.TrimEndingDirectorySeparator(Real(data)) + Path.DirectorySeparatorChar,
+        if ((Real(output.Path) + Path.DirectorySeparatorChar).StartsWith(Path.TrimEndingDirectorySeparator(Real(data)) + Path.DirectorySeparatorChar,
             StringComparison.Ordinal))
-            throw new UserError($"{option} {path}: it lies in the folder of the data, '{data}'. Choose another place.");
+            throw new UserError(output.IsGiven ? $"{output.Option} {output.Path}: it lies in the folder of the data, '{data}'. Choose another place."
+                : $"{output.Option}: without it '{output.Path}' is written, in the folder of the data, '{data}'. Give {output.Option} and another"
+                    + " place.");
+    }
+
+    /// <summary>Checks that a folder can be made, or written to if it is there, and leaves all as it is.</summary>
+    /// <exception cref="UserError">It cannot.</exception>
+    public static void CheckFolder(Output output)
+    {
+        var nearest = Path.GetFullPath(output.Path);
+        while (!Path.Exists(nearest) && Path.GetDirectoryName(nearest) is { } above) nearest = above;
+        try
+        {
+            using var probe = new FileStream(Path.Combine(nearest, Path.GetRandomFileName()), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1,
+                FileOptions.DeleteOnClose);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            var why = File.Exists(nearest) ? $"'{nearest}' is a file." : e.Message;
+            throw new UserError($"{output.Option}: the folder '{output.Path}' cannot be written: {why}");
+        }
     }
 
     // The full path, with what links in it lead to: of a folder on the way, or of the file itself.

@@ -14,7 +14,11 @@ internal static class PredictCommand
 {
     private const int BarWidth = 30;
 
-    private static readonly Argument<string[]> Images = new("image") { Description = "PNG or JPEG files", Arity = ArgumentArity.OneOrMore };
+    private static readonly Argument<string[]> Images = new("image")
+    {
+        Description = "image files: JPEG, PNG, WebP, BMP, GIF or TIFF",
+        Arity = ArgumentArity.OneOrMore,
+    };
     private static readonly Option<int> Top = Options.Whole("--top", "show so many classes", 3);
     private static readonly Option<bool> Json = Options.Flag("--json", "print a JSON object for each image");
 
@@ -69,9 +73,9 @@ internal static class PredictCommand
     /// <summary>The file's name, and a line for each class with a bar.</summary>
     internal static string ToBars(string image, Prediction[] shown)
     {
-        var width = shown.Max(guess => Line.Of(guess.Class).Length);
+        var width = shown.Max(guess => Line.Width(Line.Of(guess.Class)));
         return string.Join('\n', shown.Select(guess =>
-            Invariant($"  {Line.Of(guess.Class).PadRight(width)}  {Bar(guess.Probability)} {100 * guess.Probability,5:F1} %"))
+            Invariant($"  {Line.Pad(Line.Of(guess.Class), width)}  {Bar(guess.Probability)} {100 * guess.Probability,5:F1} %"))
             .Prepend(Line.Of(image)));
     }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Spectre.Console;
 using Tapegrad.Devices;
+using Tapegrad.Layers;
 using Tapegrad.Training;
 using static System.FormattableString;
 
@@ -14,13 +15,15 @@ internal static class ProfileCommand
 {
     private const double LeastSeconds = 20e-6;   // what is shorter has no rate worth reading
 
+    private static readonly Option<int> BatchSize =
+        Options.Whole("--batch", "images a step", Recipe.UsualBatchSize, Recipe.Ranges[nameof(Recipe.BatchSize)]);
     private static readonly Option<int> Steps = Options.Whole("--steps", "steps to choose the fastest from", 10);
 
     public static void AddTo(RootCommand root)
     {
         var command = new Command("profile", "Shows where the time and the memory of a training step go, by layer and operation.")
         {
-            TrainOptions.Model, TrainOptions.Norm, TrainOptions.BatchSize, TrainOptions.Threads, Steps,
+            TrainOptions.Model, TrainOptions.Norm, BatchSize, TrainOptions.Threads, Steps,
         };
         command.SetAction(Run);
         root.Add(command);
@@ -30,8 +33,8 @@ internal static class ProfileCommand
     {
         if (options.GetValue(TrainOptions.Threads) is { } threads) Workers.Threads = threads;
         var (architecture, normalization) = (options.GetValue(TrainOptions.Model)!, options.GetValue(TrainOptions.Norm)!);
-        var (batch, steps) = (options.GetValue(TrainOptions.BatchSize) ?? 32, options.GetValue(Steps));
-        var profile = StepProfile.Fastest(TrainCommand.Create(architecture, normalization), batch, steps);
+        var (batch, steps) = (options.GetValue(BatchSize), options.GetValue(Steps));
+        var profile = StepProfile.Fastest(Create(architecture, normalization), batch, steps);
         var ceiling = Ceiling.Measure(0.3);
 
         Console.WriteLine($"{architecture} with {normalization} normalization, {Display.Count(batch, "image")} of 32x32,"
@@ -50,6 +53,19 @@ internal static class ProfileCommand
             or memory. MB: memory taken going forward, and kept for the sweep.
             """);
         return 0;
+    }
+
+    private static Module Create(string architecture, string normalization)
+    {
+        KnownElsewhere.Notice(architecture);
+        try
+        {
+            return new ModelSpec(architecture, normalization).Build(seed: 1);
+        }
+        catch (ArgumentException e)   // for instance three groups for sixteen channels
+        {
+            throw new UserError($"--model {architecture} --norm {normalization}: {e.Message}");
+        }
     }
 
     private static Table Layers(StepProfile profile)
@@ -98,11 +114,19 @@ internal static class ProfileCommand
 
     private static string Percent(double share) => Invariant($"{100 * share:F1}%");
 
-    private static string Rate(Cost cost) => cost.Seconds < LeastSeconds ? "" : Invariant($"{(cost.Flops + cost.Bytes) / cost.Seconds / 1e9:F0}");
+    /// <summary>In thousand millions a second; nothing where there is no rate worth reading.</summary>
+    internal static string Rate(Cost cost)
+    {
+        var rate = (cost.Flops + cost.Bytes) / cost.Seconds / 1e9;
+        if (cost.Seconds < LeastSeconds || rate < 0.05) return "";
+        return rate < 9.95 ? Invariant($"{rate:F1}") : Invariant($"{rate:F0}");
+    }
 
     private static string Unit(params Cost[] costs) => costs.All(cost => Rate(cost) == "") ? "" : costs[0].Flops > 0 ? "GF/s" : "GB/s";
 
-    private static string Megabytes(IEnumerable<ProfileRow> rows) => Invariant($"{Math.Round(rows.Sum(row => row.Kept) / 1e6, 1) + 0.0:F1}");
+    /// <summary>What rows keep; none where an operation gives back more of what stood before it than it takes.</summary>
+    internal static string Megabytes(IEnumerable<ProfileRow> rows) =>
+        Invariant($"{Math.Round(Math.Max(0, rows.Sum(row => row.Kept)) / 1e6, 1):F1}");
 
     private static Cost Sum(IEnumerable<Cost> costs) => costs.Aggregate((a, b) => a + b);
 }

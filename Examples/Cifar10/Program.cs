@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Tapegrad;
 using Tapegrad.Devices;
 using Tapegrad.Examples.Cifar10;
@@ -18,10 +19,13 @@ Notices.Raised += notice => Console.Error.WriteLine(Line.Of(notice));
 
 try
 {
-    CheckEnvironment();
     // A file may be called '@name': it is not read for options.
     var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
     if (parsed.Errors.Count > 0) throw new UserError($"{parsed.Errors[0].Message} Try --help.");
+    foreach (var option in parsed.CommandResult.Children.OfType<OptionResult>())
+        if (option.Option.Arity.MinimumNumberOfValues > 0 && option.IdentifierTokenCount > option.Tokens.Count)
+            throw new UserError($"{option.Option.Name}: it is given {option.IdentifierTokenCount} times, and not each time with a value. Give it once.");
+    if (!TrainOptions.IsGiven(parsed, TrainOptions.Threads)) CheckEnvironment();
     return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
 catch (Exception e) when (e is UserError or IOException or UnauthorizedAccessException or InvalidDataException or NonFiniteException or ShapeException)
@@ -34,7 +38,8 @@ static void CheckEnvironment()
 {
     try
     {
-        _ = Workers.Threads;
+        if (Workers.Threads > TrainOptions.MostThreads)
+            throw new UserError($"{Workers.Variable} is {Workers.Threads}: it must be a whole number from 1 to {TrainOptions.MostThreads}.");
     }
     catch (InvalidOperationException e)   // TAPEGRAD_THREADS is no number
     {

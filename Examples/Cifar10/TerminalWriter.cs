@@ -4,15 +4,15 @@ namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
 /// Prints to a terminal as long as there is one. When its window has been closed, writing fails; there is nobody left to tell, and the work that has
-/// to be brought to an end must not fail with it. Files and pipes need no such patience: there a failure is one.
+/// to be brought to an end must not fail with it. Files and pipes need no such patience: there a failure is one, of what is printed.
 /// </summary>
-internal sealed class TerminalWriter(TextWriter terminal) : TextWriter
+internal sealed class TerminalWriter(TextWriter terminal, bool isTerminal) : TextWriter
 {
-    /// <summary>Prints so from now on, where the output is a terminal.</summary>
+    /// <summary>Prints so from now on.</summary>
     public static void Install()
     {
-        if (!Console.IsOutputRedirected) Console.SetOut(new TerminalWriter(Console.Out));
-        if (!Console.IsErrorRedirected) Console.SetError(new TerminalWriter(Console.Error));
+        Console.SetOut(new TerminalWriter(Console.Out, !Console.IsOutputRedirected));
+        if (!Console.IsErrorRedirected) Console.SetError(new TerminalWriter(Console.Error, isTerminal: true));
     }
 
     public override Encoding Encoding => terminal.Encoding;
@@ -23,16 +23,19 @@ internal sealed class TerminalWriter(TextWriter terminal) : TextWriter
 
     public override void Write(char[] buffer, int index, int count) => Try(() => terminal.Write(buffer, index, count));
 
+    public override void WriteLine(string? value) => Try(() => terminal.WriteLine(value));
+
     public override void Flush() => Try(terminal.Flush);
 
-    private static void Try(Action print)
+    private void Try(Action print)
     {
         try
         {
             print();
         }
-        catch (IOException)
+        catch (IOException e)
         {
+            if (!isTerminal) throw new IOException($"what is printed cannot be written: {e.Message}", e);
         }
     }
 }

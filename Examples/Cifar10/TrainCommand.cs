@@ -32,7 +32,7 @@ internal static class TrainCommand
         if (given.GetValue(Threads) is { } threads) Workers.Threads = threads;
         try
         {
-            return given.GetValue(Resume) is { } folder ? GoOn(given, folder) : Begin(given);
+            return given.GetValue(Resume) is { } folder ? Continue(given, folder) : Begin(given);
         }
         catch (RecipeException e)
         {
@@ -47,16 +47,16 @@ internal static class TrainCommand
         var given = RecipeOf(options);
         var weights = InitialWeightsOf(options, ref given);
         given.Check();
-        var images = ImagesOf(given, options, options.GetValue(Data), shapes: null);
+        var output = OutputOf(options);
+        var images = ImagesOf(given, options, options.GetValue(Data), shapes: null, output, SizeOf(weights));
         var recipe = given.Resolve(images.Train);
         KnownElsewhere.Notice(recipe.Model);
         var model = recipe.CreateModel(images.Train);
         var begins = weights is null ? null : BeginWith(model, weights);
-        if (images is { Train.Name: nameof(ImageFolder), Folder: { } data }) OutputFile.CheckApart("--out", options.GetValue(Out) ?? "runs", data);
         using var folder = CreateFolder(options, recipe);
         Console.WriteLine($"{recipe.Model} with {recipe.Normalization} normalization,"
             + $" {model.Parameters.Sum(p => (long)p.Count).ToString("N0", CultureInfo.InvariantCulture)} parameters, "
-            + $"on {images.Train.Count} images of {images.Train.Name}: {Display.Count(recipe.Epochs, "epoch")} of"
+            + $"on {Display.Count(images.Train.Count, "image")} of {NameOf(images.Train, images.Folder)}: {Display.Count(recipe.Epochs, "epoch")} of"
             + $" {Display.Count(images.Train.BatchesPerEpoch(recipe.BatchSize!.Value), "step")}, {Display.Count(Workers.Threads, "thread")},"
             + $" weights to {folder.WeightsPath}");
         if (begins is not null) Console.WriteLine(begins);
@@ -64,12 +64,12 @@ internal static class TrainCommand
         return Train(Training.Run.Begin(recipe, images, model, folder, weights?.Path), folder, options);
     }
 
-    private static int GoOn(ParseResult given, string path)
+    private static int Continue(ParseResult given, string path)
     {
         CheckGoingOn(given);
         using var folder = Reopen(path);
         var saved = SavedRun.From(Newest(folder), path);
-        var images = ImagesOf(saved.Recipe, given, given.GetValue(Data) ?? saved.Data, shapes: true);
+        var images = ImagesOf(saved.Recipe, given, given.GetValue(Data) ?? saved.Data, shapes: true, output: null, otherwise: null);
         var run = GoOn(saved, images, folder);
         var (epochs, steps) = (run.Recipe.Epochs, images.Train.BatchesPerEpoch(run.Recipe.BatchSize!.Value));
         Console.WriteLine(saved.Place.Epoch > epochs ? $"{path} is at its end already, after {Display.Count(epochs, "epoch")}"
@@ -110,8 +110,11 @@ internal static class TrainCommand
 
     // Whoever forgot --data sees a high number, and should see of what.
     private static string Measured(RunImages images) => $"measured on {Display.Count(images.Test.Count, "test image")} of "
-        + (images.Test.Name == nameof(ImageFolder) ? Line.Of(images.Folder ?? "a folder") : images.Test.Name)
+        + NameOf(images.Test, images.Folder)
         + (images.Test.Name == nameof(Shapes10) ? ", shapes made by a formula, which are easy: not CIFAR-10, which --data FOLDER names and --download fetches" : "");
+
+    private static string NameOf(ImageDataset images, string? folder) =>
+        images.Name == nameof(ImageFolder) ? Line.Of(folder ?? "a folder") : images.Name;
 
     /// <summary>What is to be said of an epoch with few batches; null where there are enough.</summary>
     internal static string? FewBatches(Recipe given, Recipe recipe, int images)
@@ -119,17 +122,31 @@ internal static class TrainCommand
         var size = recipe.BatchSize!.Value;
         var (steps, rest) = (images / size, images % size);
         if (given.BatchSize is null)
-            return size == 32 ? null : $"of {images} images, batches of {size} and not of 32, so that an epoch has {Display.Count(steps, "step")}";
-        return steps > 3 ? null : $"--batch {size}: of {images} images an epoch has {Display.Count(steps, "step")}"
+            return size == Recipe.UsualBatchSize ? null : $"of {Display.Count(images, "image")}, batches of {size} and not of {Recipe.UsualBatchSize},"
+                + $" so that an epoch has {Display.Count(steps, "step")}";
+        return steps >= Recipe.LeastBatches ? null : $"--batch {size}: of {Display.Count(images, "image")} an epoch has {Display.Count(steps, "step")}"
             + (rest == 0 ? "" : $", and leaves {rest} out, others in each") + ". A smaller --batch makes more.";
     }
 
     // ---- what it works with --------------------------------------------------------------------------------------------------------------
 
-    private static RunImages ImagesOf(Recipe recipe, ParseResult options, string? data, bool? shapes)
+    // Refused before the images are read, which can take minutes.
+    private static Output OutputOf(ParseResult options)
+    {
+        var output = options.GetValue(Out) is { } path ? new Output(Out.Name, path) : new Output(Out.Name, "runs", IsGiven: false);
+        if (output.IsGiven && !options.GetValue(Overwrite) && RunFolder.FindRun(output.Path) is { } taken)
+            throw new UserError($"--out: {taken} exists already. Name another folder, go on with that run by --resume {output.Path}, or give --overwrite to "
+                + "replace it.");
+        OutputFile.CheckFolder(output);
+        return output;
+    }
+
+    private static int? SizeOf(SavedNetwork? weights) => weights?.Description.Size is var (height, width) && height == width ? height : null;
+
+    private static RunImages ImagesOf(Recipe recipe, ParseResult options, string? data, bool? shapes, Output? output, int? otherwise)
     {
         var (train, test, folder) = DataSource.Find(data, options.GetValue(Download), shapes, recipe.TrainLimit ?? int.MaxValue,
-            recipe.TestLimit ?? int.MaxValue, recipe.Size ?? 32, recipe.Strict);
+            recipe.TestLimit ?? int.MaxValue, recipe.Size ?? otherwise ?? Recipe.UsualSize, output is null ? [] : [output], recipe.Strict);
         return RunImages.Of(recipe, train, test, folder);
     }
 
@@ -138,46 +155,31 @@ internal static class TrainCommand
     {
         if (options.GetValue(From) is not { } path) return null;
         RefuseIdle(options, ZeroGamma, true, "the weights of --from say where every gamma begins.");
-        if (!File.Exists(path)) throw new UserError($"--from: there is no file '{path}'.");
+        Weights.CheckNetwork(From.Name, path);
         var network = SavedNetwork.Load(path);
         if (!IsGiven(options, Model)) recipe = recipe with { Model = network.Model.Metadata["architecture"] };
         if (!IsGiven(options, Norm)) recipe = recipe with { Normalization = network.Model.Metadata["normalization"] };
         return network;
     }
 
-    private static string BeginWith(Module model, SavedNetwork weights) => InitialWeights.Load(model, weights)
-        ? $"begins with the weights of {weights.Path}, and a new last layer: {model.Metadata["classes"]} classes and not {weights.Model.Metadata["classes"]}"
-        : $"begins with the weights of {weights.Path}";
+    private static string BeginWith(Module model, SavedNetwork weights)
+    {
+        var begins = $"begins with the weights of {weights.Path}";
+        if (!InitialWeights.Load(model, weights)) return begins;
+        return $"{begins}, and a new last layer: " + (InitialWeights.OtherNames(model, weights) is var (here, there)
+            ? Line.Of($"other classes, such as '{here}' in the place of '{there}'")
+            : $"{model.Metadata["classes"]} classes and not {weights.Model.Metadata["classes"]}");
+    }
 
     private static RunFolder CreateFolder(ParseResult options, Recipe recipe)
     {
         var path = options.GetValue(Out)
             ?? RunFolder.NewPath("runs", $"{recipe.Model}-{string.Concat(recipe.Normalization.Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '-'))}");
-        var overwrite = options.GetValue(Overwrite);
-        if (!overwrite && RunFolder.FindRun(path) is { } taken)
-            throw new UserError($"--out: {taken} exists already. Name another folder, go on with that run by --resume {path}, or give --overwrite to "
-                + "replace it.");
-        try
-        {
-            return RunFolder.Create(path, overwrite);
-        }
-        catch (IOException e)
-        {
-            throw new UserError($"--out: {e.Message}");
-        }
+        return InWordsOf<RunFolder, IOException>(Out.Name, () => RunFolder.Create(path, options.GetValue(Overwrite)));
     }
 
-    private static RunFolder Reopen(string path)
-    {
-        try
-        {
-            return RunFolder.Reopen(path);
-        }
-        catch (IOException e)
-        {
-            throw new UserError($"--resume: {e.Message}{(Directory.Exists(path) ? "" : " Name the one that the run was given, or made: runs/...")}");
-        }
-    }
+    private static RunFolder Reopen(string path) => InWordsOf<RunFolder, IOException>(Resume.Name, () => RunFolder.Reopen(path),
+        Directory.Exists(path) ? "" : " Name the one that the run was given, or made: runs/...");
 
     private static Checkpoint Newest(RunFolder folder)
     {
@@ -193,29 +195,20 @@ internal static class TrainCommand
         }
     }
 
-    private static Run GoOn(SavedRun saved, RunImages images, RunFolder folder)
-    {
-        try
-        {
-            return Training.Run.GoOn(saved, images, folder);
-        }
-        catch (InvalidDataException e)
-        {
-            throw new UserError($"--resume {folder.FolderPath}: {e.Message} To begin the run again: --out {folder.FolderPath} --overwrite.");
-        }
-    }
+    private static Run GoOn(SavedRun saved, RunImages images, RunFolder folder) => InWordsOf<Run, InvalidDataException>(
+        $"{Resume.Name} {folder.FolderPath}", () => Training.Run.GoOn(saved, images, folder),
+        $" To begin the run again: --out {folder.FolderPath} --overwrite.");
 
-    /// <summary>A network by its options.</summary>
-    public static Module Create(string architecture, string normalization)
+    // What the library refuses, as what is wrong with an option, and what to do.
+    private static T InWordsOf<T, TException>(string option, Func<T> work, string remedy = "") where TException : Exception
     {
-        KnownElsewhere.Notice(architecture);
         try
         {
-            return new ModelSpec(architecture, normalization).Build(seed: 1);
+            return work();
         }
-        catch (ArgumentException e)   // for instance three groups for sixteen channels
+        catch (TException e)
         {
-            throw new UserError($"--model {architecture} --norm {normalization}: {e.Message}");
+            throw new UserError($"{option}: {e.Message}{remedy}");
         }
     }
 }

@@ -12,11 +12,16 @@ namespace Tapegrad.Examples.Cifar10;
 /// </summary>
 internal static class TrainOptions
 {
+    /// <summary>The most threads that can be asked for.</summary>
+    public const int MostThreads = 1024;
+
     private const string Networks = "resnet20|resnet32|resnet44|resnet56|resnet110|...|resnet18|wrn16-4|...|vgg";
     private const string Schedules = "constant|multistep:E,E|cosine|one-cycle";
 
-    private static readonly string NormalizationNames =
-        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}; each but none also with {WeightStandardization.Suffix}";
+    /// <summary>What --norm can be.</summary>
+    public static readonly string NormalizationNames =
+        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}; each but none also with {WeightStandardization.Suffix};"
+            + " or one for each part of the network, the first that fits: layer1=batch,*=group:8";
 
     private static readonly Recipe Usual = new();
 
@@ -25,7 +30,7 @@ internal static class TrainOptions
     public static readonly Option<string?> Out =
         Options.Path("--out", "folder for run.json, metrics.jsonl and model.safetensors [default: runs/..., a new one]");
     public static readonly Option<string?> From =
-        Options.Path("--from", "begin with the weights of this model.safetensors, whose --model and --norm are taken; other classes get a new last layer");
+        Options.Path("--from", "begin with the weights of this model.safetensors, whose --model, --norm and --size are taken; other classes get a new last layer");
     public static readonly Option<string?> Resume =
         Options.Path("--resume", "go on with the run in this folder where it was interrupted; it knows the other options");
     public static readonly Option<double> CheckpointEvery =
@@ -33,7 +38,7 @@ internal static class TrainOptions
     public static readonly Option<bool> Overwrite = Options.Flag("--overwrite", "replace a run that is in --out");
     public static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 (162 MB) where it is missing");
     public static readonly Option<int?> Threads = Options.Limit("--threads",
-        $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]", (1, 1024));
+        $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]", (1, MostThreads));
 
     public static readonly Option<string> Model = Options.Choice("--model", "network", Usual.Model, ModelSpec.IsArchitecture, Networks,
         KnownElsewhere.Missing);
@@ -41,7 +46,7 @@ internal static class TrainOptions
         "normalization: so many groups, so many channels a group, or a name", Usual.Normalization, ModelSpec.IsNormalization, NormalizationNames);
     public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", Usual.Epochs, Recipe.Ranges[nameof(Recipe.Epochs)]);
     public static readonly Option<int?> BatchSize =
-        Options.Limit("--batch", "images a step [default: 32, or less where that would make fewer than four steps an epoch]",
+        Options.Limit("--batch", $"images a step [default: {Recipe.UsualBatchSize}, or less where that would make fewer than {Recipe.LeastBatches} an epoch]",
             Recipe.Ranges[nameof(Recipe.BatchSize)]);
     public static readonly Option<string> OptimizerName =
         Options.Choice("--optimizer", "how gradients become steps", Usual.Optimizer, name => name is "sgd" or "adam" or "adamw", "sgd|adam|adamw");
@@ -71,7 +76,7 @@ internal static class TrainOptions
     public static readonly Option<double> Smoothing =
         Options.Number("--label-smoothing", "share of a label that all classes get", Usual.LabelSmoothing, Recipe.Ranges[nameof(Recipe.LabelSmoothing)]);
     public static readonly Option<int?> Size =
-        Options.Limit("--size", "side that images of a folder get, in pixels [default: 32]", Recipe.Ranges[nameof(Recipe.Size)]);
+        Options.Limit("--size", $"side that images of a folder get, in pixels [default: {Recipe.UsualSize}, or that of --from]", Recipe.Ranges[nameof(Recipe.Size)]);
     public static readonly Option<bool> Strict =
         Options.Flag("--strict", "leave out images of a folder whose files are cut off; otherwise they are used as far as they go");
     public static readonly Option<bool> NoFlip = Options.Flag("--no-flip", "do not mirror training images: where left and right mean something");

@@ -15,7 +15,14 @@ namespace Tapegrad.Training;
 /// </summary>
 public sealed partial record Recipe
 {
-    private const int UsualBatchSize = 32, LeastBatches = 4;
+    /// <summary>Images in a batch, where there are enough.</summary>
+    public const int UsualBatchSize = 32;
+
+    /// <summary>The batches that an epoch has at least, where nobody has said how large they are.</summary>
+    public const int LeastBatches = 4;
+
+    /// <summary>The side of a folder's images in pixels, where nobody has said it.</summary>
+    public const int UsualSize = 32;
 
     /// <summary>The network: <c>resnet20</c>, <c>resnet18</c>, <c>wrn16-4</c>, <c>vgg</c>.</summary>
     public string Model { get; init; } = "resnet20";
@@ -126,7 +133,8 @@ public sealed partial record Recipe
             Size = isFolder ? train.Height : null,
         };
         if (train.Count < resolved.BatchSize || train.Count == 0)
-            throw new RecipeException(nameof(BatchSize), resolved.BatchSize, $"there are only {train.Count} training images, not one whole batch.");
+            throw new RecipeException(nameof(BatchSize), resolved.BatchSize,
+                $"there {(train.Count == 1 ? "is only 1 training image" : $"are only {train.Count} training images")}, not one whole batch.");
         resolved.CreateLearningRate(train);
         return resolved;
     }

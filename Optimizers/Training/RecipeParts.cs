@@ -35,7 +35,22 @@ public sealed partial record Recipe
         }
         catch (ArgumentException e)   // for instance three groups for sixteen channels
         {
-            throw new RecipeException(nameof(Model), Model, $"with {Normalization} normalization: {e.Message}");
+            throw IsPossible(train) ? new RecipeException(nameof(Normalization), Normalization, $"in {Model}: {e.Message}")
+                : new RecipeException(nameof(Model), Model, e.Message);
+        }
+    }
+
+    // Whether there is such a network at all, with a normalization that fits all.
+    private bool IsPossible(ImageDataset train)
+    {
+        try
+        {
+            new ModelSpec(Model, "batch", train.Classes, train.Channels, ZeroGamma: ZeroGamma).Build(Seed);
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            return false;
         }
     }
 
@@ -67,7 +82,8 @@ public sealed partial record Recipe
     {
         var (highest, batches, together) = (LearningRate!.Value, train.BatchesPerEpoch(BatchSize!.Value), Accumulate);
         if ((long)batches * Epochs < together)
-            throw new RecipeException(nameof(Accumulate), together, $"{Epochs} epochs have only {(long)batches * Epochs} batches, not one whole step.");
+            throw new RecipeException(nameof(Accumulate), together,
+                $"{Epochs} {(Epochs == 1 ? "epoch has" : "epochs have")} only {(long)batches * Epochs} batches, not one whole step.");
         if ((long)batches * Epochs > int.MaxValue)
             throw new RecipeException(nameof(Epochs), Epochs, $"so many epochs of {batches} steps are more steps than can be counted.");
         var steps = batches * Epochs / together;

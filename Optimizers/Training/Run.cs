@@ -177,6 +177,7 @@ public sealed class Run
             lastGood!.Restore();
             folder.Save(Model);
         }
+        what = what.Split(" A lower learning rate")[0];   // where Optimizer's message turns to whoever writes the loop
         return new NonFiniteException($"{what.TrimEnd('.')}. The weights {kept} are kept.");
     }
 

@@ -82,6 +82,29 @@ public sealed class EvaluateCommandTests : IDisposable
         program.AssertRefused("evaluate --weights run/model.safetensors --data black", "Shapes10", "CIFAR-10");
     }
 
+    // One would take the place of the other, and both would be said to be there.
+    [Fact]
+    public void Refuses_to_write_two_tables_into_one_file()
+    {
+        new ModelSpec("resnet8", "layer").Build(seed: 1).Save(program.PathOf("new.safetensors"));
+        const string evaluate = "evaluate --weights new.safetensors --mistakes x.csv --confusion";
+        program.AssertRefused($"{evaluate} x.csv", "--confusion x.csv: --mistakes writes this file too");
+        program.AssertRefused($"{evaluate} ./x.csv", "--confusion ./x.csv: --mistakes writes this file too");
+        if (OperatingSystem.IsWindows()) return;
+        File.CreateSymbolicLink(program.PathOf("link.csv"), program.PathOf("x.csv"));
+        program.AssertRefused($"{evaluate} link.csv", "--confusion link.csv: --mistakes writes this file too");
+    }
+
+    [Theory]
+    [InlineData("x.pt", "pickles", "safetensors.torch.save_file")]
+    [InlineData("x.npz", "arrays", "convert --from x.npz")]
+    public void Refuses_weights_of_other_kinds_and_says_how_they_become_a_network(string name, string what, string remedy)
+    {
+        File.WriteAllBytes(program.PathOf(name), [80, 75, 3, 4, 0, 0, 0, 0, 0, 0]);
+        program.AssertRefused($"evaluate --weights {name}", $"--weights {name}", what, remedy);
+        program.AssertRefused($"train --from {name}", $"--from {name}", what, remedy);
+    }
+
     [Theory]
     [InlineData(float.NaN)]
     [InlineData(float.PositiveInfinity)]

@@ -114,12 +114,61 @@ public sealed class OwnImagesTests : IDisposable
     public void A_run_does_not_lie_among_its_images()
     {
         WritePictures(8);
+        File.WriteAllBytes(program.PathOf("pictures", "dark", "broken.png"), [1, 2, 3]);   // whoever reads it says so
         const string options = "--model resnet8 --epochs 1 --batch 8";
         program.AssertRefused($"train --data pictures {options} --out pictures/run", "--out pictures/run: it lies in the folder of the data");
         Directory.CreateSymbolicLink(program.PathOf("elsewhere"), program.PathOf("pictures", "dark"));
         program.AssertRefused($"train --data pictures {options} --out elsewhere", "--out elsewhere: it lies in the folder of the data");
         program.AssertRefused($"train --data pictures {options} --download", "--download", "--data");
         Assert.Equal(["dark", "light, bright"], Directory.GetFileSystemEntries(program.PathOf("pictures")).Select(Path.GetFileName).Order());
+
+        // Where nobody has given --out, it is to be given.
+        foreach (var name in (string[])["dark", "light"]) program.WritePicture($"{name}/0.png", new Picture(1, 1, 3, new byte[3]));
+        program.AssertRefused($"train --data . {options}", "--out: without it 'runs' is written, in the folder of the data");
+        Assert.False(Directory.Exists(program.PathOf("runs")));
+    }
+
+    // That can take minutes.
+    [Fact]
+    public void A_wrong_place_for_a_run_or_a_table_is_refused_before_images_are_read()
+    {
+        WritePictures(2);
+        File.WriteAllBytes(program.PathOf("pictures", "dark", "broken.png"), [1, 2, 3]);   // whoever reads it says so
+        File.WriteAllText(program.PathOf("occupied"), "");
+        Directory.CreateDirectory(program.PathOf("old"));
+        File.WriteAllText(program.PathOf("old", "run.json"), "");
+        var model = new ModelSpec("resnet8", "layer", Classes: 2).Build(seed: 1);
+        model.Save(program.PathOf("new.safetensors"));
+        foreach (var (command, words) in ((string, string)[])[("train --out occupied/run", "--out: the folder 'occupied/run' cannot be written"),
+            ("train --out old", "exists already"), ("train --out pictures/run", "--out pictures/run: it lies in"),
+            ("evaluate --weights new.safetensors --mistakes pictures/a.csv", "--mistakes pictures/a.csv: it lies in")])
+        {
+            var outcome = program.Run($"{command} --data pictures");
+            outcome.AssertRefused(words);
+            Assert.Empty(outcome.Output);
+        }
+        Assert.False(Directory.Exists(program.PathOf("cache")));
+    }
+
+    [Fact]
+    public void Other_images_of_as_many_classes_get_a_new_last_layer_and_the_size_of_the_weights()
+    {
+        WritePictures(8);
+        program.Succeed(Training.Replace("--epochs 6", "--epochs 1").Replace("--batch 16", "--batch 4"));
+        float[] Last(string run) => ModelSpec.Rebuild(program.PathOf(run, "model.safetensors")).Parameters[^2].Value.ToFloats();
+        string From(string data, string run)
+        {
+            var outcome = program.Succeed($"train --from run/model.safetensors --data {data} --epochs 1 --batch 4 --lr 0 --weight-decay 0 --out {run}");
+            Assert.Contains("16x16 pixels", outcome.Lines[0]);
+            return Assert.Single(outcome.Lines, line => line.StartsWith("begins with", StringComparison.Ordinal));
+        }
+        Assert.Equal("begins with the weights of run/model.safetensors", From("pictures", "same"));
+        Assert.Equal(Last("run"), Last("same"));
+        Directory.Move(program.PathOf("pictures", "light, bright"), program.PathOf("pictures", "sun"));
+        Assert.Equal("begins with the weights of run/model.safetensors, and a new last layer: other classes, such as 'sun' in the place of"
+            + " 'light, bright'", From("pictures", "other"));
+        Assert.NotEqual(Last("run"), Last("other"));
+        Assert.Equal("dark,sun", ModelSpec.Rebuild(program.PathOf("other", "model.safetensors")).Metadata["class_names"]);
     }
 
     [Fact]

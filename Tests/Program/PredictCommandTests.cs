@@ -24,6 +24,14 @@ public sealed class PredictCommandTests : IDisposable
         Assert.Contains(new string('█', 30) + " 100.0 %", PredictCommand.ToBars("a", [new Prediction("x", 1)]));
     }
 
+    // A sign of Chinese takes two columns, and an accent above a letter none.
+    [Theory]
+    [InlineData("cat", "cat   ")]
+    [InlineData("猫", "猫    ")]
+    [InlineData("e\u0301", "e\u0301     ")]
+    [InlineData("longer than this", "longer than this")]
+    public void Columns_are_filled_by_what_a_terminal_shows(string name, string expected) => Assert.Equal(expected, Line.Pad(name, 6));
+
     // A file of weights that says all that 'predict' needs, of images of 8 x 8 pixels.
     private Module Described(string architecture = "resnet8", string size = "8x8")
     {
@@ -66,7 +74,7 @@ public sealed class PredictCommandTests : IDisposable
         if (!File.Exists("/dev/full")) return;   // Linux has it
         Described().Save(program.PathOf("two.safetensors"));
         var outcome = program.RunInto("/dev/full", "predict --weights two.safetensors a.png");
-        outcome.AssertRefused("No space left");
+        outcome.AssertRefused("what is printed cannot be written", "No space left");
         Assert.DoesNotContain("a.png", outcome.Error);
     }
 

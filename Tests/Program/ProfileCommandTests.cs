@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Tapegrad.Examples.Cifar10;
+using Tapegrad.Training;
 using Xunit;
 
 namespace Tapegrad.Tests.Program;
@@ -67,6 +69,16 @@ public sealed partial class ProfileCommandTests : IDisposable
         Assert.InRange(most, kept - 2, 3 * kept);
         Check("conv1", 2 * pixels * 9 * 3 * 16, 2 * pixels * 9 * 3 * 16);   // nobody asks for the gradient of the images
         Check("layer1.0.conv2", 2 * pixels * 9 * 16 * 16, 4 * pixels * 9 * 16 * 16);
+    }
+
+    [Fact]
+    public void Small_rates_have_a_decimal_and_no_memory_is_less_than_none()
+    {
+        Assert.Equal(["", "0.4", "9.9", "12"], ((double[])[0.01, 0.4, 9.94, 12.3]).Select(rate => ProfileCommand.Rate(new Cost(1, Flops: rate * 1e9))));
+        Assert.Equal("", ProfileCommand.Rate(new Cost(1e-6, Flops: 1e9)));   // too short to be measured
+        string Megabytes(params long[] kept) =>
+            ProfileCommand.Megabytes(kept.Select(bytes => new ProfileRow("conv1", "relu", new Cost(), new Cost(), bytes)));
+        Assert.Equal(["0.0", "0.3", "0.2"], [Megabytes(-100_000), Megabytes(300_000), Megabytes(300_000, -100_000)]);
     }
 
     [Theory]

@@ -145,6 +145,15 @@ public sealed class TrainCommandTests : IDisposable
         AssertFiniteLogits();
     }
 
+    // Batch normalization keeps the loss finite while weights grow; what then fails is a step, and the advice to whoever writes loops is not for here.
+    [Fact]
+    public void A_step_that_cannot_be_taken_is_said_in_the_words_of_the_command()
+    {
+        var outcome = program.Run($"{Cifar10Program.Short} --norm batch --lr 1e6 --weight-decay 1e6 --schedule constant --warmup 0 --momentum 0 --out run");
+        outcome.AssertRefused("the step was not taken. The weights", "are kept. Try a lower --lr or a longer --warmup.");
+        Assert.DoesNotContain("Tape", outcome.Error);
+    }
+
     // The rate rises from step to step, until a step in the fifth epoch makes weights whose logits are not numbers: they are not the best, although
     // NaN is taken for the first class and the first class is there more often than the best epoch before is right.
     // A rate that rises until no network without normalization follows. RunTests say which weights are kept, epoch by epoch.

@@ -58,6 +58,14 @@ public sealed class TrainWordsTests : IDisposable
         Assert.Contains("0.05; 0.01 for vgg; 0.002 with adam and adamw", program.Succeed("train --help").Output);
 
     [Theory]
+    [InlineData("train", "layer1=batch,*=group:8")]
+    [InlineData("train", "or less where that would make fewer than 4 an epoch")]
+    [InlineData("predict", "JPEG, PNG, WebP, BMP, GIF or TIFF")]
+    [InlineData("profile", "--batch <number> images a step [default: 32]")]
+    public void The_help_says_what_is_true_of_its_command(string command, string words) =>
+        Assert.Contains(words, string.Join(' ', program.Succeed($"{command} --help").Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
+
+    [Theory]
     [InlineData("resnet50", "ImageNet's ResNet-50")]
     [InlineData("resnet152", "ImageNet's ResNet-152")]
     public void A_network_that_people_take_for_another_one_says_so_once(string model, string words)
@@ -84,6 +92,7 @@ public sealed class TrainWordsTests : IDisposable
         Assert.Contains("of 42 images, batches of 8 and not of 32, so that an epoch has 5 steps", lines);
         Assert.Equal(8, (int)RunOf("run")["recipe"]!["batch_size"]!);
         Assert.Matches("^measured on [0-9]+ test images of .*photos$", lines[^2]);
+        Assert.Contains("on 42 images of " + program.PathOf("photos"), lines[1]);
         Assert.Contains("--batch 32: of 42 images an epoch has 1 step, and leaves 10 out, others in each. A smaller --batch makes more.",
             program.Succeed($"{photos} --batch 32 --out given").Lines);
         Assert.DoesNotContain(program.Succeed($"{photos} --batch 8 --out small").Lines, line => line.Contains("an epoch has"));
