@@ -165,7 +165,8 @@ public sealed class DeviceFamiliesTests
                     && normalization.Sharing.SharePositions == positions);
             yield return new(verb, "by little", _ => true, Offence.SlightlyOff);
         }
-        foreach (var part in (string[])["gamma", "beta", "residual"]) yield return Of<string>("NormalizeGradient", $"that of {part}", its => its == part);
+        foreach (var part in (string[])["gamma", "beta", "residual"])
+            yield return Of<string>("NormalizeGradient", $"that of {part}", its => its == part);
         foreach (var part in (string[])["means", "variances"]) yield return Of<string>("ReadMoments", part, its => its == part);
         yield return new("Normalize", "a residual", call => call.Inputs.Length == 2);
         yield return new("Normalize", "no residual", call => call.Inputs.Length == 1);
