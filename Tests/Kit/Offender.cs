@@ -199,7 +199,8 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
         Buffer gradient,
         Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient) =>
         DoAll("NormalizeGradient", () => inner.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient,
-            betaGradient, residualGradient), gradient, (geometry, xGradient), ("gamma", gammaGradient), ("beta", betaGradient), ("residual", residualGradient));
+            betaGradient, residualGradient), gradient, (geometry, xGradient), ("gamma", gammaGradient), ("beta", betaGradient),
+            ("residual", residualGradient));
 
     public void MaxPool(WindowGeometry geometry, Buffer x, Buffer y) => Do("MaxPool", geometry, () => inner.MaxPool(geometry, x, y), y, x);
 
