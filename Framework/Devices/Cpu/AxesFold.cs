@@ -12,14 +12,14 @@ internal static unsafe class AxesFold
     // A run of neighbouring axes that are all folded, or all kept.
     private readonly record struct Part(bool IsFolded, int Length);
 
-    public static void Run<TFold>(BufferPool pool, TFold fold, float* x, Shape shape, ReadOnlySpan<int> axes, float* y)
-        where TFold : struct, IFold
+    public static void Run<TFold>(BufferPool pool, TFold fold, float* x, ReadOnlySpan<int> shape,
+        ReadOnlySpan<int> axes, float* y) where TFold : struct, IFold
     {
-        Span<Part> parts = stackalloc Part[shape.Rank];
+        Span<Part> parts = stackalloc Part[shape.Length];
         parts = parts[..FindParts(shape, axes, parts)];
         // The longest part first: it leaves the least work for the others.
         var at = LongestFolded(parts);
-        if (at < 0) new Span<float>(x, shape.Count).CopyTo(new Span<float>(y, shape.Count));
+        if (at < 0) StridedCopy.CopyRow(x, 1, y, 1, Product(parts));
         HostBuffer<float>? before = null;
         while (at >= 0)
         {
@@ -35,10 +35,10 @@ internal static unsafe class AxesFold
     }
 
     // Returns how many there are.
-    private static int FindParts(Shape shape, ReadOnlySpan<int> axes, Span<Part> parts)
+    private static int FindParts(ReadOnlySpan<int> shape, ReadOnlySpan<int> axes, Span<Part> parts)
     {
         var count = 0;
-        for (var axis = 0; axis < shape.Rank; axis++)
+        for (var axis = 0; axis < shape.Length; axis++)
         {
             if (shape[axis] == 1) continue;
             var isFolded = axes.Contains(axis);

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using Tapegrad.Devices.Cpu;
 using Tapegrad.Memory;
 using Buffer = Tapegrad.Memory.Buffer;
@@ -35,9 +36,14 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
 
     private static Span<float> Numbers(Buffer buffer) => ((HostBuffer<float>)buffer).Span;
 
-    private static void KeepAlive(params ReadOnlySpan<Buffer?> buffers)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void KeepAlive(Buffer? a, Buffer? b = null, Buffer? c = null, Buffer? d = null, Buffer? e = null)
     {
-        foreach (var buffer in buffers) GC.KeepAlive(buffer);
+        GC.KeepAlive(a);
+        GC.KeepAlive(b);
+        GC.KeepAlive(c);
+        GC.KeepAlive(d);
+        GC.KeepAlive(e);
     }
 
     // ---- numbers in and out -----------------------------------------------------------------------------------------
@@ -154,7 +160,7 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
     public override void Fold<TFold>(TFold fold, Buffer x, Shape shape, ReadOnlySpan<int> axes, Buffer y)
     {
         if (shape.Count == 0) Fill(y, fold.Neutral);
-        else AxesFold.Run(Pool, fold, Pointer(x), shape, axes, Pointer(y));
+        else AxesFold.Run(Pool, fold, Pointer(x), shape.Dimensions, axes, Pointer(y));
         KeepAlive(x, y);
     }
 
@@ -261,16 +267,16 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
         else
             new NormalizationPass(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics))
                 .WriteValue(PointerOrNull(residual), Pointer(y));
-        KeepAlive(x, gamma, beta, residual, statistics, y);
+        KeepAlive(x, gamma, beta, residual, statistics);
+        KeepAlive(y);
     }
 
     /// <inheritdoc/>
     public void ReadMoments(Buffer statistics, Buffer mean, Buffer variance)
     {
-        var numbers = Numbers(statistics);
-        var sets = mean.Length;
-        TensorPrimitives.Add(numbers[..sets], numbers[sets..(2 * sets)], Numbers(mean));
-        numbers[(2 * sets)..(3 * sets)].CopyTo(Numbers(variance));
+        Span<float> numbers = Numbers(statistics), means = Numbers(mean), variances = Numbers(variance);
+        TensorPrimitives.Add(numbers[..means.Length], numbers.Slice(means.Length, means.Length), means);
+        numbers.Slice(2 * means.Length, means.Length).CopyTo(variances);
         KeepAlive(statistics, mean, variance);
     }
 
@@ -288,6 +294,7 @@ public sealed unsafe class CpuDevice : Device, IConvolutionKernels, INormalizati
         new NormalizationPass(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics))
             .WriteGradients(Pool, Pointer(gradient), PointerOrNull(y), PointerOrNull(residualGradient),
                 Pointer(xGradient), Pointer(gammaGradient), Pointer(betaGradient));
-        KeepAlive(x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient, betaGradient, residualGradient);
+        KeepAlive(x, gamma, beta, statistics, y);
+        KeepAlive(gradient, xGradient, gammaGradient, betaGradient, residualGradient);
     }
 }

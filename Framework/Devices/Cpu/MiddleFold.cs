@@ -24,6 +24,7 @@ internal readonly unsafe struct MiddleFold
     private readonly Blocks fours;       // of vectors, in the last tile
     private readonly Ranges ranges;      // of blocks, or of their tiles
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public MiddleFold(int outer, int length, int inner)
     {
         (this.outer, this.inner, hasColumns) = (outer, inner, inner > 1);
@@ -42,19 +43,23 @@ internal readonly unsafe struct MiddleFold
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Run<TFold>(BufferPool pool, TFold fold, float* x, float* y) where TFold : struct, IFold
     {
-        if (blocks.Count == 1)
-        {
-            FoldBlocks(fold, x, y);
-            return;
-        }
+        if (blocks.Count == 1) FoldBlocks(fold, x, y);
+        else FoldTwice(pool, fold, x, y);
+    }
+
+    // The blocks, then their results.
+    private void FoldTwice<TFold>(BufferPool pool, TFold fold, float* x, float* y) where TFold : struct, IFold
+    {
         var partial = (HostBuffer<float>)pool.Rent(outer * blocks.Count * inner);
         FoldBlocks(fold, x, partial.Pointer);
         new MiddleFold(outer, blocks.Count, inner).Run(pool, fold, partial.Pointer, y);
         pool.Return(partial);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void FoldBlocks<TFold>(TFold fold, float* x, float* y) where TFold : struct, IFold
     {
         fixed (MiddleFold* plan = &this)   // where it is: it is large
@@ -71,7 +76,7 @@ internal readonly unsafe struct MiddleFold
     {
         public void Run(int from, int to)
         {
-            var blocks = plan->blocks;
+            ref readonly var blocks = ref plan->blocks;
             for (var item = from; item < to; item++)
             {
                 var (row, block) = Math.DivRem(item, blocks.Count);
@@ -118,7 +123,9 @@ internal readonly unsafe struct MiddleFold
     {
         public void Run(int from, int to)
         {
-            var (blocks, tiles, inner) = (plan->blocks, plan->tiles, plan->inner);
+            ref readonly var blocks = ref plan->blocks;
+            ref readonly var tiles = ref plan->tiles;
+            var inner = plan->inner;
             for (var item = from; item < to; item++)
             {
                 var (place, tile) = Math.DivRem(item, tiles.Count);

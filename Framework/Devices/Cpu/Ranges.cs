@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>What is done with some consecutive ones of many like things.</summary>
@@ -20,6 +22,7 @@ internal readonly struct Ranges
     private readonly Blocks ranges;
 
     /// <summary>So many things, each of which costs as much as so many elements of a sum.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Ranges(int count, long elementsEach)
     {
         if (count * elementsEach < Threshold) ranges = new Blocks(count, Math.Max(1, count));
@@ -31,11 +34,16 @@ internal readonly struct Ranges
     }
 
     /// <summary>Calls the body for each range, on any thread.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Run<TBody>(TBody body) where TBody : struct, IRangeBody
     {
-        if (ranges.Size < ranges.Length) Workers.Run(ranges.Count, new Range<TBody>(this, body));
+        if (ranges.Size < ranges.Length) Share(this, body);
         else if (ranges.Length > 0) body.Run(0, ranges.Length);
     }
+
+    // Apart, so that the way without threads is short.
+    private static void Share<TBody>(Ranges all, TBody body) where TBody : struct, IRangeBody =>
+        Workers.Run(all.ranges.Count, new Range<TBody>(all, body));
 
     private readonly struct Range<TBody>(Ranges all, TBody body) : IItemBody where TBody : struct, IRangeBody
     {
@@ -53,6 +61,7 @@ internal readonly struct VectorRanges
     private readonly Blocks vectors;
     private readonly Ranges ranges;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public VectorRanges(int length)
     {
         vectors = new Blocks(length, Vectors.Lanes);
