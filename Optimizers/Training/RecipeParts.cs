@@ -83,7 +83,8 @@ public sealed partial record Recipe
         var (highest, batches, together) = (LearningRate!.Value, train.BatchesPerEpoch(BatchSize!.Value), Accumulate);
         if ((long)batches * Epochs < together)
             throw new RecipeException(nameof(Accumulate), together,
-                $"{Epochs} {(Epochs == 1 ? "epoch has" : "epochs have")} only {(long)batches * Epochs} batches, not one whole step.");
+                $"{Epochs} {(Epochs == 1 ? "epoch has" : "epochs have")} only {(long)batches * Epochs} {((long)batches * Epochs == 1 ? "batch" : "batches")},"
+                    + " not one whole step.");
         if ((long)batches * Epochs > int.MaxValue)
             throw new RecipeException(nameof(Epochs), Epochs, $"so many epochs of {batches} steps are more steps than can be counted.");
         var steps = batches * Epochs / together;
