@@ -1,26 +1,31 @@
 namespace Tapegrad.Datasets;
 
 /// <summary>Changes one training image in place.</summary>
-/// <param name="image">[H, W, C], normalized numbers: (value / 255 - mean) / std of the channel, so that 0 is the mean colour.</param>
+/// <param name="image">[H, W, C], normalized numbers: (value / 255 - mean) / std of the channel, so that 0 is the mean
+/// colour.</param>
 /// <param name="size">Height, width and channels.</param>
 /// <param name="random">
-/// The random numbers of this image in this epoch. Whoever draws from nothing else gets the same images for any number of threads, and in a run that
-/// was interrupted.
+/// The random numbers of this image in this epoch. Whoever draws from nothing else gets the same images for any number
+/// of threads, and in a run that was interrupted.
 /// </param>
-/// <remarks>Called in the background, while the training computes: it must not touch tensors, nor what the training changes.</remarks>
+/// <remarks>
+/// Called in the background, while the training computes: it must not touch tensors, nor what the training changes.
+/// </remarks>
 public delegate void ImageTransform(Span<float> image, (int Height, int Width, int Channels) size, RandomSource random);
 
 /// <summary>
-/// What happens to a training image before it is shown: a random crop out of the image with a black border around it, then a flip from left to
-/// right in half of the cases, then a change of one's own, then a square that is painted over; each of them or none:
+/// What happens to a training image before it is shown: a random crop out of the image with a black border around it,
+/// then a flip from left to right in half of the cases, then a change of one's own, then a square that is painted over;
+/// each of them or none:
 /// <code>
 /// Augment.CropAndFlip with { Cutout = 16 }
 /// Augment.Flip with { Transform = (image, size, random) => Brighten(image, by: random.Uniform(0)) }
 /// </code>
 /// </summary>
 /// <remarks>
-/// Black is black before normalization, so a border pixel becomes (0 - mean) / std, as the pixels of a black image do; not 0, which is the mean
-/// colour. Random numbers are keyed by seed, epoch and position in the epoch: they do not change with the batch size or the number of threads.
+/// Black is black before normalization, so a border pixel becomes (0 - mean) / std, as the pixels of a black image do;
+/// not 0, which is the mean colour. Random numbers are keyed by seed, epoch and position in the epoch: they do not
+/// change with the batch size or the number of threads.
 /// </remarks>
 public sealed record Augment
 {
@@ -30,7 +35,10 @@ public sealed record Augment
     /// <summary>Left and right change places with probability 1/2.</summary>
     public static Augment Flip { get; } = new() { Flips = true };
 
-    /// <summary>The usual choice for CIFAR-10: a crop with a border of 4, then a flip (He, Zhang, Ren and Sun, 2016, section 4.2).</summary>
+    /// <summary>
+    /// The usual choice for CIFAR-10: a crop with a border of 4, then a flip (He, Zhang, Ren and Sun, 2016, section
+    /// 4.2).
+    /// </summary>
     public static Augment CropAndFlip { get; } = new() { Padding = 4, Flips = true };
 
     /// <summary>The width of the black border that a crop is taken from; 0 when nothing is cropped.</summary>
@@ -40,14 +48,18 @@ public sealed record Augment
     public bool Flips { get; init; }
 
     /// <summary>
-    /// The side of a square, its centre anywhere in the image, that becomes 0, the mean colour (DeVries and Taylor, 2017); 0 for none.
+    /// The side of a square, its centre anywhere in the image, that becomes 0, the mean colour (DeVries and Taylor,
+    /// 2017); 0 for none.
     /// </summary>
     public int Cutout { get; init => field = Positive(value); }
 
     /// <summary>A change of one's own, behind crop and flip and before the square; none when null.</summary>
     public ImageTransform? Transform { get; init; }
 
-    /// <summary>A window of the image's own size, at a random place in the image with a black border of <paramref name="padding"/> pixels.</summary>
+    /// <summary>
+    /// A window of the image's own size, at a random place in the image with a black border of
+    /// <paramref name="padding"/> pixels.
+    /// </summary>
     public static Augment Crop(int padding) => new() { Padding = padding };
 
     private static int Positive(int pixels)
@@ -58,18 +70,21 @@ public sealed record Augment
 
     /// <summary>Writes one image [H, W, C] as normalized numbers.</summary>
     /// <param name="image">The pixels.</param>
-    /// <param name="levels">The normalized number of each byte: 256 for the first channel, 256 for the next, ...</param>
+    /// <param name="levels">The normalized number of each byte: 256 for the first channel, 256 for the next,
+    /// ...</param>
     /// <param name="size">Height, width and channels.</param>
     /// <param name="random">The random numbers of this image in this epoch.</param>
     /// <param name="target">H * W * C numbers.</param>
-    internal void Apply(ReadOnlySpan<byte> image, ReadOnlySpan<float> levels, (int H, int W, int C) size, RandomSource random, Span<float> target)
+    internal void Apply(ReadOnlySpan<byte> image, ReadOnlySpan<float> levels, (int H, int W, int C) size,
+        RandomSource random, Span<float> target)
     {
         // Numbers at fixed indices: whether one is used does not move the others.
         var top = random.Below(2 * Padding + 1, 0) - Padding;
         var left = random.Below(2 * Padding + 1, 1) - Padding;
         var flip = Flips && random.Below(2, 2) == 1;
         var (height, width, channels) = size;
-        // The window's columns that lie in the image; they are shown from a column on, forwards or backwards, with border before and behind.
+        // The window's columns that lie in the image; they are shown from a column on, forwards or backwards, with
+        // border before and behind.
         var (first, end) = (Math.Max(0, -left), Math.Min(width, width - left));
         var seen = Math.Max(0, end - first);
         var before = flip ? width - first - seen : first;
@@ -88,12 +103,15 @@ public sealed record Augment
             for (var channel = 0; channel < channels; channel++)
             {
                 var numbers = levels.Slice(256 * channel, 256);
-                for (int i = channel, place = start * channels + channel; i < pixels.Length; i += channels, place += step)
+                for (int i = channel, place = start * channels + channel; i < pixels.Length; i += channels,
+                    place += step)
                     row[place] = numbers[pixels[i]];
             }
         }
-        Transform?.Invoke(target, size, random.Split(0));   // numbers of its own: however many it takes, the others stay
-        if (Cutout > 0) PaintOver(size, random.Below(height, 3) - Cutout / 2, random.Below(width, 4) - Cutout / 2, target);
+        // numbers of its own: however many it takes, the others stay
+        Transform?.Invoke(target, size, random.Split(0));
+        if (Cutout > 0)
+            PaintOver(size, random.Below(height, 3) - Cutout / 2, random.Below(width, 4) - Cutout / 2, target);
     }
 
     // The part of the square that lies in the image.

@@ -3,7 +3,8 @@ using System.Buffers;
 namespace Tapegrad.Datasets;
 
 /// <summary>
-/// One walk over a dataset in batches: which images stand in which batch, how they are prepared in the background, and who owns the memory.
+/// One walk over a dataset in batches: which images stand in which batch, how they are prepared in the background, and
+/// who owns the memory.
 /// </summary>
 internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource random)
 {
@@ -32,7 +33,8 @@ internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource
     /// <summary>What is done to the images.</summary>
     public Augment Augment { get; init; } = Augment.None;
 
-    // The images of one step: order[Start], ..., order[Start + Count - 1]; without an order, the images Start, Start + 1, ...
+    // The images of one step: order[Start], ..., order[Start + Count - 1]; without an order, the images Start, Start +
+    // 1, ...
     private sealed record Plan(int Step, int Epoch, Lazy<int[]>? Order, int Start, int Count);
 
     private sealed class Slot(float[] pixels)
@@ -41,12 +43,15 @@ internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource
         public int[] Labels { get; set; } = [];
     }
 
-    /// <summary>Walks. Each batch's tensor lives until the next one is asked for; the last one is left to the collector.</summary>
+    /// <summary>
+    /// Walks. Each batch's tensor lives until the next one is asked for; the last one is left to the collector.
+    /// </summary>
     public IEnumerable<Batch> Walk()
     {
         // From the pool, since each epoch is a walk of its own; a walk that is forgotten leaves them to the collector.
         var slots = new Slot[Slots];
-        for (var i = 0; i < Slots; i++) slots[i] = new Slot(ArrayPool<float>.Shared.Rent(Math.Min(size, dataset.Count) * dataset.PixelsPerImage));
+        for (var i = 0; i < Slots; i++)
+            slots[i] = new Slot(ArrayPool<float>.Shared.Rent(Math.Min(size, dataset.Count) * dataset.PixelsPerImage));
         try
         {
             Scope? before = null;
@@ -54,12 +59,14 @@ internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource
             {
                 before?.Dispose();
                 before = Scope.Apart();
-                yield return new Batch(Images(slot, plan.Count, before), slot.Labels, plan.Step, plan.Epoch, steps.Split(plan.Step));
+                yield return new Batch(Images(slot, plan.Count, before), slot.Labels, plan.Step, plan.Epoch,
+                    steps.Split(plan.Step));
             }
         }
         finally
         {
-            foreach (var slot in slots) ArrayPool<float>.Shared.Return(slot.Pixels);   // nothing writes to them any more: see Prefetch
+            // nothing writes to them any more: see Prefetch
+            foreach (var slot in slots) ArrayPool<float>.Shared.Return(slot.Pixels);
         }
     }
 
@@ -89,13 +96,15 @@ internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource
             var image = plan.Order?.Value[position] ?? position;
             slot.Labels[i] = dataset.Labels[image];
             Augment.Apply(dataset.Image(image), dataset.Levels, (dataset.Height, dataset.Width, dataset.Channels),
-                augmentations.Split(plan.Epoch).Split(position), slot.Pixels.AsSpan(i * dataset.PixelsPerImage, dataset.PixelsPerImage));
+                augmentations.Split(plan.Epoch).Split(position),
+                slot.Pixels.AsSpan(i * dataset.PixelsPerImage, dataset.PixelsPerImage));
         }
     }
 
     private Tensor Images(Slot slot, int count, Scope owner)
     {
-        // Made inside a scope, so that the memory comes out of the pool; handed on to the scope that gives it back at the next batch.
+        // Made inside a scope, so that the memory comes out of the pool; handed on to the scope that gives it back at
+        // the next batch.
         using var _ = new Scope();
         var shape = new Shape(count, dataset.Height, dataset.Width, dataset.Channels);
         var images = Tensor.From(slot.Pixels.AsSpan(0, shape.Count), shape);

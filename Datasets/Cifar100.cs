@@ -1,10 +1,13 @@
 namespace Tapegrad.Datasets;
 
 /// <summary>
-/// CIFAR-100: 50,000 + 10,000 colour photographs of 32 x 32 pixels in a hundred classes (Krizhevsky, "Learning multiple layers of features from
-/// tiny images", 2009), in the binary version from https://www.cs.toronto.edu/~kriz/cifar.html. The labels are the fine ones.
+/// CIFAR-100: 50,000 + 10,000 colour photographs of 32 x 32 pixels in a hundred classes (Krizhevsky, "Learning multiple
+/// layers of features from tiny images", 2009), in the binary version from https://www.cs.toronto.edu/~kriz/cifar.html.
+/// The labels are the fine ones.
 /// </summary>
-/// <remarks>Two files of records of a byte with the coarse label, a byte with the fine one, and 3072 bytes with the image.</remarks>
+/// <remarks>
+/// Two files of records of a byte with the coarse label, a byte with the fine one, and 3072 bytes with the image.
+/// </remarks>
 public static class Cifar100
 {
     private const string Names = """
@@ -23,8 +26,8 @@ public static class Cifar100
     /// <summary>Per channel, the standard deviation of value / 255 over the training images.</summary>
     public static IReadOnlyList<double> Std { get; } = [0.2673, 0.2564, 0.2762];
 
-    internal static CifarFiles Files { get; } = new("CIFAR-100", ["train.bin"], ["test.bin"], LabelBytes: 2, "fine_label_names.txt",
-        Names.Split([' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries), Mean, Std);
+    internal static CifarFiles Files { get; } = new("CIFAR-100", ["train.bin"], ["test.bin"], LabelBytes: 2,
+        "fine_label_names.txt", Names.Split([' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries), Mean, Std);
 
     /// <summary>Whether a folder holds both files. What is in them is checked by <see cref="Load(string)"/>.</summary>
     public static bool IsIn(string folder) => Files.AreIn(folder);
@@ -32,7 +35,8 @@ public static class Cifar100
     /// <summary>Reads both files. Each of them is checked before any image is handed out.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
-    /// <exception cref="InvalidDataException">A file has not the length it must have, or a label is over 99: the message says where.</exception>
+    /// <exception cref="InvalidDataException">A file has not the length it must have, or a label is over 99: the
+    /// message says where.</exception>
     public static (ImageDataset Train, ImageDataset Test) Load(string folder) => Load(folder, 50_000, 10_000);
 
     /// <summary>Like <see cref="Load(string)"/>, for files of other numbers of records.</summary>

@@ -1,12 +1,14 @@
 namespace Tapegrad.Datasets;
 
 /// <summary>
-/// The binary files of both CIFAR datasets: records of one or more bytes with labels, of which the last one counts, and 3072 bytes with an image:
-/// first all red values, row by row, then green, then blue. <see cref="ImageDataset"/> has the channels last, so the three planes are woven together. Read here: records of
-/// bytes, for which no package is known.
+/// The binary files of both CIFAR datasets: records of one or more bytes with labels, of which the last one counts, and
+/// 3072 bytes with an image: first all red values, row by row, then green, then blue. <see cref="ImageDataset"/> has
+/// the channels last, so the three planes are woven together. Read here: records of bytes, for which no package is
+/// known.
 /// </summary>
-internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, IReadOnlyList<string> Test, int LabelBytes, string NamesFile,
-    IReadOnlyList<string> UsualNames, IReadOnlyList<double> Mean, IReadOnlyList<double> Std)
+internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, IReadOnlyList<string> Test,
+    int LabelBytes, string NamesFile, IReadOnlyList<string> UsualNames, IReadOnlyList<double> Mean,
+    IReadOnlyList<double> Std)
 {
     private const int Side = 32;
     private const int Plane = Side * Side;
@@ -32,7 +34,8 @@ internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, I
         var path = Path.Combine(folder, file);
         var info = RegularFile.Info(path);
         if (!info.Exists)
-            throw new FileNotFoundException($"{Dataset}: {file} is missing in {folder}. The folder must hold {string.Join(", ", All)}: "
+            throw new FileNotFoundException($"{Dataset}: {file} is missing in {folder}. The folder must hold "
+                + $"{string.Join(", ", All)}: "
                 + "the binary version, not the one for Python or Matlab.", path);
         var expected = (long)records * RecordLength;
         if (info.Length == expected) return;
@@ -40,8 +43,8 @@ internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, I
         var where = info.Length > expected ? $"what lies behind byte {expected} does not belong to it"
             : info.Length % RecordLength == 0 ? $"the records from byte {info.Length} on are missing"
             : $"record {whole}, which begins at byte {whole * RecordLength}, is cut off";
-        throw new InvalidDataException($"{Dataset}: {path} has {info.Length} bytes, not {expected} ({records} records of "
-            + $"{RecordLength}): {where}. Copy or download it again.");
+        throw new InvalidDataException($"{Dataset}: {path} has {info.Length} bytes, not {expected} ({records} records "
+            + $"of {RecordLength}): {where}. Copy or download it again.");
     }
 
     private IReadOnlyList<string> ReadNames(string folder)
@@ -50,7 +53,8 @@ internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, I
         if (!File.Exists(path)) return UsualNames;
         var names = NameList.Read(path);
         return names.Length == UsualNames.Count ? names
-            : throw new InvalidDataException($"{Dataset}: {path} has {names.Length} class names, not {UsualNames.Count}. "
+            : throw new InvalidDataException($"{Dataset}: {path} has {names.Length} class names, not "
+                + $"{UsualNames.Count}. "
                 + "Without this file the usual names are used.");
     }
 
@@ -65,7 +69,8 @@ internal sealed record CifarFiles(string Dataset, IReadOnlyList<string> Train, I
             for (var i = 0; i < records; i++)
             {
                 if (stream.ReadAtLeast(record, record.Length, throwOnEndOfStream: false) < record.Length)
-                    throw new InvalidDataException($"{Dataset}: {stream.Name} ends in record {i}, which begins at byte {(long)i * RecordLength}: "
+                    throw new InvalidDataException($"{Dataset}: {stream.Name} ends in record {i}, which begins at byte "
+                        + $"{(long)i * RecordLength}: "
                         + "it was cut short after it was opened. Copy or download it again.");
                 var label = record[LabelBytes - 1];
                 if (label >= names.Count)

@@ -1,6 +1,9 @@
 namespace Tapegrad.Datasets;
 
-/// <summary>How often images of one class were taken for another. What never happened takes no memory: of ten thousand classes there are few pairs.</summary>
+/// <summary>
+/// How often images of one class were taken for another. What never happened takes no memory: of ten thousand classes
+/// there are few pairs.
+/// </summary>
 public sealed class Confusion
 {
     private readonly Dictionary<(int Actual, int Taken), int> counts = [];
@@ -10,7 +13,9 @@ public sealed class Confusion
     /// <summary>The number of classes.</summary>
     public int Classes { get; }
 
-    /// <summary>How many images of class <paramref name="actual"/> were taken for class <paramref name="taken"/>.</summary>
+    /// <summary>
+    /// How many images of class <paramref name="actual"/> were taken for class <paramref name="taken"/>.
+    /// </summary>
     public int this[int actual, int taken] => counts.GetValueOrDefault((actual, taken));
 
     /// <summary>Every pair that happened, right or wrong, by the actual class, then by the one taken for it.</summary>

@@ -1,9 +1,14 @@
 namespace Tapegrad.Datasets;
 
-/// <summary>How a classifier did: the mean cross entropy, the share classified right, and what was taken for what.</summary>
+/// <summary>
+/// How a classifier did: the mean cross entropy, the share classified right, and what was taken for what.
+/// </summary>
 public sealed record Evaluation(double Loss, double Accuracy, Confusion Confusion)
 {
-    /// <summary>How many rows of logits [N, K] have their largest element at the label; the first one counts when several are largest.</summary>
+    /// <summary>
+    /// How many rows of logits [N, K] have their largest element at the label; the first one counts when several are
+    /// largest.
+    /// </summary>
     public static int CountCorrect(Tensor logits, ReadOnlySpan<int> labels)
     {
         var predicted = Predictions(logits);
@@ -30,8 +35,8 @@ public static class DatasetEvaluation
     /// <summary>Classifies every image, in order, with nothing recorded: give it <c>model.Apply</c>.</summary>
     /// <param name="dataset">At least one image.</param>
     /// <param name="classify">From images [N, H, W, C] to logits [N, classes].</param>
-    /// <param name="batchSize">Images at a time; the result does not depend on it. When not given, as many as have the pixels of 250 images of 32x32,
-    /// 1 to 250.</param>
+    /// <param name="batchSize">Images at a time; the result does not depend on it. When not given, as many as have the
+    /// pixels of 250 images of 32x32, 1 to 250.</param>
     /// <exception cref="ArgumentException">There is no image.</exception>
     /// <exception cref="InvalidOperationException">A training tape is open.</exception>
     /// <exception cref="ShapeException">The logits are of another shape.</exception>
@@ -39,8 +44,9 @@ public static class DatasetEvaluation
     {
         if (dataset.Count == 0) throw new ArgumentException("there is no image to evaluate on.", nameof(dataset));
         if (Tape.Current is { IsTraining: true })
-            throw new InvalidOperationException("evaluate: a training tape is open, under which layers behave as in training, and the next step would "
-                + "take the statistics of these images. Evaluate before it is opened, or after it is disposed.");
+            throw new InvalidOperationException("evaluate: a training tape is open, under which layers behave as in "
+                + "training, and the next step would take the statistics of these images. Evaluate before it is "
+                + "opened, or after it is disposed.");
         using var _ = Tape.Current?.Pause();
         var (loss, correct, confusion) = (0.0, 0, new Confusion(dataset.Classes));
         var together = batchSize ?? (int)Math.Clamp(250L * 32 * 32 / ((long)dataset.Height * dataset.Width), 1, 250);
@@ -49,7 +55,8 @@ public static class DatasetEvaluation
             using var scope = new Scope();
             var logits = classify(batch.Images);
             if (logits.Shape != new Shape(batch.Labels.Length, dataset.Classes))
-                throw new ShapeException($"evaluate: for {batch.Labels.Length} images of {dataset.Classes} classes the model gave {logits.Shape}.");
+                throw new ShapeException($"evaluate: for {batch.Labels.Length} images of {dataset.Classes} classes the "
+                    + $"model gave {logits.Shape}.");
             loss += logits.CrossEntropy(batch.Labels).ToDouble() * batch.Labels.Length;
             var predicted = Evaluation.Predictions(logits);
             for (var n = 0; n < predicted.Length; n++)
@@ -62,5 +69,6 @@ public static class DatasetEvaluation
     }
 
     /// <summary>The share of the images that are classified right: <c>test.Accuracy(model.Apply)</c>.</summary>
-    public static double Accuracy(this ImageDataset dataset, Func<Tensor, Tensor> classify) => dataset.Evaluate(classify).Accuracy;
+    public static double Accuracy(this ImageDataset dataset, Func<Tensor, Tensor> classify) =>
+        dataset.Evaluate(classify).Accuracy;
 }

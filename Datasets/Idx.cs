@@ -4,8 +4,8 @@ using System.IO.Compression;
 namespace Tapegrad.Datasets;
 
 /// <summary>
-/// Datasets in the files of MNIST (LeCun, Cortes and Burges, 1998) and of others that came after it, such as Fashion-MNIST: four files, each as it is
-/// or compressed with gzip, big-endian:
+/// Datasets in the files of MNIST (LeCun, Cortes and Burges, 1998) and of others that came after it, such as
+/// Fashion-MNIST: four files, each as it is or compressed with gzip, big-endian:
 /// <code>
 /// train-images-idx3-ubyte, t10k-images-idx3-ubyte   00 00 08 03, count, height, width (4 bytes each), a byte a pixel
 /// train-labels-idx1-ubyte, t10k-labels-idx1-ubyte   00 00 08 01, count (4 bytes), a byte a label
@@ -13,8 +13,9 @@ namespace Tapegrad.Datasets;
 /// </code>
 /// </summary>
 /// <remarks>
-/// Images have one channel. They are cropped for training and not flipped: a mirrored digit is another sign. The first dot of a name may stand for
-/// the second hyphen (<c>train-images.idx3-ubyte</c>), as some archives have it. Read here: a header and bytes, for which no package is known.
+/// Images have one channel. They are cropped for training and not flipped: a mirrored digit is another sign. The first
+/// dot of a name may stand for the second hyphen (<c>train-images.idx3-ubyte</c>), as some archives have it. Read here:
+/// a header and bytes, for which no package is known.
 /// </remarks>
 public static class Idx
 {
@@ -26,45 +27,54 @@ public static class Idx
 
     /// <summary>Whether a folder holds the four files. What is in them is checked by <see cref="Load"/>.</summary>
     public static bool IsIn(string folder) =>
-        ((string[])["train", "t10k"]).All(part => Find(folder, part, Images) is not null && Find(folder, part, Labels) is not null);
+        ((string[])["train", "t10k"])
+        .All(part => Find(folder, part, Images) is not null && Find(folder, part, Labels) is not null);
 
     /// <summary>Reads the four files.</summary>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
-    /// <exception cref="InvalidDataException">A file is malformed, or does not fit the others: the message says which and where.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, or does not fit the others: the message says which
+    /// and where.</exception>
     /// <exception cref="IOException">A file cannot be read.</exception>
     public static (ImageDataset Train, ImageDataset Test) Load(string folder)
     {
         var (train, test) = (ReadPart(folder, "train"), ReadPart(folder, "t10k"));
         if (train.Size != test.Size)
-            throw new InvalidDataException($"IDX: in {folder} the images to train on have {train.Size.Height}x{train.Size.Width} pixels, "
-                + $"those to test on {test.Size.Height}x{test.Size.Width}. They are of different sets.");
+            throw new InvalidDataException($"IDX: in {folder} the images to train on have "
+                + $"{train.Size.Height}x{train.Size.Width} pixels, those to test on "
+                + $"{test.Size.Height}x{test.Size.Width}. They are of different sets.");
         var names = ReadNames(folder, 1 + train.Labels.Concat(test.Labels).DefaultIfEmpty().Max());
-        var trained = new ImageDataset("IDX", train.Pixels, train.Labels, train.Size, names) { Augment = Augment.Crop(Augment.CropAndFlip.Padding) };
+        var trained = new ImageDataset("IDX", train.Pixels, train.Labels, train.Size,
+            names)
+        { Augment = Augment.Crop(Augment.CropAndFlip.Padding) };
         return (trained, new ImageDataset("IDX", test.Pixels, test.Labels, test.Size, names, trained.Mean,
             trained.Std)
         { Augment = trained.Augment });
     }
 
-    private static (byte[] Pixels, int[] Labels, (int Height, int Width, int Channels) Size) ReadPart(string folder, string part)
+    private static (byte[] Pixels, int[] Labels, (int Height, int Width, int Channels) Size) ReadPart(string folder,
+        string part)
     {
         var (imagesPath, labelsPath) = (Path(folder, part, Images), Path(folder, part, Labels));
         var (counts, pixels) = Read(imagesPath, Images);
         var (count, labels) = Read(labelsPath, Labels);
         if (counts[0] != count[0])
-            throw new InvalidDataException($"IDX: {imagesPath} has {counts[0]} images, but {labelsPath} {count[0]} labels. "
-                + "They do not belong together.");
+            throw new InvalidDataException($"IDX: {imagesPath} has {counts[0]} images, but {labelsPath} {count[0]} "
+                + "labels. They do not belong together.");
         if (counts[1] == 0 || counts[2] == 0)
-            throw new InvalidDataException($"IDX: {imagesPath} says at byte 8 that its images have {counts[1]}x{counts[2]} pixels.");
+            throw new InvalidDataException($"IDX: {imagesPath} says at byte 8 that its images have "
+                + $"{counts[1]}x{counts[2]} pixels.");
         return (pixels, Array.ConvertAll(labels, label => (int)label), (counts[1], counts[2], 1));
     }
 
     private static string Path(string folder, string part, int rank) => Find(folder, part, rank)
-        ?? throw new FileNotFoundException($"IDX: {part}-{(rank == Images ? "images" : "labels")}-idx{rank}-ubyte (or .gz) is missing in {folder}.");
+        ?? throw new FileNotFoundException($"IDX: {part}-{(rank == Images ? "images" : "labels")}-idx{rank}-ubyte (or "
+            + $".gz) is missing in {folder}.");
 
     private static string? Find(string folder, string part, int rank) =>
         (from separator in (char[])['-', '.']
          from ending in (string[])["", ".gz"]
-         let path = System.IO.Path.Combine(folder, $"{part}-{(rank == Images ? "images" : "labels")}{separator}idx{rank}-ubyte{ending}")
+         let path = System.IO.Path.Combine(folder,
+             $"{part}-{(rank == Images ? "images" : "labels")}{separator}idx{rank}-ubyte{ending}")
          where File.Exists(path)
          select path).FirstOrDefault();
 
@@ -102,7 +112,8 @@ public static class Idx
                     + $"{(isCompressed ? ", compressed, which cannot hold so many" : "")}");
             var bytes = new byte[count];
             var read = stream.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            if (read < count) throw Refusal($"it ends at byte {header.Length + read}; {count - read} bytes are missing");
+            if (read < count)
+                throw Refusal($"it ends at byte {header.Length + read}; {count - read} bytes are missing");
             if (stream.ReadByte() >= 0) throw Refusal($"it goes on behind byte {header.Length + count}");
             if (isCompressed) CheckEnd(file, header.Length + count);
             return (lengths, bytes);
@@ -112,16 +123,18 @@ public static class Idx
             throw Refusal($"its compressed data are damaged ({error.Message.TrimEnd('.')})");
         }
 
-        InvalidDataException Refusal(string why) => new($"IDX: {path}: {why}. It is damaged, or another kind of file; copy or download it again.");
+        InvalidDataException Refusal(string why) =>
+            new($"IDX: {path}: {why}. It is damaged, or another kind of file; copy or download it again.");
     }
 
-    // A gzip file ends with the CRC-32 of what is in it, which the stream has verified, and the length of that: a file that is cut off in these
-    // eight bytes has read as if it were whole, and is known by the length.
+    // A gzip file ends with the CRC-32 of what is in it, which the stream has verified, and the length of that: a file
+    // that is cut off in these eight bytes has read as if it were whole, and is known by the length.
     private static void CheckEnd(Stream file, long length)
     {
         var end = new byte[4];
         file.Seek(-Math.Min(end.Length, file.Length), SeekOrigin.End);   // it may have become shorter meanwhile
-        if (file.ReadAtLeast(end, end.Length, throwOnEndOfStream: false) < end.Length || BinaryPrimitives.ReadUInt32LittleEndian(end) != (uint)length)
+        if (file.ReadAtLeast(end, end.Length, throwOnEndOfStream: false) < end.Length
+            || BinaryPrimitives.ReadUInt32LittleEndian(end) != (uint)length)
             throw new InvalidDataException("the length at the end does not fit");
     }
 
@@ -131,7 +144,8 @@ public static class Idx
         if (!File.Exists(path)) return [.. Enumerable.Range(0, classes).Select(label => $"{label}")];
         var names = NameList.Read(path);
         return names.Length >= classes ? names
-            : throw new InvalidDataException($"IDX: {path} has {names.Length} class names, but there are labels up to {classes - 1}. "
+            : throw new InvalidDataException($"IDX: {path} has {names.Length} class names, but there are labels up to "
+                + $"{classes - 1}. "
                 + "Without this file classes are called by their numbers.");
     }
 }

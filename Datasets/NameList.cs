@@ -11,7 +11,8 @@ internal static class NameList
     public static string[] Read(string path)
     {
         using var stream = RegularFile.Open(path);
-        if (stream.Length > MostText) throw new InvalidDataException($"{path} has {stream.Length} bytes: too many for a list of names.");
+        if (stream.Length > MostText)
+            throw new InvalidDataException($"{path} has {stream.Length} bytes: too many for a list of names.");
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd().Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
     }

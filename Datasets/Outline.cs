@@ -1,8 +1,8 @@
 namespace Tapegrad.Datasets;
 
 /// <summary>
-/// A shape as the set of points inside it, in units of its radius around its middle, x to the right and y upwards. Polynomials and comparisons only:
-/// see <see cref="Shapes10"/>.
+/// A shape as the set of points inside it, in units of its radius around its middle, x to the right and y upwards.
+/// Polynomials and comparisons only: see <see cref="Shapes10"/>.
 /// </summary>
 internal sealed record Outline(string Name, Func<double, double, bool> Contains)
 {
@@ -28,8 +28,9 @@ internal sealed record Outline(string Name, Func<double, double, bool> Contains)
 
     private static bool IsInSquare(double x, double y, double half) => Math.Abs(x) <= half && Math.Abs(y) <= half;
 
-    // The lines through every other corner of a regular pentagon cut out a smaller pentagon: a point of the star lies on the outer side of at most
-    // one of them. A corner is at (cos, sin) of 18, 54 + 36, ... degrees; every line is cos 72 = 0.309 from the middle.
+    // The lines through every other corner of a regular pentagon cut out a smaller pentagon: a point of the star lies
+    // on the outer side of at most one of them. A corner is at (cos, sin) of 18, 54 + 36, ... degrees; every line is
+    // cos 72 = 0.309 from the middle.
     private static bool IsInStar(double x, double y)
     {
         const double cos18 = 0.951057, sin18 = 0.309017, cos54 = 0.587785, sin54 = 0.809017;

@@ -4,17 +4,20 @@ namespace Tapegrad.Datasets;
 /// Prepares what a loop will ask for next, in the background, while the loop works on what it has.
 /// </summary>
 /// <remarks>
-/// There are as many items under way as there are slots, and each slot is filled again when the loop has moved past it: memory is bounded and used
-/// again. Every item is a task of its own on the thread pool, so nothing waits in the background between two items: an enumerator that
-/// is forgotten without being disposed holds neither a thread nor memory.
+/// There are as many items under way as there are slots, and each slot is filled again when the loop has moved past it:
+/// memory is bounded and used again. Every item is a task of its own on the thread pool, so nothing waits in the
+/// background between two items: an enumerator that is forgotten without being disposed holds neither a thread nor
+/// memory.
 /// </remarks>
 internal static class Prefetch
 {
     /// <summary>Fills a slot for each item, in order. A slot is the caller's until it asks for the next one.</summary>
     /// <param name="items">Read on the caller's thread.</param>
     /// <param name="slots">Where results are written.</param>
-    /// <param name="fill">Runs in the background, for several items at once. What it throws is thrown to the caller at that item.</param>
-    public static IEnumerable<(TItem Item, TSlot Slot)> Run<TItem, TSlot>(IEnumerable<TItem> items, TSlot[] slots, Action<TItem, TSlot> fill)
+    /// <param name="fill">Runs in the background, for several items at once. What it throws is thrown to the caller at
+    /// that item.</param>
+    public static IEnumerable<(TItem Item, TSlot Slot)> Run<TItem, TSlot>(IEnumerable<TItem> items, TSlot[] slots,
+        Action<TItem, TSlot> fill)
     {
         using var coming = items.GetEnumerator();
         var pending = new Queue<(TItem Item, TSlot Slot, Task Task)>();

@@ -1,19 +1,21 @@
 namespace Tapegrad.Datasets;
 
 /// <summary>
-/// Ten classes of shapes, 32 x 32 pixels in colour, as a stand-in for CIFAR-10 that needs no download: each image is computed from (seed, split,
-/// index). A shape of one of ten kinds, anywhere, large or small, a little turned, light on a dark ground or dark on a light one, with a few lines
-/// and blobs of any colour beneath it and noise over it.
+/// Ten classes of shapes, 32 x 32 pixels in colour, as a stand-in for CIFAR-10 that needs no download: each image is
+/// computed from (seed, split, index). A shape of one of ten kinds, anywhere, large or small, a little turned, light on
+/// a dark ground or dark on a light one, with a few lines and blobs of any colour beneath it and noise over it.
 /// </summary>
 /// <remarks>
-/// Light shapes are as frequent as dark ones, and as far from their ground, so the mean image of every class is the same grey and a linear model
-/// of the pixels has almost nothing to go by.
-/// Only integers and + - * / and square roots of doubles go into a pixel, which IEEE 754 rounds in one way: every machine makes the same bytes.
+/// Light shapes are as frequent as dark ones, and as far from their ground, so the mean image of every class is the
+/// same grey and a linear model of the pixels has almost nothing to go by.
+/// Only integers and + - * / and square roots of doubles go into a pixel, which IEEE 754 rounds in one way: every
+/// machine makes the same bytes.
 /// </remarks>
 public static class Shapes10
 {
     private const int Side = 32;
-    private const int Samples = 3;   // a pixel is covered by the share of its 3 x 3 sample points that lie inside the shape
+    // a pixel is covered by the share of its 3 x 3 sample points that lie inside the shape
+    private const int Samples = 3;
 
     /// <summary>Per channel, the mean of value / 255.</summary>
     public static IReadOnlyList<double> Mean { get; } = [0.5, 0.5, 0.5];
@@ -25,7 +27,8 @@ public static class Shapes10
     /// <param name="trainCount">Images to train on.</param>
     /// <param name="testCount">Images to test on.</param>
     /// <param name="seed">Another seed gives other images of the same kind.</param>
-    public static (ImageDataset Train, ImageDataset Test) Load(int trainCount = 50_000, int testCount = 10_000, long seed = 0)
+    public static (ImageDataset Train, ImageDataset Test) Load(int trainCount = 50_000, int testCount = 10_000,
+        long seed = 0)
     {
         var random = new RandomSource(seed);
         return (Make(trainCount, random.Split(0)), Make(testCount, random.Split(1)));
@@ -39,9 +42,11 @@ public static class Shapes10
         Parallel.For(0, count, index =>
         {
             labels[index] = index % Outline.All.Count;   // every ten neighbours show every class
-            Paint(Outline.All[labels[index]], random.Split(index), images.AsSpan(index * Side * Side * 3, Side * Side * 3));
+            Paint(Outline.All[labels[index]], random.Split(index),
+                images.AsSpan(index * Side * Side * 3, Side * Side * 3));
         });
-        return new ImageDataset("Shapes10", images, labels, (Side, Side, 3), [.. Outline.All.Select(outline => outline.Name)], Mean, Std);
+        return new ImageDataset("Shapes10", images, labels, (Side, Side, 3),
+            [.. Outline.All.Select(outline => outline.Name)], Mean, Std);
     }
 
     private static void Paint(Outline outline, RandomSource random, Span<byte> image)
@@ -64,7 +69,8 @@ public static class Shapes10
         for (var y = 0; y < Side; y++)
             for (var x = 0; x < Side; x++)
                 for (var channel = 0; channel < 3; channel++)
-                    canvas[3 * (Side * y + x) + channel] = colour[channel] + across * (x - Side / 2) + down * (y - Side / 2);
+                    canvas[3 * (Side * y + x) + channel] = colour[channel] + across * (x - Side / 2)
+                        + down * (y - Side / 2);
     }
 
     private static void PaintLine(Span<double> canvas, ref Draws draws)
@@ -84,7 +90,8 @@ public static class Shapes10
         var colour = draws.Colour(0, 256);
         for (var y = First(y0 - radius - 1); y < End(y0 + radius + 1); y++)
             for (var x = First(x0 - radius - 1); x < End(x0 + radius + 1); x++)
-                Blend(canvas, x, y, colour, radius + 0.5 - Math.Sqrt((x + 0.5 - x0) * (x + 0.5 - x0) + (y + 0.5 - y0) * (y + 0.5 - y0)));
+                Blend(canvas, x, y, colour,
+                    radius + 0.5 - Math.Sqrt((x + 0.5 - x0) * (x + 0.5 - x0) + (y + 0.5 - y0) * (y + 0.5 - y0)));
     }
 
     private static void PaintShape(Span<double> canvas, Outline outline, ReadOnlySpan<double> colour, ref Draws draws)
@@ -147,6 +154,7 @@ public static class Shapes10
 
         public double Between(double low, double high) => low + (high - low) * random.Uniform(next++);
 
-        public double[] Colour(int lowest, int levels) => [lowest + Below(levels), lowest + Below(levels), lowest + Below(levels)];
+        public double[] Colour(int lowest, int levels) =>
+            [lowest + Below(levels), lowest + Below(levels), lowest + Below(levels)];
     }
 }

@@ -6,8 +6,8 @@ namespace Tapegrad;
 internal static class Composites
 {
     /// <summary>
-    /// Writes an operation that the device has no kernel for: it is computed by its composite, and stands on the tape as one record, as on any
-    /// other device.
+    /// Writes an operation that the device has no kernel for: it is computed by its composite, and stands on the tape
+    /// as one record, as on any other device.
     /// </summary>
     public static Tensor Record(string name, Tensor[] inputs, Func<Tensor[], Tensor> composite)
     {
@@ -17,7 +17,8 @@ internal static class Composites
     }
 
     /// <summary>
-    /// The pull of an operation that the device has no kernel for: the composite is computed once more, on a tape of its own, which is read back.
+    /// The pull of an operation that the device has no kernel for: the composite is computed once more, on a tape of
+    /// its own, which is read back.
     /// </summary>
     private static PullAll Pull(Func<Tensor[], Tensor> composite, Tensor[] inputs) => (_, gradient, wanted) =>
     {
@@ -39,8 +40,12 @@ internal static class Composites
         return result;
     };
 
-    /// <summary>The gradients of the inputs in a sweep that is recorded itself: the composite is differentiated on the same tape.</summary>
-    public static Tensor?[] Replay(Tape tape, Func<Tensor[], Tensor> composite, Tensor[] inputs, Tensor gradient, bool[] needed)
+    /// <summary>
+    /// The gradients of the inputs in a sweep that is recorded itself: the composite is differentiated on the same
+    /// tape.
+    /// </summary>
+    public static Tensor?[] Replay(Tape tape, Func<Tensor[], Tensor> composite, Tensor[] inputs, Tensor gradient,
+        bool[] needed)
     {
         var first = tape.Count;
         var last = tape.RecordOf(composite(inputs));
@@ -49,6 +54,7 @@ internal static class Composites
         using var lifetime = new ReferenceCounts(tape, [], isRecorded: true, releases: false);
         tape.Sweep(pending, last, first, needed, createGraph: true, lifetime);
         var seen = new HashSet<int>();
-        return Array.ConvertAll(inputs, x => tape.RecordOf(x) is var record and >= 0 && seen.Add(record) ? pending[record] : null);
+        return Array.ConvertAll(inputs, x => tape.RecordOf(x) is var record and >= 0 && seen.Add(record)
+            ? pending[record] : null);
     }
 }

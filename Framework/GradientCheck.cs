@@ -3,14 +3,14 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Compares gradients with central differences, in double, to any order. With a random covector u and random directions v, let
-/// s0(x) = &lt;u, f(x)&gt; and s_k(x) = &lt;ds_(k-1)/dx, v_k&gt;: for k = 1 .. order the tape's s_k must equal the difference
-/// quotient of s_(k-1) along v_k.
+/// Compares gradients with central differences, in double, to any order. With a random covector u and random directions
+/// v, let s0(x) = &lt;u, f(x)&gt; and s_k(x) = &lt;ds_(k-1)/dx, v_k&gt;: for k = 1 .. order the tape's s_k must equal
+/// the difference quotient of s_(k-1) along v_k.
 /// </summary>
 /// <remarks>
-/// A random covector, never the sum of the outputs: the sum of a normalized set is constant, so its gradient says nothing. The
-/// quotient has four points, so its error falls with the fourth power of the step; keep the inputs away from kinks, such as 0 for
-/// relu. Everything runs on the reference device.
+/// A random covector, never the sum of the outputs: the sum of a normalized set is constant, so its gradient says
+/// nothing. The quotient has four points, so its error falls with the fourth power of the step; keep the inputs away
+/// from kinks, such as 0 for relu. Everything runs on the reference device.
 /// </remarks>
 public static class GradientCheck
 {
@@ -20,27 +20,31 @@ public static class GradientCheck
     /// <param name="order">The highest order of derivative to check.</param>
     /// <param name="seed">Of the covector and the directions; the message of a failure names it.</param>
     /// <param name="variables">Which inputs are variables; all when not given. The others are constants.</param>
-    /// <param name="parameters">Parameters on the reference device that the function reads, to be checked too. Their values are
-    /// restored.</param>
+    /// <param name="parameters">Parameters on the reference device that the function reads, to be checked too. Their
+    /// values are restored.</param>
     /// <param name="training">Whether layers behave as in training.</param>
-    /// <param name="tolerance">The largest error, in proportion to the sum of the magnitudes of what is added up.</param>
+    /// <param name="tolerance">The largest error, in proportion to the sum of the magnitudes of what is added
+    /// up.</param>
     /// <param name="step">The step of the difference quotient.</param>
-    /// <exception cref="GradientCheckException">A derivative is wrong: the order, both numbers, the shapes, the worst element and
-    /// the seed.</exception>
+    /// <exception cref="GradientCheckException">A derivative is wrong: the order, both numbers, the shapes, the worst
+    /// element and the seed.</exception>
     public static void Run(Func<Tensor[], Tensor> function, Tensor[] inputs, int order = 1, long seed = 0,
-        bool[]? variables = null, IReadOnlyList<Parameter>? parameters = null, bool training = false, double tolerance = 1e-6,
-        double step = 1e-3)
+        bool[]? variables = null, IReadOnlyList<Parameter>? parameters = null, bool training = false,
+        double tolerance = 1e-6, double step = 1e-3)
     {
         using var _ = Device.Use(Device.Reference);
-        var checker = new Checker(function, inputs, variables, parameters ?? [], new RandomSource(seed), training, step);
+        var checker = new Checker(function, inputs, variables, parameters ?? [], new RandomSource(seed),
+            training, step);
         for (var k = 1; k <= order; k++)
         {
             var numeric = checker.Quotient(k, checker.Directions(k));
             foreach (var createGraph in (bool[])[false, true])   // a kernel's own pull, then its composite
             {
                 var (analytic, magnitude) = checker.Derivative(k, createGraph);
-                // The quotient divides differences by the step, so it cannot be better than the rounding of s over the step.
-                var allowed = tolerance * (magnitude + Math.Abs(numeric)) + 1e-13 / step * (1 + Math.Abs(checker.Value(k - 1)));
+                // The quotient divides differences by the step, so it cannot be better than the rounding of s over the
+                // step.
+                var allowed = tolerance * (magnitude + Math.Abs(numeric))
+                    + 1e-13 / step * (1 + Math.Abs(checker.Value(k - 1)));
                 if (Math.Abs(analytic - numeric) <= allowed) continue;   // false for NaN
                 throw new GradientCheckException($"order {k}{(createGraph ? ", with createGraph" : "")}: the tape says "
                     + $"{analytic:G10}, the difference quotient {numeric:G10} (allowed error {allowed:G3}); inputs "
@@ -64,8 +68,8 @@ public static class GradientCheck
         private readonly double step;
         private Tensor[] inputs = [];   // on the tape that is open
 
-        public Checker(Func<Tensor[], Tensor> function, Tensor[] inputs, bool[]? variables, IReadOnlyList<Parameter> parameters,
-            RandomSource random, bool training, double step)
+        public Checker(Func<Tensor[], Tensor> function, Tensor[] inputs, bool[]? variables,
+            IReadOnlyList<Parameter> parameters, RandomSource random, bool training, double step)
         {
             foreach (var p in parameters)
                 if (p.Device != Device.Reference)
@@ -82,7 +86,8 @@ public static class GradientCheck
 
         /// <summary>The direction of order k, one array for each input and parameter; zero for constants.</summary>
         public double[][] Directions(int k) => [.. points.Select((point, i) =>
-            Enumerable.Range(0, point.Length).Select(j => isVariable[i] ? random.Split(k).Split(i).Normal(j) : 0).ToArray())];
+            Enumerable.Range(0, point.Length).Select(j => isVariable[i] ? random.Split(k).Split(i).Normal(j) : 0)
+            .ToArray())];
 
         /// <summary>s_k at the given point.</summary>
         public double Value(int k) => At(points, tape => Scalar(tape, k).ToDouble());
@@ -98,7 +103,8 @@ public static class GradientCheck
         public double Quotient(int k, double[][] direction)
         {
             double[] Move(double[] point, int i, double t) => [.. point.Zip(direction[i], (x, d) => x + t * d)];
-            double S(double t) => At([.. points.Select((point, i) => Move(point, i, t))], tape => Scalar(tape, k - 1).ToDouble());
+            double S(double t) =>
+                At([.. points.Select((point, i) => Move(point, i, t))], tape => Scalar(tape, k - 1).ToDouble());
             return (8 * (S(step) - S(-step)) - (S(2 * step) - S(-2 * step))) / (12 * step);
         }
 
@@ -127,10 +133,12 @@ public static class GradientCheck
             return worst.Text;
         }
 
-        // Opens a tape, makes the inputs variables at a point, sets the parameters, computes, and restores the parameters.
+        // Opens a tape, makes the inputs variables at a point, sets the parameters, computes, and restores the
+        // parameters.
         private T At<T>(double[][] at, Func<Tape, T> compute)
         {
-            for (var i = InputCount; i < at.Length; i++) parameters[i - InputCount].Value = Tensor.From(at[i], shapes[i]);
+            for (var i = InputCount; i < at.Length; i++)
+                parameters[i - InputCount].Value = Tensor.From(at[i], shapes[i]);
             try
             {
                 using var tape = training ? Tape.Training(random) : Tape.Evaluating();
@@ -140,13 +148,15 @@ public static class GradientCheck
             }
             finally
             {
-                for (var i = InputCount; i < at.Length; i++) parameters[i - InputCount].Value = Tensor.From(points[i], shapes[i]);
+                for (var i = InputCount; i < at.Length; i++)
+                    parameters[i - InputCount].Value = Tensor.From(points[i], shapes[i]);
             }
         }
 
         private Tensor Scalar(Tape tape, int k)
         {
-            if (k > 0) return Terms(tape, k, createGraph: true).Aggregate(Tensor.Scalar(0), (sum, term) => sum + term.Sum());
+            if (k > 0)
+                return Terms(tape, k, createGraph: true).Aggregate(Tensor.Scalar(0), (sum, term) => sum + term.Sum());
             var y = function(inputs);
             return (y * Tensor.Normal(y.Shape, random.Split(0))).Sum();
         }

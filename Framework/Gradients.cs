@@ -3,12 +3,13 @@ using System.Diagnostics.CodeAnalysis;
 namespace Tapegrad;
 
 /// <summary>
-/// The gradients of a loss, by parameter, and the running statistics that the same pass proposed. A value: sum two of them to
-/// accumulate micro-batches, then hand the result to an optimizer, which commits gradients and statistics together, or neither.
+/// The gradients of a loss, by parameter, and the running statistics that the same pass proposed. A value: sum two of
+/// them to accumulate micro-batches, then hand the result to an optimizer, which commits gradients and statistics
+/// together, or neither.
 /// </summary>
 /// <remarks>
-/// The tensors belong to the tape they were read from; <see cref="Keep"/> takes them out of it. Not thread-safe: one step commits
-/// them, once.
+/// The tensors belong to the tape they were read from; <see cref="Keep"/> takes them out of it. Not thread-safe: one
+/// step commits them, once.
 /// </remarks>
 public sealed class Gradients
 {
@@ -28,7 +29,8 @@ public sealed class Gradients
     /// <summary>The gradient of a parameter, of the parameter's shape.</summary>
     /// <exception cref="InvalidOperationException">The loss was not computed from it.</exception>
     public Tensor this[Parameter parameter] => TryGet(parameter, out var gradient) ? gradient
-        : throw new InvalidOperationException($"there is no gradient of {parameter.Name}: the loss was not computed from it"
+        : throw new InvalidOperationException($"there is no gradient of {parameter.Name}: the loss was not computed "
+            + "from it"
             + (parameter.IsTrainable ? "." : ", and it is not trainable."));
 
     /// <summary>The gradient of a parameter, if the loss was computed from it.</summary>
@@ -53,13 +55,17 @@ public sealed class Gradients
         return new Gradients(a.gradients.ToDictionary(pair => pair.Key, pair => pair.Value * factor), a.proposals);
     }
 
-    /// <summary>The Euclidean norm of all gradients together; no finite gradient is too large or too small for it. The device is read
-    /// once.</summary>
+    /// <summary>
+    /// The Euclidean norm of all gradients together; no finite gradient is too large or too small for it. The device is
+    /// read once.
+    /// </summary>
     public double Norm()
     {
         using var scope = new Scope();
-        // For each gradient a scale, and the sum of the squares of its elements over that scale (1, unless they are far from 1).
-        var sums = gradients.Values.GroupBy(gradient => gradient.Device).SelectMany(ReadSquares).Where(sum => sum.Squares != 0).ToArray();
+        // For each gradient a scale, and the sum of the squares of its elements over that scale (1, unless they are far
+        // from 1).
+        var sums = gradients.Values.GroupBy(gradient => gradient.Device).SelectMany(ReadSquares)
+            .Where(sum => sum.Squares != 0).ToArray();
         var largest = sums.Select(sum => sum.Scale).DefaultIfEmpty(0).Max();
         return largest * Math.Sqrt(sums.Sum(sum => sum.Squares * (sum.Scale / largest) * (sum.Scale / largest)));
     }
@@ -77,8 +83,8 @@ public sealed class Gradients
     }
 
     /// <summary>
-    /// The same direction, not longer than <paramref name="limit"/> (Pascanu, Mikolov and Bengio, 2013). Gradients that are not finite stay as
-    /// they are, and a step will name them.
+    /// The same direction, not longer than <paramref name="limit"/> (Pascanu, Mikolov and Bengio, 2013). Gradients that
+    /// are not finite stay as they are, and a step will name them.
     /// </summary>
     public Gradients ClipByNorm(double limit)
     {
@@ -98,8 +104,8 @@ public sealed class Gradients
         proposals.Select(proposal => proposal.Map(tensor => tensor.Keep())));
 
     /// <summary>
-    /// Takes the proposed running statistics into their layers. An optimizer's step does this; an update written by hand calls it
-    /// itself.
+    /// Takes the proposed running statistics into their layers. An optimizer's step does this; an update written by
+    /// hand calls it itself.
     /// </summary>
     /// <exception cref="InvalidOperationException">They were committed already.</exception>
     public void CommitStatistics()
@@ -117,8 +123,10 @@ public sealed class Gradients
     public string? FindNonFinite(Func<Parameter, bool>? except = null)
     {
         // Finite statistics, far apart, may have no finite variance together.
-        var values = gradients.Where(pair => except?.Invoke(pair.Key) != true).Select(pair => (Owner: (object)pair.Key, pair.Value))
-            .Concat(Proposal.Pool(proposals).SelectMany(pair => pair.Value.Tensors.Select(x => (Owner: (object)pair.Key, Value: x))));
+        var values = gradients.Where(pair => except?.Invoke(pair.Key) != true)
+            .Select(pair => (Owner: (object)pair.Key, pair.Value))
+            .Concat(Proposal.Pool(proposals)
+                .SelectMany(pair => pair.Value.Tensors.Select(x => (Owner: (object)pair.Key, Value: x))));
         foreach (var ofDevice in values.GroupBy(one => one.Value.Device))
             if (ofDevice.Key.FirstNonFinite([.. ofDevice.Select(one => one.Value.Buffer)]) is var (which, element))
             {
@@ -133,7 +141,7 @@ public sealed class Gradients
     private void CheckUncommitted()
     {
         if (committed)
-            throw new InvalidOperationException("these gradients were used already: their running statistics have been committed "
-                + "(an optimizer's step does so). Compute new ones for the next step.");
+            throw new InvalidOperationException("these gradients were used already: their running statistics have been "
+                + "committed (an optimizer's step does so). Compute new ones for the next step.");
     }
 }

@@ -1,8 +1,8 @@
 namespace Tapegrad;
 
 /// <summary>
-/// The path of the layer that this thread is applying, for instance <c>layer1.0.conv1</c>: records on the tape carry it, and
-/// errors name it.
+/// The path of the layer that this thread is applying, for instance <c>layer1.0.conv1</c>: records on the tape carry
+/// it, and errors name it.
 /// </summary>
 /// <remarks>Immutable; each thread has a current one of its own.</remarks>
 public sealed class LayerContext : IDisposable
@@ -26,9 +26,11 @@ public sealed class LayerContext : IDisposable
 
     /// <summary>Enters a layer; disposing the result leaves it.</summary>
     /// <param name="name">The layer's name in the one around it.</param>
-    /// <param name="before">What entering it gave the last time: the result again, if it is the same layer of the same one.</param>
+    /// <param name="before">What entering it gave the last time: the result again, if it is the same layer of the same
+    /// one.</param>
     public static LayerContext Enter(string name, LayerContext? before = null) =>
-        current = before is not null && before.parent == current && before.name == name ? before : new LayerContext(current, name);
+        current = before is not null && before.parent == current && before.name == name ? before
+        : new LayerContext(current, name);
 
     /// <summary>Leaves the layer.</summary>
     public void Dispose() => current = parent;

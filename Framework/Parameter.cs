@@ -4,8 +4,8 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad;
 
 /// <summary>
-/// The one mutable thing: a named value that a model owns and an optimizer updates in place. A parameter that is not trainable
-/// holds what a layer remembers without learning it by gradients, such as running statistics.
+/// The one mutable thing: a named value that a model owns and an optimizer updates in place. A parameter that is not
+/// trainable holds what a layer remembers without learning it by gradients, such as running statistics.
 /// </summary>
 /// <remarks>Not thread-safe: reading while another thread updates is a race.</remarks>
 public sealed class Parameter
@@ -77,9 +77,11 @@ public sealed class Parameter
     /// <param name="gradient">What it would be given.</param>
     /// <param name="first">A state of the same shape.</param>
     /// <param name="second">Another one.</param>
-    /// <param name="verdict">One number on this parameter's device, of nobody else: it becomes NaN if the gradient, or what the update would leave,
-    /// is not finite anywhere. So one number can judge many updates, and is read once.</param>
-    public void CheckUpdate<TUpdate>(TUpdate update, Tensor gradient, Parameter? first, Parameter? second, Tensor verdict)
+    /// <param name="verdict">One number on this parameter's device, of nobody else: it becomes NaN if the gradient, or
+    /// what the update would leave, is not finite anywhere. So one number can judge many updates, and is read
+    /// once.</param>
+    public void CheckUpdate<TUpdate>(TUpdate update, Tensor gradient, Parameter? first, Parameter? second,
+        Tensor verdict)
         where TUpdate : struct, IUpdate
     {
         CheckFits(gradient, "gradient");

@@ -1,8 +1,8 @@
 namespace Tapegrad;
 
 /// <summary>
-/// What a training pass learned about a layer's inputs without gradients: any tensors, such as a mean and a variance. It waits for the optimizer's
-/// step, which commits it to its layer, or not.
+/// What a training pass learned about a layer's inputs without gradients: any tensors, such as a mean and a variance.
+/// It waits for the optimizer's step, which commits it to its layer, or not.
 /// </summary>
 /// <remarks>An immutable value.</remarks>
 public interface IPendingStatistics
@@ -35,7 +35,9 @@ public sealed record Moments(long Count, Tensor Mean, Tensor Variance) : IPendin
 {
     private readonly Tensor[] both = [Mean, Variance];
 
-    /// <summary>The moments of both sets together, exactly as if they had been one set (Chan, Golub and LeVeque, 1983).</summary>
+    /// <summary>
+    /// The moments of both sets together, exactly as if they had been one set (Chan, Golub and LeVeque, 1983).
+    /// </summary>
     public Moments Pool(Moments other)
     {
         if (other.Count == 0) return this;
@@ -43,12 +45,14 @@ public sealed record Moments(long Count, Tensor Mean, Tensor Variance) : IPendin
         var total = Count + other.Count;
         var (p, q) = ((double)Count / total, (double)other.Count / total);
         var difference = other.Mean - Mean;
-        return new Moments(total, Mean + difference * q, Variance * p + other.Variance * q + difference * difference * (p * q));
+        return new Moments(total, Mean + difference * q, Variance * p + other.Variance * q
+            + difference * difference * (p * q));
     }
 
     IReadOnlyList<Tensor> IPendingStatistics.Tensors => both;
 
-    IPendingStatistics IPendingStatistics.With(IReadOnlyList<Tensor> tensors) => new Moments(Count, tensors[0], tensors[1]);
+    IPendingStatistics IPendingStatistics.With(IReadOnlyList<Tensor> tensors) =>
+        new Moments(Count, tensors[0], tensors[1]);
 
     IPendingStatistics IPendingStatistics.Pool(IPendingStatistics other) => Pool((Moments)other);
 }
@@ -75,7 +79,8 @@ public sealed record Means(long Count, params IReadOnlyList<Tensor> Tensors) : I
 internal sealed record Proposal(IStatistics Owner, IPendingStatistics Pending)
 {
     /// <summary>Every tensor replaced by what a function makes of it.</summary>
-    public Proposal Map(Func<Tensor, Tensor> change) => this with { Pending = Pending.With([.. Pending.Tensors.Select(change)]) };
+    public Proposal Map(Func<Tensor, Tensor> change) =>
+        this with { Pending = Pending.With([.. Pending.Tensors.Select(change)]) };
 
     /// <summary>One for each layer: applied twice, or in two micro-batches, it saw one larger set.</summary>
     public static Dictionary<IStatistics, IPendingStatistics> Pool(IReadOnlyCollection<Proposal> proposals)

@@ -1,9 +1,10 @@
 namespace Tapegrad;
 
 /// <summary>
-/// Random numbers as a pure function of a key and a counter: Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
-/// as 1, 2, 3", 2011). There is no hidden state: the same source gives the same number at the same index on every machine, in any
-/// order and on any number of threads. <see cref="Split"/> makes an independent source. Written here because the runtime's sources have a state.
+/// Random numbers as a pure function of a key and a counter: Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel
+/// random numbers: as easy as 1, 2, 3", 2011). There is no hidden state: the same source gives the same number at the
+/// same index on every machine, in any order and on any number of threads. <see cref="Split"/> makes an independent
+/// source. Written here because the runtime's sources have a state.
 /// </summary>
 /// <remarks>An immutable value; thread-safe.</remarks>
 public readonly record struct RandomSource
@@ -30,10 +31,15 @@ public readonly record struct RandomSource
         return (index & 3) switch { 0 => a, 1 => b, 2 => c, _ => d };
     }
 
-    /// <summary>The bits at the indices 4 * <paramref name="block"/> to 4 * <paramref name="block"/> + 3, which are computed together.</summary>
+    /// <summary>
+    /// The bits at the indices 4 * <paramref name="block"/> to 4 * <paramref name="block"/> + 3, which are computed
+    /// together.
+    /// </summary>
     public (uint, uint, uint, uint) Four(long block) => Philox(key, (ulong)block, 0);
 
-    /// <summary>A number in [0, 1) at an index: a multiple of 2^-24, so that it is the same in float and in double.</summary>
+    /// <summary>
+    /// A number in [0, 1) at an index: a multiple of 2^-24, so that it is the same in float and in double.
+    /// </summary>
     public double Uniform(long index) => Uniform(Bits(index));
 
     /// <summary>The uniform number that 32 random bits stand for.</summary>
@@ -46,8 +52,8 @@ public readonly record struct RandomSource
         return (index & 1) == 0 ? even : odd;
     }
 
-    /// <summary>The normal numbers at the indices 2 * <paramref name="pair"/> and 2 * <paramref name="pair"/> + 1: two uniform numbers
-    /// make both.</summary>
+    /// <summary>The normal numbers at the indices 2 * <paramref name="pair"/> and 2 * <paramref name="pair"/> + 1: two
+    /// uniform numbers make both.</summary>
     public (double Even, double Odd) NormalPair(long pair)
     {
         var radius = Math.Sqrt(-2 * Math.Log(1 - Uniform(2 * pair)));   // 1 - u lies in (0, 1]: the logarithm is finite
@@ -55,7 +61,9 @@ public readonly record struct RandomSource
         return (radius * cosine, radius * sine);
     }
 
-    /// <summary>A whole number in [0, <paramref name="bound"/>) at an index. <paramref name="bound"/> is at least 1.</summary>
+    /// <summary>
+    /// A whole number in [0, <paramref name="bound"/>) at an index. <paramref name="bound"/> is at least 1.
+    /// </summary>
     public int Below(int bound, long index)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bound, 1);
@@ -76,8 +84,8 @@ public readonly record struct RandomSource
     }
 
     /// <summary>
-    /// Philox4x32-10 of a 128-bit counter. Ten rounds: two 32x32 -> 64 bit products, the halves crossed and mixed with a key that a constant moves on
-    /// (section 3 of the paper).
+    /// Philox4x32-10 of a 128-bit counter. Ten rounds: two 32x32 -> 64 bit products, the halves crossed and mixed with
+    /// a key that a constant moves on (section 3 of the paper).
     /// </summary>
     internal static (uint, uint, uint, uint) Philox(ulong key, ulong low, ulong high)
     {
@@ -94,7 +102,8 @@ public readonly record struct RandomSource
         return (x0, x1, x2, x3);
     }
 
-    // Small seeds differ in a few bits only; this spreads them over the whole key (the finalizer of SplitMix64, Steele et al., 2014).
+    // Small seeds differ in a few bits only; this spreads them over the whole key (the finalizer of SplitMix64, Steele
+    // et al., 2014).
     private static ulong Scramble(ulong seed)
     {
         var z = seed + 0x9E3779B97F4A7C15;

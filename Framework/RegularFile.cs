@@ -1,8 +1,9 @@
 namespace Tapegrad;
 
 /// <summary>
-/// Opens files for readers: those that have a length. A pipe has none, and whoever opens one waits until somebody writes to it, perhaps for ever; a
-/// device may never end. .NET tells neither from a file, so what has no length is not opened; a file that is empty is refused along with them.
+/// Opens files for readers: those that have a length. A pipe has none, and whoever opens one waits until somebody
+/// writes to it, perhaps for ever; a device may never end. .NET tells neither from a file, so what has no length is not
+/// opened; a file that is empty is refused along with them.
 /// </summary>
 public static class RegularFile
 {
@@ -30,5 +31,6 @@ public static class RegularFile
     }
 
     private static InvalidDataException Refusal(string path) =>
-        new($"{path}: the file is empty, or it is a pipe or a device, which has no length. Copy what it holds into a file, and give that one.");
+        new($"{path}: the file is empty, or it is a pipe or a device, which has no length. Copy what it holds into a "
+            + "file, and give that one.");
 }

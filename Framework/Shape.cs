@@ -3,8 +3,8 @@ using System.Collections.Immutable;
 namespace Tapegrad;
 
 /// <summary>
-/// The lengths of a tensor's axes, outermost first; the last axis is contiguous. An empty shape is a scalar's; a length may be 0.
-/// Every rule about shapes, and the wording of every error about them, stands here.
+/// The lengths of a tensor's axes, outermost first; the last axis is contiguous. An empty shape is a scalar's; a length
+/// may be 0. Every rule about shapes, and the wording of every error about them, stands here.
 /// </summary>
 /// <remarks>An immutable value; thread-safe.</remarks>
 public readonly struct Shape : IEquatable<Shape>
@@ -16,8 +16,8 @@ public readonly struct Shape : IEquatable<Shape>
     private readonly int count;
 
     /// <summary>A shape of the given lengths.</summary>
-    /// <exception cref="ShapeException">A length is negative, there are more than 8 axes, or there are more than 2^31 - 1
-    /// elements.</exception>
+    /// <exception cref="ShapeException">A length is negative, there are more than 8 axes, or there are more than 2^31 -
+    /// 1 elements.</exception>
     public Shape(params ReadOnlySpan<int> dimensions)
     {
         this.dimensions = [.. dimensions];
@@ -27,9 +27,11 @@ public readonly struct Shape : IEquatable<Shape>
         foreach (var length in dimensions)
         {
             if (length < 0) throw new ShapeException($"the shape {this} has a negative length.");
-            elements = Math.Min(elements * length, int.MaxValue + 1L);   // no overflow, and a later 0 still makes it empty
+            // no overflow, and a later 0 still makes it empty
+            elements = Math.Min(elements * length, int.MaxValue + 1L);
         }
-        if (elements > int.MaxValue) throw new ShapeException($"the shape {this} has more than {int.MaxValue} elements.");
+        if (elements > int.MaxValue)
+            throw new ShapeException($"the shape {this} has more than {int.MaxValue} elements.");
         count = (int)elements;
     }
 
@@ -51,8 +53,8 @@ public readonly struct Shape : IEquatable<Shape>
     /// <summary>The axis as a number from 0, where a negative one counts from the end.</summary>
     public int Axis(int axis) => axis >= -Rank && axis < Rank
         ? axis < 0 ? axis + Rank : axis
-        : throw new ShapeException($"axis {axis} of the shape {this}: it has {Rank} axes, so an axis is one of {-Rank} to "
-            + $"{Rank - 1}.");
+        : throw new ShapeException($"axis {axis} of the shape {this}: it has {Rank} axes, so an axis is one of {-Rank} "
+            + $"to {Rank - 1}.");
 
     /// <summary>Axes as sorted numbers from 0; none given means all of them.</summary>
     public int[] Axes(params ReadOnlySpan<int> axes)
@@ -62,7 +64,8 @@ public readonly struct Shape : IEquatable<Shape>
         for (var i = 0; i < axes.Length; i++) result[i] = Axis(axes[i]);
         Array.Sort(result);
         for (var i = 1; i < result.Length; i++)
-            if (result[i] == result[i - 1]) throw new ShapeException($"axis {result[i]} is named twice for the shape {this}.");
+            if (result[i] == result[i - 1])
+                throw new ShapeException($"axis {result[i]} is named twice for the shape {this}.");
         return result;
     }
 
@@ -79,7 +82,9 @@ public readonly struct Shape : IEquatable<Shape>
         return strides;
     }
 
-    /// <summary>The strides that read this shape as <paramref name="target"/>: 0 along every axis that is repeated.</summary>
+    /// <summary>
+    /// The strides that read this shape as <paramref name="target"/>: 0 along every axis that is repeated.
+    /// </summary>
     public int[] BroadcastStrides(Shape target)
     {
         var strides = new int[target.Rank];
@@ -100,8 +105,8 @@ public readonly struct Shape : IEquatable<Shape>
     }
 
     /// <summary>
-    /// The common shape of two: aligned at the last axis, an axis of length 1 (or a missing one) is repeated to the other's
-    /// length.
+    /// The common shape of two: aligned at the last axis, an axis of length 1 (or a missing one) is repeated to the
+    /// other's length.
     /// </summary>
     /// <exception cref="ShapeException">Two lengths differ and neither is 1.</exception>
     public static Shape Broadcast(string operation, Shape a, Shape b)
@@ -112,8 +117,9 @@ public readonly struct Shape : IEquatable<Shape>
         {
             var (p, q) = (i <= a.Rank ? a.Dimensions[^i] : 1, i <= b.Rank ? b.Dimensions[^i] : 1);
             if (p != q && p != 1 && q != 1)
-                throw new ShapeException($"{operation}: the shapes {a} and {b} do not fit: counted from the end, axis {i} is {p} "
-                    + $"in one and {q} in the other. Two lengths fit when they are equal or one of them is 1.");
+                throw new ShapeException($"{operation}: the shapes {a} and {b} do not fit: counted from the end, axis "
+                    + $"{i} is {p} in one and {q} in the other. Two lengths fit when they are equal or one of them is "
+                    + "1.");
             result[^i] = p == 1 ? q : p;
         }
         return new Shape(result);
@@ -128,7 +134,9 @@ public readonly struct Shape : IEquatable<Shape>
         return true;
     }
 
-    /// <summary>The shape after a reduction over axes: they become 1 with <paramref name="keepAxes"/>, or vanish.</summary>
+    /// <summary>
+    /// The shape after a reduction over axes: they become 1 with <paramref name="keepAxes"/>, or vanish.
+    /// </summary>
     public Shape Reduce(ReadOnlySpan<int> axes, bool keepAxes)
     {
         Span<int> result = stackalloc int[Rank];
@@ -151,24 +159,27 @@ public readonly struct Shape : IEquatable<Shape>
             for (var i = 0; i < result.Length; i++)
                 if (i != open) others *= result[i];
             if (others <= 0 || Count % others != 0 || Array.IndexOf(result, -1, open + 1) >= 0)
-                throw new ShapeException($"reshape: {this} with {Count} elements cannot become [{string.Join(", ", result)}]: no "
+                throw new ShapeException($"reshape: {this} with {Count} elements cannot become "
+                    + $"[{string.Join(", ", result)}]: no "
                     + "whole number fits for -1.");
             result[open] = (int)(Count / others);
         }
         var shape = new Shape(result);
         if (shape.Count != Count)
-            throw new ShapeException($"reshape: {this} has {Count} elements and {shape} has {shape.Count}; the number of "
-                + "elements must stay.");
+            throw new ShapeException($"reshape: {this} has {Count} elements and {shape} has {shape.Count}; the number "
+                + "of elements must stay.");
         return shape;
     }
 
-    /// <summary>The shape with its axes in another order: axis i of the result is axis <c>order[i]</c> of this one.</summary>
+    /// <summary>
+    /// The shape with its axes in another order: axis i of the result is axis <c>order[i]</c> of this one.
+    /// </summary>
     /// <exception cref="ShapeException"><paramref name="order"/> does not name each axis once.</exception>
     public Shape Permute(params ReadOnlySpan<int> order)
     {
         if (order.Length != Rank || Axes(order).Length != Rank)
-            throw new ShapeException($"permute: the order ({string.Join(", ", order.ToArray())}) does not name each of the "
-                + $"{Rank} axes of {this} once.");
+            throw new ShapeException($"permute: the order ({string.Join(", ", order.ToArray())}) does not name each of "
+                + $"the {Rank} axes of {this} once.");
         var result = new int[Rank];
         for (var i = 0; i < Rank; i++) result[i] = this[order[i]];
         return new Shape(result);

@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Who shares a mean: the choice that makes a normalization. Channels are cut into contiguous groups of C / Groups; a set also
-/// spans the positions, the batch, both, or neither.
+/// Who shares a mean: the choice that makes a normalization. Channels are cut into contiguous groups of C / Groups; a
+/// set also spans the positions, the batch, both, or neither.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -13,20 +13,24 @@ namespace Tapegrad;
 /// positions and batch   (unnamed)                   (unnamed)    BatchNorm
 /// neither               LayerNorm per position      (unnamed)    one element: all zeros
 /// </code>
-/// Inputs are [N, C], [N, L, C], [N, H, W, C] or [N, D, H, W, C]. Every mean is taken around a pivot, the set's first element,
-/// which passes no gradient: a mean does not depend on the pivot, so its derivative is exact, and a large common offset costs no
-/// digits. Without centering the mean counts as 0 everywhere, and the variance is the mean of the squares: RMSNorm and its kin
-/// (Zhang and Sennrich, 2019). Sub-batches: ghost batch normalization (Hoffer, Hubara and Soudry, 2017).
+/// Inputs are [N, C], [N, L, C], [N, H, W, C] or [N, D, H, W, C]. Every mean is taken around a pivot, the set's first
+/// element, which passes no gradient: a mean does not depend on the pivot, so its derivative is exact, and a large
+/// common offset costs no digits. Without centering the mean counts as 0 everywhere, and the variance is the mean of
+/// the squares: RMSNorm and its kin (Zhang and Sennrich, 2019). Sub-batches: ghost batch normalization (Hoffer, Hubara
+/// and Soudry, 2017).
 /// </remarks>
 /// <param name="Batch">Whether the samples of a batch share.</param>
 /// <param name="Positions">Whether the positions of a sample share.</param>
 /// <param name="Groups">How many groups the channels form.</param>
-/// <param name="SubBatch">Where samples share, only so many consecutive ones do, and what is left over at the batch's end; 0 for all of them.</param>
+/// <param name="SubBatch">Where samples share, only so many consecutive ones do, and what is left over at the batch's
+/// end; 0 for all of them.</param>
 /// <param name="IsCentered">Whether the mean is subtracted.</param>
 public sealed record Sharing(bool Batch, bool Positions, int Groups, int SubBatch = 0, bool IsCentered = true)
 {
-    /// <summary>The mean of each element's set, one value a channel: [N or 1, positions or 1s, C]; N with sub-batches, too. 0 without
-    /// centering.</summary>
+    /// <summary>
+    /// The mean of each element's set, one value a channel: [N or 1, positions or 1s, C]; N with sub-batches, too. 0
+    /// without centering.
+    /// </summary>
     public Tensor Mean(Tensor x)
     {
         if (Parts(x) is { } parts) return Join(parts, Mean);
@@ -59,7 +63,10 @@ public sealed record Sharing(bool Batch, bool Positions, int Groups, int SubBatc
         return (shifted - shifted.Mean(axes, keepAxes: true)).Reshape(x.Shape);
     }
 
-    /// <summary>The mean and the variance of each set, [sets]; those of all sub-batches together, which are what evaluation is to use.</summary>
+    /// <summary>
+    /// The mean and the variance of each set, [sets]; those of all sub-batches together, which are what evaluation is
+    /// to use.
+    /// </summary>
     public Moments Moments(Tensor x)
     {
         if (Parts(x) is var (first, rest)) return Moments(first).Pool(Moments(rest));
@@ -110,15 +117,17 @@ public sealed record Sharing(bool Batch, bool Positions, int Groups, int SubBatc
     public SharingGeometry Geometry(Shape x)
     {
         if (x.Rank is < 2 or > 5)
-            throw new ShapeException($"normalize: the input {x} must be [N, C], [N, L, C], [N, H, W, C] or [N, D, H, W, C].");
+            throw new ShapeException($"normalize: the input {x} must be [N, C], [N, L, C], [N, H, W, C] or [N, D, H, "
+                + "W, C].");
         var channels = x[-1];
         if (Groups < 1 || channels % Groups != 0)
-            throw new ShapeException($"normalize: {Groups} groups do not divide the {channels} channels of {x}; the number of"
-                + $" groups must be one of "
+            throw new ShapeException($"normalize: {Groups} groups do not divide the {channels} channels of {x}; the "
+                + $"number of groups must be one of "
                 + $"{string.Join(", ", Enumerable.Range(1, channels).Where(g => channels % g == 0))}.");
         var positions = 1;
         foreach (var length in x.Dimensions[1..^1]) positions *= length;
-        return new SharingGeometry(x[0], positions, channels, Groups, Batch, Positions, Batch && SubBatch < x[0] ? SubBatch : 0, IsCentered);
+        return new SharingGeometry(x[0], positions, channels, Groups, Batch, Positions, Batch && SubBatch < x[0]
+            ? SubBatch : 0, IsCentered);
     }
 
     // [N, .., C] as [blocks, samples, positions, G, C/G], where the samples of a block share, and the axes that share.
@@ -130,17 +139,21 @@ public sealed record Sharing(bool Batch, bool Positions, int Groups, int SubBatc
             [.. Batch ? [1] : (int[])[], .. Positions ? [2] : (int[])[], 4]);
     }
 
-    private Tensor Pivot(Tensor sets) => sets.Count == 0 ? sets.StopGradient() : First(sets.StopGradient(), Positions ? 1 : sets.Shape[2]);
+    private Tensor Pivot(Tensor sets) =>
+        sets.Count == 0 ? sets.StopGradient() : First(sets.StopGradient(), Positions ? 1 : sets.Shape[2]);
 
     // Of each block the first sample, of each group the first channel.
     private static Tensor First(Tensor sets, int positions) =>
         sets.Slice([0, 0, 0, 0, 0], [sets.Shape[0], 1, positions, sets.Shape[3], 1], [1, 1, 1, 1, 1]);
 
-    // [blocks, 1, positions or 1, G, 1] as [N or 1, positions or 1s, C]: a block's number for each of its samples, unless there is one block.
+    // [blocks, 1, positions or 1, G, 1] as [N or 1, positions or 1s, C]: a block's number for each of its samples,
+    // unless there is one block.
     private Tensor PerChannel(Tensor sets, Shape x)
     {
-        var (blocks, samples, channels) = (sets.Shape[0], Geometry(x) is { SubBatch: > 0 and var size } ? size : 1, x[-1]);
+        var (blocks, samples, channels) = (sets.Shape[0], Geometry(x) is { SubBatch: > 0 and var size } ? size
+            : 1, x[-1]);
         var middle = Positions ? Enumerable.Repeat(1, x.Rank - 2) : x.Dimensions[1..^1].ToArray();
-        return sets.BroadcastTo(new Shape(blocks, samples, sets.Shape[2], Groups, channels / Groups)).Reshape([blocks * samples, .. middle, channels]);
+        return sets.BroadcastTo(new Shape(blocks, samples, sets.Shape[2], Groups, channels / Groups))
+            .Reshape([blocks * samples, .. middle, channels]);
     }
 }

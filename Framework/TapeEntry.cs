@@ -2,7 +2,9 @@ using System.Text;
 
 namespace Tapegrad;
 
-/// <summary>One record of a tape: what was computed, from what, in which layer, and how a gradient passes back.</summary>
+/// <summary>
+/// One record of a tape: what was computed, from what, in which layer, and how a gradient passes back.
+/// </summary>
 internal readonly record struct TapeEntry(string Name, Tensor Value, Tensor[] Inputs, LayerContext? Layer)
 {
     /// <summary>One pull for each input; null where they are together in <see cref="PullAll"/>.</summary>
@@ -57,9 +59,12 @@ internal readonly record struct TapeEntry(string Name, Tensor Value, Tensor[] In
 public sealed class NonFiniteException(string message) : ArithmeticException(message);
 
 /// <summary>
-/// How a gradient passes back through an operation to one of its inputs: (value, gradient of the value) -> gradient of the input.
+/// How a gradient passes back through an operation to one of its inputs: (value, gradient of the value) -> gradient of
+/// the input.
 /// </summary>
 public delegate Tensor Pull(Tensor value, Tensor gradient);
 
-/// <summary>Like <see cref="Pull"/>, for all inputs at once, where they share work. What is not wanted may be null.</summary>
+/// <summary>
+/// Like <see cref="Pull"/>, for all inputs at once, where they share work. What is not wanted may be null.
+/// </summary>
 public delegate Tensor?[] PullAll(Tensor value, Tensor gradient, ReadOnlySpan<bool> wanted);

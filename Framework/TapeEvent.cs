@@ -6,4 +6,5 @@ namespace Tapegrad;
 /// <param name="Value">What came of it. In a sweep that releases, its numbers may be gone.</param>
 /// <param name="Inputs">What went into it.</param>
 /// <param name="Backward">Whether a sweep has passed back through it; else it has just been recorded.</param>
-public readonly record struct TapeEvent(string Operation, LayerContext? Layer, Tensor Value, IReadOnlyList<Tensor> Inputs, bool Backward);
+public readonly record struct TapeEvent(string Operation, LayerContext? Layer, Tensor Value,
+    IReadOnlyList<Tensor> Inputs, bool Backward);

@@ -6,14 +6,14 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad;
 
 /// <summary>
-/// An immutable array of numbers with a shape, contiguous and row-major, on a device. The channel axis is the last: images are
-/// [N, H, W, C], convolution weights [KH, KW, C / groups, O]. What can be done with a tensor stands in <c>Ops/</c>, one file an
-/// operation.
+/// An immutable array of numbers with a shape, contiguous and row-major, on a device. The channel axis is the last:
+/// images are [N, H, W, C], convolution weights [KH, KW, C / groups, O]. What can be done with a tensor stands in
+/// <c>Ops/</c>, one file an operation.
 /// </summary>
 /// <remarks>
-/// A tensor needs no disposal. Made inside a <see cref="Scope"/> (a <see cref="Tape"/> is one), it is good until the scope ends;
-/// later use throws and names <see cref="Keep"/>. Made outside, it lives as long as it is referenced. Recording belongs to the
-/// tape's thread; reading is thread-safe.
+/// A tensor needs no disposal. Made inside a <see cref="Scope"/> (a <see cref="Tape"/> is one), it is good until the
+/// scope ends; later use throws and names <see cref="Keep"/>. Made outside, it lives as long as it is referenced.
+/// Recording belongs to the tape's thread; reading is thread-safe.
 /// When the numbers come and go is decided by the <c>Storage</c>, in <c>Lifetime/</c>, which it shares with its views.
 /// </remarks>
 public sealed class Tensor
@@ -29,8 +29,8 @@ public sealed class Tensor
     /// <summary>The number of elements.</summary>
     public int Count => Shape.Count;
 
-    // What the tape knows of this value. A parameter's value is a variable of every tape; any other value of the one that
-    // recorded it.
+    // What the tape knows of this value. A parameter's value is a variable of every tape; any other value of the one
+    // that recorded it.
     internal Parameter? Parameter => IsParameter ? Storage.Parameter : null;
     internal Tape? Tape { get; set; }
     internal int Record { get; set; } = -1;
@@ -42,7 +42,7 @@ public sealed class Tensor
     /// <summary>The numbers; where they are gone, an error that says why, and what to do.</summary>
     internal Buffer Buffer => Storage.Find() ?? throw Gone();
 
-    // ---- creation -------------------------------------------------------------------------------------------------------------
+    // ---- creation ---------------------------------------------------------------------------------------------------
 
     /// <summary>A tensor on the current device with the given numbers, row-major.</summary>
     /// <exception cref="ShapeException">The number of values is not the shape's.</exception>
@@ -96,11 +96,14 @@ public sealed class Tensor
         return result;
     }
 
-    /// <summary>A tensor whose numbers nobody has written yet; it belongs to the innermost scope. For operations.</summary>
+    /// <summary>
+    /// A tensor whose numbers nobody has written yet; it belongs to the innermost scope. For operations.
+    /// </summary>
     internal static Tensor Create(Shape shape, Device? device = null)
     {
         device ??= Device.Current;
-        if (Scope.Innermost is not { } scope) return new Tensor(shape, new Storage(device, device.Pool.CreateUnpooled(shape.Count)));
+        if (Scope.Innermost is not { } scope)
+            return new Tensor(shape, new Storage(device, device.Pool.CreateUnpooled(shape.Count)));
         var storage = new Storage(device, device.Pool.Rent(shape.Count));
         scope.Adopt(storage);
         return new Tensor(shape, storage);
@@ -110,8 +113,8 @@ public sealed class Tensor
     internal Tensor View(Shape shape) => Storage.IsGone ? throw Gone() : new(shape, Storage.Share());
 
     /// <summary>
-    /// Takes the numbers out of their scope, so that they outlive it, and returns them as a tensor that is not on any tape. The
-    /// collector frees them.
+    /// Takes the numbers out of their scope, so that they outlive it, and returns them as a tensor that is not on any
+    /// tape. The collector frees them.
     /// </summary>
     public Tensor Keep()
     {
@@ -121,7 +124,7 @@ public sealed class Tensor
         return View(Shape);
     }
 
-    // ---- reading --------------------------------------------------------------------------------------------------------------
+    // ---- reading ----------------------------------------------------------------------------------------------------
 
     /// <summary>The numbers, row-major.</summary>
     public double[] ToDoubles()
@@ -154,7 +157,8 @@ public sealed class Tensor
     /// <summary>The element at a position, one index an axis.</summary>
     public double At(params ReadOnlySpan<int> position)
     {
-        if (position.Length != Shape.Rank) throw new ShapeException($"At: {position.Length} indices for the shape {Shape}.");
+        if (position.Length != Shape.Rank)
+            throw new ShapeException($"At: {position.Length} indices for the shape {Shape}.");
         var strides = Shape.Strides();
         var index = 0;
         for (var axis = 0; axis < position.Length; axis++)
@@ -166,7 +170,7 @@ public sealed class Tensor
         return ToDoubles()[index];
     }
 
-    // ---- for operations -------------------------------------------------------------------------------------------------------
+    // ---- for operations ---------------------------------------------------------------------------------------------
 
     /// <summary>
     /// Applies a formula to every element. The result is not recorded: see
@@ -202,7 +206,8 @@ public sealed class Tensor
     }
 
     /// <summary>Copies this tensor's elements to a walk through another one's.</summary>
-    internal void Copy(Tensor target, Walk to) => Device.Copy(Shape, Buffer, new Walk(0, Shape.Strides()), target.Buffer, to);
+    internal void Copy(Tensor target, Walk to) =>
+        Device.Copy(Shape, Buffer, new Walk(0, Shape.Strides()), target.Buffer, to);
 
     /// <summary>Copies from a walk through this tensor: the result has the shape <paramref name="extent"/>.</summary>
     internal Tensor Gather(Shape extent, Walk from)
@@ -223,7 +228,8 @@ public sealed class Tensor
         return result;
     }
 
-    internal static void CheckDevice(string operation, Tensor a, Tensor b) => CheckDevice(operation, a.Device, b.Device);
+    internal static void CheckDevice(string operation, Tensor a, Tensor b) =>
+        CheckDevice(operation, a.Device, b.Device);
 
     internal static void CheckDevice(string operation, Device a, Device b)
     {
@@ -239,15 +245,16 @@ public sealed class Tensor
     }
 
     private InvalidOperationException Gone() => new(Storage.IsOfAnotherThread
-        ? $"the memory of this value {Shape} was given back after its first use, and only the thread of its tape can compute it "
-            + "again: call Keep() there."
+        ? $"the memory of this value {Shape} was given back after its first use, and only the thread of its tape can "
+            + "compute it again: call Keep() there."
         : Storage.Parameter is { } parameter
-        ? $"{parameter.Name} was updated after this value {Shape} was taken (for instance after the forward pass that still needs "
-            + "it). Compute again with the new value, or ask for the gradients before the optimizer's step."
-        : $"this tensor's scope has ended (shape {Shape}), or a sweep with release has freed it: call Keep() to take it out, "
-            + "while the scope is open. A scope or a tape must not be open across an await: it would own what others make meanwhile.");
+        ? $"{parameter.Name} was updated after this value {Shape} was taken (for instance after the forward pass that "
+            + "still needs it). Compute again with the new value, or ask for the gradients before the optimizer's step."
+        : $"this tensor's scope has ended (shape {Shape}), or a sweep with release has freed it: call Keep() to take "
+            + "it out, while the scope is open. A scope or a tape must not be open across an await: it would own what "
+            + "others make meanwhile.");
 
-    // ---- printing -------------------------------------------------------------------------------------------------------------
+    // ---- printing ---------------------------------------------------------------------------------------------------
 
     /// <summary>The shape and an excerpt of the numbers; never throws.</summary>
     public override string ToString()

@@ -3,8 +3,9 @@ using Tapegrad.Devices;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Two-dimensional convolution (<see cref="Conv2dOperation"/>), x [N, H, W, C] -> [N, OH, OW, O], weight [KH, KW, C / groups, O].
-/// In files the weight is [O, C / groups, KH, KW], PyTorch's order. The weight starts He-normal by its fan-out, the bias at 0.
+/// Two-dimensional convolution (<see cref="Conv2dOperation"/>), x [N, H, W, C] -> [N, OH, OW, O], weight [KH, KW, C /
+/// groups, O]. In files the weight is [O, C / groups, KH, KW], PyTorch's order. The weight starts He-normal by its
+/// fan-out, the bias at 0.
 /// </summary>
 public sealed class Conv2d : Convolution
 {
@@ -20,10 +21,17 @@ public sealed class Conv2d : Convolution
     /// convolution.</param>
     /// <param name="bias">Whether a number is added to each channel of y.</param>
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
-    public Conv2d(int inputs, int outputs, Size2d kernel, RandomSource random, Size2d? stride = null, Size2d padding = default,
-        Size2d? dilation = null, int groups = 1, bool bias = true, Initializer? initializer = null)
-        : this(new(inputs, outputs, kernel) { Stride = stride ?? 1, Padding = padding, Dilation = dilation ?? 1, Groups = groups, HasBias = bias },
-            random, initializer)
+    public Conv2d(int inputs, int outputs, Size2d kernel, RandomSource random, Size2d? stride = null,
+        Size2d padding = default, Size2d? dilation = null, int groups = 1, bool bias = true,
+        Initializer? initializer = null)
+        : this(new(inputs, outputs, kernel)
+        {
+            Stride = stride ?? 1,
+            Padding = padding,
+            Dilation = dilation ?? 1,
+            Groups = groups,
+            HasBias = bias
+        }, random, initializer)
     { }
 
     /// <summary>A convolution.</summary>
@@ -31,16 +39,20 @@ public sealed class Conv2d : Convolution
     /// <param name="random">Where the initial values come from.</param>
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
     public Conv2d(ConvolutionSettings settings, RandomSource random, Initializer? initializer = null)
-        : base(Checked(settings, nameof(Conv2d)), new Shape(settings.Kernel.Height, settings.Kernel.Width, settings.Inputs / Math.Max(1,
-            settings.Groups), settings.Outputs), [3, 2, 0, 1], random, initializer)
+        : base(Checked(settings, nameof(Conv2d)),
+            new Shape(settings.Kernel.Height, settings.Kernel.Width, settings.Inputs / Math.Max(1, settings.Groups),
+                settings.Outputs), [3, 2, 0, 1], random, initializer)
     { }
 
-    /// <summary>What is done to the weight before it is used, such as <see cref="WeightStandardization"/>; null for nothing.</summary>
+    /// <summary>
+    /// What is done to the weight before it is used, such as <see cref="WeightStandardization"/>; null for nothing.
+    /// </summary>
     public WeightTransform? WeightTransform { get; private set; }
 
     /// <summary>Has something done to the weight before it is used.</summary>
     /// <exception cref="ArgumentException">Something is done to it already.</exception>
-    public void TransformWeight(WeightTransform transform) => WeightTransform = WeightTransform is null ? Child("", transform)
+    public void TransformWeight(WeightTransform transform) =>
+        WeightTransform = WeightTransform is null ? Child("", transform)
         : throw new ArgumentException($"{Path}: its weight is transformed already, by '{WeightTransform.Variant}'.");
 
     /// <summary>The weight that x meets, [KH, KW, C / groups, O].</summary>
@@ -50,7 +62,8 @@ public sealed class Conv2d : Convolution
     public override string Settings => base.Settings + (WeightTransform is null ? "" : $", {WeightTransform.Settings}");
 
     /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) => x.Conv2d(UsedWeight, Bias?.Value, Configuration.Stride, Configuration.Padding,
+    protected override Tensor Forward(Tensor x) =>
+        x.Conv2d(UsedWeight, Bias?.Value, Configuration.Stride, Configuration.Padding,
         Configuration.Dilation, Configuration.Groups);
 }
 
@@ -72,22 +85,30 @@ public sealed record ConvolutionSettings(int Inputs, int Outputs, Size2d Kernel)
     /// <summary>How far apart the window's pixels lie.</summary>
     public Size2d Dilation { get; init; } = 1;
 
-    /// <summary>Blocks of channels with weights of their own; as many as channels for a depthwise convolution.</summary>
+    /// <summary>
+    /// Blocks of channels with weights of their own; as many as channels for a depthwise convolution.
+    /// </summary>
     public int Groups { get; init; } = 1;
 
     /// <summary>Whether a number is added to each channel of y.</summary>
     public bool HasBias { get; init; } = true;
 
     /// <summary>The settings, without those that are as usual.</summary>
-    public override string ToString() => $"{Inputs} -> {Outputs}, kernel {Kernel}" + (Stride == 1 ? "" : $", stride {Stride}")
+    public override string ToString() =>
+        $"{Inputs} -> {Outputs}, kernel {Kernel}" + (Stride == 1 ? "" : $", stride {Stride}")
         + (Padding == 0 ? "" : $", padding {Padding}") + (OutputPadding == 0 ? "" : $", output padding {OutputPadding}")
-        + (Dilation == 1 ? "" : $", dilation {Dilation}") + (Groups == 1 ? "" : $", groups {Groups}") + (HasBias ? "" : ", no bias");
+        + (Dilation == 1 ? "" : $", dilation {Dilation}") + (Groups == 1 ? "" : $", groups {Groups}")
+        + (HasBias ? "" : ", no bias");
 }
 
-/// <summary>A convolution of some kind: a weight, maybe a bias, and settings. The weight starts He-normal by its fan-out, the bias at 0.</summary>
+/// <summary>
+/// A convolution of some kind: a weight, maybe a bias, and settings. The weight starts He-normal by its fan-out, the
+/// bias at 0.
+/// </summary>
 public abstract class Convolution : Module
 {
-    private protected Convolution(ConvolutionSettings settings, Shape weight, int[] fileAxes, RandomSource random, Initializer? initializer)
+    private protected Convolution(ConvolutionSettings settings, Shape weight, int[] fileAxes, RandomSource random,
+        Initializer? initializer)
     {
         Configuration = settings;
         Weight = Parameter("weight", (initializer ?? Initializers.HeNormalFanOut)(weight, random), fileAxes: fileAxes);
@@ -111,7 +132,8 @@ public abstract class Convolution : Module
     {
         var (inputs, outputs, groups) = (settings.Inputs, settings.Outputs, settings.Groups);
         if (inputs < 1 || outputs < 1 || groups < 1 || inputs % groups != 0 || outputs % groups != 0)
-            throw new ShapeException($"{kind}: {groups} groups do not divide {inputs} input channels and {outputs} output channels.");
+            throw new ShapeException($"{kind}: {groups} groups do not divide {inputs} input channels and {outputs} "
+                + "output channels.");
         return settings;
     }
 }

@@ -3,9 +3,9 @@ using Tapegrad.Devices;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The transpose of a two-dimensional convolution (<see cref="ConvTranspose2dOperation"/>), x [N, H, W, C] -> [N, OH, OW, O], weight
-/// [KH, KW, O / groups, C]. In files the weight is [C, O / groups, KH, KW], PyTorch's order. The weight starts He-normal by its fan-out, which is
-/// that of the convolution it transposes, the bias at 0.
+/// The transpose of a two-dimensional convolution (<see cref="ConvTranspose2dOperation"/>), x [N, H, W, C] -> [N, OH,
+/// OW, O], weight [KH, KW, O / groups, C]. In files the weight is [C, O / groups, KH, KW], PyTorch's order. The weight
+/// starts He-normal by its fan-out, which is that of the convolution it transposes, the bias at 0.
 /// </summary>
 public sealed class ConvTranspose2d : Convolution
 {
@@ -21,8 +21,9 @@ public sealed class ConvTranspose2d : Convolution
     /// <param name="groups">Blocks of channels with weights of their own.</param>
     /// <param name="bias">Whether a number is added to each channel of y.</param>
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
-    public ConvTranspose2d(int inputs, int outputs, Size2d kernel, RandomSource random, Size2d? stride = null, Size2d padding = default,
-        Size2d outputPadding = default, Size2d? dilation = null, int groups = 1, bool bias = true, Initializer? initializer = null)
+    public ConvTranspose2d(int inputs, int outputs, Size2d kernel, RandomSource random, Size2d? stride = null,
+        Size2d padding = default, Size2d outputPadding = default, Size2d? dilation = null, int groups = 1,
+        bool bias = true, Initializer? initializer = null)
         : this(new(inputs, outputs, kernel)
         {
             Stride = stride ?? 1,
@@ -39,11 +40,13 @@ public sealed class ConvTranspose2d : Convolution
     /// <param name="random">Where the initial values come from.</param>
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
     public ConvTranspose2d(ConvolutionSettings settings, RandomSource random, Initializer? initializer = null)
-        : base(Checked(settings, nameof(ConvTranspose2d)), new Shape(settings.Kernel.Height, settings.Kernel.Width, settings.Outputs / Math.Max(1,
-            settings.Groups), settings.Inputs), [3, 2, 0, 1], random, initializer)
+        : base(Checked(settings, nameof(ConvTranspose2d)),
+            new Shape(settings.Kernel.Height, settings.Kernel.Width, settings.Outputs / Math.Max(1, settings.Groups),
+                settings.Inputs), [3, 2, 0, 1], random, initializer)
     { }
 
     /// <inheritdoc/>
-    protected override Tensor Forward(Tensor x) => x.ConvTranspose2d(Weight, Bias?.Value, Configuration.Stride, Configuration.Padding,
+    protected override Tensor Forward(Tensor x) =>
+        x.ConvTranspose2d(Weight, Bias?.Value, Configuration.Stride, Configuration.Padding,
         Configuration.OutputPadding, Configuration.Dilation, Configuration.Groups);
 }

@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// In training, each element is 0 with the given probability, else scaled up so that the mean stays; in evaluation, nothing
-/// (<see cref="DropoutOperation"/>).
+/// In training, each element is 0 with the given probability, else scaled up so that the mean stays; in evaluation,
+/// nothing (<see cref="DropoutOperation"/>).
 /// </summary>
 public sealed class Dropout(double rate) : Module
 {

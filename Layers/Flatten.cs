@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// [N, H, W, C] -> [N, H W C]. The channel stays the fastest index; PyTorch's Flatten gives [N, C H W], so the weights of a linear
-/// layer that follows stand in another order there, which <see cref="StateDict"/> knows.
+/// [N, H, W, C] -> [N, H W C]. The channel stays the fastest index; PyTorch's Flatten gives [N, C H W], so the weights
+/// of a linear layer that follows stand in another order there, which <see cref="StateDict"/> knows.
 /// </summary>
 public sealed class Flatten : Module
 {

@@ -1,13 +1,14 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Which parameters a <see cref="Flatten"/> gives another order in files. It makes one axis of positions and channels, in which here the channel is
-/// the faster index and in PyTorch the position:
+/// Which parameters a <see cref="Flatten"/> gives another order in files. It makes one axis of positions and channels,
+/// in which here the channel is the faster index and in PyTorch the position:
 /// <code>
 /// feature  position * channels + channel  here        channel * positions + position  in PyTorch
 /// </code>
-/// The layers are walked in the order of registration, with what is known of the value that the next one takes: how many channels it has, if any
-/// layer said so, and whether it has been flattened. Of a layer of somebody else's nothing is assumed.
+/// The layers are walked in the order of registration, with what is known of the value that the next one takes: how
+/// many channels it has, if any layer said so, and whether it has been flattened. Of a layer of somebody else's nothing
+/// is assumed.
 /// </summary>
 internal sealed class FlattenedChannels
 {
@@ -19,7 +20,8 @@ internal sealed class FlattenedChannels
 
     /// <summary>The number of channels, for each parameter whose last axis in a file runs over the channels of several
     /// positions.</summary>
-    /// <exception cref="ArgumentException">It cannot be known; or a normalization's groups would be of other features in PyTorch.</exception>
+    /// <exception cref="ArgumentException">It cannot be known; or a normalization's groups would be of other features
+    /// in PyTorch.</exception>
     public static IReadOnlyDictionary<Parameter, int> Of(Module module, int? inputChannels)
     {
         var walk = new FlattenedChannels(inputChannels);
@@ -42,7 +44,8 @@ internal sealed class FlattenedChannels
                 isFlat = true;
                 break;
             case Linear linear:
-                if (isFlat && TakesPositions(linear, linear.Weight.Shape[0])) found[linear.Weight] = channels!.Value;   // the bias is of its outputs
+                // the bias is of its outputs
+                if (isFlat && TakesPositions(linear, linear.Weight.Shape[0])) found[linear.Weight] = channels!.Value;
                 Gives(linear.Weight.Shape[1]);
                 break;
             case Normalization norm when isFlat:   // and they stay flattened
@@ -67,16 +70,18 @@ internal sealed class FlattenedChannels
     {
         if (channels is not { } count || features % count != 0)
             throw new ArgumentException($"{layer.Path}: its {features} inputs stand behind a flatten, and "
-                + $"{(channels is null ? "nothing before it says" : $"{channels} channels do not divide them;")} how many channels were flattened. "
-                + "Give inputChannels, where it is the module's input that is flattened.");
+                + $"{(channels is null ? "nothing before it says" : $"{channels} channels do not divide them;")} how "
+                + "many channels were flattened. Give inputChannels, where it is the module's input that is flattened.");
         return features > count;
     }
 
     private void Reorder(Normalization norm)
     {
         if (channels > 1 && norm.S.Groups > 1 && norm.S.Groups < norm.Channels)
-            throw new ArgumentException($"{norm.Path}: its {norm.S.Groups} groups stand behind a flatten, where the neighbours that share a mean are "
-                + "other features here than in PyTorch: no order of its weights makes both compute the same.");
-        foreach (var entry in norm.StateEntries.Where(entry => entry.FileShape == new Shape(norm.Channels))) found[entry.Parameter] = channels!.Value;
+            throw new ArgumentException($"{norm.Path}: its {norm.S.Groups} groups stand behind a flatten, where the "
+                + "neighbours that share a mean are other features here than in PyTorch: no order of its weights makes "
+                + "both compute the same.");
+        foreach (var entry in norm.StateEntries.Where(entry => entry.FileShape == new Shape(norm.Channels)))
+            found[entry.Parameter] = channels!.Value;
     }
 }

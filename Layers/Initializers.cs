@@ -4,28 +4,34 @@ namespace Tapegrad.Layers;
 public delegate Tensor Initializer(Shape shape, RandomSource random);
 
 /// <summary>
-/// How weights start. A weight is [.., in, out]: [in, out] of a linear layer, [KH, KW, C / groups, O] of a convolution. Its
-/// fan-in is the number of inputs that meet in one output, its fan-out, as PyTorch counts it, the window's size times O (whatever
-/// the groups).
+/// How weights start. A weight is [.., in, out]: [in, out] of a linear layer, [KH, KW, C / groups, O] of a convolution.
+/// Its fan-in is the number of inputs that meet in one output, its fan-out, as PyTorch counts it, the window's size
+/// times O (whatever the groups).
 /// </summary>
 public static class Initializers
 {
     /// <summary>
-    /// Normal, standard deviation sqrt(2 / fan-in): keeps the size of activations through ReLUs (He, Zhang, Ren and Sun, 2015).
+    /// Normal, standard deviation sqrt(2 / fan-in): keeps the size of activations through ReLUs (He, Zhang, Ren and
+    /// Sun, 2015).
     /// </summary>
-    public static Tensor HeNormal(Shape shape, RandomSource random) => Tensor.Normal(shape, random) * Math.Sqrt(2.0 / FanIn(shape));
+    public static Tensor HeNormal(Shape shape, RandomSource random) =>
+        Tensor.Normal(shape, random) * Math.Sqrt(2.0 / FanIn(shape));
 
     /// <summary>Normal, standard deviation sqrt(2 / fan-out): keeps the size of gradients through ReLUs.</summary>
-    public static Tensor HeNormalFanOut(Shape shape, RandomSource random) => Tensor.Normal(shape, random) * Math.Sqrt(2.0 / FanOut(shape));
+    public static Tensor HeNormalFanOut(Shape shape, RandomSource random) =>
+        Tensor.Normal(shape, random) * Math.Sqrt(2.0 / FanOut(shape));
 
     /// <summary>Evenly spread over +-sqrt(6 / (fan-in + fan-out)) (Glorot and Bengio, 2010).</summary>
-    public static Tensor XavierUniform(Shape shape, RandomSource random) => Uniform(shape, Math.Sqrt(6.0 / (FanIn(shape) + FanOut(shape))), random);
+    public static Tensor XavierUniform(Shape shape, RandomSource random) =>
+        Uniform(shape, Math.Sqrt(6.0 / (FanIn(shape) + FanOut(shape))), random);
 
     /// <summary>Evenly spread over +-1 / sqrt(fan-in): where PyTorch's linear and convolution weights start.</summary>
-    public static Tensor UniformFanIn(Shape shape, RandomSource random) => Uniform(shape, 1 / Math.Sqrt(FanIn(shape)), random);
+    public static Tensor UniformFanIn(Shape shape, RandomSource random) =>
+        Uniform(shape, 1 / Math.Sqrt(FanIn(shape)), random);
 
     /// <summary>Evenly spread over [-bound, bound).</summary>
-    public static Tensor Uniform(Shape shape, double bound, RandomSource random) => (Tensor.Uniform(shape, random) * 2 - 1) * bound;
+    public static Tensor Uniform(Shape shape, double bound, RandomSource random) =>
+        (Tensor.Uniform(shape, random) * 2 - 1) * bound;
 
     private static double FanIn(Shape shape) => Window(shape) * shape[-2];
 

@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// y = x W + b, x [.., inputs], W [inputs, outputs], b [outputs]; the axes in front are kept. In files the weight is [outputs,
-/// inputs], PyTorch's order. Both start evenly spread over +-1/sqrt(inputs), as PyTorch's do.
+/// y = x W + b, x [.., inputs], W [inputs, outputs], b [outputs]; the axes in front are kept. In files the weight is
+/// [outputs, inputs], PyTorch's order. Both start evenly spread over +-1/sqrt(inputs), as PyTorch's do.
 /// </summary>
 public sealed class Linear : Module
 {
@@ -19,8 +19,10 @@ public sealed class Linear : Module
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(outputs, 1);
         (this.inputs, this.outputs) = (inputs, outputs);
-        Weight = Parameter("weight", (initializer ?? Initializers.UniformFanIn)(new Shape(inputs, outputs), random.Split(0)), fileAxes: [1, 0]);
-        Bias = bias ? Parameter("bias", Initializers.Uniform(new Shape(outputs), 1 / Math.Sqrt(inputs), random.Split(1))) : null;
+        Weight = Parameter("weight",
+            (initializer ?? Initializers.UniformFanIn)(new Shape(inputs, outputs), random.Split(0)), fileAxes: [1, 0]);
+        Bias = bias ? Parameter("bias",
+            Initializers.Uniform(new Shape(outputs), 1 / Math.Sqrt(inputs), random.Split(1))) : null;
     }
 
     /// <summary>W, [inputs, outputs].</summary>
@@ -35,7 +37,8 @@ public sealed class Linear : Module
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x)
     {
-        if (x.Shape.Rank < 2 || x.Shape[-1] != inputs) throw new ShapeException($"linear: made for inputs [.., {inputs}], given {x.Shape}.");
+        if (x.Shape.Rank < 2 || x.Shape[-1] != inputs)
+            throw new ShapeException($"linear: made for inputs [.., {inputs}], given {x.Shape}.");
         var y = x.MatrixProduct(Weight);
         return Bias is null ? y : y + Bias;
     }

@@ -4,14 +4,14 @@ using Tapegrad.Layers.Files;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// A layer, or a network of layers: a function of a tensor, with the parameters it learns. A subclass registers its parameters
-/// and its children in its constructor, in the order of the formula, and says in <see cref="Forward"/> what it computes. There is
-/// no reflection: what is not registered does not exist.
+/// A layer, or a network of layers: a function of a tensor, with the parameters it learns. A subclass registers its
+/// parameters and its children in its constructor, in the order of the formula, and says in <see cref="Forward"/> what
+/// it computes. There is no reflection: what is not registered does not exist.
 /// </summary>
 /// <remarks>
 /// A module has no training mode to forget: layers that behave differently in training ask the tape that is open (see
-/// <see cref="Tape.Training"/>). Its path joins the names of its ancestors by dots, as PyTorch does: <c>layer1.0.conv1</c>. A
-/// child with an empty name lends its own children to its parent. Not thread-safe.
+/// <see cref="Tape.Training"/>). Its path joins the names of its ancestors by dots, as PyTorch does:
+/// <c>layer1.0.conv1</c>. A child with an empty name lends its own children to its parent. Not thread-safe.
 /// </remarks>
 public abstract class Module
 {
@@ -21,10 +21,12 @@ public abstract class Module
     private LayerContext? context;   // of the last time that it was applied
     private Parameter[] thawed = [];   // of a frozen module, those that are trained otherwise
 
-    // ---- what a module computes ----------------------------------------------------------------------------------------------------------
+    // ---- what a module computes -------------------------------------------------------------------------------------
 
-    /// <summary>Raised after every <see cref="Apply(Tensor)"/>, with the module and its output: for looking, not for changing. What is computed
-    /// does not depend on whether somebody looks.</summary>
+    /// <summary>
+    /// Raised after every <see cref="Apply(Tensor)"/>, with the module and its output: for looking, not for changing.
+    /// What is computed does not depend on whether somebody looks.
+    /// </summary>
     public event Action<Module, Tensor>? AfterApply;
 
     /// <summary>Computes the output. Errors and the tape's records name this layer.</summary>
@@ -34,7 +36,9 @@ public abstract class Module
         return Show(Forward(x));
     }
 
-    /// <summary>What the module computes. Call <see cref="Apply(Tensor)"/> of children here, never their Forward.</summary>
+    /// <summary>
+    /// What the module computes. Call <see cref="Apply(Tensor)"/> of children here, never their Forward.
+    /// </summary>
     protected abstract Tensor Forward(Tensor x);
 
     // The two ends of every Apply.
@@ -46,7 +50,7 @@ public abstract class Module
         return output;
     }
 
-    // ---- what a module is made of --------------------------------------------------------------------------------------------------------
+    // ---- what a module is made of -----------------------------------------------------------------------------------
 
     /// <summary>The name that the parent gave; empty for a module that stands alone.</summary>
     public string Name { get; private set; } = "";
@@ -54,7 +58,9 @@ public abstract class Module
     /// <summary>The names from the outermost module to this one, joined by dots.</summary>
     public string Path => Join(parent?.Path ?? "", Name);
 
-    /// <summary>The settings that make the layer what it is, for <see cref="Summary"/>; empty when there are none.</summary>
+    /// <summary>
+    /// The settings that make the layer what it is, for <see cref="Summary"/>; empty when there are none.
+    /// </summary>
     public virtual string Settings => "";
 
     /// <summary>The layers directly inside this one, in the order of registration.</summary>
@@ -64,8 +70,8 @@ public abstract class Module
     public IEnumerable<Module> Modules => children.SelectMany(child => child.Modules).Prepend(this);
 
     /// <summary>
-    /// What is learned by gradients: the trainable parameters of this module and all below it, in a stable order. Frozen ones are
-    /// left out.
+    /// What is learned by gradients: the trainable parameters of this module and all below it, in a stable order.
+    /// Frozen ones are left out.
     /// </summary>
     public IReadOnlyList<Parameter> Parameters => [.. State.Where(parameter => parameter.IsTrainable)];
 
@@ -73,16 +79,17 @@ public abstract class Module
     public IReadOnlyList<Parameter> State => [.. StateEntries.Select(entry => entry.Parameter)];
 
     /// <summary>
-    /// Whether training leaves the module and all below it as they are: their parameters get no gradients, and normalizations compute as in
-    /// evaluation, by running statistics that do not change. To freeze parameters alone, set <see cref="Tapegrad.Parameter.IsTrainable"/> of each;
-    /// those stay frozen when the module is thawed.
+    /// Whether training leaves the module and all below it as they are: their parameters get no gradients, and
+    /// normalizations compute as in evaluation, by running statistics that do not change. To freeze parameters alone,
+    /// set <see cref="Tapegrad.Parameter.IsTrainable"/> of each; those stay frozen when the module is thawed.
     /// </summary>
     public bool IsFrozen
     {
         get;
         set
         {
-            if (value && !field) thawed = [.. Registered.Select(entry => entry.Parameter).Where(parameter => parameter.IsTrainable)];
+            if (value && !field)
+                thawed = [.. Registered.Select(entry => entry.Parameter).Where(parameter => parameter.IsTrainable)];
             if (value || field)
                 foreach (var parameter in thawed) parameter.IsTrainable = !value;
             field = value;
@@ -90,8 +97,9 @@ public abstract class Module
         }
     }
 
-    /// <summary>Texts that <see cref="Save"/> writes beside the numbers. Equal runs should have equal texts: no date, no
-    /// path.</summary>
+    /// <summary>
+    /// Texts that <see cref="Save"/> writes beside the numbers. Equal runs should have equal texts: no date, no path.
+    /// </summary>
     public IDictionary<string, string> Metadata { get; } = new Dictionary<string, string>();
 
     /// <summary>Registers a layer of this module.</summary>
@@ -100,15 +108,17 @@ public abstract class Module
     {
         if (name != "") CheckName(name, children.Select(child => child.Name));
         if (module.parent is not null)
-            throw new ArgumentException($"the layer {module.Path} already belongs to a module. To use one layer twice, register it once and "
-                + "apply it twice.");
-        if (module == this || Ancestors.Contains(module)) throw new ArgumentException("a module cannot contain itself.");
+            throw new ArgumentException($"the layer {module.Path} already belongs to a module. To use one layer twice, "
+                + "register it once and apply it twice.");
+        if (module == this || Ancestors.Contains(module))
+            throw new ArgumentException("a module cannot contain itself.");
         module.parent = this;
         module.Name = name;
         children.Add(module);
         members.Add((null, module));
         foreach (var below in module.Modules) below.NameParameters();
-        if (name == "" && State.GroupBy(parameter => parameter.Name).FirstOrDefault(same => same.Count() > 1) is { } twice)
+        if (name == "" && State.GroupBy(parameter => parameter.Name)
+            .FirstOrDefault(same => same.Count() > 1) is { } twice)
             throw new ArgumentException($"the name '{twice.Key}' is given twice in {GetType().Name}.");
         return module;
     }
@@ -132,7 +142,8 @@ public abstract class Module
     /// <summary><see cref="State"/>, and how it stands in files.</summary>
     internal IEnumerable<StateEntry> StateEntries =>
     [
-        .. members.SelectMany(member => member.Parameter is { } parameter ? [parameter] : member.Child!.IsPart ? member.Child.StateEntries : []),
+        .. members.SelectMany(member => member.Parameter is { } parameter ? [parameter] : member.Child!.IsPart
+            ? member.Child.StateEntries : []),
         .. children.Where(child => !child.IsPart).SelectMany(child => child.StateEntries),
     ];
 
@@ -158,22 +169,23 @@ public abstract class Module
 
     private static string Join(string path, string name) => path == "" ? name : name == "" ? path : $"{path}.{name}";
 
-    // ---- looking -------------------------------------------------------------------------------------------------------------------------
+    // ---- looking ----------------------------------------------------------------------------------------------------
 
     /// <summary>A table of the layers: path, kind and settings, the shapes of the parameters and how many numbers they
     /// hold.</summary>
     public string Summary() => ModuleSummary.Of(this);
 
-    // ---- files ---------------------------------------------------------------------------------------------------------------------------
+    // ---- files ------------------------------------------------------------------------------------------------------
 
     // In a file: the normalizations whose running statistics are those that every layer starts with.
     private const string Untrained = "without_statistics";
 
     /// <summary>
-    /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in the device's type (float; double on
-    /// <see cref="Device.Reference"/>), with PyTorch's names and order of axes. Equal models give equal bytes.
+    /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in the device's type (float; double
+    /// on <see cref="Device.Reference"/>), with PyTorch's names and order of axes. Equal models give equal bytes.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The model is not what <see cref="Metadata"/> say; see <see cref="ModelSpec"/>.</exception>
+    /// <exception cref="InvalidOperationException">The model is not what <see cref="Metadata"/> say; see
+    /// <see cref="ModelSpec"/>.</exception>
     /// <exception cref="IOException">The file cannot be written; an old one is as it was.</exception>
     public void Save(string path)
     {
@@ -181,17 +193,19 @@ public abstract class Module
         using var scope = new Scope();
         using var _ = Tape.Current?.Pause();
         var texts = new Dictionary<string, string>(Metadata);
-        string[] fresh = [.. Modules.OfType<Normalization>().Where(layer => layer.Running is { Count: 0 }).Select(layer => layer.Path)];
+        string[] fresh = [.. Modules.OfType<Normalization>().Where(layer => layer.Running is { Count: 0 })
+            .Select(layer => layer.Path)];
         if (fresh.Length > 0) texts[Untrained] = string.Join(',', fresh);
-        SafetensorsFile.Write(path, [.. StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.ToFile()))], texts);
+        SafetensorsFile.Write(path,
+            [.. StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.ToFile()))], texts);
     }
 
     /// <summary>
-    /// Reads <see cref="State"/> and <see cref="Metadata"/> back. Every name and shape must be as they are here, and no text may
-    /// contradict <see cref="Metadata"/>; else nothing is changed.
+    /// Reads <see cref="State"/> and <see cref="Metadata"/> back. Every name and shape must be as they are here, and no
+    /// text may contradict <see cref="Metadata"/>; else nothing is changed.
     /// </summary>
-    /// <exception cref="InvalidDataException">The file is not well-formed, or it belongs to another model; one message names all
-    /// differences.</exception>
+    /// <exception cref="InvalidDataException">The file is not well-formed, or it belongs to another model; one message
+    /// names all differences.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public void Load(string path)
     {
@@ -199,7 +213,8 @@ public abstract class Module
         var own = StateEntries.ToArray();
         ModuleFile.CheckFit(path, file, own.Select(entry => (entry.Parameter.Name, entry.FileShape)), Metadata);
         var entries = file.Entries.ToDictionary(entry => entry.Name);
-        var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Parameter.Name]));   // all of them, before anything changes
+        // all of them, before anything changes
+        var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Parameter.Name]));
         foreach (var (entry, value) in own.Zip(values)) entry.Restore(value);
         foreach (var (key, text) in file.Metadata)
             if (key != Untrained) Metadata[key] = text;

@@ -15,7 +15,8 @@ internal static class ModuleSummary
             var parts = module.Children.Where(child => child.IsPart).SelectMany(part => part.Registered);
             var parameters = parts.Concat(module.Registered).Select(entry => entry.Parameter).ToArray();
             var layer = module.Settings == "" ? module.GetType().Name : $"{module.GetType().Name}({module.Settings})";
-            var shapes = parameters.Select(parameter => $"{parameter.Name[(parameter.Name.LastIndexOf('.') + 1)..]} {parameter.Shape}");
+            var shapes = parameters.Select(parameter =>
+                $"{parameter.Name[(parameter.Name.LastIndexOf('.') + 1)..]} {parameter.Shape}");
             rows.Add([module.Path, layer, string.Join(", ", shapes), parameters.Length == 0 ? "" : Count(parameters)]);
         }
         var widths = Enumerable.Range(0, 3).Select(column => rows.Max(row => row[column].Length)).ToArray();

@@ -3,8 +3,8 @@ using Tapegrad.Layers.Files;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Parameters of any origin in a safetensors file, by their names, in this library's order of axes; <see cref="Module.Save"/> writes a module's, in
-/// PyTorch's.
+/// Parameters of any origin in a safetensors file, by their names, in this library's order of axes;
+/// <see cref="Module.Save"/> writes a module's, in PyTorch's.
 /// </summary>
 public static class ParameterFile
 {
@@ -14,11 +14,14 @@ public static class ParameterFile
     /// <param name="texts">What else the file says.</param>
     /// <param name="disk">Null for the machine's own.</param>
     /// <exception cref="IOException">It cannot be written; an old one is as it was.</exception>
-    public static void Save(string path, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string> texts, IDisk? disk = null)
+    public static void Save(string path, IEnumerable<Parameter> parameters, IReadOnlyDictionary<string, string> texts,
+        IDisk? disk = null)
     {
         using var scope = new Scope();
         using var pause = Tape.Current?.Pause();
-        SafetensorsWriter.Write(path, [.. parameters.Select(parameter => NamedArray.Of(parameter.Name, parameter.Value))], texts, disk ?? Disk.Own);
+        SafetensorsWriter.Write(path,
+            [.. parameters.Select(parameter => NamedArray.Of(parameter.Name, parameter.Value))], texts,
+            disk ?? Disk.Own);
     }
 
     /// <summary>Puts the numbers of a file back.</summary>
@@ -30,9 +33,12 @@ public static class ParameterFile
     {
         var own = parameters.ToArray();
         using var file = SafetensorsFile.Open(path);
-        ModuleFile.CheckFit(path, file, own.Select(parameter => (parameter.Name, parameter.Shape)), new Dictionary<string, string>());
+        ModuleFile.CheckFit(path, file, own.Select(parameter => (parameter.Name, parameter.Shape)),
+            new Dictionary<string, string>());
         var entries = file.Entries.ToDictionary(entry => entry.Name);
-        var numbers = Array.ConvertAll(own, parameter => file.ReadDoubles(entries[parameter.Name]));   // all of them, before anything changes
-        foreach (var (parameter, read) in own.Zip(numbers)) new StateEntry(parameter.Name, parameter, FileAxes: null).Restore(read);
+        // all of them, before anything changes
+        var numbers = Array.ConvertAll(own, parameter => file.ReadDoubles(entries[parameter.Name]));
+        foreach (var (parameter, read) in own.Zip(numbers))
+            new StateEntry(parameter.Name, parameter, FileAxes: null).Restore(read);
     }
 }

@@ -5,7 +5,8 @@ namespace Tapegrad.Layers;
 // Pooling as layers, for Sequential: [N, H, W, C] -> [N, OH, OW, C], and the global one [N, .., C] -> [N, C].
 
 /// <summary>
-/// The largest element of each window (<see cref="MaxPool2dOperation"/>). The windows lie side by side unless a stride is given.
+/// The largest element of each window (<see cref="MaxPool2dOperation"/>). The windows lie side by side unless a stride
+/// is given.
 /// </summary>
 public sealed class MaxPool2d(Size2d kernel, Size2d? stride = null, Size2d padding = default) : Module
 {
@@ -19,15 +20,16 @@ public sealed class MaxPool2d(Size2d kernel, Size2d? stride = null, Size2d paddi
     public Size2d Padding { get; } = padding;
 
     /// <inheritdoc/>
-    public override string Settings => $"kernel {Kernel}, stride {Stride}{(Padding == 0 ? "" : $", padding {Padding}")}";
+    public override string Settings =>
+        $"kernel {Kernel}, stride {Stride}{(Padding == 0 ? "" : $", padding {Padding}")}";
 
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x) => x.MaxPool2d(Kernel, Stride, Padding);
 }
 
 /// <summary>
-/// The mean of each window, padding counted (<see cref="AveragePool2dOperation"/>). The windows lie side by side unless a stride
-/// is given.
+/// The mean of each window, padding counted (<see cref="AveragePool2dOperation"/>). The windows lie side by side unless
+/// a stride is given.
 /// </summary>
 public sealed class AveragePool2d(Size2d kernel, Size2d? stride = null, Size2d padding = default) : Module
 {
@@ -41,7 +43,8 @@ public sealed class AveragePool2d(Size2d kernel, Size2d? stride = null, Size2d p
     public Size2d Padding { get; } = padding;
 
     /// <inheritdoc/>
-    public override string Settings => $"kernel {Kernel}, stride {Stride}{(Padding == 0 ? "" : $", padding {Padding}")}";
+    public override string Settings =>
+        $"kernel {Kernel}, stride {Stride}{(Padding == 0 ? "" : $", padding {Padding}")}";
 
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x) => x.AveragePool2d(Kernel, Stride, Padding);

@@ -3,14 +3,15 @@ using Tapegrad.Layers.Files;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Weights to and from PyTorch: a <c>state_dict</c> as a .safetensors or .npz file, under PyTorch's names and in its order of
-/// axes. Unlike <see cref="Module.Load"/> and <see cref="Module.Save"/>, which do the same for files of our own, this
+/// Weights to and from PyTorch: a <c>state_dict</c> as a .safetensors or .npz file, under PyTorch's names and in its
+/// order of axes. Unlike <see cref="Module.Load"/> and <see cref="Module.Save"/>, which do the same for files of our
+/// own, this
 /// <list type="bullet">
-/// <item>drops what stands before the model's names in the file, such as <c>module.</c>, and ignores what does not stand behind it, such as
-/// <c>n_averaged</c> or <c>criterion.weight</c>;</item>
+/// <item>drops what stands before the model's names in the file, such as <c>module.</c>, and ignores what does not
+/// stand behind it, such as <c>n_averaged</c> or <c>criterion.weight</c>;</item>
 /// <item>ignores <c>num_batches_tracked</c>, which has no meaning here;</item>
-/// <item>turns what stands behind a <see cref="Flatten"/>: PyTorch flattens [N, C, H, W] and this library [N, H, W, C], so the
-/// inputs of the linear layer that follows stand in another order.</item>
+/// <item>turns what stands behind a <see cref="Flatten"/>: PyTorch flattens [N, C, H, W] and this library [N, H, W, C],
+/// so the inputs of the linear layer that follows stand in another order.</item>
 /// </list>
 /// </summary>
 public static class StateDict
@@ -20,12 +21,13 @@ public static class StateDict
     /// <summary>Gives a module the weights of a file.</summary>
     /// <param name="module">With PyTorch's names, as all models of this library have.</param>
     /// <param name="path">A .safetensors or .npz file.</param>
-    /// <param name="partial">Whether to take what fits, and leave the rest as it is; for a network with another last layer, for
-    /// instance.</param>
-    /// <param name="inputChannels">The channels of the module's input: needed where a <see cref="Flatten"/> comes first.</param>
+    /// <param name="partial">Whether to take what fits, and leave the rest as it is; for a network with another last
+    /// layer, for instance.</param>
+    /// <param name="inputChannels">The channels of the module's input: needed where a <see cref="Flatten"/> comes
+    /// first.</param>
     /// <returns>What matched, and what did not.</returns>
-    /// <exception cref="InvalidDataException">The file is not well-formed; or, unless <paramref name="partial"/>, does not fit:
-    /// the message names all differences. Or nothing of it fits. Nothing was changed.</exception>
+    /// <exception cref="InvalidDataException">The file is not well-formed; or, unless <paramref name="partial"/>, does
+    /// not fit: the message names all differences. Or nothing of it fits. Nothing was changed.</exception>
     /// <exception cref="ArgumentException">It cannot be known how many channels were flattened.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static StateDictReport Load(Module module, string path, bool partial = false, int? inputChannels = null)
@@ -54,13 +56,16 @@ public static class StateDict
 
         foreach (var name in report.Loaded)
             own[name].Restore(inFile[name].ToDoubles(),
-                flattened.TryGetValue(own[name].Parameter, out var channels) ? value => Turn(value, channels, fromPyTorch: true) : null);
+                flattened.TryGetValue(own[name].Parameter, out var channels) ? value =>
+                Turn(value, channels, fromPyTorch: true) : null);
         ModuleFile.NoticeNonFinite(path, report.Loaded.Select(name => own[name].Parameter));
         return report;
     }
 
-    /// <summary>Writes a module's weights for PyTorch: <c>model.load_state_dict(...)</c> takes what safetensors' <c>load_file</c> or
-    /// NumPy's <c>load</c> makes of the file.</summary>
+    /// <summary>
+    /// Writes a module's weights for PyTorch: <c>model.load_state_dict(...)</c> takes what safetensors'
+    /// <c>load_file</c> or NumPy's <c>load</c> makes of the file.
+    /// </summary>
     /// <inheritdoc cref="Load" path="/param"/>
     /// <exception cref="ArgumentException">It cannot be known how many channels were flattened.</exception>
     /// <exception cref="IOException">The file cannot be written; an old one is as it was.</exception>
@@ -70,12 +75,15 @@ public static class StateDict
         using var scope = new Scope();
         using var _ = Tape.Current?.Pause();
         ArrayFile.Write(path, [.. module.StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name,
-            flattened.TryGetValue(entry.Parameter, out var channels) ? Turn(entry.ToFile(), channels, fromPyTorch: false) : entry.ToFile()))]);
+            flattened.TryGetValue(entry.Parameter, out var channels)
+            ? Turn(entry.ToFile(), channels, fromPyTorch: false) : entry.ToFile()))]);
     }
 
-    private static bool IsIgnored(NamedArray array) => array.Name == Ignored || array.Name.EndsWith("." + Ignored, StringComparison.Ordinal);
+    private static bool IsIgnored(NamedArray array) =>
+        array.Name == Ignored || array.Name.EndsWith("." + Ignored, StringComparison.Ordinal);
 
-    // What stands before the model's names: that with which most of them are in the file, nothing rather than something.
+    // What stands before the model's names: that with which most of them are in the file, nothing rather than
+    // something.
     private static string Prefix(string path, IEnumerable<NamedArray> arrays, ICollection<string> own)
     {
         var names = arrays.Where(array => !IsIgnored(array)).Select(array => array.Name).ToHashSet();
@@ -86,7 +94,8 @@ public static class StateDict
         var best = counts.Where(pair => pair.Value == most).Select(pair => pair.Key).ToArray();
         // With a part of the names alone, none is the model's.
         if (best.Length > 1 && most == own.Count)
-            throw new InvalidDataException($"{path}: it holds the model {best.Length} times, behind '{string.Join("', '", best)}'. Take one of them "
+            throw new InvalidDataException($"{path}: it holds the model {best.Length} times, behind "
+                + $"'{string.Join("', '", best)}'. Take one of them "
                 + "out of it. Nothing was changed.");
         return best.Length == 1 ? best[0] : best.MinBy(prefix => (prefix.Length, prefix))!;
 
@@ -116,7 +125,8 @@ public static class StateDict
         return prefix;
     }
 
-    // The last axis in a file runs over channels and positions: the channel is the slower of the two in PyTorch and the faster here.
+    // The last axis in a file runs over channels and positions: the channel is the slower of the two in PyTorch and the
+    // faster here.
     private static Tensor Turn(Tensor value, int channels, bool fromPyTorch)
     {
         var positions = value.Shape[-1] / channels;

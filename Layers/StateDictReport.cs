@@ -1,6 +1,8 @@
 namespace Tapegrad.Layers;
 
-/// <summary>What of a file went where (<see cref="StateDict.Load"/>). Names are the module's, without the file's prefix.</summary>
+/// <summary>
+/// What of a file went where (<see cref="StateDict.Load"/>). Names are the module's, without the file's prefix.
+/// </summary>
 public sealed record StateDictReport
 {
     /// <summary>The file.</summary>
@@ -27,23 +29,28 @@ public sealed record StateDictReport
     /// <summary>What both have in different shapes, with the shapes.</summary>
     public required IReadOnlyList<string> OtherShape { get; init; }
 
-    /// <summary>Whether everything of the module came from the file, and everything of the file went to the module.</summary>
+    /// <summary>
+    /// Whether everything of the module came from the file, and everything of the file went to the module.
+    /// </summary>
     public bool IsComplete => Missing.Count + Unknown.Count + OtherShape.Count == 0;
 
     /// <summary>One line: what does not fit, where the report is not complete.</summary>
     public string Differences =>
-        $"{Path}: the file belongs to another model: {string.Join("; ", Parts(Misfits))}. Shapes are in PyTorch's order of axes.";
+        $"{Path}: the file belongs to another model: {string.Join("; ", Parts(Misfits))}. Shapes are in PyTorch's "
+            + "order of axes.";
 
     /// <summary>The report, a line for each kind of thing that there is.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
     [
         Prefix == "" ? Path : $"{Path}, whose names all begin with '{Prefix}'",
-        .. Parts([("loaded", Loaded), ("turned from PyTorch's order of flattened channels", Turned), ("ignored", Ignored), .. Misfits]),
+        .. Parts([("loaded", Loaded), ("turned from PyTorch's order of flattened channels", Turned),
+            ("ignored", Ignored), .. Misfits]),
     ]);
 
     private (string What, IReadOnlyList<string> Names)[] Misfits =>
         [("missing in the file", Missing), ("unknown to the model", Unknown), ("of another shape", OtherShape)];
 
     private static IEnumerable<string> Parts((string What, IReadOnlyList<string> Names)[] parts) =>
-        parts.Where(part => part.Names.Count > 0).Select(part => $"{part.What}: {part.Names.Count} ({ModuleFile.List(part.Names)})");
+        parts.Where(part => part.Names.Count > 0)
+        .Select(part => $"{part.What}: {part.Names.Count} ({ModuleFile.List(part.Names)})");
 }

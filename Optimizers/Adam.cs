@@ -3,15 +3,15 @@ using Tapegrad.Devices;
 namespace Tapegrad.Optimizers;
 
 /// <summary>
-/// Adam (Kingma and Ba, 2015): with g' = g + decay p, running means m of g' and v of g'^2, and both divided by what they lack at
-/// step t,
+/// Adam (Kingma and Ba, 2015): with g' = g + decay p, running means m of g' and v of g'^2, and both divided by what
+/// they lack at step t,
 /// <code>
 /// m = b1 m + (1 - b1) g'        v = b2 v + (1 - b2) g'^2
 /// p = p - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
 /// </code>
-/// As in PyTorch, eps stands outside the root, and weight decay is part of the gradient; <see cref="AdamW"/> keeps it apart.
-/// A float holds the squares of gradients up to 1e19: a step with larger ones is refused as one with infinite ones is. It loses those of gradients
-/// below 1e-19, which do no harm beside an eps of 1e-16 or more.
+/// As in PyTorch, eps stands outside the root, and weight decay is part of the gradient; <see cref="AdamW"/> keeps it
+/// apart. A float holds the squares of gradients up to 1e19: a step with larger ones is refused as one with infinite
+/// ones is. It loses those of gradients below 1e-19, which do no harm beside an eps of 1e-16 or more.
 /// </summary>
 public class Adam : Optimizer
 {
@@ -27,12 +27,14 @@ public class Adam : Optimizer
     public Adam(IReadOnlyList<ParameterGroup> groups, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8)
         : this(groups, beta1, beta2, eps, decaysApart: false) { }
 
-    private protected Adam(IReadOnlyList<ParameterGroup> groups, double beta1, double beta2, double eps, bool decaysApart) : base(groups)
+    private protected Adam(IReadOnlyList<ParameterGroup> groups, double beta1, double beta2, double eps,
+        bool decaysApart) : base(groups)
     {
         if (!(beta1 is >= 0 and < 1) || !(beta2 is >= 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(beta1), $"({beta1}, {beta2})", "both betas lie in [0, 1).");
         if (!(eps is 0 or >= 1e-16 && double.IsFinite(eps)))
-            throw new ArgumentOutOfRangeException(nameof(eps), eps, "eps is at least 1e-16, or 0: below, squares of gradients that a float "
+            throw new ArgumentOutOfRangeException(nameof(eps), eps,
+                "eps is at least 1e-16, or 0: below, squares of gradients that a float "
                 + "cannot hold would decide how long a step is.");
         (this.beta1, this.beta2, this.eps, this.decaysApart) = (beta1, beta2, eps, decaysApart);
     }
@@ -49,7 +51,8 @@ public class Adam : Optimizer
         target.Apply(new Adaptation(corrected, correction, beta1, beta2, eps, inGradient, 1 - apart));
     }
 
-    internal readonly struct Adaptation(double rate, double correction, double beta1, double beta2, double eps, double decay, double shrinking)
+    internal readonly struct Adaptation(double rate, double correction, double beta1, double beta2, double eps,
+        double decay, double shrinking)
         : IUpdate
     {
         public void Apply<T>(ref T parameter, T gradient, ref T mean, ref T square) where T : struct, IReal<T>
@@ -59,7 +62,8 @@ public class Adam : Optimizer
             mean = T.FusedMultiplyAdd(T.Of(beta1), mean, T.Of(1 - beta1) * g);
             square = T.FusedMultiplyAdd(T.Of(beta2), square, T.Of(1 - beta2) * g * g);
             var root = T.Sqrt(square * T.Of(correction));
-            // root - root is 0, or NaN where the corrected square is beyond all numbers: that step is refused, not silently 0.
+            // root - root is 0, or NaN where the corrected square is beyond all numbers: that step is refused, not
+            // silently 0.
             parameter -= T.Of(rate) * mean / (root + (T.Of(eps) + (root - root)));
         }
     }

@@ -3,9 +3,10 @@ using Tapegrad.Devices;
 namespace Tapegrad.Optimizers;
 
 /// <summary>
-/// An exponential moving average of values that training changes: after each step, average = decay average + (1 - decay) value, for weights and
-/// running statistics alike (Polyak and Juditsky, 1992; Tarvainen and Valpola, 2017). The first steps use (1 + t) / (10 + t) where that is less
-/// than the decay, so that the average does not remember the initial values for long. The averages often classify better than the values.
+/// An exponential moving average of values that training changes: after each step, average = decay average + (1 -
+/// decay) value, for weights and running statistics alike (Polyak and Juditsky, 1992; Tarvainen and Valpola, 2017). The
+/// first steps use (1 + t) / (10 + t) where that is less than the decay, so that the average does not remember the
+/// initial values for long. The averages often classify better than the values.
 /// </summary>
 /// <remarks>Not thread-safe.</remarks>
 public sealed class AveragedWeights
@@ -18,12 +19,16 @@ public sealed class AveragedWeights
     /// <param name="decay">From 0 to below 1.</param>
     public AveragedWeights(IEnumerable<Parameter> values, double decay = 0.999)
     {
-        if (!(decay is >= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(decay), decay, "the decay lies in [0, 1).");
+        if (!(decay is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(decay), decay, "the decay lies in [0, 1).");
         this.decay = decay;
-        pairs = [.. values.Select(value => (value, new Parameter($"{value.Name}.average", value.Value * 1, trainable: false)))];
+        pairs = [.. values.Select(value =>
+            (value, new Parameter($"{value.Name}.average", value.Value * 1, trainable: false)))];
     }
 
-    /// <summary>How often the values were taken in. With <see cref="State"/>, what the next averages depend on.</summary>
+    /// <summary>
+    /// How often the values were taken in. With <see cref="State"/>, what the next averages depend on.
+    /// </summary>
     public long Steps { get; set; }
 
     /// <summary>The averages, each called after its value: <c>conv1.weight.average</c>.</summary>
@@ -38,7 +43,8 @@ public sealed class AveragedWeights
     }
 
     /// <summary>
-    /// Puts the averages in the place of the values, until the result is disposed: evaluate or save meanwhile, and do not train.
+    /// Puts the averages in the place of the values, until the result is disposed: evaluate or save meanwhile, and do
+    /// not train.
     /// </summary>
     public IDisposable Use() => new Exchange(pairs);
 

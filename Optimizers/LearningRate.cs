@@ -1,8 +1,8 @@
 namespace Tapegrad.Optimizers;
 
 /// <summary>
-/// A learning rate for each step, counted from 0: a pure function, so resuming needs only the step. Every schedule may begin with
-/// a linear warm-up over a share of the steps: there the rate is (step + 1) / warmup of its base.
+/// A learning rate for each step, counted from 0: a pure function, so resuming needs only the step. Every schedule may
+/// begin with a linear warm-up over a share of the steps: there the rate is (step + 1) / warmup of its base.
 /// </summary>
 /// <remarks>An immutable value; thread-safe.</remarks>
 public sealed class LearningRate
@@ -34,11 +34,14 @@ public sealed class LearningRate
     /// <param name="factor">What a milestone multiplies by.</param>
     /// <param name="steps">All steps of the run, of which the warm-up is a share; needed for a warm-up alone.</param>
     /// <param name="warmup">From 0 to 1.</param>
-    public static LearningRate MultiStep(double rate, IReadOnlyList<int> milestones, double factor = 0.1, int? steps = null,
-        double warmup = 0) =>
+    public static LearningRate MultiStep(double rate, IReadOnlyList<int> milestones, double factor = 0.1,
+        int? steps = null, double warmup = 0) =>
         WarmUp(rate, steps, warmup, (step, _) => rate * Math.Pow(factor, milestones.Count(m => m <= step)));
 
-    /// <summary>Half a cosine from the rate down to 0, which it would reach one step after the last (Loshchilov and Hutter, 2017).</summary>
+    /// <summary>
+    /// Half a cosine from the rate down to 0, which it would reach one step after the last (Loshchilov and Hutter,
+    /// 2017).
+    /// </summary>
     /// <param name="rate">The highest rate.</param>
     /// <param name="steps">All steps of the run.</param>
     /// <param name="warmup">The share of the steps, from 0 to 1, in which the rate rises.</param>
@@ -46,8 +49,8 @@ public sealed class LearningRate
         (step, warm) => steps <= warm ? rate : rate * HalfCosine(Math.Min(1, (double)(step - warm) / (steps - warm))));
 
     /// <summary>
-    /// One cycle (Smith and Topin, 2019), as PyTorch counts it: half a cosine from rate / 25 up to the rate, then half a cosine down to
-    /// rate / 250000 at the last step.
+    /// One cycle (Smith and Topin, 2019), as PyTorch counts it: half a cosine from rate / 25 up to the rate, then half
+    /// a cosine down to rate / 250000 at the last step.
     /// </summary>
     /// <param name="rate">The highest rate.</param>
     /// <param name="steps">All steps of the run.</param>
@@ -68,10 +71,12 @@ public sealed class LearningRate
     private static LearningRate WarmUp(double rate, int? steps, double warmup, Func<int, int, double> after)
     {
         if (!double.IsFinite(rate) || rate < 0)
-            throw new ArgumentOutOfRangeException(nameof(rate), rate, "a learning rate is a finite number, 0 or above.");
+            throw new ArgumentOutOfRangeException(nameof(rate), rate,
+                "a learning rate is a finite number, 0 or above.");
         if (steps < 1) throw new ArgumentOutOfRangeException(nameof(steps), steps, "a run has at least one step.");
         if (!(warmup is >= 0 and <= 1))
-            throw new ArgumentOutOfRangeException(nameof(warmup), warmup, "the warm-up is a share of the steps, from 0 to 1.");
+            throw new ArgumentOutOfRangeException(nameof(warmup), warmup,
+                "the warm-up is a share of the steps, from 0 to 1.");
         var warm = warmup == 0 ? 0 : Math.Max(1, (int)(warmup * (steps ?? throw new ArgumentNullException(nameof(steps),
             "the warm-up is a share of the steps of the run: say how many those are."))));
         return new LearningRate(step => step < warm ? rate * (step + 1) / warm : after(step, warm));

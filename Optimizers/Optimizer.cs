@@ -13,8 +13,8 @@ public enum NonFinite
 
 /// <summary>Parameters that are updated alike.</summary>
 /// <param name="Parameters">The parameters.</param>
-/// <param name="WeightDecay">The multiple of a parameter that is added to its gradient; <see cref="AdamW"/> takes it, times the rate, from the
-/// parameter.</param>
+/// <param name="WeightDecay">The multiple of a parameter that is added to its gradient; <see cref="AdamW"/> takes it,
+/// times the rate, from the parameter.</param>
 /// <param name="RateFactor">Multiplies the learning rate.</param>
 public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double WeightDecay = 0, double RateFactor = 1)
 {
@@ -29,8 +29,8 @@ public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double 
 }
 
 /// <summary>
-/// Updates parameters in place from gradients. A step commits the gradients and the running statistics that came with them
-/// together, or neither.
+/// Updates parameters in place from gradients. A step commits the gradients and the running statistics that came with
+/// them together, or neither.
 /// </summary>
 /// <remarks>Parameters that the loss was not computed from stay as they are. Not thread-safe.</remarks>
 public abstract class Optimizer
@@ -56,21 +56,27 @@ public abstract class Optimizer
     /// <summary>What to do when something is not finite; an error unless set.</summary>
     public NonFinite OnNonFinite { get; init; } = NonFinite.Throw;
 
-    /// <summary>Nobody takes as many steps. A counter that a file puts near the largest number of its type would run over.</summary>
+    /// <summary>
+    /// Nobody takes as many steps. A counter that a file puts near the largest number of its type would run over.
+    /// </summary>
     public const long MostSteps = 1_000_000_000_000_000;
 
     /// <summary>How many steps were taken.</summary>
     public long Steps { get; private set; }
 
     /// <summary>
-    /// All numbers that are remembered between steps, in the order of the parameters, each called after its own: <c>conv1.weight.velocity</c>.
-    /// With the parameters and the <see cref="Counters"/> they determine every step to come.
+    /// All numbers that are remembered between steps, in the order of the parameters, each called after its own:
+    /// <c>conv1.weight.velocity</c>. With the parameters and the <see cref="Counters"/> they determine every step to
+    /// come.
     /// </summary>
     public IReadOnlyList<Parameter> State =>
-        [.. AllParameters.Select(TargetOf).SelectMany(target => (Parameter?[])[target.First, target.Second]).OfType<Parameter>()];
+        [.. AllParameters.Select(TargetOf).SelectMany(target => (Parameter?[])[target.First, target.Second])
+            .OfType<Parameter>()];
 
-    /// <summary>The steps that were taken, then how often each parameter was updated. Set them to go on where another optimizer of its
-    /// kind stopped.</summary>
+    /// <summary>
+    /// The steps that were taken, then how often each parameter was updated. Set them to go on where another optimizer
+    /// of its kind stopped.
+    /// </summary>
     /// <exception cref="ArgumentException">They are those of other parameters, or no such numbers.</exception>
     public IReadOnlyList<long> Counters
     {
@@ -79,8 +85,9 @@ public abstract class Optimizer
         {
             var parameters = AllParameters.ToArray();
             if (value.Count != parameters.Length + 1 || value.Any(count => count is < 0 or > MostSteps))
-                throw new ArgumentException($"{value.Count} counters for {parameters.Length} parameters: there should be one more, of numbers "
-                    + $"from 0 to {MostSteps}. They belong to another model or optimizer.", nameof(value));
+                throw new ArgumentException($"{value.Count} counters for {parameters.Length} parameters: there should "
+                    + $"be one more, of numbers from 0 to {MostSteps}. They belong to another model or optimizer.",
+                    nameof(value));
             Steps = value[0];
             foreach (var (parameter, updates) in parameters.Zip(value.Skip(1))) TargetOf(parameter).Updates = updates;
         }
@@ -89,10 +96,11 @@ public abstract class Optimizer
     private IEnumerable<Parameter> AllParameters => Groups.SelectMany(group => group.Parameters);
 
     /// <summary>Updates every parameter that has a gradient, and commits the running statistics.</summary>
-    /// <returns>False when something was not finite, or would not have stayed so, and <see cref="OnNonFinite"/> says to skip.</returns>
+    /// <returns>False when something was not finite, or would not have stayed so, and <see cref="OnNonFinite"/> says to
+    /// skip.</returns>
     /// <exception cref="NonFiniteException">
-    /// A gradient or a statistic is not finite, or what the step would leave would not be: the square of a finite gradient, for instance. The
-    /// message names it. Nothing has changed.
+    /// A gradient or a statistic is not finite, or what the step would leave would not be: the square of a finite
+    /// gradient, for instance. The message names it. Nothing has changed.
     /// </exception>
     public bool Step(Gradients gradients, double rate)
     {
@@ -100,8 +108,8 @@ public abstract class Optimizer
             throw new ArgumentOutOfRangeException(nameof(rate), rate, "the learning rate must be finite.");
         if (FindNonFinite(gradients, rate) is { } found)
             return OnNonFinite == NonFinite.Skip ? false
-                : throw new NonFiniteException($"{found}; the step was not taken. A lower learning rate, warm-up or clipping may "
-                    + "help; Tape.Training(..., stopAtNonFinite: true) finds where it begins.");
+                : throw new NonFiniteException($"{found}; the step was not taken. A lower learning rate, warm-up or "
+                    + "clipping may help; Tape.Training(..., stopAtNonFinite: true) finds where it begins.");
         gradients.CommitStatistics();
         NoticeStrangers(gradients);
         Steps++;
@@ -124,14 +132,16 @@ public abstract class Optimizer
                     yield return (TargetOf(parameter).With(gradient), group);
     }
 
-    // Each update looks ahead first, and each device is read once for what all of them saw: a step is taken whole or not at all.
+    // Each update looks ahead first, and each device is read once for what all of them saw: a step is taken whole or
+    // not at all.
     private string? FindNonFinite(Gradients gradients, double rate)
     {
         using var scope = new Scope();
         var verdicts = new Dictionary<Device, Tensor>();
         foreach (var (target, group) in TargetsOf(gradients))
             using (target.LookAhead(verdicts)) Apply(target, group, rate);
-        if (verdicts.Values.All(verdict => verdict.ToDouble() == 0)) return gradients.FindNonFinite(except: targets.ContainsKey);
+        if (verdicts.Values.All(verdict => verdict.ToDouble() == 0))
+            return gradients.FindNonFinite(except: targets.ContainsKey);
         if (gradients.FindNonFinite() is { } found) return found;
         foreach (var (target, group) in TargetsOf(gradients))
         {
@@ -139,31 +149,37 @@ public abstract class Optimizer
             Apply(copy, group, rate);
             if (copy.Describe() is { } lost) return lost;
         }
-        throw new InvalidOperationException("an update looked ahead and saw a number that is not finite, but leaves none.");
+        throw new InvalidOperationException("an update looked ahead and saw a number that is not finite, but leaves "
+            + "none.");
     }
 
     /// <summary>What is remembered of a parameter between steps; null for what is not needed.</summary>
     protected abstract (Parameter? First, Parameter? Second) CreateState(Parameter parameter);
 
-    /// <summary>Updates one parameter and its state, by giving a formula to the target. It is called twice for each step: the first time to see
-    /// whether everything would stay finite.</summary>
+    /// <summary>
+    /// Updates one parameter and its state, by giving a formula to the target. It is called twice for each step: the
+    /// first time to see whether everything would stay finite.
+    /// </summary>
     /// <param name="target">The parameter, its gradient and its states; takes the formula.</param>
     /// <param name="group">How it is treated.</param>
     /// <param name="rate">The learning rate, times the group's factor.</param>
-    /// <param name="updates">How often it was updated, this time included: a parameter may join later than others.</param>
+    /// <param name="updates">How often it was updated, this time included: a parameter may join later than
+    /// others.</param>
     protected abstract void Update(UpdateTarget target, ParameterGroup group, double rate, long updates);
 
     // A layer that was not given to Child is neither in the model's parameters nor in its files, while the loss falls.
     private void NoticeStrangers(Gradients gradients)
     {
         if (noticedStrangers) return;
-        var strangers = gradients.Parameters.Where(parameter => !targets.ContainsKey(parameter)).Select(parameter => $"{parameter.Name} {parameter.Shape}")
+        var strangers = gradients.Parameters.Where(parameter => !targets.ContainsKey(parameter))
+            .Select(parameter => $"{parameter.Name} {parameter.Shape}")
             .ToArray();
         if (strangers.Length == 0) return;
         noticedStrangers = true;
-        Notices.Raise($"the loss was computed from {strangers.Length} trainable parameters that this optimizer does not update: "
-            + $"{string.Join(", ", strangers.Take(5))}{(strangers.Length > 5 ? ", ..." : "")}. If they belong to a layer of the model, that layer was "
-            + "not registered: in the constructor, give it to Child. A layer that is not registered is not saved either.");
+        Notices.Raise($"the loss was computed from {strangers.Length} trainable parameters that this optimizer does "
+            + $"not update: {string.Join(", ", strangers.Take(5))}{(strangers.Length > 5 ? ", ..." : "")}. If they "
+            + "belong to a layer of the model, that layer was not registered: in the constructor, give it to Child. A "
+            + "layer that is not registered is not saved either.");
     }
 
     private UpdateTarget TargetOf(Parameter parameter)
@@ -181,12 +197,15 @@ public abstract class Optimizer
     }
 }
 
-/// <summary>A parameter, its gradient, and what is remembered of it between steps: an optimizer's formula is applied to it.</summary>
+/// <summary>
+/// A parameter, its gradient, and what is remembered of it between steps: an optimizer's formula is applied to it.
+/// </summary>
 public sealed class UpdateTarget
 {
     private Tensor? verdict;   // while it looks ahead
 
-    internal UpdateTarget(Parameter parameter, Parameter? first, Parameter? second) => (Parameter, First, Second) = (parameter, first, second);
+    internal UpdateTarget(Parameter parameter, Parameter? first, Parameter? second) =>
+        (Parameter, First, Second) = (parameter, first, second);
 
     /// <summary>The parameter.</summary>
     public Parameter Parameter { get; }
@@ -216,8 +235,10 @@ public sealed class UpdateTarget
         return this;
     }
 
-    /// <summary>Until the result is disposed, updates change nothing: the verdict of the parameter's device, 0 until then, becomes NaN where one
-    /// would leave a number that is not finite.</summary>
+    /// <summary>
+    /// Until the result is disposed, updates change nothing: the verdict of the parameter's device, 0 until then,
+    /// becomes NaN where one would leave a number that is not finite.
+    /// </summary>
     internal LookingAhead LookAhead(Dictionary<Device, Tensor> verdicts)
     {
         if (!verdicts.TryGetValue(Parameter.Device, out verdict))
@@ -233,7 +254,8 @@ public sealed class UpdateTarget
     /// <summary>The same with parameters of its own.</summary>
     internal UpdateTarget Copy()
     {
-        static Parameter? Copy(Parameter? original) => original is null ? null : new Parameter(original.Name, original.Value);
+        static Parameter? Copy(Parameter? original) =>
+            original is null ? null : new Parameter(original.Name, original.Value);
         return new UpdateTarget(Copy(Parameter)!, Copy(First), Copy(Second)) { Gradient = Gradient, Updates = Updates };
     }
 
@@ -241,7 +263,8 @@ public sealed class UpdateTarget
     internal string? Describe()
     {
         foreach (var changed in (Parameter?[])[First, Second, Parameter])
-            if (changed?.Value.ToDoubles() is { } numbers && Array.FindIndex(numbers, number => !double.IsFinite(number)) is var i and >= 0)
+            if (changed?.Value.ToDoubles() is { } numbers
+                && Array.FindIndex(numbers, number => !double.IsFinite(number)) is var i and >= 0)
                 return $"{changed.Name} {changed.Shape} would become {numbers[i]} at element {i}";
         return null;
     }

@@ -3,7 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad.Optimizers;
 
 /// <summary>
-/// Stochastic gradient descent with momentum, as PyTorch defines it: with g' = g + decay p and velocity v, starting at 0,
+/// Stochastic gradient descent with momentum, as PyTorch defines it: with g' = g + decay p and velocity v, starting at
+/// 0,
 /// <code>
 /// v = momentum v + g'
 /// p = p - rate v                     or with Nesterov's look-ahead     p = p - rate (g' + momentum v)

@@ -7,8 +7,9 @@ using Xunit;
 namespace Tapegrad.Tests;
 
 /// <summary>
-/// The arrows between projects point one way: programs -> Laboratory -> Training -> Layers, Optimizers, Datasets -> Framework. Held against the
-/// assemblies that lie beside the tests, whichever there are. What points where inside the framework is <see cref="Engine.ArchitectureTests"/>.
+/// The arrows between projects point one way: programs -> Laboratory -> Training -> Layers, Optimizers, Datasets ->
+/// Framework. Held against the assemblies that lie beside the tests, whichever there are. What points where inside the
+/// framework is <see cref="Engine.ArchitectureTests"/>.
 /// </summary>
 public sealed class ArrowsTests
 {
@@ -35,7 +36,8 @@ public sealed class ArrowsTests
     [
         .. Directory.GetFiles(AppContext.BaseDirectory, "*.dll").Order()
             .Where(path => !Path.GetFileName(path).StartsWith("Tapegrad.Tests.", StringComparison.Ordinal))
-            .Select(path => TryLoad(path)).OfType<Assembly>().Where(assembly => assembly == Framework || References(assembly).Contains("Tapegrad")),
+            .Select(path => TryLoad(path)).OfType<Assembly>()
+            .Where(assembly => assembly == Framework || References(assembly).Contains("Tapegrad")),
     ];
 
     private static Assembly? TryLoad(string path)
@@ -54,19 +56,21 @@ public sealed class ArrowsTests
         }
     }
 
-    private static IEnumerable<string> References(Assembly assembly) => assembly.GetReferencedAssemblies().Select(name => name.Name!);
+    private static IEnumerable<string> References(Assembly assembly) =>
+        assembly.GetReferencedAssemblies().Select(name => name.Name!);
 
     private static bool IsProgram(Assembly assembly) => assembly.EntryPoint is not null;
 
     private static int Distance(Assembly assembly) => IsProgram(assembly) ? int.MaxValue
         : Distances.TryGetValue(assembly.GetName().Name!, out var distance) ? distance
-        : throw new InvalidOperationException($"say in this test how far {assembly.GetName().Name} is from the framework");
+        : throw new InvalidOperationException($"say in this test how far {assembly.GetName().Name} is from the "
+            + "framework");
 
     [Fact]
     public void Each_assembly_sees_what_is_nearer_to_the_framework_and_no_program()
     {
-        Assert.Superset(new HashSet<string> { "Tapegrad", "Tapegrad.Layers", "Tapegrad.Optimizers", "Tapegrad.Datasets", "Tapegrad.Training" },
-            Ours.Select(assembly => assembly.GetName().Name!).ToHashSet());
+        Assert.Superset(new HashSet<string> { "Tapegrad", "Tapegrad.Layers", "Tapegrad.Optimizers", "Tapegrad.Datasets",
+            "Tapegrad.Training" }, Ours.Select(assembly => assembly.GetName().Name!).ToHashSet());
         var byName = Ours.ToDictionary(assembly => assembly.GetName().Name!);
         Assert.Empty(from assembly in Ours
                      from name in References(assembly)
@@ -74,12 +78,13 @@ public sealed class ArrowsTests
                      select $"{assembly.GetName().Name} sees {name}");
     }
 
-    // Buffers belong to devices: those of the framework, and those of projects that are devices. Whoever measures training asks a pool how much
-    // memory there was; nothing else of it is public but to take and to give buffers.
+    // Buffers belong to devices: those of the framework, and those of projects that are devices. Whoever measures
+    // training asks a pool how much memory there was; nothing else of it is public but to take and to give buffers.
     [Fact]
     public void Only_devices_see_memory() => Assert.Empty(
         from assembly in Ours
-        where assembly != Framework && !OfDevices.Contains(assembly.GetName().Name) && !assembly.GetTypes().Any(type => type.IsSubclassOf(typeof(Device)))
+        where assembly != Framework && !OfDevices.Contains(assembly.GetName().Name) && !assembly.GetTypes()
+        .Any(type => type.IsSubclassOf(typeof(Device)))
         from type in assembly.GetTypes()
         from seen in Tests.References.Of(type)
         where seen.Namespace == "Tapegrad.Memory" && !(seen == typeof(BufferPool) && Distance(assembly) > 1)
@@ -90,7 +95,8 @@ public sealed class ArrowsTests
     public void Internals_are_shown_to_the_tests_alone() => Assert.Empty(
         from assembly in Ours
         from shown in assembly.GetCustomAttributes<InternalsVisibleToAttribute>()
-        where shown.AssemblyName is not ("Tapegrad.Tests" or "ILGPURuntime")   // ILGPU compiles its kernels into an assembly of that name
+            // ILGPU compiles its kernels into an assembly of that name
+        where shown.AssemblyName is not ("Tapegrad.Tests" or "ILGPURuntime")
         select $"{assembly.GetName().Name} shows its internals to {shown.AssemblyName}");
 
     [Fact]

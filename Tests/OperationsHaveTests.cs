@@ -4,14 +4,17 @@ using Xunit;
 
 namespace Tapegrad.Tests;
 
-/// <summary>Adding an operation or a normalization means adding its tests: this fails until a class with the right name exists.</summary>
+/// <summary>
+/// Adding an operation or a normalization means adding its tests: this fails until a class with the right name exists.
+/// </summary>
 public class OperationsHaveTests
 {
     [Fact]
     public void EveryOperationHasATestClass()
     {
         var operations = typeof(Tensor).Assembly.GetTypes()   // a static class is abstract and sealed
-            .Where(type => type is { IsAbstract: true, IsSealed: true } && type.Name.EndsWith("Operation", StringComparison.Ordinal)).ToArray();
+            .Where(type => type is { IsAbstract: true, IsSealed: true }
+                && type.Name.EndsWith("Operation", StringComparison.Ordinal)).ToArray();
         Assert.True(operations.Length >= 35, "the operations were not found");
         CheckTested(operations);
     }
@@ -19,7 +22,8 @@ public class OperationsHaveTests
     [Fact]
     public void EveryNormalizationHasATestClass()
     {
-        var normalizations = typeof(Normalization).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Normalization))).ToArray();
+        var normalizations = typeof(Normalization).Assembly.GetTypes()
+            .Where(type => type.IsSubclassOf(typeof(Normalization))).ToArray();
         Assert.True(normalizations.Length >= 4, "the normalizations were not found");
         CheckTested(normalizations);
     }

@@ -2,15 +2,19 @@ using Xunit;
 
 namespace Tapegrad.Tests;
 
-/// <summary>Philox against its authors' test vectors, the distributions, and the independence of what is split.</summary>
+/// <summary>
+/// Philox against its authors' test vectors, the distributions, and the independence of what is split.
+/// </summary>
 public class RandomSourceTests
 {
     [Fact]
     public void PhiloxGivesThePublishedNumbers()
     {
-        // philox4x32-10 in the file kat_vectors of Random123, by the authors of the paper: counter 0 and key 0; all ones; the digits of pi.
+        // philox4x32-10 in the file kat_vectors of Random123, by the authors of the paper: counter 0 and key 0; all
+        // ones; the digits of pi.
         Assert.Equal((0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u), RandomSource.Philox(0, 0, 0));
-        Assert.Equal((0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu), RandomSource.Philox(ulong.MaxValue, ulong.MaxValue, ulong.MaxValue));
+        Assert.Equal((0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu),
+            RandomSource.Philox(ulong.MaxValue, ulong.MaxValue, ulong.MaxValue));
         Assert.Equal((0xd16cfe09u, 0x94fdccebu, 0x5001e420u, 0x24126ea1u),
             RandomSource.Philox(key: 0x299f31d0a4093822, low: 0x85a308d3243f6a88, high: 0x0370734413198a2e));
     }
@@ -26,8 +30,8 @@ public class RandomSourceTests
     [Fact]
     public void ASeedGivesTheSameNumbersOnEveryMachine()
     {
-        // Computed once from the definition: key = SplitMix64's finalizer of the seed (its first output for the state 0 is e220a8397b1dcdaf,
-        // as published with it), number = Philox of the counter 0.
+        // Computed once from the definition: key = SplitMix64's finalizer of the seed (its first output for the state 0
+        // is e220a8397b1dcdaf, as published with it), number = Philox of the counter 0.
         var (first, _, _, _) = RandomSource.Philox(0xe220a8397b1dcdaf, 0, 0);
         Assert.Equal(first, new RandomSource(0).Bits(0));
     }
@@ -68,7 +72,8 @@ public class RandomSourceTests
     {
         const int count = 20_000;
         var root = new RandomSource(2);
-        foreach (var (a, b) in new[] { (root, root.Split(0)), (root.Split(0), root.Split(1)), (new RandomSource(0), new RandomSource(1)) })
+        foreach (var (a, b) in new[] { (root, root.Split(0)), (root.Split(0), root.Split(1)),
+            (new RandomSource(0), new RandomSource(1)) })
         {
             var correlation = Enumerable.Range(0, count).Average(i => a.Normal(i) * b.Normal(i));
             Assert.InRange(correlation, -5 / Math.Sqrt(count), 5 / Math.Sqrt(count));   // five standard errors
@@ -122,7 +127,8 @@ public class RandomSourceTests
         var histogram = new int[bound];
         for (var i = 0; i < count; i++) histogram[random.Below(bound, i)]++;
         var expected = count / bound;
-        Assert.All(histogram, n => Assert.InRange(n, expected - 5 * Math.Sqrt(expected), expected + 5 * Math.Sqrt(expected)));
+        Assert.All(histogram, n =>
+            Assert.InRange(n, expected - 5 * Math.Sqrt(expected), expected + 5 * Math.Sqrt(expected)));
         Assert.Throws<ArgumentOutOfRangeException>(() => random.Below(0, 0));
     }
 

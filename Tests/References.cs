@@ -37,7 +37,8 @@ internal static class References
     /// <summary>The methods and fields that the bodies of a type's methods use.</summary>
     public static IEnumerable<MemberInfo> MembersUsedBy(Type type) =>
         type.GetMethods(All).Cast<MethodBase>().Concat(type.GetConstructors(All)).SelectMany(method =>
-            method.GetMethodBody() is { } body ? InBody(method, body.GetILAsByteArray()!) : []).Where(member => member is MethodBase or FieldInfo);
+            method.GetMethodBody() is { } body ? InBody(method, body.GetILAsByteArray()!) : []).Where(member =>
+            member is MethodBase or FieldInfo);
 
     private static void Add(HashSet<Type> found, Type? type)
     {
@@ -70,8 +71,10 @@ internal static class References
             at += instruction.Size;
             switch (instruction.OperandType)
             {
-                case OperandType.InlineType or OperandType.InlineMethod or OperandType.InlineField or OperandType.InlineTok:
-                    yield return method.Module.ResolveMember(BitConverter.ToInt32(code, at), typeArguments, methodArguments)!;
+                case OperandType.InlineType or OperandType.InlineMethod or OperandType.InlineField
+                    or OperandType.InlineTok:
+                    yield return method.Module.ResolveMember(BitConverter.ToInt32(code, at), typeArguments,
+                        methodArguments)!;
                     at += 4;
                     break;
                 case OperandType.InlineSwitch:

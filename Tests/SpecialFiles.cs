@@ -3,8 +3,10 @@ using Xunit;
 
 namespace Tapegrad.Tests;
 
-/// <summary>What is called a file and has no length: whoever opens a pipe waits for a writer, and a device may never end. No reader
-/// may touch them.</summary>
+/// <summary>
+/// What is called a file and has no length: whoever opens a pipe waits for a writer, and a device may never end. No
+/// reader may touch them.
+/// </summary>
 internal static class SpecialFiles
 {
     /// <summary>A pipe that nobody writes to, a device without an end, and a link to each; none on Windows.</summary>
@@ -14,7 +16,8 @@ internal static class SpecialFiles
         var pipe = Path.Combine(folder, "pipe");
         using (var process = Process.Start("mkfifo", pipe)) process.WaitForExit();
         string[] targets = [pipe, "/dev/zero"];
-        return [.. targets, .. targets.Select((target, i) => File.CreateSymbolicLink(Path.Combine(folder, $"link{i}"), target).FullName)];
+        return [.. targets, .. targets.Select((target, i) =>
+            File.CreateSymbolicLink(Path.Combine(folder, $"link{i}"), target).FullName)];
     }
 
     /// <summary>The message with which a reader refuses a file.</summary>

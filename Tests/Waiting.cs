@@ -3,8 +3,8 @@ using Xunit;
 namespace Tapegrad.Tests;
 
 /// <summary>
-/// Tests that wait for another thread or for the collector. Neither says when it comes: a busy machine is late, and that is no failure. What a
-/// test may assert is that something comes at all.
+/// Tests that wait for another thread or for the collector. Neither says when it comes: a busy machine is late, and
+/// that is no failure. What a test may assert is that something comes at all.
 /// </summary>
 internal static class Waiting
 {
@@ -13,8 +13,10 @@ internal static class Waiting
 
     private const int Collections = 1000;
 
-    /// <summary>Collects garbage until something is so. A thread that was just at work may still hold what it worked on, and finalizers run when
-    /// they are given a processor: one collection proves nothing, and a leak outlives a thousand.</summary>
+    /// <summary>
+    /// Collects garbage until something is so. A thread that was just at work may still hold what it worked on, and
+    /// finalizers run when they are given a processor: one collection proves nothing, and a leak outlives a thousand.
+    /// </summary>
     public static void ForTheCollector(Func<bool> isSo)
     {
         for (var collection = 0; collection < Collections; collection++)

@@ -27,10 +27,13 @@ internal static class Worked
     }
 
     /// <summary>Numbers of the standard normal distribution.</summary>
-    public static Tensor Random(long seed, params int[] dimensions) => Tensor.Normal(new Shape(dimensions), new RandomSource(seed));
+    public static Tensor Random(long seed, params int[] dimensions) =>
+        Tensor.Normal(new Shape(dimensions), new RandomSource(seed));
 
-    /// <summary>The shape and every number are as expected, to the rounding of the tensor's device; NaN and infinities must be
-    /// equal.</summary>
+    /// <summary>
+    /// The shape and every number are as expected, to the rounding of the tensor's device; NaN and infinities must be
+    /// equal.
+    /// </summary>
     public static void Gives(Tensor actual, Shape shape, params double[] expected)
     {
         Assert.Equal(shape, actual.Shape);
@@ -38,7 +41,8 @@ internal static class Worked
     }
 
     /// <summary>Like <see cref="Gives(Tensor, Shape, double[])"/> for one axis.</summary>
-    public static void Gives(Tensor actual, params double[] expected) => Gives(actual, new Shape(expected.Length), expected);
+    public static void Gives(Tensor actual, params double[] expected) =>
+        Gives(actual, new Shape(expected.Length), expected);
 
     /// <summary>Each number differs by at most the tolerance, in proportion to the largest magnitude or 1.</summary>
     public static void Same(double[] expected, double[] actual, double tolerance)

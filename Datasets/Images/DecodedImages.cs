@@ -34,14 +34,18 @@ internal sealed class DecodedImages(int side, string[] paths, IReadOnlyList<IIma
     public IReadOnlyList<string> Refusals => [.. refusals.OfType<string>()];
 
     /// <summary>
-    /// What the images follow from: the size, the decoders, and the files' names, lengths and times. Of before the first one is read: a file that
-    /// changes meanwhile will not fit it the next time.
+    /// What the images follow from: the size, the decoders, and the files' names, lengths and times. Of before the
+    /// first one is read: a file that changes meanwhile will not fit it the next time.
     /// </summary>
-    public string Key { get; } = string.Join('\n', [$"{side}", $"{strict}", ImageCodec.Version, .. decoders.Select(decoder => $"{decoder.GetType()}"),
+    public string Key { get; } = string.Join('\n',
+        [$"{side}", $"{strict}", ImageCodec.Version, .. decoders.Select(decoder => $"{decoder.GetType()}"),
         .. paths.Select(path =>
-            RegularFile.Info(path) is { Exists: true } file ? $"{path}\t{file.Length}\t{file.LastWriteTimeUtc.Ticks}" : path)]);
+            RegularFile.Info(path) is { Exists: true } file ? $"{path}\t{file.Length}\t{file.LastWriteTimeUtc.Ticks}"
+            : path)]);
 
-    /// <summary>Fills <see cref="Pixels"/>. Files that could not be read are tried again where the cache has the others.</summary>
+    /// <summary>
+    /// Fills <see cref="Pixels"/>. Files that could not be read are tried again where the cache has the others.
+    /// </summary>
     public void Read(ImageCache? cache)
     {
         var isKept = cache is not null && cache.Read(this);
@@ -56,7 +60,8 @@ internal sealed class DecodedImages(int side, string[] paths, IReadOnlyList<IIma
             }
             catch (Exception error) when (error is InvalidDataException or IOException or UnauthorizedAccessException)
             {
-                refusals[i] = error.Message.Contains(paths[i], StringComparison.Ordinal) ? error.Message : $"{paths[i]}: {error.Message}";
+                refusals[i] = error.Message.Contains(paths[i], StringComparison.Ordinal) ? error.Message
+                    : $"{paths[i]}: {error.Message}";
             }
         });
         if (!isKept) cache?.Write(this);

@@ -5,8 +5,9 @@ using System.Text;
 namespace Tapegrad.Datasets.Images;
 
 /// <summary>
-/// A file with the decoded images of a folder, one for each folder: 32 bytes of SHA-256 of all that follows, 32 of what the images follow from
-/// (<see cref="DecodedImages.Key"/>), a byte for each image that says what came of it, and all pixels. It is written aside and renamed.
+/// A file with the decoded images of a folder, one for each folder: 32 bytes of SHA-256 of all that follows, 32 of what
+/// the images follow from (<see cref="DecodedImages.Key"/>), a byte for each image that says what came of it, and all
+/// pixels. It is written aside and renamed.
 /// </summary>
 /// <remarks>Whatever is wrong with it, the images are read from their own files, and it is written again.</remarks>
 internal sealed class ImageCache(string cacheFolder, string folder)
@@ -27,10 +28,12 @@ internal sealed class ImageCache(string cacheFolder, string folder)
             file.ReadExactly(sum);
             file.ReadExactly(key);
             if (!key.AsSpan().SequenceEqual(KeyOf(images))) return false;   // another size, or other files
-            if (file.Length != 2L * Sum + flags.Length + images.Pixels.Length) throw new InvalidDataException("its length does not fit");
+            if (file.Length != 2L * Sum + flags.Length + images.Pixels.Length)
+                throw new InvalidDataException("its length does not fit");
             file.ReadExactly(flags);
             file.ReadExactly(images.Pixels);
-            if (!sum.AsSpan().SequenceEqual(SumOf(key, flags, images.Pixels))) throw new InvalidDataException("its SHA-256 does not fit");
+            if (!sum.AsSpan().SequenceEqual(SumOf(key, flags, images.Pixels)))
+                throw new InvalidDataException("its SHA-256 does not fit");
             flags.CopyTo(MemoryMarshal.AsBytes(images.Outcomes.AsSpan()));
             return true;
         }
@@ -80,7 +83,8 @@ internal sealed class ImageCache(string cacheFolder, string folder)
         {
             File.Delete(file);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)   // the next one who writes removes it
+        // the next one who writes removes it
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
         }
     }

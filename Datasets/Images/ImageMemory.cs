@@ -4,7 +4,10 @@ using SixLabors.ImageSharp.Memory;
 
 namespace Tapegrad.Datasets.Images;
 
-/// <summary>Memory for one image: so many bytes at a time, and not one more, whatever its file says. Ordinary arrays, left to the collector.</summary>
+/// <summary>
+/// Memory for one image: so many bytes at a time, and not one more, whatever its file says. Ordinary arrays, left to
+/// the collector.
+/// </summary>
 /// <remarks>For one thread. ImageSharp's own allocator bounds each array by itself, but not their sum.</remarks>
 internal sealed class ImageMemory(long most) : MemoryAllocator
 {
@@ -16,7 +19,8 @@ internal sealed class ImageMemory(long most) : MemoryAllocator
     {
         if (length < 0) throw new InvalidMemoryOperationException($"an array of {length} elements is asked for");
         var bytes = (long)length * Unsafe.SizeOf<T>();
-        if (inUse + bytes > most) throw new InvalidMemoryOperationException($"more than {most} bytes are needed for it");
+        if (inUse + bytes > most)
+            throw new InvalidMemoryOperationException($"more than {most} bytes are needed for it");
         inUse += bytes;
         return new Owner<T>(this, new T[length], bytes);
     }

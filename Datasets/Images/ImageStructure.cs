@@ -4,8 +4,9 @@ using System.IO.Compression;
 namespace Tapegrad.Datasets.Images;
 
 /// <summary>
-/// What ImageSharp does not say of a file, or gets wrong, seen without decoding: whether it goes on to its end; whether it is of a kind whose pixels
-/// come out wrong (version 2.1.13, found beside other decoders); and a PNG's Exif data, which would cost the unfolding of any text beside them.
+/// What ImageSharp does not say of a file, or gets wrong, seen without decoding: whether it goes on to its end; whether
+/// it is of a kind whose pixels come out wrong (version 2.1.13, found beside other decoders); and a PNG's Exif data,
+/// which would cost the unfolding of any text beside them.
 /// </summary>
 /// <param name="IsWhole">Whether the file goes on to the image's end.</param>
 /// <param name="Flaw">Why it would be read wrongly; null where it would not.</param>
@@ -15,7 +16,10 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
     // A JPEG of many scans takes the time of as many images; ten are usual.
     private const int MostScans = 100;
 
-    /// <summary>Segments FF, code, length (2 bytes, themselves included), ...; behind a start of scan, data up to the next marker (ITU T.81, annex B).</summary>
+    /// <summary>
+    /// Segments FF, code, length (2 bytes, themselves included), ...; behind a start of scan, data up to the next
+    /// marker (ITU T.81, annex B).
+    /// </summary>
     public static ImageStructure OfJpeg(ReadOnlySpan<byte> file)
     {
         const byte endOfImage = 0xD9, startOfScan = 0xDA, restartInterval = 0xDD;
@@ -23,7 +27,8 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
         for (var at = 2; at + 1 < file.Length && !isWhole;)
         {
             var code = file[at + 1];
-            if (file[at] != 0xFF || code is 0 or 0xFF or >= 0xD0 and <= 0xD7) at++;   // data, filler, and marks between data
+            // data, filler, and marks between data
+            if (file[at] != 0xFF || code is 0 or 0xFF or >= 0xD0 and <= 0xD7) at++;
             else if (code == endOfImage) isWhole = true;
             else if (at + 6 > file.Length) break;
             else
@@ -38,8 +43,8 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
     }
 
     /// <summary>
-    /// 8 bytes, then chunks: length (4 bytes), type (4), data, CRC (4). The first one's type is IHDR, with width, height (4 bytes each), bits, colour,
-    /// compression, filter and interlacing (1 each); the last one's IEND.
+    /// 8 bytes, then chunks: length (4 bytes), type (4), data, CRC (4). The first one's type is IHDR, with width,
+    /// height (4 bytes each), bits, colour, compression, filter and interlacing (1 each); the last one's IEND.
     /// </summary>
     public static ImageStructure OfPng(ReadOnlySpan<byte> file)
     {
@@ -55,7 +60,8 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
             var data = chunk.Slice(8, (int)length);
             isWhole = chunk[4..].StartsWith("IEND"u8);
             if (chunk[4..].StartsWith("eXIf"u8)) exif = data.ToArray();
-            if (chunk[4..].StartsWith("tRNS"u8) && file[24] == 16) flaw = "it has 16 bits a sample and a transparent colour";
+            if (chunk[4..].StartsWith("tRNS"u8) && file[24] == 16)
+                flaw = "it has 16 bits a sample and a transparent colour";
             if (isInterlaced && chunk[4..].StartsWith("IDAT"u8)) rows.Write(data);
             at += 12 + length;
         }
@@ -63,10 +69,12 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
         return new ImageStructure(isWhole, flaw, exif);
     }
 
-    // ImageSharp waits for ever for rows that are missing in an interlaced image, and loses its place where a pass has no columns.
+    // ImageSharp waits for ever for rows that are missing in an interlaced image, and loses its place where a pass has
+    // no columns.
     private static string? FlawOfPasses(ReadOnlySpan<byte> header, MemoryStream rows)
     {
-        var (width, height) = (BinaryPrimitives.ReadUInt32BigEndian(header), BinaryPrimitives.ReadUInt32BigEndian(header[4..]));
+        var (width, height) = (BinaryPrimitives.ReadUInt32BigEndian(header),
+            BinaryPrimitives.ReadUInt32BigEndian(header[4..]));
         var bits = header[8] * header[9] switch { 2 => 3, 4 => 2, 6 => 4, _ => 1 };
         // The first column and row of each pass, and how many to the next.
         (uint X, uint Y, uint Right, uint Down)[] passes =
@@ -74,7 +82,8 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
         if (width < 5) return "it is interlaced, and less than 5 pixels wide";
         // In doubles, which a size that cannot be does not overflow.
         var missing = passes.Sum(pass =>
-            (1 + Math.Ceiling((double)((width - pass.X + pass.Right - 1) / pass.Right) * bits / 8)) * Math.Ceiling(Math.Max(0.0, (double)height - pass.Y) / pass.Down));
+            (1 + Math.Ceiling((double)((width - pass.X + pass.Right - 1) / pass.Right) * bits / 8))
+            * Math.Ceiling(Math.Max(0.0, (double)height - pass.Y) / pass.Down));
         rows.Position = 0;
         using var unfolded = new ZLibStream(rows, CompressionMode.Decompress);
         var part = new byte[1 << 16];
@@ -88,7 +97,9 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
         return missing > 0 ? "it is interlaced, and rows are missing" : null;
     }
 
-    /// <summary>RIFF, length (4 bytes), WEBP, then chunks: type (4 bytes), length (4), data, filled up to an even length.</summary>
+    /// <summary>
+    /// RIFF, length (4 bytes), WEBP, then chunks: type (4 bytes), length (4), data, filled up to an even length.
+    /// </summary>
     public static ImageStructure OfWebp(ReadOnlySpan<byte> file)
     {
         if (file.Length < 12) return new ImageStructure(false);
@@ -105,8 +116,8 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
     }
 
     /// <summary>
-    /// Where the rows begin at byte 10; width, height (negative from top to bottom), bits a pixel and compression from byte 18 on. Rows are filled up to
-    /// a multiple of 4 bytes.
+    /// Where the rows begin at byte 10; width, height (negative from top to bottom), bits a pixel and compression from
+    /// byte 18 on. Rows are filled up to a multiple of 4 bytes.
     /// </summary>
     public static ImageStructure OfBmp(ReadOnlySpan<byte> file)
     {
@@ -114,18 +125,21 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
         if (file.Length < 34) return new ImageStructure(false, "its header is cut off");
         var isOld = BinaryPrimitives.ReadInt32LittleEndian(file[14..]) == oldHeader;
         long rows = BinaryPrimitives.ReadUInt32LittleEndian(file[10..]);
-        long width = isOld ? BinaryPrimitives.ReadUInt16LittleEndian(file[18..]) : BinaryPrimitives.ReadInt32LittleEndian(file[18..]);
-        long height = isOld ? BinaryPrimitives.ReadUInt16LittleEndian(file[20..]) : BinaryPrimitives.ReadInt32LittleEndian(file[22..]);
+        long width = isOld ? BinaryPrimitives.ReadUInt16LittleEndian(file[18..])
+            : BinaryPrimitives.ReadInt32LittleEndian(file[18..]);
+        long height = isOld ? BinaryPrimitives.ReadUInt16LittleEndian(file[20..])
+            : BinaryPrimitives.ReadInt32LittleEndian(file[22..]);
         var bits = BinaryPrimitives.ReadUInt16LittleEndian(file[(isOld ? 24 : 28)..]);
         var isRuns = !isOld && BinaryPrimitives.ReadInt32LittleEndian(file[30..]) is runs8 or runs4;
         // What lies before the rows is taken for colours.
         return new ImageStructure(rows + (decimal)((width * bits + 31) / 32 * 4) * Math.Abs(height) <= file.Length,
-            isRuns ? "it is compressed by run lengths" : rows > file.Length ? "its rows are said to begin behind its end" : null);
+            isRuns ? "it is compressed by run lengths" : rows > file.Length
+            ? "its rows are said to begin behind its end" : null);
     }
 
     /// <summary>
-    /// 13 bytes, colours, then blocks: 21, a label, parts; or 2C, 9 bytes, colours, a byte, parts: an image, of which the first counts. A part is its
-    /// length (a byte) and so many bytes; the last one's length is 0.
+    /// 13 bytes, colours, then blocks: 21, a label, parts; or 2C, 9 bytes, colours, a byte, parts: an image, of which
+    /// the first counts. A part is its length (a byte) and so many bytes; the last one's length is 0.
     /// </summary>
     public static ImageStructure OfGif(ReadOnlySpan<byte> file)
     {
@@ -133,7 +147,8 @@ internal sealed record ImageStructure(bool IsWhole, string? Flaw = null, byte[]?
         for (var at = file.Length < 13 ? file.Length : 13 + Colours(file[10]); at < file.Length;)
         {
             var block = file[at];
-            at += block == extension ? 2 : block == image && at + 9 < file.Length ? 11 + Colours(file[at + 9]) : file.Length;
+            at += block == extension ? 2 : block == image && at + 9 < file.Length ? 11 + Colours(file[at + 9])
+                : file.Length;
             while (at < file.Length && file[at] != 0) at += 1 + file[at];
             if (block == image) return new ImageStructure(at < file.Length);
             at++;

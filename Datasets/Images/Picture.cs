@@ -1,19 +1,21 @@
 namespace Tapegrad.Datasets.Images;
 
 /// <summary>
-/// One image of any size: bytes [height, width, channels], row-major. One channel is grey, two are grey and opacity, three are red, green and
-/// blue, four are these and opacity. Opacity 0 is transparent, 255 is not; colours are not multiplied by it.
+/// One image of any size: bytes [height, width, channels], row-major. One channel is grey, two are grey and opacity,
+/// three are red, green and blue, four are these and opacity. Opacity 0 is transparent, 255 is not; colours are not
+/// multiplied by it.
 /// </summary>
 /// <remarks>Immutable, if the array stays as it is; thread-safe.</remarks>
 public sealed class Picture
 {
     /// <summary>An image of bytes, which are used as they are, not copied.</summary>
-    /// <exception cref="ArgumentException">The sizes are not positive, there are more than four channels, or the array has another
-    /// length.</exception>
+    /// <exception cref="ArgumentException">The sizes are not positive, there are more than four channels, or the array
+    /// has another length.</exception>
     public Picture(int height, int width, int channels, byte[] pixels)
     {
         if (height < 1 || width < 1 || channels is < 1 or > 4 || pixels.LongLength != (long)height * width * channels)
-            throw new ArgumentException($"{pixels.Length} bytes are no picture of {height}x{width} pixels with {channels} channels.");
+            throw new ArgumentException($"{pixels.Length} bytes are no picture of {height}x{width} pixels with "
+                + $"{channels} channels.");
         (Height, Width, Channels, Pixels) = (height, width, channels, pixels);
     }
 
@@ -30,14 +32,15 @@ public sealed class Picture
     public byte[] Pixels { get; }
 
     /// <summary>
-    /// The same image in grey (one channel) or in colour (three). What is transparent is shown on white, as on paper. Grey is
-    /// 0.299 red + 0.587 green + 0.114 blue, the Y of JPEG.
+    /// The same image in grey (one channel) or in colour (three). What is transparent is shown on white, as on paper.
+    /// Grey is 0.299 red + 0.587 green + 0.114 blue, the Y of JPEG.
     /// </summary>
     /// <param name="channels">1 or 3.</param>
     public Picture WithChannels(int channels)
     {
         if (channels is not (1 or 3))
-            throw new ArgumentOutOfRangeException(nameof(channels), channels, "a picture becomes grey (1) or coloured (3).");
+            throw new ArgumentOutOfRangeException(nameof(channels), channels,
+                "a picture becomes grey (1) or coloured (3).");
         if (channels == Channels) return this;
         var pixels = new byte[Height * Width * channels];
         var (isColoured, isOpaque) = (Channels > 2, Channels % 2 == 1);
@@ -55,13 +58,15 @@ public sealed class Picture
     private static int OnWhite(int level, int opacity) => (level * opacity + 255 * (255 - opacity) + 127) / 255;
 
     /// <summary>
-    /// The largest square in the middle, as <paramref name="side"/> x <paramref name="side"/> pixels, each the mean of the area that it covers.
+    /// The largest square in the middle, as <paramref name="side"/> x <paramref name="side"/> pixels, each the mean of
+    /// the area that it covers.
     /// </summary>
     /// <remarks>
-    /// Written here because ImageSharp's box takes whole pixels: 0, 120, 240 become 60, 240 in it, and 40, 200 by areas.
-    /// The same as resizing the shorter side and cutting off what the longer one has more at both ends. A square keeps the shapes of things, which
-    /// stretching does not; what it loses lies at the edges. Means are of the bytes as they are, and exact: pixel i of a row covers
-    /// [i n, (i + 1) n) and pixel j of the source [j side, (j + 1) side), on a scale where both are whole numbers, n the source's side.
+    /// Written here because ImageSharp's box takes whole pixels: 0, 120, 240 become 60, 240 in it, and 40, 200 by
+    /// areas. The same as resizing the shorter side and cutting off what the longer one has more at both ends. A square
+    /// keeps the shapes of things, which stretching does not; what it loses lies at the edges. Means are of the bytes
+    /// as they are, and exact: pixel i of a row covers [i n, (i + 1) n) and pixel j of the source [j side, (j + 1)
+    /// side), on a scale where both are whole numbers, n the source's side.
     /// </remarks>
     public Picture Square(int side)
     {
@@ -70,7 +75,8 @@ public sealed class Picture
         var n = Math.Min(Height, Width);
         var (top, left, stride) = ((Height - n) / 2, (Width - n) / 2, side * Channels);
         var shares = Shares(n, side);
-        var (row, rowAt) = (new long[stride], -1);   // of a row of the source, n times the mean of each pixel of the square
+        // of a row of the source, n times the mean of each pixel of the square
+        var (row, rowAt) = (new long[stride], -1);
         var sums = new long[checked(side * stride)];          // n^2 times the mean of each pixel
         foreach (var (to, from, share) in shares)    // with 'from' never falling, so that each row is made once
         {

@@ -2,7 +2,9 @@ using System.Text;
 
 namespace Tapegrad.Examples.Cifar10;
 
-/// <summary>Tables as text, as RFC 4180 has them: commas, and quotes around what has commas, quotes or ends of lines in it.</summary>
+/// <summary>
+/// Tables as text, as RFC 4180 has them: commas, and quotes around what has commas, quotes or ends of lines in it.
+/// </summary>
 internal static class Csv
 {
     public static string Of(string[] head, IEnumerable<string[]> rows)

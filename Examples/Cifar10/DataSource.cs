@@ -5,29 +5,36 @@ using Tapegrad.Datasets;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Finds the images: --data, then the environment variable TAPEGRAD_DATA, then the cache folder. Where there are none, --download fetches
-/// CIFAR-10, and otherwise Shapes10 takes its place, which needs no network. Nobody is asked: a run must not wait for an answer.
+/// Finds the images: --data, then the environment variable TAPEGRAD_DATA, then the cache folder. Where there are none,
+/// --download fetches CIFAR-10, and otherwise Shapes10 takes its place, which needs no network. Nobody is asked: a run
+/// must not wait for an answer.
 /// </summary>
 internal static class DataSource
 {
-    private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin", FolderName100 = "cifar-100-binary";
+    private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin",
+        FolderName100 = "cifar-100-binary";
     private const int Shown = 3;
 
-    private const string Kinds = "data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), "
-        + "train-images-idx3-ubyte and the three files beside it (MNIST), or a folder of images for each class, of which two are the least";
+    private const string Kinds =
+        "data_batch_1.bin to data_batch_5.bin and test_batch.bin (CIFAR-10), train.bin and test.bin (CIFAR-100), "
+        + "train-images-idx3-ubyte and the three files beside it (MNIST), or a folder of images for each class, of "
+        + "which two are the least";
 
-    /// <summary>The training and the test images: what --data holds, CIFAR-10 where it can be had, else Shapes10.</summary>
+    /// <summary>
+    /// The training and the test images: what --data holds, CIFAR-10 where it can be had, else Shapes10.
+    /// </summary>
     /// <param name="data">The value of --data.</param>
     /// <param name="download">Whether to fetch what is missing.</param>
-    /// <param name="shapes">Without --data: whether Shapes10 is wanted; null for CIFAR-10, or Shapes10 where that is not at hand.</param>
+    /// <param name="shapes">Without --data: whether Shapes10 is wanted; null for CIFAR-10, or Shapes10 where that is
+    /// not at hand.</param>
     /// <param name="trainLimit">The first so many training images.</param>
     /// <param name="testLimit">The first so many test images.</param>
     /// <param name="side">The side that images of a folder get.</param>
     /// <param name="outputs">What will be written: refused among images of a folder, before these are read.</param>
     /// <param name="strict">Whether files of a folder that are cut off are left out.</param>
     /// <returns>The images, and the folder that they were found in; none for Shapes10.</returns>
-    public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download, bool? shapes, int trainLimit,
-        int testLimit, int side, IReadOnlyList<Output> outputs, bool strict = false)
+    public static (ImageDataset Train, ImageDataset Test, string? Folder) Find(string? data, bool download,
+        bool? shapes, int trainLimit, int testLimit, int side, IReadOnlyList<Output> outputs, bool strict = false)
     {
         var (folder, named) = Locate(data, download, shapes);
         var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000))
@@ -56,14 +63,16 @@ internal static class DataSource
                 throw new UserError($"--download: {e.Message} Without --download the program trains on Shapes10.");
             }
         }
-        var missing = $"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (train --download fetches it)";
+        var missing =
+            $"CIFAR-10 is neither in --data, in {Variable}, nor in {CacheFolder} (train --download fetches it)";
         if (shapes == false) throw new UserError($"{missing}. Name the folder of the images: --data FOLDER.");
         Console.WriteLine($"{missing}: Shapes10 takes its place, shapes made by a formula.");
         return (null, "");
     }
 
     // What a folder holds, or the usual folder in it.
-    private static (ImageDataset, ImageDataset) Dataset(string folder, string named, int side, IReadOnlyList<Output> outputs, bool strict)
+    private static (ImageDataset, ImageDataset) Dataset(string folder, string named, int side,
+        IReadOnlyList<Output> outputs, bool strict)
     {
         if (!Directory.Exists(folder))
             throw new UserError($"{named}: there is no folder '{folder}'. Name one that holds {Kinds}.");
@@ -78,38 +87,46 @@ internal static class DataSource
         if (Directory.EnumerateFiles(folder, "*idx?-ubyte*").Any()) return Idx.Load(folder);
         var (train, test) = Images(folder, named, side, outputs, strict);
         var bytes = (long)(train.Count + test.Count) * side * side * train.Channels;
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{folder}: {train.Count} images to train on and {test.Count} to test on,"
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{folder}: {train.Count} images to train on and {test.Count} to test on,"
             + $" {train.Classes} classes, {side}x{side} pixels, {bytes / 1e6:F1} MB"));
         return (train, test);
     }
 
-    private static (ImageDataset, ImageDataset) Images(string folder, string named, int side, IReadOnlyList<Output> outputs, bool strict)
+    private static (ImageDataset, ImageDataset) Images(string folder, string named, int side,
+        IReadOnlyList<Output> outputs, bool strict)
     {
         try
         {
             if (!ImageFolder.IsIn(folder))
-                throw new UserError($"{named}: '{folder}' is no dataset that is known: {Contents(folder)}. Name a folder that holds {Kinds}.");
+                throw new UserError($"{named}: '{folder}' is no dataset that is known: {Contents(folder)}. Name a "
+                    + $"folder that holds {Kinds}.");
             foreach (var output in outputs) OutputFile.CheckApart(output, folder);
             return ImageFolder.Load(folder, side, CacheFolder, strict: strict);
         }
         catch (UnauthorizedAccessException e)   // for instance of the whole disk
         {
-            throw new UserError($"{named} {folder}: {e.Message.TrimEnd('.')}. Name a folder that holds the images and nothing else.");
+            throw new UserError($"{named} {folder}: {e.Message.TrimEnd('.')}. Name a folder that holds the images and "
+                + "nothing else.");
         }
     }
 
     private static string Contents(string folder)
     {
-        string[] names = [.. Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+        string[] names = [.. Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path))
+            .Order(StringComparer.Ordinal)];
         return names.Length == 0 ? "it is empty"
-            : $"it holds {string.Join(", ", names.Take(Shown).Select(name => $"'{name}'"))}{(names.Length > Shown ? $" and {names.Length - Shown} more" : "")}"
-                + (Directory.EnumerateDirectories(folder).Skip(1).Any() ? ", and image files in no two of its folders" : "");
+            : "it holds "
+                + $"{string.Join(", ", names.Take(Shown).Select(name => $"'{name}'"))}{(names.Length > Shown ? $" and {names.Length - Shown} more" : "")}"
+                + (Directory.EnumerateDirectories(folder).Skip(1).Any()
+                    ? ", and image files in no two of its folders" : "");
     }
 
     private static void Download(string folder)
     {
         using var interrupt = new Interrupt();
-        ProgressColumn[] columns = [new TaskDescriptionColumn(), new ProgressBarColumn(), new DownloadedColumn(), new TransferSpeedColumn(),
+        ProgressColumn[] columns = [new TaskDescriptionColumn(), new ProgressBarColumn(), new DownloadedColumn(),
+            new TransferSpeedColumn(),
             new RemainingTimeColumn()];
         try
         {
@@ -134,10 +151,13 @@ internal static class DataSource
     {
         get
         {
-            string? root = OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
-                : OperatingSystem.IsMacOS() ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), "Library", "Caches")
+            string? root = OperatingSystem.IsWindows()
+                ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
+                : OperatingSystem.IsMacOS()
+                ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), "Library", "Caches")
                 : Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-            if (string.IsNullOrEmpty(root)) root = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+            if (string.IsNullOrEmpty(root))
+                root = Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
             return Path.Combine(root, "tapegrad");
         }
     }

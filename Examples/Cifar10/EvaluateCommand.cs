@@ -7,22 +7,29 @@ using Tapegrad.Training;
 
 namespace Tapegrad.Examples.Cifar10;
 
-/// <summary>The command 'evaluate': how well saved weights do on the test images. The file says all else: network, normalization,
-/// classes, input statistics.</summary>
+/// <summary>
+/// The command 'evaluate': how well saved weights do on the test images. The file says all else: network,
+/// normalization, classes, input statistics.
+/// </summary>
 internal static class EvaluateCommand
 {
     // A larger table does not fit on a screen.
     private const int MostInTable = 20, Worst = 20;
 
-    private static readonly Option<string?> GalleryPath = Options.Path("--gallery", "an HTML page to show the most confident mistakes on");
-    private static readonly Option<string?> MistakesPath = Options.Path("--mistakes", "a CSV file for all mistakes, the most confident first");
-    private static readonly Option<string?> ConfusionPath = Options.Path("--confusion", "a CSV file for how often each class was taken for which");
+    private static readonly Option<string?> GalleryPath =
+        Options.Path("--gallery", "an HTML page to show the most confident mistakes on");
+    private static readonly Option<string?> MistakesPath =
+        Options.Path("--mistakes", "a CSV file for all mistakes, the most confident first");
+    private static readonly Option<string?> ConfusionPath =
+        Options.Path("--confusion", "a CSV file for how often each class was taken for which");
 
     public static void AddTo(RootCommand root)
     {
-        var command = new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table"
+        var command =
+            new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table"
             + " of saved weights; of more than twenty classes, the worst of these.")
-        { Weights.Option, TrainOptions.Data, TrainOptions.TestLimit, TrainOptions.Strict, GalleryPath, MistakesPath, ConfusionPath };
+        { Weights.Option, TrainOptions.Data, TrainOptions.TestLimit, TrainOptions.Strict, GalleryPath, MistakesPath,
+            ConfusionPath };
         command.SetAction(Run);
         root.Add(command);
     }
@@ -32,7 +39,8 @@ internal static class EvaluateCommand
         var weights = Weights.Of(options);
         var network = SavedNetwork.Load(weights);
         var outputs = new List<Output>();
-        foreach (var (option, ending) in ((Option<string?>, string)[])[(GalleryPath, ".html"), (MistakesPath, ".csv"), (ConfusionPath, ".csv")])
+        foreach (var (option, ending) in ((Option<string?>, string)[])[(GalleryPath, ".html"), (MistakesPath, ".csv"),
+            (ConfusionPath, ".csv")])
         {
             if (options.GetValue(option) is not { } path) continue;
             OutputFile.Check(option.Name, path, [ending], weights);
@@ -40,17 +48,22 @@ internal static class EvaluateCommand
         }
         OutputFile.CheckDifferent(outputs);
         var (_, test, _) = DataSource.Find(options.GetValue(TrainOptions.Data), download: false,
-            shapes: network.Description.Dataset == "Shapes10", trainLimit: 0, options.GetValue(TrainOptions.TestLimit) ?? int.MaxValue,
+            shapes: network.Description.Dataset == "Shapes10", trainLimit: 0, options.GetValue(TrainOptions.TestLimit)
+            ?? int.MaxValue,
             side: network.Description.Size?.Height ?? Recipe.UsualSize, outputs, options.GetValue(TrainOptions.Strict));
         test = network.Adapt(test);
         var mistakes = new Mistakes(test);
-        var result = network.Use(test.Height, test.Width, () => test.Evaluate(images => mistakes.Watch(network.Model.Apply(images))));
+        var result = network.Use(test.Height, test.Width, () =>
+            test.Evaluate(images => mistakes.Watch(network.Model.Apply(images))));
         // Where scores are no numbers the first class is taken, which is right now and then.
-        if (!double.IsFinite(result.Loss)) throw network.Refusal("its scores for these images are not finite; were its weights?");
+        if (!double.IsFinite(result.Loss))
+            throw network.Refusal("its scores for these images are not finite; were its weights?");
         Print(result, [.. test.ClassNames.Select(Line.Of)]);
-        Write(options, ConfusionPath, ConfusionCsv(result.Confusion, test.ClassNames), "how often each class was taken for which");
+        Write(options, ConfusionPath, ConfusionCsv(result.Confusion, test.ClassNames),
+            "how often each class was taken for which");
         Write(options, MistakesPath, mistakes.ToCsv(), "the mistakes, the most confident first");
-        Write(options, GalleryPath, mistakes.All.Any() ? Gallery.Of(test, mistakes) : null, "the mistakes that it was most sure of");
+        Write(options, GalleryPath, mistakes.All.Any() ? Gallery.Of(test, mistakes) : null,
+            "the mistakes that it was most sure of");
         return 0;
     }
 
@@ -74,7 +87,8 @@ internal static class EvaluateCommand
     }
 
     // The pairs that happened, in a line each.
-    private static string ConfusionCsv(Confusion confusion, IReadOnlyList<string> names) => Csv.Of(["class", "taken for", "images"],
+    private static string ConfusionCsv(Confusion confusion, IReadOnlyList<string> names) =>
+        Csv.Of(["class", "taken for", "images"],
         confusion.Pairs.Select(pair => (string[])[names[pair.Actual], names[pair.Taken], $"{pair.Count}"]));
 
     private static void Print(Evaluation result, IReadOnlyList<string> names)
@@ -88,28 +102,36 @@ internal static class EvaluateCommand
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"test accuracy: {result.Accuracy:F4}"));
     }
 
-    private static void PrintTable(Confusion confusion, IReadOnlyList<(int Images, int Right)> classes, IReadOnlyList<string> names)
+    private static void PrintTable(Confusion confusion, IReadOnlyList<(int Images, int Right)> classes,
+        IReadOnlyList<string> names)
     {
         var width = Math.Max(5, names.Max(Line.Width)) + 1;
-        Console.WriteLine($"{"class".PadRight(width)} accuracy   classified as {string.Concat(names.Select((_, k) => $"{k,6}"))}");
+        Console.WriteLine($"{"class".PadRight(width)} accuracy   classified as "
+            + $"{string.Concat(names.Select((_, k) => $"{k,6}"))}");
         foreach (var (actual, name) in names.Index())
             Console.WriteLine($"{Line.Pad(name, width)} {Accuracy(classes[actual]),8}   {actual,13}"
                 + $" {string.Concat(names.Select((_, taken) => $"{confusion[actual, taken],6}"))}");
     }
 
-    private static void PrintWorst(Confusion confusion, IReadOnlyList<(int Images, int Right)> classes, IReadOnlyList<string> names)
+    private static void PrintWorst(Confusion confusion, IReadOnlyList<(int Images, int Right)> classes,
+        IReadOnlyList<string> names)
     {
-        var worst = classes.Index().Where(one => one.Item.Images > 0).OrderBy(one => (double)one.Item.Right / one.Item.Images).Take(Worst).ToArray();
+        var worst = classes.Index().Where(one => one.Item.Images > 0)
+            .OrderBy(one => (double)one.Item.Right / one.Item.Images).Take(Worst).ToArray();
         var pairs = confusion.Mistakes.Take(Worst).ToArray();
-        var width = Math.Max(5, worst.Select(one => one.Index).Concat(pairs.Select(pair => pair.Actual)).Max(actual => Line.Width(names[actual]))) + 1;
-        Console.WriteLine($"the worst of {names.Count} classes ({ConfusionPath.Name} FILE.csv writes how often each was taken for which):");
+        var width = Math.Max(5, worst.Select(one => one.Index).Concat(pairs.Select(pair => pair.Actual))
+            .Max(actual => Line.Width(names[actual]))) + 1;
+        Console.WriteLine($"the worst of {names.Count} classes ({ConfusionPath.Name} FILE.csv writes how often each "
+            + "was taken for which):");
         Console.WriteLine();
         Console.WriteLine($"{"class".PadRight(width)} accuracy   images");
-        foreach (var (actual, counts) in worst) Console.WriteLine($"{Line.Pad(names[actual], width)} {Accuracy(counts),8}   {counts.Images,6}");
+        foreach (var (actual, counts) in worst)
+            Console.WriteLine($"{Line.Pad(names[actual], width)} {Accuracy(counts),8}   {counts.Images,6}");
         if (pairs.Length == 0) return;
         Console.WriteLine();
         Console.WriteLine($"{"class".PadRight(width)}   images   taken for");
-        foreach (var (actual, taken, count) in pairs) Console.WriteLine($"{Line.Pad(names[actual], width)}   {count,6}   {names[taken]}");
+        foreach (var (actual, taken, count) in pairs)
+            Console.WriteLine($"{Line.Pad(names[actual], width)}   {count,6}   {names[taken]}");
     }
 
     private static string Accuracy((int Images, int Right) counts) =>

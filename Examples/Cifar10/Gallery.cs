@@ -6,8 +6,9 @@ using Tapegrad.Datasets.Images;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// The mistakes that a network was most confident about, as a page: each image, enlarged, with what it was taken for, how surely, what it is, and its
-/// file. One file that needs nothing else; a browser has the letters of all scripts, which a picture would need a font for.
+/// The mistakes that a network was most confident about, as a page: each image, enlarged, with what it was taken for,
+/// how surely, what it is, and its file. One file that needs nothing else; a browser has the letters of all scripts,
+/// which a picture would need a font for.
 /// </summary>
 internal static class Gallery
 {
@@ -55,7 +56,9 @@ internal static class Gallery
     private static string Figure(ImageDataset dataset, Mistake mistake)
     {
         var (height, width) = (dataset.Height, dataset.Width);
-        var picture = ImageFile.Encode(new Picture(height, width, dataset.Channels, dataset.Image(mistake.Image).ToArray()).WithChannels(3));
+        var picture =
+            ImageFile.Encode(new Picture(height, width, dataset.Channels, dataset.Image(mistake.Image).ToArray())
+                .WithChannels(3));
         var scale = (double)Side / Math.Max(height, width);
         var (taken, truth) = (dataset.ClassNames[mistake.Taken], dataset.ClassNames[dataset.Labels[mistake.Image]]);
         return string.Create(CultureInfo.InvariantCulture, $"""
@@ -68,7 +71,8 @@ internal static class Gallery
             """);
     }
 
-    // In a direction of its own, so that a name from right to left does not turn what stands beside it; a path goes from left to right, whatever the
-    // script of its first folder.
-    private static string Name(string name, string direction = "auto") => $"<bdi dir=\"{direction}\">{WebUtility.HtmlEncode(Line.Of(name))}</bdi>";
+    // In a direction of its own, so that a name from right to left does not turn what stands beside it; a path goes
+    // from left to right, whatever the script of its first folder.
+    private static string Name(string name, string direction = "auto") =>
+        $"<bdi dir=\"{direction}\">{WebUtility.HtmlEncode(Line.Of(name))}</bdi>";
 }

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Ctrl-C, a closed window (SIGHUP), or the system's request to end (SIGTERM), as a request to come to an end in order. A second Ctrl-C ends the program
-/// at once; the others come twice where nobody insists, a closed window from its shell and from the system.
+/// Ctrl-C, a closed window (SIGHUP), or the system's request to end (SIGTERM), as a request to come to an end in order.
+/// A second Ctrl-C ends the program at once; the others come twice where nobody insists, a closed window from its shell
+/// and from the system.
 /// </summary>
 internal sealed class Interrupt : IDisposable
 {
@@ -15,7 +16,8 @@ internal sealed class Interrupt : IDisposable
     private readonly CancellationTokenSource source = new();
     private readonly PosixSignalRegistration[] registrations;
 
-    public Interrupt() => registrations = Array.ConvertAll(Signals, signal => PosixSignalRegistration.Create(signal.Signal, Stop));
+    public Interrupt() =>
+        registrations = Array.ConvertAll(Signals, signal => PosixSignalRegistration.Create(signal.Signal, Stop));
 
     public CancellationToken Token => source.Token;
 

@@ -31,7 +31,9 @@ internal sealed class Mistakes(ImageDataset dataset)
     }
 
     /// <summary>A table: the image, its class, what it was taken for, and how probable that seemed.</summary>
-    public string ToCsv() => Csv.Of(["image", "class", "taken for", "probability"], All.Select(mistake => (string[])[dataset.Source(mistake.Image),
+    public string ToCsv() =>
+        Csv.Of(["image", "class", "taken for", "probability"],
+            All.Select(mistake => (string[])[dataset.Source(mistake.Image),
         dataset.ClassNames[dataset.Labels[mistake.Image]], dataset.ClassNames[mistake.Taken],
         mistake.Probability.ToString("F4", CultureInfo.InvariantCulture)]));
 }

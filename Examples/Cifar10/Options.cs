@@ -5,33 +5,39 @@ using System.Globalization;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Options that read numbers in one way on every machine: a decimal point, no thousands separators, within limits; else one line
-/// that names the option.
+/// Options that read numbers in one way on every machine: a decimal point, no thousands separators, within limits; else
+/// one line that names the option.
 /// </summary>
 public static class Options
 {
     private static readonly (double Least, double Most) Counts = (1, int.MaxValue);
 
     /// <summary>A whole number; from 1 up when no range is given.</summary>
-    public static Option<int> Whole(string name, string description, int standard, (double Least, double Most)? range = null) =>
-        WithDefault(Parsed<int>(name, description, text => ParseWhole(text, range ?? Counts), ExpectedWhole(range ?? Counts)), standard);
+    public static Option<int> Whole(string name, string description, int standard,
+        (double Least, double Most)? range = null) =>
+        WithDefault(Parsed<int>(name, description, text => ParseWhole(text, range ?? Counts),
+            ExpectedWhole(range ?? Counts)), standard);
 
     /// <summary>A whole number, or nothing; from 1 up when no range is given.</summary>
     public static Option<int?> Limit(string name, string description, (double Least, double Most)? range = null) =>
         OptionalParsed(name, description, text => ParseWhole(text, range ?? Counts), ExpectedWhole(range ?? Counts));
 
     /// <summary>A number.</summary>
-    public static Option<double> Number(string name, string description, double standard, (double Least, double Most) range) =>
-        WithDefault(Parsed<double>(name, description, text => ParseNumber(text, range), Expected(range, standard)), standard);
+    public static Option<double> Number(string name, string description, double standard,
+        (double Least, double Most) range) =>
+        WithDefault(Parsed<double>(name, description, text => ParseNumber(text, range), Expected(range, standard)),
+            standard);
 
     /// <summary>A number, or nothing.</summary>
-    public static Option<double?> OptionalNumber(string name, string description, (double Least, double Most) range, double example) =>
+    public static Option<double?> OptionalNumber(string name, string description, (double Least, double Most) range,
+        double example) =>
         OptionalParsed(name, description, text => ParseNumber(text, range), Expected(range, example));
 
     private static string Expected((double Least, double Most) range, double example) =>
         $"a number from {Text(range.Least)} to {Text(range.Most)} with a decimal point, such as {Text(example)}";
 
-    private static string ExpectedWhole((double Least, double Most) range) => $"a whole number from {(int)range.Least} to {(int)range.Most}";
+    private static string ExpectedWhole((double Least, double Most) range) =>
+        $"a whole number from {(int)range.Least} to {(int)range.Most}";
 
     /// <summary>One of some words.</summary>
     /// <param name="name">Its name.</param>
@@ -40,22 +46,25 @@ public static class Options
     /// <param name="isValid">Whether a word is one of them.</param>
     /// <param name="expected">The words.</param>
     /// <param name="more">What else is to be said to whoever gives another one.</param>
-    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid, string expected,
-        string more = "") =>
+    public static Option<string> Choice(string name, string description, string standard, Func<string, bool> isValid,
+        string expected, string more = "") =>
         WithDefault(new Option<string>(name)
         {
             Description = description,
             HelpName = expected,
-            CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected + more)!,
+            CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value
+            : Refuse<string>(result, name, expected + more)!,
         }, standard);
 
     /// <summary>One of some words, or nothing.</summary>
-    public static Option<string?> OptionalChoice(string name, string description, Func<string, bool> isValid, string expected) => new(name)
-    {
-        Description = description,
-        HelpName = expected,
-        CustomParser = result => isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected),
-    };
+    public static Option<string?> OptionalChoice(string name, string description, Func<string, bool> isValid,
+        string expected) => new(name)
+        {
+            Description = description,
+            HelpName = expected,
+            CustomParser = result =>
+            isValid(result.Tokens[0].Value) ? result.Tokens[0].Value : Refuse<string>(result, name, expected),
+        };
 
     /// <summary>A path.</summary>
     public static Option<string?> Path(string name, string description) => new(name)
@@ -63,25 +72,28 @@ public static class Options
         Description = description,
         HelpName = "path",
         CustomParser = result =>
-            result.Tokens[0].Value is { Length: > 0 } path ? path : Refuse<string>(result, name, "a path that is not empty"),
+            result.Tokens[0].Value is { Length: > 0 } path ? path
+            : Refuse<string>(result, name, "a path that is not empty"),
     };
 
     /// <summary>What is said or not.</summary>
     public static Option<bool> Flag(string name, string description) => new(name) { Description = description };
 
-    private static Option<T> Parsed<T>(string name, string description, Func<string, T?> parse, string expected) where T : struct => new(name)
-    {
-        Description = description,
-        HelpName = "number",
-        CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T>(result, name, expected),
-    };
+    private static Option<T> Parsed<T>(string name, string description, Func<string, T?> parse, string expected)
+        where T : struct => new(name)
+        {
+            Description = description,
+            HelpName = "number",
+            CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T>(result, name, expected),
+        };
 
-    private static Option<T?> OptionalParsed<T>(string name, string description, Func<string, T?> parse, string expected) where T : struct => new(name)
-    {
-        Description = description,
-        HelpName = "number",
-        CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T?>(result, name, expected),
-    };
+    private static Option<T?> OptionalParsed<T>(string name, string description, Func<string, T?> parse,
+        string expected) where T : struct => new(name)
+        {
+            Description = description,
+            HelpName = "number",
+            CustomParser = result => parse(result.Tokens[0].Value) ?? Refuse<T?>(result, name, expected),
+        };
 
     private static Option<T> WithDefault<T>(Option<T> option, T standard)
     {

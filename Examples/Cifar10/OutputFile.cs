@@ -6,20 +6,27 @@ namespace Tapegrad.Examples.Cifar10;
 /// <param name="IsGiven">Whether somebody has given the option; else this is what stands in its place.</param>
 internal sealed record Output(string Option, string Path, bool IsGiven = true);
 
-/// <summary>What a command is asked to write is refused before the work begins where it would destroy something else, or cannot be.</summary>
+/// <summary>
+/// What a command is asked to write is refused before the work begins where it would destroy something else, or cannot
+/// be.
+/// </summary>
 internal static class OutputFile
 {
-    /// <summary>Checks that a file can be written, has one of the usual endings, and is not the file that is read.</summary>
+    /// <summary>
+    /// Checks that a file can be written, has one of the usual endings, and is not the file that is read.
+    /// </summary>
     /// <exception cref="UserError">It is not so.</exception>
     public static void Check(string option, string path, string[] extensions, string input)
     {
         if (!extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase))
             throw new UserError($"{option} {path}: the file's name must end with {string.Join(" or ", extensions)}.");
-        if (Directory.Exists(path)) throw new UserError($"{option} {path}: it is a folder. Give the name of a file in it.");
+        if (Directory.Exists(path))
+            throw new UserError($"{option} {path}: it is a folder. Give the name of a file in it.");
         var real = Real(path);
         if (Path.GetDirectoryName(real) is { } folder && !Directory.Exists(folder))
             throw new UserError($"{option} {path}: there is no folder '{folder}'. Create it first.");
-        if (Real(input) == real) throw new UserError($"{option} {path}: this is the file that is read. Give another name.");
+        if (Real(input) == real)
+            throw new UserError($"{option} {path}: this is the file that is read. Give another name.");
     }
 
     /// <summary>Checks that no two are the same file, whose first content would be gone.</summary>
@@ -32,14 +39,20 @@ internal static class OutputFile
                 throw new UserError($"{option} {path}: {first[Real(path)]} writes this file too. Give another name.");
     }
 
-    /// <summary>Checks that something that will be written does not lie in the folder of the data, where it would be taken for some of them.</summary>
+    /// <summary>
+    /// Checks that something that will be written does not lie in the folder of the data, where it would be taken for
+    /// some of them.
+    /// </summary>
     /// <exception cref="UserError">It does.</exception>
     public static void CheckApart(Output output, string data)
     {
-        if ((Real(output.Path) + Path.DirectorySeparatorChar).StartsWith(Path.TrimEndingDirectorySeparator(Real(data)) + Path.DirectorySeparatorChar,
+        if ((Real(output.Path) + Path.DirectorySeparatorChar)
+            .StartsWith(Path.TrimEndingDirectorySeparator(Real(data)) + Path.DirectorySeparatorChar,
             StringComparison.Ordinal))
-            throw new UserError(output.IsGiven ? $"{output.Option} {output.Path}: it lies in the folder of the data, '{data}'. Choose another place."
-                : $"{output.Option}: without it '{output.Path}' is written, in the folder of the data, '{data}'. Give {output.Option} and another"
+            throw new UserError(output.IsGiven
+                ? $"{output.Option} {output.Path}: it lies in the folder of the data, '{data}'. Choose another place."
+                : $"{output.Option}: without it '{output.Path}' is written, in the folder of the data, '{data}'. Give "
+                    + $"{output.Option} and another"
                     + " place.");
     }
 
@@ -51,8 +64,8 @@ internal static class OutputFile
         while (!Path.Exists(nearest) && Path.GetDirectoryName(nearest) is { } above) nearest = above;
         try
         {
-            using var probe = new FileStream(Path.Combine(nearest, Path.GetRandomFileName()), FileMode.CreateNew, FileAccess.Write, FileShare.None, 1,
-                FileOptions.DeleteOnClose);
+            using var probe = new FileStream(Path.Combine(nearest, Path.GetRandomFileName()), FileMode.CreateNew,
+                FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -7,8 +7,9 @@ using static System.FormattableString;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// The command 'predict': what a saved network takes images for. They are read and resized as the images of a folder are for training. A terminal
-/// gets bars; otherwise each image is one line, its parts separated by tabs: the file, then a class and its probability, the next class, ...
+/// The command 'predict': what a saved network takes images for. They are read and resized as the images of a folder
+/// are for training. A terminal gets bars; otherwise each image is one line, its parts separated by tabs: the file,
+/// then a class and its probability, the next class, ...
 /// </summary>
 internal static class PredictCommand
 {
@@ -26,9 +27,11 @@ internal static class PredictCommand
     {
         Images.Validators.Add(result =>
         {
-            if (result.Tokens.Any(token => token.Value == "")) result.AddError("image '': it must be a path that is not empty.");
+            if (result.Tokens.Any(token => token.Value == ""))
+                result.AddError("image '': it must be a path that is not empty.");
         });
-        var command = new Command("predict", "Says what saved weights take images for.") { Weights.Option, Images, Top, Json };
+        var command = new Command("predict", "Says what saved weights take images for.") { Weights.Option, Images,
+            Top, Json };
         command.SetAction(options =>
             Run(Weights.Of(options), options.GetValue(Images)!, options.GetValue(Top), options.GetValue(Json)));
         root.Add(command);
@@ -49,10 +52,12 @@ internal static class PredictCommand
             {
                 unreadable++;
                 if (json) Console.WriteLine(new JsonObject { ["image"] = image, ["error"] = e.Message }.ToJsonString());
-                Console.Error.WriteLine(Line.Of($"error: {(e.Message.Contains(image) ? "" : $"{image}: ")}{e.Message}"));
+                Console.Error.WriteLine(
+                    Line.Of($"error: {(e.Message.Contains(image) ? "" : $"{image}: ")}{e.Message}"));
                 continue;
             }
-            Console.WriteLine(json ? ToJson(image, shown) : Console.IsOutputRedirected ? ToLine(image, shown) : ToBars(image, shown));
+            Console.WriteLine(json ? ToJson(image, shown) : Console.IsOutputRedirected ? ToLine(image, shown)
+                : ToBars(image, shown));
         }
         return unreadable == 0 ? 0 : 1;
     }
@@ -63,12 +68,14 @@ internal static class PredictCommand
         ["predictions"] = new JsonArray([.. shown.Select(guess => new JsonObject
         {
             ["class"] = guess.Class,
-            ["probability"] = double.IsFinite(guess.Probability) ? guess.Probability : null,   // JSON has no other numbers
+            // JSON has no other numbers
+            ["probability"] = double.IsFinite(guess.Probability) ? guess.Probability : null,
         })]),
     }.ToJsonString();
 
     private static string ToLine(string image, Prediction[] shown) =>
-        string.Join('\t', shown.Select(guess => Invariant($"{Line.Of(guess.Class)}\t{guess.Probability:F4}")).Prepend(Line.Of(image)));
+        string.Join('\t', shown.Select(guess => Invariant($"{Line.Of(guess.Class)}\t{guess.Probability:F4}"))
+            .Prepend(Line.Of(image)));
 
     /// <summary>The file's name, and a line for each class with a bar.</summary>
     internal static string ToBars(string image, Prediction[] shown)
@@ -83,6 +90,7 @@ internal static class PredictCommand
     private static string Bar(double share)
     {
         var eighths = (int)Math.Round(8 * BarWidth * share);
-        return (new string('█', eighths / 8) + (eighths % 8 == 0 ? "" : (char)('█' + 8 - eighths % 8))).PadRight(BarWidth);
+        return (new string('█', eighths / 8) + (eighths % 8 == 0 ? "" : (char)('█' + 8 - eighths % 8)))
+            .PadRight(BarWidth);
     }
 }

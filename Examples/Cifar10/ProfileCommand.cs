@@ -8,8 +8,8 @@ using static System.FormattableString;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// The command 'profile': where the time and the memory of a training step go, by layer and operation, beside what the machine
-/// allows.
+/// The command 'profile': where the time and the memory of a training step go, by layer and operation, beside what the
+/// machine allows.
 /// </summary>
 internal static class ProfileCommand
 {
@@ -21,7 +21,8 @@ internal static class ProfileCommand
 
     public static void AddTo(RootCommand root)
     {
-        var command = new Command("profile", "Shows where the time and the memory of a training step go, by layer and operation.")
+        var command =
+            new Command("profile", "Shows where the time and the memory of a training step go, by layer and operation.")
         {
             TrainOptions.Model, TrainOptions.Norm, BatchSize, TrainOptions.Threads, Steps,
         };
@@ -32,14 +33,16 @@ internal static class ProfileCommand
     private static int Run(ParseResult options)
     {
         if (options.GetValue(TrainOptions.Threads) is { } threads) Workers.Threads = threads;
-        var (architecture, normalization) = (options.GetValue(TrainOptions.Model)!, options.GetValue(TrainOptions.Norm)!);
+        var (architecture, normalization) =
+            (options.GetValue(TrainOptions.Model)!, options.GetValue(TrainOptions.Norm)!);
         var (batch, steps) = (options.GetValue(BatchSize), options.GetValue(Steps));
         var profile = StepProfile.Fastest(Create(architecture, normalization), batch, steps);
         var ceiling = Ceiling.Measure(0.3);
 
-        Console.WriteLine($"{architecture} with {normalization} normalization, {Display.Count(batch, "image")} of 32x32,"
-            + $" {Display.Count(Workers.Threads, "thread")}");
-        Console.WriteLine(Invariant($"the fastest of {steps} steps: {Milliseconds(profile.Seconds)} ms, {batch / profile.Seconds:F0} images/s"));
+        Console.WriteLine($"{architecture} with {normalization} normalization, {Display.Count(batch, "image")} of "
+            + $"32x32, {Display.Count(Workers.Threads, "thread")}");
+        Console.WriteLine(
+            Invariant($"the fastest of {steps} steps: {Milliseconds(profile.Seconds)} ms, {batch / profile.Seconds:F0} images/s"));
         Console.WriteLine(Invariant($"memory: at most {profile.PeakBytes / 1e6:F0} MB beside the parameters"));
         Console.WriteLine(Invariant($"the machine: {ceiling.GigaflopsPerSecond:F0} GF/s of fused multiply-adds, ")
             + Invariant($"{ceiling.GigabytesPerSecond:F0} GB/s of copying"));
@@ -73,7 +76,8 @@ internal static class ProfileCommand
         var table = New("layer", "operation", "forward", "rate", "backward", "rate", "", "MB");
         foreach (var row in profile.Rows)
             table.AddRow(Markup.Escape(row.Layer), row.Operation, Milliseconds(row.Forward.Seconds), Rate(row.Forward),
-                Milliseconds(row.Backward.Seconds), Rate(row.Backward), Unit(row.Forward, row.Backward), Megabytes([row]));
+                Milliseconds(row.Backward.Seconds), Rate(row.Backward), Unit(row.Forward, row.Backward),
+                Megabytes([row]));
         return table;
     }
 
@@ -84,15 +88,18 @@ internal static class ProfileCommand
         {
             var (forward, backward) = (Sum(rows.Select(row => row.Forward)), Sum(rows.Select(row => row.Backward)));
             var both = forward + backward;
-            var fastest = both.Flops / (1e9 * ceiling.GigaflopsPerSecond) + both.Bytes / (1e9 * ceiling.GigabytesPerSecond);
-            table.AddRow(rows.Key, Milliseconds(forward.Seconds), Milliseconds(backward.Seconds), Percent(both.Seconds / profile.Seconds), Rate(both),
-                Unit(both), Rate(both) == "" ? "" : Percent(fastest / both.Seconds), Megabytes(rows));
+            var fastest = both.Flops / (1e9 * ceiling.GigaflopsPerSecond)
+                + both.Bytes / (1e9 * ceiling.GigabytesPerSecond);
+            table.AddRow(rows.Key, Milliseconds(forward.Seconds), Milliseconds(backward.Seconds),
+                Percent(both.Seconds / profile.Seconds), Rate(both), Unit(both), Rate(both) == "" ? ""
+                : Percent(fastest / both.Seconds), Megabytes(rows));
         }
-        foreach (var (name, seconds) in ((string, double)[])[("optimizer's step", profile.OptimizerSeconds), ("not attributed", profile.RestSeconds)])
+        foreach (var (name, seconds) in ((string, double)[])[("optimizer's step", profile.OptimizerSeconds),
+            ("not attributed", profile.RestSeconds)])
             table.AddRow(name, "", Milliseconds(seconds), Percent(seconds / profile.Seconds));
         var allForward = Sum(profile.Rows.Select(row => row.Forward)).Seconds;
-        table.AddRow("the step", Milliseconds(allForward), Milliseconds(profile.Seconds - allForward), Percent(1), "", "", "",
-            Megabytes(profile.Rows));
+        table.AddRow("the step", Milliseconds(allForward), Milliseconds(profile.Seconds - allForward), Percent(1),
+            "", "", "", Megabytes(profile.Rows));
         return table;
     }
 
@@ -103,7 +110,8 @@ internal static class ProfileCommand
         foreach (var name in columns)
             table.AddColumn(new TableColumn(name)
             {
-                Alignment = name is "layer" or "" || name.StartsWith("operation", StringComparison.Ordinal) ? Justify.Left : Justify.Right,
+                Alignment = name is "layer" or "" || name.StartsWith("operation", StringComparison.Ordinal)
+                    ? Justify.Left : Justify.Right,
                 NoWrap = true,
                 Padding = new Padding(0),
             });
@@ -122,9 +130,12 @@ internal static class ProfileCommand
         return rate < 9.95 ? Invariant($"{rate:F1}") : Invariant($"{rate:F0}");
     }
 
-    private static string Unit(params Cost[] costs) => costs.All(cost => Rate(cost) == "") ? "" : costs[0].Flops > 0 ? "GF/s" : "GB/s";
+    private static string Unit(params Cost[] costs) =>
+        costs.All(cost => Rate(cost) == "") ? "" : costs[0].Flops > 0 ? "GF/s" : "GB/s";
 
-    /// <summary>What rows keep; none where an operation gives back more of what stood before it than it takes.</summary>
+    /// <summary>
+    /// What rows keep; none where an operation gives back more of what stood before it than it takes.
+    /// </summary>
     internal static string Megabytes(IEnumerable<ProfileRow> rows) =>
         Invariant($"{Math.Round(Math.Max(0, rows.Sum(row => row.Kept)) / 1e6, 1):F1}");
 

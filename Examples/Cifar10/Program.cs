@@ -4,10 +4,10 @@ using Tapegrad;
 using Tapegrad.Devices;
 using Tapegrad.Examples.Cifar10;
 
-// Every command returns 0 when it did what was asked, 1 when the person can mend what stood in the way, and 128 and a signal's number when one ended
-// it: 129 for a closed window, 130 for Ctrl-C, 143 for the system's request.
-var root = new RootCommand("Trains a small convolutional network on CIFAR-10, or, where that is not at hand, on shapes made by "
-    + "a formula. Without a command: train with the defaults.");
+// Every command returns 0 when it did what was asked, 1 when the person can mend what stood in the way, and 128 and a
+// signal's number when one ended it: 129 for a closed window, 130 for Ctrl-C, 143 for the system's request.
+var root = new RootCommand("Trains a small convolutional network on CIFAR-10, or, where that is not at hand, on shapes "
+    + "made by a formula. Without a command: train with the defaults.");
 TrainCommand.AddTo(root);
 EvaluateCommand.AddTo(root);
 PredictCommand.AddTo(root);
@@ -24,11 +24,13 @@ try
     if (parsed.Errors.Count > 0) throw new UserError($"{parsed.Errors[0].Message} Try --help.");
     foreach (var option in parsed.CommandResult.Children.OfType<OptionResult>())
         if (option.Option.Arity.MinimumNumberOfValues > 0 && option.IdentifierTokenCount > option.Tokens.Count)
-            throw new UserError($"{option.Option.Name}: it is given {option.IdentifierTokenCount} times, and not each time with a value. Give it once.");
+            throw new UserError($"{option.Option.Name}: it is given {option.IdentifierTokenCount} times, and not each "
+                + "time with a value. Give it once.");
     if (!TrainOptions.IsGiven(parsed, TrainOptions.Threads)) CheckEnvironment();
     return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
-catch (Exception e) when (e is UserError or IOException or UnauthorizedAccessException or InvalidDataException or NonFiniteException or ShapeException)
+catch (Exception e) when (e is UserError or IOException or UnauthorizedAccessException or InvalidDataException
+    or NonFiniteException or ShapeException)
 {
     Console.Error.WriteLine(Line.Of($"error: {e.Message}"));
     return e is UserError error ? error.ExitCode : 1;
@@ -39,7 +41,8 @@ static void CheckEnvironment()
     try
     {
         if (Workers.Threads > TrainOptions.MostThreads)
-            throw new UserError($"{Workers.Variable} is {Workers.Threads}: it must be a whole number from 1 to {TrainOptions.MostThreads}.");
+            throw new UserError($"{Workers.Variable} is {Workers.Threads}: it must be a whole number from 1 to "
+                + $"{TrainOptions.MostThreads}.");
     }
     catch (InvalidOperationException e)   // TAPEGRAD_THREADS is no number
     {

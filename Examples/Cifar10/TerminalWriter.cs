@@ -3,8 +3,9 @@ using System.Text;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// Prints to a terminal as long as there is one. When its window has been closed, writing fails; there is nobody left to tell, and the work that has
-/// to be brought to an end must not fail with it. Files and pipes need no such patience: there a failure is one, of what is printed.
+/// Prints to a terminal as long as there is one. When its window has been closed, writing fails; there is nobody left
+/// to tell, and the work that has to be brought to an end must not fail with it. Files and pipes need no such patience:
+/// there a failure is one, of what is printed.
 /// </summary>
 internal sealed class TerminalWriter(TextWriter terminal, bool isTerminal) : TextWriter
 {

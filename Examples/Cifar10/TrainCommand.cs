@@ -10,9 +10,10 @@ using static Tapegrad.Examples.Cifar10.TrainOptions;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// The command 'train', which is also what happens without a command. Its defaults: GroupNorm with standardized weights, SGD with momentum 0.9 and
-/// weight decay 5e-4 on every parameter, batches of 32, a rate of 0.05 that rises over the first 5 % of the steps and falls along a cosine, random
-/// crops and flips. RESULTS.md says what that comes to, and how it was found.
+/// The command 'train', which is also what happens without a command. Its defaults: GroupNorm with standardized
+/// weights, SGD with momentum 0.9 and weight decay 5e-4 on every parameter, batches of 32, a rate of 0.05 that rises
+/// over the first 5 % of the steps and falls along a cosine, random crops and flips. RESULTS.md says what that comes
+/// to, and how it was found.
 /// </summary>
 internal static class TrainCommand
 {
@@ -56,9 +57,10 @@ internal static class TrainCommand
         using var folder = CreateFolder(options, recipe);
         Console.WriteLine($"{recipe.Model} with {recipe.Normalization} normalization,"
             + $" {model.Parameters.Sum(p => (long)p.Count).ToString("N0", CultureInfo.InvariantCulture)} parameters, "
-            + $"on {Display.Count(images.Train.Count, "image")} of {NameOf(images.Train, images.Folder)}: {Display.Count(recipe.Epochs, "epoch")} of"
-            + $" {Display.Count(images.Train.BatchesPerEpoch(recipe.BatchSize!.Value), "step")}, {Display.Count(Workers.Threads, "thread")},"
-            + $" weights to {folder.WeightsPath}");
+            + $"on {Display.Count(images.Train.Count, "image")} of {NameOf(images.Train, images.Folder)}: "
+            + $"{Display.Count(recipe.Epochs, "epoch")} of "
+            + $"{Display.Count(images.Train.BatchesPerEpoch(recipe.BatchSize!.Value), "step")}, "
+            + $"{Display.Count(Workers.Threads, "thread")}, weights to {folder.WeightsPath}");
         if (begins is not null) Console.WriteLine(begins);
         if (FewBatches(given, recipe, images.Train.Count) is { } few) Console.WriteLine(few);
         return Train(Training.Run.Begin(recipe, images, model, folder, weights?.Path), folder, options);
@@ -69,10 +71,12 @@ internal static class TrainCommand
         CheckGoingOn(given);
         using var folder = Reopen(path);
         var saved = SavedRun.From(Newest(folder), path);
-        var images = ImagesOf(saved.Recipe, given, given.GetValue(Data) ?? saved.Data, shapes: true, output: null, otherwise: null);
+        var images = ImagesOf(saved.Recipe, given, given.GetValue(Data) ?? saved.Data, shapes: true, output: null,
+            otherwise: null);
         var run = GoOn(saved, images, folder);
         var (epochs, steps) = (run.Recipe.Epochs, images.Train.BatchesPerEpoch(run.Recipe.BatchSize!.Value));
-        Console.WriteLine(saved.Place.Epoch > epochs ? $"{path} is at its end already, after {Display.Count(epochs, "epoch")}"
+        Console.WriteLine(saved.Place.Epoch > epochs
+            ? $"{path} is at its end already, after {Display.Count(epochs, "epoch")}"
             : $"{path} goes on in epoch {saved.Place.Epoch} of {epochs}, after {saved.Place.Batch} of {steps} steps,"
                 + $" {Display.Count(Workers.Threads, "thread")}");
         return Train(run, folder, given);
@@ -91,7 +95,8 @@ internal static class TrainCommand
         }
         catch (IOException e)   // for instance a full disk
         {
-            throw new UserError($"{e.Message.TrimEnd('.')}. Once it can be written, train --resume {folder.FolderPath} goes on.");
+            throw new UserError($"{e.Message.TrimEnd('.')}. Once it can be written, train --resume {folder.FolderPath} "
+                + "goes on.");
         }
         catch (NonFiniteException e)
         {
@@ -99,19 +104,24 @@ internal static class TrainCommand
         }
         if (!result.IsComplete)
         {
-            Console.WriteLine($"stopped; the weights are in {folder.WeightsPath}; to go on: train --resume {folder.FolderPath}");
+            Console.WriteLine($"stopped; the weights are in {folder.WeightsPath}; to go on: train --resume "
+                + $"{folder.FolderPath}");
             return interrupt.ExitCode;
         }
         Console.WriteLine(Measured(run.Images));
-        if (result.ValidationAccuracy is { } validation) Console.WriteLine(Invariant($"validation accuracy: {validation:F4}"));
+        if (result.ValidationAccuracy is { } validation)
+            Console.WriteLine(Invariant($"validation accuracy: {validation:F4}"));
         Console.WriteLine(Invariant($"test accuracy: {result.TestAccuracy:F4}"));
         return 0;
     }
 
     // Whoever forgot --data sees a high number, and should see of what.
-    private static string Measured(RunImages images) => $"measured on {Display.Count(images.Test.Count, "test image")} of "
+    private static string Measured(RunImages images) =>
+        $"measured on {Display.Count(images.Test.Count, "test image")} of "
         + NameOf(images.Test, images.Folder)
-        + (images.Test.Name == nameof(Shapes10) ? ", shapes made by a formula, which are easy: not CIFAR-10, which --data FOLDER names and --download fetches" : "");
+        + (images.Test.Name == nameof(Shapes10)
+            ? ", shapes made by a formula, which are easy: not CIFAR-10, which --data FOLDER names and --download "
+                + "fetches" : "");
 
     private static string NameOf(ImageDataset images, string? folder) =>
         images.Name == nameof(ImageFolder) ? Line.Of(folder ?? "a folder") : images.Name;
@@ -122,31 +132,38 @@ internal static class TrainCommand
         var size = recipe.BatchSize!.Value;
         var (steps, rest) = (images / size, images % size);
         if (given.BatchSize is null)
-            return size == Recipe.UsualBatchSize ? null : $"of {Display.Count(images, "image")}, batches of {size} and not of {Recipe.UsualBatchSize},"
+            return size == Recipe.UsualBatchSize ? null
+                : $"of {Display.Count(images, "image")}, batches of {size} and not of {Recipe.UsualBatchSize},"
                 + $" so that an epoch has {Display.Count(steps, "step")}";
-        return steps >= Recipe.LeastBatches ? null : $"--batch {size}: of {Display.Count(images, "image")} an epoch has {Display.Count(steps, "step")}"
+        return steps >= Recipe.LeastBatches ? null
+            : $"--batch {size}: of {Display.Count(images, "image")} an epoch has {Display.Count(steps, "step")}"
             + (rest == 0 ? "" : $", and leaves {rest} out, others in each") + ". A smaller --batch makes more.";
     }
 
-    // ---- what it works with --------------------------------------------------------------------------------------------------------------
+    // ---- what it works with -----------------------------------------------------------------------------------------
 
     // Refused before the images are read, which can take minutes.
     private static Output OutputOf(ParseResult options)
     {
-        var output = options.GetValue(Out) is { } path ? new Output(Out.Name, path) : new Output(Out.Name, "runs", IsGiven: false);
+        var output = options.GetValue(Out) is { } path ? new Output(Out.Name, path)
+            : new Output(Out.Name, "runs", IsGiven: false);
         if (output.IsGiven && !options.GetValue(Overwrite) && RunFolder.FindRun(output.Path) is { } taken)
-            throw new UserError($"--out: {taken} exists already. Name another folder, go on with that run by --resume {output.Path}, or give --overwrite to "
+            throw new UserError($"--out: {taken} exists already. Name another folder, go on with that run by --resume "
+                + $"{output.Path}, or give --overwrite to "
                 + "replace it.");
         OutputFile.CheckFolder(output);
         return output;
     }
 
-    private static int? SizeOf(SavedNetwork? weights) => weights?.Description.Size is var (height, width) && height == width ? height : null;
+    private static int? SizeOf(SavedNetwork? weights) =>
+        weights?.Description.Size is var (height, width) && height == width ? height : null;
 
-    private static RunImages ImagesOf(Recipe recipe, ParseResult options, string? data, bool? shapes, Output? output, int? otherwise)
+    private static RunImages ImagesOf(Recipe recipe, ParseResult options, string? data, bool? shapes, Output? output,
+        int? otherwise)
     {
-        var (train, test, folder) = DataSource.Find(data, options.GetValue(Download), shapes, recipe.TrainLimit ?? int.MaxValue,
-            recipe.TestLimit ?? int.MaxValue, recipe.Size ?? otherwise ?? Recipe.UsualSize, output is null ? [] : [output], recipe.Strict);
+        var (train, test, folder) = DataSource.Find(data, options.GetValue(Download), shapes,
+            recipe.TrainLimit ?? int.MaxValue, recipe.TestLimit ?? int.MaxValue, recipe.Size ?? otherwise
+            ?? Recipe.UsualSize, output is null ? [] : [output], recipe.Strict);
         return RunImages.Of(recipe, train, test, folder);
     }
 
@@ -174,11 +191,13 @@ internal static class TrainCommand
     private static RunFolder CreateFolder(ParseResult options, Recipe recipe)
     {
         var path = options.GetValue(Out)
-            ?? RunFolder.NewPath("runs", $"{recipe.Model}-{string.Concat(recipe.Normalization.Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '-'))}");
+            ?? RunFolder.NewPath("runs",
+                $"{recipe.Model}-{string.Concat(recipe.Normalization.Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '-'))}");
         return InWordsOf<RunFolder, IOException>(Out.Name, () => RunFolder.Create(path, options.GetValue(Overwrite)));
     }
 
-    private static RunFolder Reopen(string path) => InWordsOf<RunFolder, IOException>(Resume.Name, () => RunFolder.Reopen(path),
+    private static RunFolder Reopen(string path) =>
+        InWordsOf<RunFolder, IOException>(Resume.Name, () => RunFolder.Reopen(path),
         Directory.Exists(path) ? "" : " Name the one that the run was given, or made: runs/...");
 
     private static Checkpoint Newest(RunFolder folder)
@@ -186,12 +205,13 @@ internal static class TrainCommand
         try
         {
             return folder.Checkpoints.Newest()
-                ?? throw new UserError($"--resume {folder.FolderPath}: there is no checkpoint in this folder. Name that of a run.");
+                ?? throw new UserError($"--resume {folder.FolderPath}: there is no checkpoint in this folder. Name "
+                    + "that of a run.");
         }
         catch (InvalidDataException e)
         {
-            throw new UserError($"--resume {folder.FolderPath}: none of its checkpoints is whole. Begin the run again: --out {folder.FolderPath}"
-                + $" --overwrite. The newest, {e.Message}");
+            throw new UserError($"--resume {folder.FolderPath}: none of its checkpoints is whole. Begin the run again: "
+                + $"--out {folder.FolderPath} --overwrite. The newest, {e.Message}");
         }
     }
 
@@ -200,7 +220,8 @@ internal static class TrainCommand
         $" To begin the run again: --out {folder.FolderPath} --overwrite.");
 
     // What the library refuses, as what is wrong with an option, and what to do.
-    private static T InWordsOf<T, TException>(string option, Func<T> work, string remedy = "") where TException : Exception
+    private static T InWordsOf<T, TException>(string option, Func<T> work, string remedy = "")
+        where TException : Exception
     {
         try
         {

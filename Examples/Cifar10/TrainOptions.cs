@@ -7,8 +7,8 @@ using Tapegrad.Training;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// The options of 'train'. Most of them are the recipe, which determines what is computed; the others say where, and on how many threads. A run that
-/// goes on takes its recipe from its checkpoint.
+/// The options of 'train'. Most of them are the recipe, which determines what is computed; the others say where, and on
+/// how many threads. A run that goes on takes its recipe from its checkpoint.
 /// </summary>
 internal static class TrainOptions
 {
@@ -20,7 +20,8 @@ internal static class TrainOptions
 
     /// <summary>What --norm can be.</summary>
     public static readonly string NormalizationNames =
-        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}; each but none also with {WeightStandardization.Suffix};"
+        $"{string.Join(", ", Normalizations.All.Select(info => info.Usage))}; each but none also with "
+            + $"{WeightStandardization.Suffix};"
             + " or one for each part of the network, the first that fits: layer1=batch,*=group:8";
 
     private static readonly Recipe Usual = new();
@@ -28,69 +29,96 @@ internal static class TrainOptions
     public static readonly Option<string?> Data = Options.Path("--data",
         "folder of CIFAR-10, CIFAR-100 or an IDX set (MNIST), or one with a folder of images for each class");
     public static readonly Option<string?> Out =
-        Options.Path("--out", "folder for run.json, metrics.jsonl and model.safetensors [default: runs/..., a new one]");
+        Options.Path("--out",
+            "folder for run.json, metrics.jsonl and model.safetensors [default: runs/..., a new one]");
     public static readonly Option<string?> From =
-        Options.Path("--from", "begin with the weights of this model.safetensors, whose --model, --norm and --size are taken; other classes get a new last layer");
+        Options.Path("--from",
+            "begin with the weights of this model.safetensors, whose --model, --norm and --size are taken; other "
+                + "classes get a new last layer");
     public static readonly Option<string?> Resume =
-        Options.Path("--resume", "go on with the run in this folder where it was interrupted; it knows the other options");
+        Options.Path("--resume",
+            "go on with the run in this folder where it was interrupted; it knows the other options");
     public static readonly Option<double> CheckpointEvery =
-        Options.Number("--checkpoint-every", "seconds between files from which the run can go on; 0 for after every step", 60, (0, 1e6));
+        Options.Number("--checkpoint-every",
+            "seconds between files from which the run can go on; 0 for after every step", 60, (0, 1e6));
     public static readonly Option<bool> Overwrite = Options.Flag("--overwrite", "replace a run that is in --out");
-    public static readonly Option<bool> Download = Options.Flag("--download", "fetch CIFAR-10 (162 MB) where it is missing");
+    public static readonly Option<bool> Download =
+        Options.Flag("--download", "fetch CIFAR-10 (162 MB) where it is missing");
     public static readonly Option<int?> Threads = Options.Limit("--threads",
-        $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]", (1, MostThreads));
+        $"threads to compute with; the results do not depend on it [default: {Workers.Variable}, or one a processor]",
+        (1, MostThreads));
 
-    public static readonly Option<string> Model = Options.Choice("--model", "network", Usual.Model, ModelSpec.IsArchitecture, Networks,
-        KnownElsewhere.Missing);
+    public static readonly Option<string> Model = Options.Choice("--model", "network", Usual.Model,
+        ModelSpec.IsArchitecture, Networks, KnownElsewhere.Missing);
     public static readonly Option<string> Norm = Options.Choice("--norm",
-        "normalization: so many groups, so many channels a group, or a name", Usual.Normalization, ModelSpec.IsNormalization, NormalizationNames);
-    public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images", Usual.Epochs, Recipe.Ranges[nameof(Recipe.Epochs)]);
+        "normalization: so many groups, so many channels a group, or a name", Usual.Normalization,
+        ModelSpec.IsNormalization, NormalizationNames);
+    public static readonly Option<int> Epochs = Options.Whole("--epochs", "passes over the training images",
+        Usual.Epochs, Recipe.Ranges[nameof(Recipe.Epochs)]);
     public static readonly Option<int?> BatchSize =
-        Options.Limit("--batch", $"images a step [default: {Recipe.UsualBatchSize}, or less where that would make fewer than {Recipe.LeastBatches} an epoch]",
-            Recipe.Ranges[nameof(Recipe.BatchSize)]);
+        Options.Limit("--batch",
+            $"images a step [default: {Recipe.UsualBatchSize}, or less where that would make fewer than "
+                + $"{Recipe.LeastBatches} an epoch]", Recipe.Ranges[nameof(Recipe.BatchSize)]);
     public static readonly Option<string> OptimizerName =
-        Options.Choice("--optimizer", "how gradients become steps", Usual.Optimizer, name => name is "sgd" or "adam" or "adamw", "sgd|adam|adamw");
-    public static readonly Option<double?> Rate = Options.OptionalNumber("--lr", string.Create(CultureInfo.InvariantCulture,
+        Options.Choice("--optimizer", "how gradients become steps", Usual.Optimizer, name =>
+            name is "sgd" or "adam" or "adamw", "sgd|adam|adamw");
+    public static readonly Option<double?> Rate =
+        Options.OptionalNumber("--lr", string.Create(CultureInfo.InvariantCulture,
         $"learning rate at its highest [default: {UsualRate("resnet20", "sgd")}; {UsualRate("vgg", "sgd")} for vgg;"
-            + $" {UsualRate("resnet20", "adam")} with adam and adamw]"), Recipe.Ranges[nameof(Recipe.LearningRate)], 0.05);
+            + $" {UsualRate("resnet20", "adam")} with adam and adamw]"),
+            Recipe.Ranges[nameof(Recipe.LearningRate)], 0.05);
     public static readonly Option<string> Schedule =
-        Options.Choice("--schedule", "course of the learning rate after the warm-up", Usual.Schedule, Recipe.IsSchedule, Schedules);
+        Options.Choice("--schedule", "course of the learning rate after the warm-up", Usual.Schedule, Recipe.IsSchedule,
+            Schedules);
     public static readonly Option<double?> Warmup =
         Options.OptionalNumber("--warmup", "share of the steps in which the rate rises [default: 0.05]",
             Recipe.Ranges[nameof(Recipe.Warmup)], 0.05);
     public static readonly Option<double?> Momentum = Options.OptionalNumber("--momentum", "of sgd [default: 0.9]",
         Recipe.Ranges[nameof(Recipe.Momentum)], 0.9);
     public static readonly Option<double?> WeightDecay = Options.OptionalNumber("--weight-decay",
-        "share of a parameter that is added to its gradient; adamw takes it, times the rate, from the parameter [default: 0.0005; 0.05 with adamw]",
+        "share of a parameter that is added to its gradient; adamw takes it, times the rate, from the parameter "
+            + "[default: 0.0005; 0.05 with adamw]",
         Recipe.Ranges[nameof(Recipe.WeightDecay)], 5e-4);
     public static readonly Option<string?> Decayed = Options.OptionalChoice("--decay",
-        "what decays: every parameter, or the weights of convolutions and linear layers [default: all; weights with adamw]",
+        "what decays: every parameter, or the weights of convolutions and linear layers [default: all; weights with "
+            + "adamw]",
         name => name is "all" or "weights", "all|weights");
     public static readonly Option<bool> ZeroGamma =
         Options.Flag("--zero-gamma", "begin with every residual block as its shortcut: its last gamma is 0");
-    public static readonly Option<int> Accumulate = Options.Whole("--accumulate", "batches whose gradients make one step",
+    public static readonly Option<int> Accumulate =
+        Options.Whole("--accumulate", "batches whose gradients make one step",
         Usual.Accumulate, Recipe.Ranges[nameof(Recipe.Accumulate)]);
     public static readonly Option<double> Average =
-        Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999", Usual.Average,
-            Recipe.Ranges[nameof(Recipe.Average)]);
+        Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999",
+            Usual.Average, Recipe.Ranges[nameof(Recipe.Average)]);
     public static readonly Option<double> Smoothing =
-        Options.Number("--label-smoothing", "share of a label that all classes get", Usual.LabelSmoothing, Recipe.Ranges[nameof(Recipe.LabelSmoothing)]);
+        Options.Number("--label-smoothing", "share of a label that all classes get", Usual.LabelSmoothing,
+            Recipe.Ranges[nameof(Recipe.LabelSmoothing)]);
     public static readonly Option<int?> Size =
-        Options.Limit("--size", $"side that images of a folder get, in pixels [default: {Recipe.UsualSize}, or that of --from]", Recipe.Ranges[nameof(Recipe.Size)]);
+        Options.Limit("--size",
+            $"side that images of a folder get, in pixels [default: {Recipe.UsualSize}, or that of --from]",
+            Recipe.Ranges[nameof(Recipe.Size)]);
     public static readonly Option<bool> Strict =
-        Options.Flag("--strict", "leave out images of a folder whose files are cut off; otherwise they are used as far as they go");
-    public static readonly Option<bool> NoFlip = Options.Flag("--no-flip", "do not mirror training images: where left and right mean something");
-    public static readonly Option<int> Cutout = Options.Whole("--cutout", "side of a square painted over in every training image",
+        Options.Flag("--strict",
+            "leave out images of a folder whose files are cut off; otherwise they are used as far as they go");
+    public static readonly Option<bool> NoFlip =
+        Options.Flag("--no-flip", "do not mirror training images: where left and right mean something");
+    public static readonly Option<int> Cutout =
+        Options.Whole("--cutout", "side of a square painted over in every training image",
         Usual.Cutout, Recipe.Ranges[nameof(Recipe.Cutout)]);
     public static readonly Option<double> MixupAlpha =
-        Options.Number("--mixup", "mix training images, the more the larger: 0.2", Usual.Mixup, Recipe.Ranges[nameof(Recipe.Mixup)]);
+        Options.Number("--mixup", "mix training images, the more the larger: 0.2", Usual.Mixup,
+            Recipe.Ranges[nameof(Recipe.Mixup)]);
     public static readonly Option<int> Validation =
-        Options.Whole("--validation", "hold so many training images apart, and keep the weights that are best on them", Usual.Validation,
-            Recipe.Ranges[nameof(Recipe.Validation)]);
-    public static readonly Option<int> Seed = Options.Whole("--seed", "of weights, order and augmentation", Usual.Seed, Recipe.Ranges[nameof(Recipe.Seed)]);
+        Options.Whole("--validation", "hold so many training images apart, and keep the weights that are best on them",
+            Usual.Validation, Recipe.Ranges[nameof(Recipe.Validation)]);
+    public static readonly Option<int> Seed = Options.Whole("--seed", "of weights, order and augmentation", Usual.Seed,
+        Recipe.Ranges[nameof(Recipe.Seed)]);
     public static readonly Option<int?> TrainLimit =
-        Options.Limit("--train-limit", "use the first so many training images [default: all]", Recipe.Ranges[nameof(Recipe.TrainLimit)]);
-    public static readonly Option<int?> TestLimit = Options.Limit("--test-limit", "use the first so many test images [default: all]",
+        Options.Limit("--train-limit", "use the first so many training images [default: all]",
+            Recipe.Ranges[nameof(Recipe.TrainLimit)]);
+    public static readonly Option<int?> TestLimit =
+        Options.Limit("--test-limit", "use the first so many test images [default: all]",
         Recipe.Ranges[nameof(Recipe.TestLimit)]);
 
     private static double UsualRate(string model, string optimizer) => Recipe.UsualLearningRate(model, optimizer);
@@ -128,7 +156,8 @@ internal static class TrainOptions
     private static readonly Option[] Anew = [Resume, CheckpointEvery, Data, Threads];
 
     /// <summary>All of them, in the order of the help.</summary>
-    public static IEnumerable<Option> All => [Data, Out, From, Resume, CheckpointEvery, Overwrite, Download, .. Settings.Values, Threads];
+    public static IEnumerable<Option> All =>
+        [Data, Out, From, Resume, CheckpointEvery, Overwrite, Download, .. Settings.Values, Threads];
 
     /// <summary>What was given, and what stands in the place of the rest.</summary>
     public static Recipe RecipeOf(ParseResult options) => new()
@@ -161,14 +190,15 @@ internal static class TrainOptions
 
     /// <summary>A recipe that cannot be, in the words of the options.</summary>
     public static UserError Refusal(RecipeException e) =>
-        new(string.Create(CultureInfo.InvariantCulture, $"{Settings[e.Setting].Name}{(e.Value is null ? "" : " ")}{e.Value}: {e.Why}"));
+        new(string.Create(CultureInfo.InvariantCulture,
+            $"{Settings[e.Setting].Name}{(e.Value is null ? "" : " ")}{e.Value}: {e.Why}"));
 
     /// <summary>Refuses what a run that goes on cannot be given.</summary>
     public static void CheckGoingOn(ParseResult given)
     {
         if (All.Except(Anew).FirstOrDefault(option => IsGiven(given, option)) is { } other)
-            throw new UserError($"{other.Name}: a run goes on with the options that it began with. With --resume, give only "
-                + $"{string.Join(", ", Anew.Skip(1).Select(option => option.Name))}, or nothing.");
+            throw new UserError($"{other.Name}: a run goes on with the options that it began with. With --resume, give "
+                + $"only {string.Join(", ", Anew.Skip(1).Select(option => option.Name))}, or nothing.");
     }
 
     /// <summary>Refuses an option that was given and that the others leave nothing to do.</summary>

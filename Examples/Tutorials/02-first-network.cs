@@ -4,7 +4,8 @@
 
 // 2. A first network
 // ------------------
-// Two spirals of points, one wound inside the other. No straight line separates them; a network with two hidden layers does.
+// Two spirals of points, one wound inside the other. No straight line separates them; a network with two hidden layers
+// does.
 //
 //     dotnet run Examples/Tutorials/02-first-network.cs
 
@@ -25,16 +26,16 @@ for (var i = 0; i < 400; i++)
 }
 var data = Tensor.From(points, new Shape(400, 2));
 
-// The network: a linear map, a bend, another linear map, another bend, and one number for each class. Without the bends, the
-// three maps would be one.
+// The network: a linear map, a bend, another linear map, another bend, and one number for each class. Without the
+// bends, the three maps would be one.
 var model = new Sequential(
     new Linear(2, 32, random.Split(1)), new Relu(),
     new Linear(32, 32, random.Split(2)), new Relu(),
     new Linear(32, 2, random.Split(3)));
 Console.WriteLine(model.Summary());
 
-// Learning: compute the loss on a tape, read the gradients from it, let the optimizer take a step against them. Nothing has to be
-// set to zero, and the tape's end gives all memory of the step back.
+// Learning: compute the loss on a tape, read the gradients from it, let the optimizer take a step against them. Nothing
+// has to be set to zero, and the tape's end gives all memory of the step back.
 var adam = new Adam(model.Parameters);
 for (var step = 0; step <= 300; step++)
 {
@@ -50,13 +51,15 @@ for (var step = 0; step <= 300; step++)
     adam.Step(tape.Gradients(loss), rate: 0.01);
 }
 
-// Seeing it: what the network answers on a grid, '.' for one spiral and '#' for the other. There is no tape here, so nothing is
-// recorded.
+// Seeing it: what the network answers on a grid, '.' for one spiral and '#' for the other. There is no tape here, so
+// nothing is recorded.
 Console.WriteLine();
 for (var row = 0; row < 21; row++)
 {
-    var places = Enumerable.Range(0, 42).SelectMany(column => new[] { (column - 20.5) / 16, (10 - row) / 8.0 }).ToArray();
+    var places = Enumerable.Range(0, 42).SelectMany(column => new[] { (column - 20.5) / 16, (10 - row) / 8.0 })
+        .ToArray();
     var grid = Tensor.From(places, new Shape(42, 2));
     var answer = model.Apply(grid).ToDoubles();
-    Console.WriteLine(string.Concat(Enumerable.Range(0, 42).Select(column => answer[2 * column + 1] > answer[2 * column] ? '#' : '.')));
+    Console.WriteLine(string.Concat(Enumerable.Range(0, 42)
+        .Select(column => answer[2 * column + 1] > answer[2 * column] ? '#' : '.')));
 }

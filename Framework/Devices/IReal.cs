@@ -1,12 +1,13 @@
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// A real number as a device computes with it: one double on the reference device; one float, or eight floats side by side, on the CPU. An
-/// elementwise operation writes its formula once, for any of them, so the line that runs fast is the line that was proven.
+/// A real number as a device computes with it: one double on the reference device; one float, or eight floats side by
+/// side, on the CPU. An elementwise operation writes its formula once, for any of them, so the line that runs fast is
+/// the line that was proven.
 /// </summary>
 /// <remarks>
-/// Every member is exactly rounded, or made of such members, or computed from <see cref="Math"/> element by element, so the lanes of a vector
-/// hold the bits that single numbers would.
+/// Every member is exactly rounded, or made of such members, or computed from <see cref="Math"/> element by element, so
+/// the lanes of a vector hold the bits that single numbers would.
 /// </remarks>
 public interface IReal<T> where T : struct, IReal<T>
 {
@@ -70,11 +71,15 @@ public interface IReal<T> where T : struct, IReal<T>
     /// <summary>1 where a = b, else 0.</summary>
     static abstract T Equal(T a, T b);
 
-    /// <summary><paramref name="a"/> where the condition is not 0, else <paramref name="b"/>; the other one is not looked at.</summary>
+    /// <summary>
+    /// <paramref name="a"/> where the condition is not 0, else <paramref name="b"/>; the other one is not looked at.
+    /// </summary>
     static abstract T Select(T condition, T a, T b);
 }
 
-/// <summary>A function of one number, for <see cref="Device.Map"/>. Constants of the function are fields of the struct.</summary>
+/// <summary>
+/// A function of one number, for <see cref="Device.Map"/>. Constants of the function are fields of the struct.
+/// </summary>
 public interface IMap
 {
     /// <summary>The formula, written once for every kind of number.</summary>

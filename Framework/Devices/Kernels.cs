@@ -3,12 +3,14 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// What a device may offer for convolutions; the operation in <c>Ops/Conv2d.cs</c> falls back to windows and a matrix product. Images are
-/// [N, H, W, C], weights [KH, KW, C / groups, O].
+/// What a device may offer for convolutions; the operation in <c>Ops/Conv2d.cs</c> falls back to windows and a matrix
+/// product. Images are [N, H, W, C], weights [KH, KW, C / groups, O].
 /// </summary>
 public interface IConvolutionKernels
 {
-    /// <summary>y[n, i, j, o] = bias[o] + sum over the window and the group's channels of x * w; without a bias, the sum.</summary>
+    /// <summary>
+    /// y[n, i, j, o] = bias[o] + sum over the window and the group's channels of x * w; without a bias, the sum.
+    /// </summary>
     void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y);
 
     /// <summary>The gradient of x, given that of y.</summary>
@@ -19,20 +21,23 @@ public interface IConvolutionKernels
 }
 
 /// <summary>
-/// What a device may offer for normalization; the operation in <c>Ops/Normalize.cs</c> falls back to means and elementwise arithmetic.
+/// What a device may offer for normalization; the operation in <c>Ops/Normalize.cs</c> falls back to means and
+/// elementwise arithmetic.
 /// </summary>
 /// <remarks>
-/// The statistics of a set are four numbers, each kept in an array [4, sets]: pivot, remainder (mean = pivot + remainder), biased variance, and
-/// inverse = 1 / sqrt(variance + eps). With them, x^ = ((x - pivot) - remainder) * inverse. Where nothing is centered, pivot and remainder are 0, and
-/// the variance is the mean of the squares.
+/// The statistics of a set are four numbers, each kept in an array [4, sets]: pivot, remainder (mean = pivot +
+/// remainder), biased variance, and inverse = 1 / sqrt(variance + eps). With them, x^ = ((x - pivot) - remainder) *
+/// inverse. Where nothing is centered, pivot and remainder are 0, and the variance is the mean of the squares.
 /// </remarks>
 public interface INormalizationKernels
 {
     /// <summary>
-    /// y = x^ * gamma + beta + residual, rectified if the geometry says so, and the statistics. What is null is left out. Given statistics are
-    /// pivot, remainder and variance to begin with, and the inverse is added; so those of an earlier call give its y once more, to the bit.
+    /// y = x^ * gamma + beta + residual, rectified if the geometry says so, and the statistics. What is null is left
+    /// out. Given statistics are pivot, remainder and variance to begin with, and the inverse is added; so those of an
+    /// earlier call give its y once more, to the bit.
     /// </summary>
-    void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual, Buffer statistics, Buffer y);
+    void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual,
+        Buffer statistics, Buffer y);
 
     /// <summary>The mean, pivot + remainder, and the biased variance of each set.</summary>
     void ReadMoments(Buffer statistics, Buffer mean, Buffer variance);
@@ -47,11 +52,14 @@ public interface INormalizationKernels
     /// residual  g; wanted only when there is a residual and the result is rectified, which is when y must be there
     /// </code>
     /// </summary>
-    void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y, Buffer gradient,
-        Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient);
+    void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics,
+        Buffer? y, Buffer gradient, Buffer xGradient, Buffer gammaGradient, Buffer betaGradient,
+        Buffer? residualGradient);
 }
 
-/// <summary>What a device may offer for max pooling; the operation in <c>Ops/MaxPool2d.cs</c> falls back to slices that compete.</summary>
+/// <summary>
+/// What a device may offer for max pooling; the operation in <c>Ops/MaxPool2d.cs</c> falls back to slices that compete.
+/// </summary>
 public interface IPoolingKernels
 {
     /// <summary>The largest element of each window; padding never wins.</summary>

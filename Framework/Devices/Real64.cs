@@ -22,7 +22,8 @@ public readonly record struct Real64(double Value) : IReal<Real64>
     public static Real64 operator -(Real64 a) => new(-a.Value);
 
     /// <inheritdoc/>
-    public static Real64 FusedMultiplyAdd(Real64 a, Real64 b, Real64 c) => new(Math.FusedMultiplyAdd(a.Value, b.Value, c.Value));
+    public static Real64 FusedMultiplyAdd(Real64 a, Real64 b, Real64 c) =>
+        new(Math.FusedMultiplyAdd(a.Value, b.Value, c.Value));
 
     /// <inheritdoc/>
     public static Real64 Abs(Real64 x) => new(Math.Abs(x.Value));
@@ -40,8 +41,9 @@ public readonly record struct Real64(double Value) : IReal<Real64>
     public static Real64 Tanh(Real64 x) => new(Math.Tanh(x.Value));
 
     /// <summary>
-    /// The error function. Up to 3 the series 2/sqrt(pi) e^(-x^2) (x + 2 x^3/3 + 4 x^5/15 + ..), whose terms are all of one sign; beyond, 1 minus
-    /// e^(-x^2)/sqrt(pi) times the continued fraction 1/(x + (1/2)/(x + (2/2)/(x + ..))). (Abramowitz and Stegun, 1964, 7.1.6 and 7.1.14.)
+    /// The error function. Up to 3 the series 2/sqrt(pi) e^(-x^2) (x + 2 x^3/3 + 4 x^5/15 + ..), whose terms are all of
+    /// one sign; beyond, 1 minus e^(-x^2)/sqrt(pi) times the continued fraction 1/(x + (1/2)/(x + (2/2)/(x + ..))).
+    /// (Abramowitz and Stegun, 1964, 7.1.6 and 7.1.14.)
     /// </summary>
     public static Real64 Erf(Real64 x)
     {

@@ -4,8 +4,9 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// The specification: every verb as the plainest loop that says what it means, in double. Calculus is checked here, because finite differences
-/// need double; other devices are checked against it, verb by verb. It is what to step through to see what happens.
+/// The specification: every verb as the plainest loop that says what it means, in double. Calculus is checked here,
+/// because finite differences need double; other devices are checked against it, verb by verb. It is what to step
+/// through to see what happens.
 /// </summary>
 public sealed class ReferenceDevice : Device
 {
@@ -17,7 +18,8 @@ public sealed class ReferenceDevice : Device
     /// <inheritdoc/>
     protected override Buffer Create(int length) => new HostBuffer<double>(length);
 
-    // A verb keeps its buffers alive to its end: a span does not, and the collector would hand their memory to somebody else.
+    // A verb keeps its buffers alive to its end: a span does not, and the collector would hand their memory to somebody
+    // else.
     private static Span<double> Numbers(Buffer buffer) => ((HostBuffer<double>)buffer).Span;
 
     private static void KeepAlive(params ReadOnlySpan<Buffer?> buffers)
@@ -90,7 +92,8 @@ public sealed class ReferenceDevice : Device
         var output = Numbers(y);
         var walkA = new Walker(shape, new Walk(0, shapeA.BroadcastStrides(shape)));
         var walkB = new Walker(shape, new Walk(0, shapeB.BroadcastStrides(shape)));
-        for (var i = 0; i < shape.Count; i++) output[i] = zip.Apply(new Real64(left[walkA.Next()]), new Real64(right[walkB.Next()])).Value;
+        for (var i = 0; i < shape.Count; i++)
+            output[i] = zip.Apply(new Real64(left[walkA.Next()]), new Real64(right[walkB.Next()])).Value;
         KeepAlive(a, b, y);
     }
 
@@ -125,7 +128,8 @@ public sealed class ReferenceDevice : Device
                     var sum = 0.0;
                     for (var k = 0; k < inner; k++)
                         sum += left[geometry.OffsetsA[batch] + (geometry.TransposeA ? k * rows + row : row * inner + k)]
-                            * right[geometry.OffsetsB[batch] + (geometry.TransposeB ? column * inner + k : k * columns + column)];
+                            * right[geometry.OffsetsB[batch]
+                                + (geometry.TransposeB ? column * inner + k : k * columns + column)];
                     output[next++] = sum;
                 }
         KeepAlive(a, b, y);
@@ -136,7 +140,8 @@ public sealed class ReferenceDevice : Device
     {
         var pixels = Numbers(x);
         var elements = Numbers(windows);
-        for (var i = 0; i < elements.Length; i++) elements[i] = PixelOf(geometry, i) is var pixel and >= 0 ? pixels[pixel] : 0;
+        for (var i = 0; i < elements.Length; i++)
+            elements[i] = PixelOf(geometry, i) is var pixel and >= 0 ? pixels[pixel] : 0;
         KeepAlive(x, windows);
     }
 
@@ -209,7 +214,8 @@ public sealed class ReferenceDevice : Device
     }
 
     /// <inheritdoc/>
-    public override void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second)
+    public override void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first,
+        Buffer? second)
     {
         var values = Numbers(parameter);
         var slopes = Numbers(gradient);
@@ -229,7 +235,8 @@ public sealed class ReferenceDevice : Device
     }
 
     /// <inheritdoc/>
-    public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y)
+    public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first,
+        Buffer? second, Buffer y)
     {
         var values = Numbers(parameter);
         var slopes = Numbers(gradient);
@@ -261,7 +268,8 @@ public sealed class ReferenceDevice : Device
         return found;
     }
 
-    // Goes through an extent in row-major order, the last axis fastest, as the digits of a counter do, and says where in a buffer a walk stands.
+    // Goes through an extent in row-major order, the last axis fastest, as the digits of a counter do, and says where
+    // in a buffer a walk stands.
     private ref struct Walker(Shape extent, Walk walk)
     {
         private readonly ReadOnlySpan<int> lengths = extent.Dimensions;

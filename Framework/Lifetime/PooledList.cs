@@ -3,8 +3,8 @@ using System.Buffers;
 namespace Tapegrad;
 
 /// <summary>
-/// A list whose array is rented from the runtime's pool and goes back there when it is disposed. A training step fills the same lists as the one
-/// before it, so they leave nothing behind for the collector.
+/// A list whose array is rented from the runtime's pool and goes back there when it is disposed. A training step fills
+/// the same lists as the one before it, so they leave nothing behind for the collector.
 /// </summary>
 internal sealed class PooledList<T> : IDisposable
 {

@@ -1,10 +1,11 @@
 namespace Tapegrad;
 
 /// <summary>
-/// Computing a value again instead of keeping it (Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2016). A value whose
-/// tape can do so, to the bit and cheaply (a normalization's, from its input and its statistics), gives its memory back after its first use, which in
-/// a network of convolutions is the next one. Whoever reads it later, the sweep for instance, gets it computed again for the innermost scope. Once
-/// only: what is read twice on the way forward stays from then on.
+/// Computing a value again instead of keeping it (Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear
+/// memory cost", 2016). A value whose tape can do so, to the bit and cheaply (a normalization's, from its input and its
+/// statistics), gives its memory back after its first use, which in a network of convolutions is the next one. Whoever
+/// reads it later, the sweep for instance, gets it computed again for the innermost scope. Once only: what is read
+/// twice on the way forward stays from then on.
 /// </summary>
 /// <param name="tape">A tape belongs to its thread, so no other one can compute its values.</param>
 /// <param name="formula">From what the tape keeps anyway to the same bits.</param>

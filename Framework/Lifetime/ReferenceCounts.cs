@@ -3,13 +3,14 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// What a sweep frees on its way. Values and gradients can share a storage: a sum hands the same gradient to both inputs, a reshape has its input's
-/// numbers. So each value that may be released, and each gradient that waits, counts one reference to its storage, and the last one to let go
-/// frees it. What is not counted was made by somebody else (a seed, a constant), and is never freed here.
+/// What a sweep frees on its way. Values and gradients can share a storage: a sum hands the same gradient to both
+/// inputs, a reshape has its input's numbers. So each value that may be released, and each gradient that waits, counts
+/// one reference to its storage, and the last one to let go frees it. What is not counted was made by somebody else (a
+/// seed, a constant), and is never freed here.
 /// </summary>
 /// <remarks>
-/// A sweep that is recorded frees nothing, as gradients of its gradients will need all of it. Whatever this does, and if it did nothing, the
-/// gradients are the same.
+/// A sweep that is recorded frees nothing, as gradients of its gradients will need all of it. Whatever this does, and
+/// if it did nothing, the gradients are the same.
 /// </remarks>
 internal sealed class ReferenceCounts : IDisposable
 {
@@ -21,7 +22,8 @@ internal sealed class ReferenceCounts : IDisposable
 
     /// <summary>The counts of a sweep.</summary>
     /// <param name="tape">What is swept.</param>
-    /// <param name="wanted">The records whose gradients the caller asked for; the last one is where the sweep starts.</param>
+    /// <param name="wanted">The records whose gradients the caller asked for; the last one is where the sweep
+    /// starts.</param>
     /// <param name="isRecorded">Whether the sweep itself is recorded.</param>
     /// <param name="releases">Whether the recorded values are freed too.</param>
     public ReferenceCounts(Tape tape, bool[] wanted, bool isRecorded, bool releases)
@@ -44,13 +46,16 @@ internal sealed class ReferenceCounts : IDisposable
         }
     }
 
-    /// <summary>The sum of the gradient that waits at a record, if there is one, and the part that has just arrived.</summary>
+    /// <summary>
+    /// The sum of the gradient that waits at a record, if there is one, and the part that has just arrived.
+    /// </summary>
     public Tensor Sum(Tensor? waiting, Tensor part)
     {
         if (made is null) return waiting is null ? part : waiting + part;
         if (waiting is not null)
         {
-            if (tape.Owns(waiting) && waiting.Storage.References == 1) return AddInPlace(waiting, part);   // nobody else sees it
+            // nobody else sees it
+            if (tape.Owns(waiting) && waiting.Storage.References == 1) return AddInPlace(waiting, part);
             part = waiting + part;
             Remove(waiting);
         }

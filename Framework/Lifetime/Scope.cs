@@ -1,13 +1,15 @@
 namespace Tapegrad;
 
 /// <summary>
-/// Owns the memory of the tensors that are made while it is open, and gives it back when disposed. A tape is a scope; a loop that only evaluates
-/// opens a plain one. Scopes nest: what a tape records belongs to the tape, the rest to the innermost scope.
+/// Owns the memory of the tensors that are made while it is open, and gives it back when disposed. A tape is a scope; a
+/// loop that only evaluates opens a plain one. Scopes nest: what a tape records belongs to the tape, the rest to the
+/// innermost scope.
 /// </summary>
 /// <remarks>
-/// Forget it and it is slower; use a tensor too early or too late and it is an exception; never a leak, never garbage. The thread holds its open
-/// scopes weakly, so a forgotten one dies with its last reference and the collector frees what it owned. A scope belongs to its thread, so it must
-/// not be open across an <c>await</c>, after which the rest may run on another one: what it owns is then left to the collector, and a notice says so.
+/// Forget it and it is slower; use a tensor too early or too late and it is an exception; never a leak, never garbage.
+/// The thread holds its open scopes weakly, so a forgotten one dies with its last reference and the collector frees
+/// what it owned. A scope belongs to its thread, so it must not be open across an <c>await</c>, after which the rest
+/// may run on another one: what it owns is then left to the collector, and a notice says so.
 /// </remarks>
 public class Scope : IDisposable
 {
@@ -30,8 +32,8 @@ public class Scope : IDisposable
     }
 
     /// <summary>
-    /// A scope that owns only what is given to it by <see cref="Adopt(Tensor)"/>: for an iterator that hands out batches, whose caller has scopes of
-    /// its own. Any thread may dispose it.
+    /// A scope that owns only what is given to it by <see cref="Adopt(Tensor)"/>: for an iterator that hands out
+    /// batches, whose caller has scopes of its own. Any thread may dispose it.
     /// </summary>
     public static Scope Apart() => new(isApart: true);
 
@@ -52,7 +54,9 @@ public class Scope : IDisposable
     /// <summary>True after <see cref="Dispose"/>.</summary>
     public bool IsDisposed { get; private set; }
 
-    /// <summary>From now on the tensor's memory lives as long as this scope, wherever it was made. A parameter's is never taken.</summary>
+    /// <summary>
+    /// From now on the tensor's memory lives as long as this scope, wherever it was made. A parameter's is never taken.
+    /// </summary>
     /// <exception cref="InvalidOperationException">Its numbers are gone already.</exception>
     public void Adopt(Tensor tensor)
     {
@@ -68,17 +72,21 @@ public class Scope : IDisposable
     }
 
     /// <summary>
-    /// Like <see cref="Adopt(Tensor)"/>, for what was made in a scope inside this one; what belongs further out, or to nobody, stays there.
+    /// Like <see cref="Adopt(Tensor)"/>, for what was made in a scope inside this one; what belongs further out, or to
+    /// nobody, stays there.
     /// </summary>
     internal void AdoptFromInside(Tensor tensor)
     {
-        if (tensor.Storage.Owner > number) Adopt(tensor.Storage);   // numbers rise, so an inner scope has the larger one
+        // numbers rise, so an inner scope has the larger one
+        if (tensor.Storage.Owner > number) Adopt(tensor.Storage);
     }
 
     /// <summary>Whether this scope will give the tensor's memory back, and has not done so yet.</summary>
     internal bool Owns(Tensor tensor) => tensor.Storage.Owner == number;
 
-    /// <summary>What is computed in a scope of its own: only the result lives on, as if the innermost scope had made it.</summary>
+    /// <summary>
+    /// What is computed in a scope of its own: only the result lives on, as if the innermost scope had made it.
+    /// </summary>
     internal static Tensor OnlyResult(Func<Tensor> compute)
     {
         var home = Innermost;
@@ -111,14 +119,16 @@ public class Scope : IDisposable
     internal void Clear()
     {
         foreach (var storage in owned.Items)
-            if (storage.Owner == number) storage.GiveBack();   // else it was kept, released earlier, or moved to another scope
+            // else it was kept, released earlier, or moved to another scope
+            if (storage.Owner == number) storage.GiveBack();
         owned.Clear();
     }
 
     private void NoticeThread()
     {
         if (Interlocked.Exchange(ref saidThread, 1) == 0)
-            Notices.Raise($"a {GetType().Name} was opened on one thread and disposed on another, for instance because there was an await in between. "
-                + "It cannot know what it owns, so the memory is left to the collector, which is slower. Open it after the await, or dispose it before.");
+            Notices.Raise($"a {GetType().Name} was opened on one thread and disposed on another, for instance because "
+                + "there was an await in between. It cannot know what it owns, so the memory is left to the collector, "
+                + "which is slower. Open it after the await, or dispose it before.");
     }
 }

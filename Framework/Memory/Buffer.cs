@@ -6,7 +6,9 @@ namespace Tapegrad.Memory;
 /// <remarks>A buffer belongs to one thread at a time; the pool it returns to may be shared.</remarks>
 public abstract class Buffer
 {
-    /// <summary>Makes a buffer of <paramref name="length"/> elements that occupies <paramref name="bytes"/> bytes.</summary>
+    /// <summary>
+    /// Makes a buffer of <paramref name="length"/> elements that occupies <paramref name="bytes"/> bytes.
+    /// </summary>
     protected Buffer(int length, long bytes)
     {
         Length = length;
@@ -14,7 +16,9 @@ public abstract class Buffer
         GC.SuppressFinalize(this);   // see BelongTo
     }
 
-    /// <summary>Gives the memory back to the region that it was cut from, when nobody refers to the buffer any more.</summary>
+    /// <summary>
+    /// Gives the memory back to the region that it was cut from, when nobody refers to the buffer any more.
+    /// </summary>
     ~Buffer() => Region?.ReturnForgotten(this);
 
     /// <summary>The number of elements.</summary>
@@ -33,8 +37,9 @@ public abstract class Buffer
     internal bool IsCut { get; set; }
 
     /// <summary>
-    /// A buffer of <paramref name="length"/> elements over a run of this one's memory, which starts where the device's <see cref="PoolPolicy"/>
-    /// says that buffers may, and is <paramref name="occupied"/> elements long, its slack included.
+    /// A buffer of <paramref name="length"/> elements over a run of this one's memory, which starts where the device's
+    /// <see cref="PoolPolicy"/> says that buffers may, and is <paramref name="occupied"/> elements long, its slack
+    /// included.
     /// </summary>
     protected internal abstract Buffer Cut(int start, int length, int occupied);
 

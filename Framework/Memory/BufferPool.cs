@@ -1,14 +1,15 @@
 namespace Tapegrad.Memory;
 
 /// <summary>
-/// Memory that waits to be used again. A training step asks for the same lengths in the same order every time, so after the first steps nothing
-/// new is made. Thread-safe.
+/// Memory that waits to be used again. A training step asks for the same lengths in the same order every time, so after
+/// the first steps nothing new is made. Thread-safe.
 /// </summary>
 /// <remarks>
-/// Short buffers wait on shelves of exactly equal length. Long ones are cut from a few large regions and joined with their neighbours when they
-/// come back: what many small activations occupied serves a large gradient later in the same step. When the device has no more memory, all
-/// that waits is given up and the collector asked to find what was forgotten; then it is tried once more. Written here because the runtime's pools
-/// hand out arrays of powers of two, on no boundary, and know one kind of memory.
+/// Short buffers wait on shelves of exactly equal length. Long ones are cut from a few large regions and joined with
+/// their neighbours when they come back: what many small activations occupied serves a large gradient later in the same
+/// step. When the device has no more memory, all that waits is given up and the collector asked to find what was
+/// forgotten; then it is tried once more. Written here because the runtime's pools hand out arrays of powers of two, on
+/// no boundary, and know one kind of memory.
 /// </remarks>
 public sealed class BufferPool
 {
@@ -29,8 +30,8 @@ public sealed class BufferPool
     }
 
     /// <summary>
-    /// The most bytes that wait; what comes back beyond that is left to the collector, a region when no buffer is cut from it any more. The device's
-    /// <see cref="PoolPolicy"/> says how many at first.
+    /// The most bytes that wait; what comes back beyond that is left to the collector, a region when no buffer is cut
+    /// from it any more. The device's <see cref="PoolPolicy"/> says how many at first.
     /// </summary>
     public long BytesLimit { get; set; }
 
@@ -49,10 +50,15 @@ public sealed class BufferPool
     /// <summary>How many requests were answered from what was there.</summary>
     public long Reused { get; private set; }
 
-    /// <summary>What is done with every buffer before it is handed out; tests fill it with NaN, so that nobody lives on what was there.</summary>
+    /// <summary>
+    /// What is done with every buffer before it is handed out; tests fill it with NaN, so that nobody lives on what was
+    /// there.
+    /// </summary>
     internal Action<Buffer>? Renting { get; set; }
 
-    /// <summary>A buffer of exactly <paramref name="length"/> elements. Its contents are whatever was there before.</summary>
+    /// <summary>
+    /// A buffer of exactly <paramref name="length"/> elements. Its contents are whatever was there before.
+    /// </summary>
     public Buffer Rent(int length)
     {
         var buffer = length >= LeastCut ? RentLong(length) : RentShort(length);
@@ -116,13 +122,16 @@ public sealed class BufferPool
                 return;
             }
             if (CountBytes() + buffer.Bytes > BytesLimit) return;
-            if (!shelves.TryGetValue(buffer.Length, out var shelf)) shelves[buffer.Length] = shelf = new Stack<Buffer>();
+            if (!shelves.TryGetValue(buffer.Length, out var shelf))
+                shelves[buffer.Length] = shelf = new Stack<Buffer>();
             shelf.Push(buffer);
             bytesOnShelves += buffer.Bytes;
         }
     }
 
-    /// <summary>Forgets all that waits, but for the regions that buffers are still cut from; the collector takes the memory.</summary>
+    /// <summary>
+    /// Forgets all that waits, but for the regions that buffers are still cut from; the collector takes the memory.
+    /// </summary>
     public void Clear()
     {
         lock (gate)
@@ -143,7 +152,8 @@ public sealed class BufferPool
         }
         if (!isFirst)
         {
-            // The collector sees small objects only, not what was cut for them. Before more memory is taken, it may find some that were forgotten.
+            // The collector sees small objects only, not what was cut for them. Before more memory is taken, it may
+            // find some that were forgotten.
             GC.Collect();
             GC.WaitForPendingFinalizers();   // outside of the lock: they give back what they find
         }
@@ -164,7 +174,8 @@ public sealed class BufferPool
         Region? best = null;
         var (run, shortest) = (-1, int.MaxValue);
         foreach (var region in regions)
-            if (region.Find(length) is var found && found.Length < shortest) (best, run, shortest) = (region, found.Run, found.Length);
+            if (region.Find(length) is var found && found.Length < shortest)
+                (best, run, shortest) = (region, found.Run, found.Length);
         if (best is null) return null;
         Reused++;
         return best.Cut(length, run);

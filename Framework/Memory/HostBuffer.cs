@@ -7,8 +7,8 @@ namespace Tapegrad.Memory;
 /// A buffer in the memory of this process: a managed, pinned array whose first element lies on a 64-byte boundary.
 /// </summary>
 /// <remarks>
-/// The array is padded to whole cache lines behind the last element, so that a kernel may read and write a whole vector at the end.
-/// What lies in the padding is never seen by a reader.
+/// The array is padded to whole cache lines behind the last element, so that a kernel may read and write a whole vector
+/// at the end. What lies in the padding is never seen by a reader.
 /// </remarks>
 public sealed unsafe class HostBuffer<T> : Buffer where T : unmanaged
 {

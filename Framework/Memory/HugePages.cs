@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Tapegrad.Memory;
 
 /// <summary>
-/// Asks Linux to back memory by pages of 2 MB instead of 4 KB: kernels walk through many places at once, and the processor looks up each page.
-/// A hint: other systems, and a system that refuses, change no number and nothing but time.
+/// Asks Linux to back memory by pages of 2 MB instead of 4 KB: kernels walk through many places at once, and the
+/// processor looks up each page. A hint: other systems, and a system that refuses, change no number and nothing but
+/// time.
 /// </summary>
 internal static unsafe partial class HugePages
 {
@@ -26,7 +27,8 @@ internal static unsafe partial class HugePages
     private static void Advise(void* memory, long bytes, int advice)
     {
         if (bytes < LeastBytes || !OperatingSystem.IsLinux()) return;
-        var first = (long)memory / PageBytes * PageBytes;   // the neighbours of a piece are pieces too, and share its first and last page
+        // the neighbours of a piece are pieces too, and share its first and last page
+        var first = (long)memory / PageBytes * PageBytes;
         var end = ((long)memory + bytes + PageBytes - 1) / PageBytes * PageBytes;
         _ = Advise((nint)first, (nuint)(end - first), advice);
     }

@@ -2,7 +2,8 @@ namespace Tapegrad.Memory;
 
 /// <summary>How a device wants its memory kept.</summary>
 /// <param name="BytesLimit">The most bytes that wait in the pool; what comes back beyond that is given up.</param>
-/// <param name="Alignment">Elements: every buffer that is cut from a larger piece begins at a multiple of so many.</param>
+/// <param name="Alignment">Elements: every buffer that is cut from a larger piece begins at a multiple of so
+/// many.</param>
 /// <param name="Slack">Elements behind every such buffer that a kernel's last vector may read and write.</param>
 public sealed record PoolPolicy(long BytesLimit, int Alignment = 16, int Slack = 16)
 {

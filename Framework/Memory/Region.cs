@@ -1,8 +1,9 @@
 namespace Tapegrad.Memory;
 
 /// <summary>
-/// A large piece of memory that buffers are cut from. Its free runs are kept in the order of their places, and neighbours joined. A buffer that
-/// is forgotten instead of returned gives its run back when the collector finds it. Everything happens under the pool's lock.
+/// A large piece of memory that buffers are cut from. Its free runs are kept in the order of their places, and
+/// neighbours joined. A buffer that is forgotten instead of returned gives its run back when the collector finds it.
+/// Everything happens under the pool's lock.
 /// </summary>
 internal sealed class Region
 {
@@ -12,7 +13,8 @@ internal sealed class Region
     private readonly PoolPolicy policy;
     private readonly Lock gate;
     private readonly List<(int Start, int Length)> free;
-    private readonly Dictionary<(int Start, int Length), Buffer> idle = [];   // cut before, and handed out again in the same place
+    // cut before, and handed out again in the same place
+    private readonly Dictionary<(int Start, int Length), Buffer> idle = [];
     private int lengthFree;
 
     public Region(Buffer memory, PoolPolicy policy, Lock gate)
@@ -31,12 +33,16 @@ internal sealed class Region
     /// <summary>What is not cut off now.</summary>
     public long BytesFree => lengthFree * (memory.Bytes / memory.Length);
 
-    /// <summary>The shortest free run in which a buffer has room: its number, and its length; -1 and int.MaxValue if there is none.</summary>
+    /// <summary>
+    /// The shortest free run in which a buffer has room: its number, and its length; -1 and int.MaxValue if there is
+    /// none.
+    /// </summary>
     public (int Run, int Length) Find(int length)
     {
         var (occupied, shortest, found) = (policy.Occupied(length), int.MaxValue, -1);
         for (var run = 0; run < free.Count; run++)
-            if (free[run].Length >= occupied && free[run].Length < shortest) (found, shortest) = (run, free[run].Length);
+            if (free[run].Length >= occupied && free[run].Length < shortest)
+                (found, shortest) = (run, free[run].Length);
         return (found, shortest);
     }
 

@@ -6,7 +6,8 @@ namespace Tapegrad;
 public static class AbsOperation
 {
     /// <summary>The absolute value.</summary>
-    public static Tensor Abs(this Tensor x) => Tape.Record("abs", x.Map(new TakingMagnitude()), (x, (_, g) => g * x.Map(new TakingSign())));
+    public static Tensor Abs(this Tensor x) =>
+        Tape.Record("abs", x.Map(new TakingMagnitude()), (x, (_, g) => g * x.Map(new TakingSign())));
 
     internal readonly struct TakingMagnitude : IMap
     {

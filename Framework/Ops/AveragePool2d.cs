@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// The mean of each window, channel by channel: [N, H, W, C] -> [N, OH, OW, C]. Padding counts as zeros, as PyTorch's default
-/// does. The gradient is spread evenly over the window.
+/// The mean of each window, channel by channel: [N, H, W, C] -> [N, OH, OW, C]. Padding counts as zeros, as PyTorch's
+/// default does. The gradient is spread evenly over the window.
 /// </summary>
 public static class AveragePool2dOperation
 {
@@ -15,5 +15,6 @@ public static class AveragePool2dOperation
     /// <param name="padding">Zeros around the image, which count.</param>
     /// <exception cref="ShapeException">The shapes do not fit.</exception>
     public static Tensor AveragePool2d(this Tensor x, Size2d kernel, Size2d? stride = null, Size2d padding = default) =>
-        x.ExtractWindows(WindowsOperation.Geometry("average pool", x.Shape, kernel, stride ?? kernel, padding, null)).Mean(3, 4);
+        x.ExtractWindows(WindowsOperation.Geometry("average pool", x.Shape, kernel, stride ?? kernel, padding, null))
+        .Mean(3, 4);
 }

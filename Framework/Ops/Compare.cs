@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Comparisons, element by element with broadcasting: 1 where true, 0 where false, in the tensor's own type; false where an
-/// operand is NaN. The results are constants: their derivative is 0 wherever it exists.
+/// Comparisons, element by element with broadcasting: 1 where true, 0 where false, in the tensor's own type; false
+/// where an operand is NaN. The results are constants: their derivative is 0 wherever it exists.
 /// </summary>
 public static class CompareOperation
 {
@@ -15,7 +15,8 @@ public static class CompareOperation
     public static Tensor Greater(this Tensor a, double b) => a.Greater(a.Constant(b));
 
     /// <summary>a &gt;= b.</summary>
-    public static Tensor GreaterOrEqual(this Tensor a, Tensor b) => a.Zip(b, new IsGreaterOrEqual(), "greater or equal");
+    public static Tensor GreaterOrEqual(this Tensor a, Tensor b) =>
+        a.Zip(b, new IsGreaterOrEqual(), "greater or equal");
 
     /// <inheritdoc cref="GreaterOrEqual(Tensor, Tensor)"/>
     public static Tensor GreaterOrEqual(this Tensor a, double b) => a.GreaterOrEqual(a.Constant(b));

@@ -16,8 +16,10 @@ public static class ConcatenateOperation
         foreach (var part in parts)
         {
             Tensor.CheckDevice("concatenate", first, part);
-            if (part.Shape.Rank != first.Shape.Rank || part.Shape.Reduce([axis], keepAxes: true) != first.Shape.Reduce([axis], keepAxes: true))
-                throw new ShapeException($"concatenate: {first.Shape} and {part.Shape} differ in more than axis {axis}.");
+            if (part.Shape.Rank != first.Shape.Rank
+                || part.Shape.Reduce([axis], keepAxes: true) != first.Shape.Reduce([axis], keepAxes: true))
+                throw new ShapeException(
+                    $"concatenate: {first.Shape} and {part.Shape} differ in more than axis {axis}.");
             lengths[axis] += part.Shape[axis];
         }
         var result = Tensor.Create(new Shape(lengths), first.Device);

@@ -3,7 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// One-dimensional convolution (cross-correlation), x [N, L, C] with w [K, C / groups, O]: images of height 1 (<see cref="Conv2dOperation"/>).
+/// One-dimensional convolution (cross-correlation), x [N, L, C] with w [K, C / groups, O]: images of height 1
+/// (<see cref="Conv2dOperation"/>).
 /// <code>y[n, i, o] = bias[o] + sum over k, c of x[n, i s + k d - p, c] w[k, c, o]</code>
 /// </summary>
 public static class Conv1dOperation
@@ -18,11 +19,14 @@ public static class Conv1dOperation
     /// <param name="groups">Blocks of channels with weights of their own.</param>
     /// <returns>[N, OL, O].</returns>
     /// <exception cref="ShapeException">The shapes do not fit.</exception>
-    public static Tensor Conv1d(this Tensor x, Tensor weight, Tensor? bias = null, int stride = 1, int padding = 0, int dilation = 1, int groups = 1)
+    public static Tensor Conv1d(this Tensor x, Tensor weight, Tensor? bias = null, int stride = 1, int padding = 0,
+        int dilation = 1, int groups = 1)
     {
         if (x.Shape.Rank != 3) throw new ShapeException($"conv1d: the input {x.Shape} must be [N, L, C].");
-        if (weight.Shape.Rank != 3) throw new ShapeException($"conv1d: the weight {weight.Shape} must be [K, C / groups, O].");
-        var y = x.Reshape(x.Shape[0], 1, x.Shape[1], x.Shape[2]).Conv2d(weight.Reshape(1, weight.Shape[0], weight.Shape[1], weight.Shape[2]), bias,
+        if (weight.Shape.Rank != 3)
+            throw new ShapeException($"conv1d: the weight {weight.Shape} must be [K, C / groups, O].");
+        var y = x.Reshape(x.Shape[0], 1, x.Shape[1], x.Shape[2])
+            .Conv2d(weight.Reshape(1, weight.Shape[0], weight.Shape[1], weight.Shape[2]), bias,
             new Size2d(1, stride), new Size2d(0, padding), new Size2d(1, dilation), groups);
         return y.Reshape(y.Shape[0], y.Shape[2], y.Shape[3]);
     }

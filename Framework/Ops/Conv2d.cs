@@ -3,10 +3,12 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Two-dimensional convolution (cross-correlation, as everywhere in the field), x [N, H, W, C] with w [KH, KW, C / groups, O]:
+/// Two-dimensional convolution (cross-correlation, as everywhere in the field), x [N, H, W, C] with w [KH, KW, C /
+/// groups, O]:
 /// <code>y[n, i, j, o] = bias[o] + sum over k, l, c of x[n, i s + k d - p, j s + l d - p, c] w[k, l, c, o]</code>
-/// With groups, output channel o sees only the channels of its own block. Three operations make a closed triple, each one's
-/// derivative written with the other two: the convolution, its input gradient X(g, w), and its weight gradient W(x, g).
+/// With groups, output channel o sees only the channels of its own block. Three operations make a closed triple, each
+/// one's derivative written with the other two: the convolution, its input gradient X(g, w), and its weight gradient
+/// W(x, g).
 /// <code>
 /// y  = Conv(x, w):   dx = X(g, w)        dw = W(x, g)
 /// x' = X(g, w):      dg = Conv(u, w)     dw = W(u, g)        where u is the gradient of x'
@@ -26,20 +28,23 @@ public static class Conv2dOperation
     /// <param name="groups">Blocks of channels with weights of their own; C for a depthwise convolution.</param>
     /// <returns>[N, OH, OW, O].</returns>
     /// <exception cref="ShapeException">The shapes do not fit.</exception>
-    public static Tensor Conv2d(this Tensor x, Tensor weight, Tensor? bias = null, Size2d? stride = null, Size2d padding = default,
-        Size2d? dilation = null, int groups = 1)
+    public static Tensor Conv2d(this Tensor x, Tensor weight, Tensor? bias = null, Size2d? stride = null,
+        Size2d padding = default, Size2d? dilation = null, int groups = 1)
     {
-        if (weight.Shape.Rank != 4) throw new ShapeException($"conv2d: the weight {weight.Shape} must be [KH, KW, C / groups, O].");
+        if (weight.Shape.Rank != 4)
+            throw new ShapeException($"conv2d: the weight {weight.Shape} must be [KH, KW, C / groups, O].");
         var geometry = new ConvolutionGeometry(
-            WindowsOperation.Geometry("conv2d", x.Shape, new Size2d(weight.Shape[0], weight.Shape[1]), stride, padding, dilation),
+            WindowsOperation.Geometry("conv2d", x.Shape, new Size2d(weight.Shape[0], weight.Shape[1]), stride, padding,
+                dilation),
             weight.Shape[3], groups);
         var (channels, outputs) = (x.Shape[3], weight.Shape[3]);
         if (groups < 1 || channels % groups != 0 || outputs % groups != 0)
-            throw new ShapeException($"conv2d: {groups} groups do not divide {channels} input channels and {outputs} output"
-                + $" channels.");
+            throw new ShapeException($"conv2d: {groups} groups do not divide {channels} input channels and {outputs} "
+                + $"output channels.");
         if (weight.Shape[2] != channels / groups)
-            throw new ShapeException($"conv2d: the input {x.Shape} has {channels} channels{(groups == 1 ? "" : $" in {groups} groups")}, so the weight"
-                + $" must be [KH, KW, {channels / groups}, O]; it is {weight.Shape}. The channel axis is the last: [N, H, W, C].");
+            throw new ShapeException($"conv2d: the input {x.Shape} has {channels} "
+                + $"channels{(groups == 1 ? "" : $" in {groups} groups")}, so the weight must be [KH, KW, "
+                + $"{channels / groups}, O]; it is {weight.Shape}. The channel axis is the last: [N, H, W, C].");
         if (bias is not null && bias.Shape != new Shape(outputs))
             throw new ShapeException($"conv2d: the bias {bias.Shape} must be [{outputs}].");
         Tensor.CheckDevice("conv2d", x, weight);
@@ -57,9 +62,11 @@ public static class Conv2dOperation
         }
         else
             using (Tape.Current?.Pause()) y = ConvolveComposite(x, w, bias, geometry);
-        (Tensor, Pull) input = (x, (_, g) => InputGradient(g, w, geometry)), weight = (w, (_, g) => WeightGradient(x, g, geometry));
+        (Tensor, Pull) input = (x, (_, g) => InputGradient(g, w, geometry)),
+            weight = (w, (_, g) => WeightGradient(x, g, geometry));
         // The bias was broadcast, so its gradient is summed as every broadcast input's is.
-        return bias is null ? Tape.Record("conv2d", y, input, weight) : Tape.Record("conv2d", y, input, weight, (bias, (_, g) => g));
+        return bias is null ? Tape.Record("conv2d", y, input, weight)
+            : Tape.Record("conv2d", y, input, weight, (bias, (_, g) => g));
     }
 
     internal static Tensor InputGradient(Tensor g, Tensor w, ConvolutionGeometry geometry)
@@ -72,7 +79,8 @@ public static class Conv2dOperation
         }
         else
             using (Tape.Current?.Pause()) x = InputGradientComposite(g, w, geometry);
-        return Tape.Recording is null ? x : RecordInputGradient(x, g, w, geometry);   // seldom: no pulls are made for nothing
+        // seldom: no pulls are made for nothing
+        return Tape.Recording is null ? x : RecordInputGradient(x, g, w, geometry);
     }
 
     private static Tensor RecordInputGradient(Tensor x, Tensor g, Tensor w, ConvolutionGeometry geometry) =>
@@ -98,7 +106,7 @@ public static class Conv2dOperation
             (x, (_, u) => InputGradient(g, u, geometry)),
             (g, (_, u) => Convolve(x, u, null, geometry)));
 
-    // ---- the meaning: every window as a row, every group a batch of the matrix product -----------------------------------------------------
+    // ---- the meaning: every window as a row, every group a batch of the matrix product ------------------------------
 
     internal static Tensor ConvolveComposite(Tensor x, Tensor w, Tensor? bias, ConvolutionGeometry geometry)
     {
@@ -109,8 +117,10 @@ public static class Conv2dOperation
     internal static Tensor InputGradientComposite(Tensor g, Tensor w, ConvolutionGeometry geometry)
     {
         var windows = geometry.Windows;
-        var rows = SplitGroups(g, geometry).MatrixProduct(Columns(w, geometry), transposeB: true);   // [G, N OH OW, KH KW C/G]
-        var (n, h, v, k, c) = (windows.Batch, windows.OutputHeight, windows.OutputWidth, windows.Kernel, windows.Channels);
+        // [G, N OH OW, KH KW C/G]
+        var rows = SplitGroups(g, geometry).MatrixProduct(Columns(w, geometry), transposeB: true);
+        var (n, h, v, k, c) = (windows.Batch, windows.OutputHeight, windows.OutputWidth, windows.Kernel,
+            windows.Channels);
         return rows.Reshape(geometry.Groups, n * h * v, k.Height * k.Width, c / geometry.Groups).Permute(1, 2, 0, 3)
             .Reshape(n, h, v, k.Height, k.Width, c).AddWindows(windows);
     }
@@ -124,7 +134,8 @@ public static class Conv2dOperation
         var (groups, k) = (geometry.Groups, geometry.Windows.Kernel);
         var perGroup = geometry.Windows.Channels / groups;
         var count = geometry.Windows.Batch * geometry.Windows.OutputHeight * geometry.Windows.OutputWidth;
-        return x.ExtractWindows(geometry.Windows).Reshape(count, k.Height * k.Width, groups, perGroup).Permute(2, 0, 1, 3)
+        return x.ExtractWindows(geometry.Windows).Reshape(count, k.Height * k.Width, groups, perGroup)
+            .Permute(2, 0, 1, 3)
             .Reshape(groups, count, k.Height * k.Width * perGroup);
     }
 
@@ -143,9 +154,11 @@ public static class Conv2dOperation
     // [G, rows, O/G] -> shape [.., O]
     private static Tensor JoinGroups(Tensor t, Shape shape) => t.Permute(1, 0, 2).Reshape(shape);
 
-    private static Shape InputShape(ConvolutionGeometry g) => new(g.Windows.Batch, g.Windows.Height, g.Windows.Width, g.Windows.Channels);
+    private static Shape InputShape(ConvolutionGeometry g) =>
+        new(g.Windows.Batch, g.Windows.Height, g.Windows.Width, g.Windows.Channels);
 
-    private static Shape OutputShape(ConvolutionGeometry g) => new(g.Windows.Batch, g.Windows.OutputHeight, g.Windows.OutputWidth, g.OutputChannels);
+    private static Shape OutputShape(ConvolutionGeometry g) =>
+        new(g.Windows.Batch, g.Windows.OutputHeight, g.Windows.OutputWidth, g.OutputChannels);
 
     private static Shape WeightShape(ConvolutionGeometry g) =>
         new(g.Windows.Kernel.Height, g.Windows.Kernel.Width, g.Windows.Channels / g.Groups, g.OutputChannels);

@@ -1,8 +1,8 @@
 namespace Tapegrad;
 
 /// <summary>
-/// In training, each element is 0 with probability p, else divided by 1 - p, so that the mean stays; in evaluation, x itself
-/// (Srivastava et al., 2014). The gradient passes where the element did. The random numbers are the tape's.
+/// In training, each element is 0 with probability p, else divided by 1 - p, so that the mean stays; in evaluation, x
+/// itself (Srivastava et al., 2014). The gradient passes where the element did. The random numbers are the tape's.
 /// </summary>
 public static class DropoutOperation
 {
@@ -11,7 +11,8 @@ public static class DropoutOperation
     /// <param name="rate">The probability p of dropping, from 0 up to, not including, 1.</param>
     public static Tensor Dropout(this Tensor x, double rate)
     {
-        if (!(rate is >= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(rate), rate, "dropout: the rate lies in [0, 1).");
+        if (!(rate is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(rate), rate, "dropout: the rate lies in [0, 1).");
         if (rate == 0 || Tape.Current is not { IsTraining: true } tape) return x;
         using (Devices.Device.Use(x.Device))
         {

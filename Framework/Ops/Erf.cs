@@ -3,7 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// The error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x, element by element. d/dx = 2 / sqrt(pi) e^(-x^2).
+/// The error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x, element by element. d/dx = 2 / sqrt(pi)
+/// e^(-x^2).
 /// </summary>
 public static class ErfOperation
 {

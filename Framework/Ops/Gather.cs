@@ -3,8 +3,9 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Slices of x along an axis, picked by their indices, in any order and any number of times: y[.., i, ..] = x[.., indices[i], ..]. With rows of a
-/// table, an embedding. The gradient of a slice is the sum of the gradients of all its copies; two operations, each the other's gradient.
+/// Slices of x along an axis, picked by their indices, in any order and any number of times: y[.., i, ..] = x[..,
+/// indices[i], ..]. With rows of a table, an embedding. The gradient of a slice is the sum of the gradients of all its
+/// copies; two operations, each the other's gradient.
 /// </summary>
 public static class GatherOperation
 {
@@ -17,7 +18,8 @@ public static class GatherOperation
         var length = x.Shape[axis];
         for (var i = 0; i < indices.Length; i++)
             if ((uint)indices[i] >= (uint)length)
-                throw new ArgumentOutOfRangeException(nameof(indices), indices[i], $"gather: index {i} is not one of the {length} of axis {axis} of"
+                throw new ArgumentOutOfRangeException(nameof(indices), indices[i],
+                    $"gather: index {i} is not one of the {length} of axis {axis} of"
                     + $" {x.Shape}.");
         var (outer, inner) = (1, 1);
         for (var other = 0; other < x.Shape.Rank; other++)

@@ -3,8 +3,9 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// The Gaussian error linear unit x P(x), element by element, where P(x) = (1 + erf(x / sqrt(2))) / 2 is the share of the normal distribution
-/// below x (Hendrycks and Gimpel, 2016; the exact form, not the one by tanh). d/dx = P(x) + x e^(-x^2 / 2) / sqrt(2 pi).
+/// The Gaussian error linear unit x P(x), element by element, where P(x) = (1 + erf(x / sqrt(2))) / 2 is the share of
+/// the normal distribution below x (Hendrycks and Gimpel, 2016; the exact form, not the one by tanh). d/dx = P(x) + x
+/// e^(-x^2 / 2) / sqrt(2 pi).
 /// </summary>
 public static class GeluOperation
 {

@@ -1,6 +1,8 @@
 namespace Tapegrad;
 
-/// <summary>The mean over all positions, channel by channel: [N, .., C] -> [N, C]. The gradient is spread evenly.</summary>
+/// <summary>
+/// The mean over all positions, channel by channel: [N, .., C] -> [N, C]. The gradient is spread evenly.
+/// </summary>
 public static class GlobalAveragePoolOperation
 {
     /// <summary>The mean over all positions.</summary>

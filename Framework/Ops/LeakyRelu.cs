@@ -3,7 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// x where x is above 0, else slope x, element by element (Maas, Hannun and Ng, 2013). d/dx = 1 where x is above 0, else the slope, at 0 too.
+/// x where x is above 0, else slope x, element by element (Maas, Hannun and Ng, 2013). d/dx = 1 where x is above 0,
+/// else the slope, at 0 too.
 /// </summary>
 public static class LeakyReluOperation
 {

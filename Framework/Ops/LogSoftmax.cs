@@ -1,8 +1,9 @@
 namespace Tapegrad;
 
 /// <summary>
-/// The logarithm of the softmax over the last axis: x - log(sum of e^x). The largest element is subtracted first, as a constant,
-/// so that nothing overflows; the value does not depend on what is subtracted, so the gradient, g - softmax(x) sum(g), is exact.
+/// The logarithm of the softmax over the last axis: x - log(sum of e^x). The largest element is subtracted first, as a
+/// constant, so that nothing overflows; the value does not depend on what is subtracted, so the gradient, g -
+/// softmax(x) sum(g), is exact.
 /// </summary>
 public static class LogSoftmaxOperation
 {

@@ -3,15 +3,15 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Y = A B over the last two axes, [.., M, K] x [.., K, N] -> [.., M, N]; the axes in front are batches, which broadcast. An
-/// operand marked as transposed is stored with its last two axes swapped. dA = G B^T, dB = A^T G, so the derivative is the same
-/// operation again.
+/// Y = A B over the last two axes, [.., M, K] x [.., K, N] -> [.., M, N]; the axes in front are batches, which
+/// broadcast. An operand marked as transposed is stored with its last two axes swapped. dA = G B^T, dB = A^T G, so the
+/// derivative is the same operation again.
 /// </summary>
 public static class MatrixProductOperation
 {
     /// <summary>The matrix product, batch by batch.</summary>
-    /// <exception cref="ShapeException">An operand has fewer than two axes, the inner lengths differ, or the batches do not
-    /// broadcast.</exception>
+    /// <exception cref="ShapeException">An operand has fewer than two axes, the inner lengths differ, or the batches do
+    /// not broadcast.</exception>
     public static Tensor MatrixProduct(this Tensor a, Tensor b, bool transposeA = false, bool transposeB = false)
     {
         Tensor.CheckDevice("matrix product", a, b);
@@ -20,13 +20,14 @@ public static class MatrixProductOperation
         var (rows, inner) = transposeA ? (a.Shape[-1], a.Shape[-2]) : (a.Shape[-2], a.Shape[-1]);
         var (innerB, columns) = transposeB ? (b.Shape[-1], b.Shape[-2]) : (b.Shape[-2], b.Shape[-1]);
         if (inner != innerB)
-            throw new ShapeException($"matrix product: {a.Shape}{(transposeA ? " (transposed)" : "")} has rows of {inner}, but"
-                + $" {b.Shape}{(transposeB ? " (transposed)" : "")} "
+            throw new ShapeException($"matrix product: {a.Shape}{(transposeA ? " (transposed)" : "")} has rows of "
+                + $"{inner}, but {b.Shape}{(transposeB ? " (transposed)" : "")} "
                 + $"has columns of {innerB}; they must be equal.");
         var batches = Shape.Broadcast("matrix product", BatchesOf(a.Shape), BatchesOf(b.Shape));
         var value = Tensor.Create(new Shape([.. batches.Dimensions, rows, columns]), a.Device);
         a.Device.MatrixProduct(
-            new MatrixProductGeometry(rows, inner, columns, transposeA, transposeB, Offsets(a.Shape, batches), Offsets(b.Shape, batches)),
+            new MatrixProductGeometry(rows, inner, columns, transposeA, transposeB, Offsets(a.Shape, batches),
+                Offsets(b.Shape, batches)),
             a.Buffer, b.Buffer, value.Buffer);
         return Tape.Record("matrix product", value,
             (a, (_, g) => transposeA ? b.MatrixProduct(g, transposeB, true) : g.MatrixProduct(b, false, !transposeB)),

@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// The largest element of each window, channel by channel: [N, H, W, C] -> [N, OH, OW, C]. Padding never wins; NaN does. The
-/// gradient goes to the window's first largest element in row-major order, as everywhere in the field.
+/// The largest element of each window, channel by channel: [N, H, W, C] -> [N, OH, OW, C]. Padding never wins; NaN
+/// does. The gradient goes to the window's first largest element in row-major order, as everywhere in the field.
 /// </summary>
 public static class MaxPool2dOperation
 {
@@ -18,11 +18,12 @@ public static class MaxPool2dOperation
     {
         var geometry = WindowsOperation.Geometry("max pool", x.Shape, kernel, stride ?? kernel, padding, null);
         if (2 * padding.Height > kernel.Height || 2 * padding.Width > kernel.Width)
-            throw new ShapeException($"max pool: the padding {padding} is more than half the kernel {kernel}: a window could lie"
-                + $" outside the image.");
+            throw new ShapeException($"max pool: the padding {padding} is more than half the kernel {kernel}: a window "
+                + $"could lie outside the image.");
         if (x.Device is not IPoolingKernels kernels)
             return Composites.Record("max pool", [x], inputs => Composite(inputs[0], geometry));
-        var value = Tensor.Create(new Shape(geometry.Batch, geometry.OutputHeight, geometry.OutputWidth, geometry.Channels), x.Device);
+        var value = Tensor.Create(new Shape(geometry.Batch, geometry.OutputHeight, geometry.OutputWidth,
+            geometry.Channels), x.Device);
         kernels.MaxPool(geometry, x.Buffer, value.Buffer);
         return Tape.RecordKernel("max pool", value, [x], inputs => Composite(inputs[0], geometry), (_, g, _) =>
         {
@@ -32,21 +33,24 @@ public static class MaxPool2dOperation
         });
     }
 
-    // The window's elements compete in row-major order, all windows at once; a later one must be strictly larger to win, or the
-    // first NaN.
+    // The window's elements compete in row-major order, all windows at once; a later one must be strictly larger to
+    // win, or the first NaN.
     internal static Tensor Composite(Tensor x, WindowGeometry geometry)
     {
         var (kernel, stride, padding) = (geometry.Kernel, geometry.Stride, geometry.Padding);
-        var framed = x.Pad([0, padding.Height, padding.Width, 0], [0, padding.Height, padding.Width, 0], double.NegativeInfinity);
-        int[] lengths = [geometry.Batch, geometry.OutputHeight, geometry.OutputWidth, geometry.Channels], steps = [1, stride.Height, stride.Width, 1];
+        var framed = x.Pad([0, padding.Height, padding.Width, 0], [0, padding.Height, padding.Width, 0],
+            double.NegativeInfinity);
+        int[] lengths = [geometry.Batch, geometry.OutputHeight, geometry.OutputWidth, geometry.Channels],
+            steps = [1, stride.Height, stride.Width, 1];
         Tensor? winner = null;
         for (var i = 0; i < kernel.Height; i++)
             for (var j = 0; j < kernel.Width; j++)
             {
                 var candidate = framed.Slice([0, i, j, 0], lengths, steps);
-                // The winner stays where it is at least the candidate (false if either is NaN), or is NaN itself: then it does
-                // not equal itself.
-                winner = winner is null ? candidate : (winner.GreaterOrEqual(candidate) + (1 - winner.Equal(winner))).Where(winner, candidate);
+                // The winner stays where it is at least the candidate (false if either is NaN), or is NaN itself: then
+                // it does not equal itself.
+                winner = winner is null ? candidate : (winner.GreaterOrEqual(candidate) + (1 - winner.Equal(winner)))
+                    .Where(winner, candidate);
             }
         return winner!;
     }

@@ -3,19 +3,21 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// The larger and the smaller of two tensors, element by element with broadcasting; NaN if either is NaN. The gradient goes to the one that was
-/// taken; where both are equal, half of it to each.
+/// The larger and the smaller of two tensors, element by element with broadcasting; NaN if either is NaN. The gradient
+/// goes to the one that was taken; where both are equal, half of it to each.
 /// </summary>
 public static class MaximumOperation
 {
     /// <summary>The larger of a and b.</summary>
-    public static Tensor Maximum(this Tensor a, Tensor b) => Record("maximum", a.Zip(b, new TakingLarger(), "maximum"), a, b);
+    public static Tensor Maximum(this Tensor a, Tensor b) =>
+        Record("maximum", a.Zip(b, new TakingLarger(), "maximum"), a, b);
 
     /// <inheritdoc cref="Maximum(Tensor, Tensor)"/>
     public static Tensor Maximum(this Tensor a, double b) => a.Maximum(a.Constant(b));
 
     /// <summary>The smaller of a and b.</summary>
-    public static Tensor Minimum(this Tensor a, Tensor b) => Record("minimum", a.Zip(b, new TakingSmaller(), "minimum"), a, b);
+    public static Tensor Minimum(this Tensor a, Tensor b) =>
+        Record("minimum", a.Zip(b, new TakingSmaller(), "minimum"), a, b);
 
     /// <inheritdoc cref="Minimum(Tensor, Tensor)"/>
     public static Tensor Minimum(this Tensor a, double b) => a.Minimum(a.Constant(b));

@@ -13,7 +13,8 @@ public static class MultiplyOperation
     {
         /// <summary>a b.</summary>
         /// <exception cref="ShapeException">The shapes do not broadcast.</exception>
-        public static Tensor operator *(Tensor a, Tensor b) => Tape.Record("multiply", a.Zip(b, new Multiplying(), "multiply"),
+        public static Tensor operator *(Tensor a, Tensor b) =>
+            Tape.Record("multiply", a.Zip(b, new Multiplying(), "multiply"),
             (a, (_, g) => g * b),
             (b, (_, g) => g * a));
 

@@ -3,14 +3,16 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// The Euclidean norm over axes; over none named, over all: y = sqrt(sum of x^2); of nothing it is 0. d/dx = x / y; where y = 0 the norm has a
-/// kink, and every derivative is taken to be 0 there (a subgradient), so a penalty on a gradient of zeros is no NaN. Neither large nor small
-/// numbers are lost to the squares: they are divided by the largest magnitude first where that is far from 1.
+/// The Euclidean norm over axes; over none named, over all: y = sqrt(sum of x^2); of nothing it is 0. d/dx = x / y;
+/// where y = 0 the norm has a kink, and every derivative is taken to be 0 there (a subgradient), so a penalty on a
+/// gradient of zeros is no NaN. Neither large nor small numbers are lost to the squares: they are divided by the
+/// largest magnitude first where that is far from 1.
 /// </summary>
 public static class NormOperation
 {
     /// <summary>The norm over axes, which vanish; without axes, one number.</summary>
-    public static Tensor Norm(this Tensor x, params ReadOnlySpan<int> axes) => x.Norm(x.Shape.Axes(axes), keepAxes: false);
+    public static Tensor Norm(this Tensor x, params ReadOnlySpan<int> axes) =>
+        x.Norm(x.Shape.Axes(axes), keepAxes: false);
 
     /// <summary>The norm over axes, which become 1 when kept.</summary>
     public static Tensor Norm(this Tensor x, int[] axes, bool keepAxes)
@@ -30,8 +32,8 @@ public static class NormOperation
     }
 
     /// <summary>
-    /// The sum of (x / scale)^2 over axes, which become 1, and that scale; unrecorded. The scale is 1 wherever squares are safe, so that there
-    /// not a bit of the sum depends on it.
+    /// The sum of (x / scale)^2 over axes, which become 1, and that scale; unrecorded. The scale is 1 wherever squares
+    /// are safe, so that there not a bit of the sum depends on it.
     /// </summary>
     internal static (Tensor Squares, Tensor Scale) ScaledSquares(this Tensor x, int[] axes)
     {
@@ -46,8 +48,8 @@ public static class NormOperation
         public T Apply<T>(T a, T b) where T : struct, IReal<T> => T.Max(T.Abs(a), T.Abs(b));
     }
 
-    // The largest magnitude where it is finite, not 0, and outside 2^-50 .. 2^45, else 1. A float holds the sum of 2^31 squares of 2^45, and at
-    // 2^-50 the squares that it loses are too small to be seen in the sum.
+    // The largest magnitude where it is finite, not 0, and outside 2^-50 .. 2^45, else 1. A float holds the sum of 2^31
+    // squares of 2^45, and at 2^-50 the squares that it loses are too small to be seen in the sum.
     internal readonly struct ChoosingScale : IMap
     {
         private const double Least = 1.0 / (1L << 50), Most = 1L << 45;

@@ -3,10 +3,10 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// y = relu(x^ gamma + beta + residual), where x^ = (x - mean) / sqrt(variance + eps), and each element's mean and biased variance are
-/// those of its set (<see cref="Sharing"/>), or given ones. Of gamma, beta [C], residual (of x's shape) and the ReLU, what is not asked
-/// for is left out; it is one operation because one pass over memory does it all. With r = 1 / sqrt(variance + eps), g the gradient of y
-/// where y is not 0, and means over the set,
+/// y = relu(x^ gamma + beta + residual), where x^ = (x - mean) / sqrt(variance + eps), and each element's mean and
+/// biased variance are those of its set (<see cref="Sharing"/>), or given ones. Of gamma, beta [C], residual (of x's
+/// shape) and the ReLU, what is not asked for is left out; it is one operation because one pass over memory does it
+/// all. With r = 1 / sqrt(variance + eps), g the gradient of y where y is not 0, and means over the set,
 /// <code>
 /// dx = r (g gamma - mean(g gamma) - x^ mean(g gamma x^))     dgamma = sum(g x^)     dbeta = sum(g)     dresidual = g
 /// </code>
@@ -23,21 +23,24 @@ public static class NormalizeOperation
     /// <param name="beta">[C], what is added to the channels; null for 0.</param>
     /// <param name="residual">Added to the result, of x's shape; null for nothing.</param>
     /// <param name="relu">Whether a ReLU ends it.</param>
-    /// <exception cref="ShapeException">x is not [N, .., C], the groups do not divide the channels, or another shape does not fit.</exception>
-    public static Tensor Normalize(this Tensor x, Sharing sharing, double eps, Tensor? gamma = null, Tensor? beta = null, Tensor? residual = null,
-        bool relu = false)
+    /// <exception cref="ShapeException">x is not [N, .., C], the groups do not divide the channels, or another shape
+    /// does not fit.</exception>
+    public static Tensor Normalize(this Tensor x, Sharing sharing, double eps, Tensor? gamma = null,
+        Tensor? beta = null, Tensor? residual = null, bool relu = false)
     {
         NormalizationGeometry geometry = new(sharing.Geometry(x.Shape), eps, relu);
-        if (InParts(x, sharing, residual) is not var (whole, rest)) return Compute(x, sharing, geometry, new(gamma, beta, residual), out _);
+        if (InParts(x, sharing, residual) is not var (whole, rest))
+            return Compute(x, sharing, geometry, new(gamma, beta, residual), out _);
         return whole.X.Normalize(sharing, eps, gamma, beta, whole.Residual, relu)
             .Concatenate(0, rest.X.Normalize(sharing, eps, gamma, beta, rest.Residual, relu));
     }
 
     /// <summary>
-    /// The same, and the moments: one mean and one variance a set, [sets], unrecorded; those of sub-batches pooled. None of an empty input.
+    /// The same, and the moments: one mean and one variance a set, [sets], unrecorded; those of sub-batches pooled.
+    /// None of an empty input.
     /// </summary>
-    public static Tensor Normalize(this Tensor x, Sharing sharing, double eps, out Moments? moments, Tensor? gamma = null, Tensor? beta = null,
-        Tensor? residual = null, bool relu = false)
+    public static Tensor Normalize(this Tensor x, Sharing sharing, double eps, out Moments? moments,
+        Tensor? gamma = null, Tensor? beta = null, Tensor? residual = null, bool relu = false)
     {
         var geometry = sharing.Geometry(x.Shape);
         if (InParts(x, sharing, residual) is var (whole, rest))
@@ -48,12 +51,15 @@ public static class NormalizeOperation
             return first.Concatenate(0, second);
         }
         var y = Compute(x, sharing, new(geometry, eps, relu), new(gamma, beta, residual), out var statistics);
-        moments = x.Count == 0 ? null : statistics is null ? MomentsComposite(x, sharing) : ReadMoments(statistics, geometry);
+        moments = x.Count == 0 ? null : statistics is null ? MomentsComposite(x, sharing)
+            : ReadMoments(statistics, geometry);
         return y;
     }
 
-    // Samples that are left over behind whole sub-batches share among themselves: two inputs, then, with their residuals.
-    private static ((Tensor X, Tensor? Residual) Whole, (Tensor X, Tensor? Residual) Left)? InParts(Tensor x, Sharing sharing, Tensor? residual)
+    // Samples that are left over behind whole sub-batches share among themselves: two inputs, then, with their
+    // residuals.
+    private static ((Tensor X, Tensor? Residual) Whole, (Tensor X, Tensor? Residual) Left)? InParts(Tensor x,
+        Sharing sharing, Tensor? residual)
     {
         if (sharing.Parts(x) is not var (whole, rest)) return null;
         new Operands(null, null, residual).Check(x);
@@ -70,22 +76,27 @@ public static class NormalizeOperation
     private static Moments ReadMoments(Tensor statistics, SharingGeometry geometry)
     {
         var sets = new Shape(geometry.Sets);
-        var moments = new Moments(geometry.SetSize, Tensor.Create(sets, statistics.Device), Tensor.Create(sets, statistics.Device));
-        ((INormalizationKernels)statistics.Device).ReadMoments(statistics.Buffer, moments.Mean.Buffer, moments.Variance.Buffer);
+        var moments = new Moments(geometry.SetSize, Tensor.Create(sets, statistics.Device),
+            Tensor.Create(sets, statistics.Device));
+        ((INormalizationKernels)statistics.Device)
+            .ReadMoments(statistics.Buffer, moments.Mean.Buffer, moments.Variance.Buffer);
         using var _ = Tape.Current?.Pause();
         return Sharing.PoolSubBatches(moments, geometry);
     }
 
     /// <summary>The same with a given mean and variance of each channel, [C].</summary>
-    public static Tensor Normalize(this Tensor x, Tensor mean, Tensor variance, double eps, Tensor? gamma = null, Tensor? beta = null,
-        Tensor? residual = null, bool relu = false)
+    public static Tensor Normalize(this Tensor x, Tensor mean, Tensor variance, double eps, Tensor? gamma = null,
+        Tensor? beta = null, Tensor? residual = null, bool relu = false)
     {
-        var sharing = new Sharing(Batch: true, Positions: true, Groups: x.Shape.Rank > 0 ? Math.Max(1, x.Shape[-1]) : 1);
-        return Compute(x, sharing, new(sharing.Geometry(x.Shape), eps, relu, IsGiven: true), new(gamma, beta, residual, mean, variance), out _);
+        var sharing = new Sharing(Batch: true, Positions: true, Groups: x.Shape.Rank > 0
+            ? Math.Max(1, x.Shape[-1]) : 1);
+        return Compute(x, sharing, new(sharing.Geometry(x.Shape), eps, relu, IsGiven: true),
+            new(gamma, beta, residual, mean, variance), out _);
     }
 
     // What stands beside x, in the order of the record's inputs.
-    private readonly record struct Operands(Tensor? Gamma, Tensor? Beta, Tensor? Residual, Tensor? Mean = null, Tensor? Variance = null)
+    private readonly record struct Operands(Tensor? Gamma, Tensor? Beta, Tensor? Residual, Tensor? Mean = null,
+        Tensor? Variance = null)
     {
         /// <summary>The inputs of the record: x and the operands that are there.</summary>
         public Tensor[] With(Tensor x) => Of<Tensor>(x, Gamma!, Beta!, Residual!, Mean!, Variance!);
@@ -118,32 +129,37 @@ public static class NormalizeOperation
             CheckChannels(x, "mean", Mean);
             CheckChannels(x, "variance", Variance);
             if (Residual is not null && Residual.Shape != x.Shape)
-                throw new ShapeException($"normalize: the residual {Residual.Shape} must have the shape of the input, {x.Shape}.");
+                throw new ShapeException($"normalize: the residual {Residual.Shape} must have the shape of the input, "
+                    + $"{x.Shape}.");
         }
 
         private static void CheckChannels(Tensor x, string name, Tensor? operand)
         {
             if (operand is not null && (operand.Shape.Rank != 1 || operand.Count != x.Shape[-1]))
-                throw new ShapeException($"normalize: the {name} {operand.Shape} must be [{x.Shape[-1]}], one number for each channel"
-                    + $" of {x.Shape}.");
+                throw new ShapeException($"normalize: the {name} {operand.Shape} must be [{x.Shape[-1]}], one number "
+                    + $"for each channel of {x.Shape}.");
         }
     }
 
-    private static Tensor Compute(Tensor x, Sharing sharing, NormalizationGeometry geometry, Operands operands, out Tensor? statistics)
+    private static Tensor Compute(Tensor x, Sharing sharing, NormalizationGeometry geometry, Operands operands,
+        out Tensor? statistics)
     {
         operands.Check(x);
         statistics = null;
         if (x.Count == 0 || x.Device is not INormalizationKernels kernels)
-            return Composites.Record("normalize", operands.With(x), inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)));
+            return Composites.Record("normalize", operands.With(x), inputs =>
+                Composite(inputs[0], sharing, geometry, operands.From(inputs)));
         var (gamma, beta, residual, mean, variance) = operands;
-        var (value, numbers) = (Tensor.Create(x.Shape, x.Device), Tensor.Create(new Shape(4, geometry.Sharing.Sets), x.Device));
+        var (value, numbers) =
+            (Tensor.Create(x.Shape, x.Device), Tensor.Create(new Shape(4, geometry.Sharing.Sets), x.Device));
         if (mean is not null && variance is not null)
         {
             x.Device.Fill(numbers.Buffer, 0);   // no remainder
             mean.Copy(numbers, new Walk(0, [1]));
             variance.Copy(numbers, new Walk(2 * variance.Count, [1]));
         }
-        kernels.Normalize(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, residual?.Buffer, numbers.Buffer, value.Buffer);
+        kernels.Normalize(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, residual?.Buffer, numbers.Buffer,
+            value.Buffer);
         Tape.Current?.AdoptFromInside(numbers);   // the gradient will need them
         statistics = numbers;
         return Tape.RecordKernel("normalize", value, operands.With(x),
@@ -153,26 +169,28 @@ public static class NormalizeOperation
             var channels = gamma?.Shape ?? new Shape(x.Shape[-1]);
             var (dx, dgamma, dbeta) = (Like(x), Tensor.Create(channels, x.Device), Tensor.Create(channels, x.Device));
             var masked = geometry.Relu && residual is not null ? Like(x) : null;
-            kernels.NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer, masked is null ? null : y.Buffer, g.Buffer,
-                dx.Buffer, dgamma.Buffer, dbeta.Buffer, masked?.Buffer);
+            kernels.NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer,
+                masked is null ? null : y.Buffer, g.Buffer, dx.Buffer, dgamma.Buffer, dbeta.Buffer, masked?.Buffer);
             if (!geometry.IsGiven) return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, null, null);
             // y depends on the mean as on beta, and on the root of the variance as on gamma
             var inverse = numbers.Slice(0, 3, 1).Reshape(-1);
             var scale = gamma is null ? inverse : inverse * gamma;
-            return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, -(scale * dbeta), scale * inverse * dgamma * -0.5);
+            return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, -(scale * dbeta),
+                scale * inverse * dgamma * -0.5);
         }, residual is null ? Again : null);
 
         // A residual may have been forgotten itself; with one, the gradient reads the value anyway.
         Tensor Again()
         {
             var again = Tensor.Create(x.Shape, x.Device);
-            kernels.Normalize(geometry with { IsGiven = true }, x.Buffer, gamma?.Buffer, beta?.Buffer, null, numbers.Buffer, again.Buffer);
+            kernels.Normalize(geometry with { IsGiven = true }, x.Buffer, gamma?.Buffer, beta?.Buffer, null,
+                numbers.Buffer, again.Buffer);
             return again;
         }
     }
 
-    internal static Tensor Composite(Tensor x, Sharing sharing, double eps, Tensor? gamma = null, Tensor? beta = null, Tensor? residual = null,
-        bool relu = false, Tensor? mean = null, Tensor? variance = null) =>
+    internal static Tensor Composite(Tensor x, Sharing sharing, double eps, Tensor? gamma = null, Tensor? beta = null,
+        Tensor? residual = null, bool relu = false, Tensor? mean = null, Tensor? variance = null) =>
         Composite(x, sharing, new(sharing.Geometry(x.Shape), eps, relu), new(gamma, beta, residual, mean, variance));
 
     private static Tensor Composite(Tensor x, Sharing sharing, NormalizationGeometry geometry, Operands operands)

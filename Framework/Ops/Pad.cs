@@ -10,12 +10,14 @@ public static class PadOperation
     public static Tensor Pad(this Tensor x, ReadOnlySpan<int> before, ReadOnlySpan<int> behind, double value = 0)
     {
         if (before.Length != x.Shape.Rank || behind.Length != x.Shape.Rank)
-            throw new ShapeException($"pad: the shape {x.Shape} needs a number before and behind each of its {x.Shape.Rank} axes.");
+            throw new ShapeException($"pad: the shape {x.Shape} needs a number before and behind each of its "
+                + $"{x.Shape.Rank} axes.");
         var (lengths, steps) = (new int[x.Shape.Rank], Enumerable.Repeat(1, x.Shape.Rank).ToArray());
         for (var axis = 0; axis < lengths.Length; axis++)
         {
             if (before[axis] < 0 || behind[axis] < 0)
-                throw new ShapeException($"pad: axis {axis} of {x.Shape} cannot get {before[axis]} before and {behind[axis]} behind.");
+                throw new ShapeException($"pad: axis {axis} of {x.Shape} cannot get {before[axis]} before and "
+                    + $"{behind[axis]} behind.");
             lengths[axis] = before[axis] + x.Shape[axis] + behind[axis];
         }
         return x.Embed(new Shape(lengths), before.ToArray(), steps, value);

@@ -3,7 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// The axes in another order: axis i of the result is axis order[i] of x. The gradient is permuted back by the inverse order.
+/// The axes in another order: axis i of the result is axis order[i] of x. The gradient is permuted back by the inverse
+/// order.
 /// </summary>
 public static class PermuteOperation
 {

@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// x^p for a constant p, element by element; NaN for a negative x unless p is whole. d/dx = p x^(p-1); for p = 0 that is 0
-/// everywhere, at x = 0 too.
+/// x^p for a constant p, element by element; NaN for a negative x unless p is whole. d/dx = p x^(p-1); for p = 0 that
+/// is 0 everywhere, at x = 0 too.
 /// </summary>
 public static class PowerOperation
 {

@@ -6,7 +6,8 @@ namespace Tapegrad;
 public static class SigmoidOperation
 {
     /// <summary>1 / (1 + e^-x).</summary>
-    public static Tensor Sigmoid(this Tensor x) => Tape.Record("sigmoid", x.Map(new Squashing()), (x, (y, g) => g * y * (1 - y)));
+    public static Tensor Sigmoid(this Tensor x) =>
+        Tape.Record("sigmoid", x.Map(new Squashing()), (x, (y, g) => g * y * (1 - y)));
 
     internal readonly struct Squashing : IMap
     {

@@ -3,7 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// x s, where s = 1 / (1 + e^-x), element by element; also called swish (Elfwing, Uchibe and Doya, 2017). d/dx = s (1 + x (1 - s)).
+/// x s, where s = 1 / (1 + e^-x), element by element; also called swish (Elfwing, Uchibe and Doya, 2017). d/dx = s (1 +
+/// x (1 - s)).
 /// </summary>
 public static class SiluOperation
 {

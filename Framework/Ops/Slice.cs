@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Every step-th element of an axis, from a start on: y[.., i, ..] = x[.., start + i step, ..]. The gradient is put back into
-/// zeros (see <see cref="PadOperation"/>).
+/// Every step-th element of an axis, from a start on: y[.., i, ..] = x[.., start + i step, ..]. The gradient is put
+/// back into zeros (see <see cref="PadOperation"/>).
 /// </summary>
 public static class SliceOperation
 {
@@ -12,7 +12,8 @@ public static class SliceOperation
     /// <exception cref="ShapeException">The slice reaches outside the axis.</exception>
     public static Tensor Slice(this Tensor x, int axis, int start, int length, int step = 1)
     {
-        var (starts, lengths, steps) = (new int[x.Shape.Rank], x.Shape.Dimensions.ToArray(), Enumerable.Repeat(1, x.Shape.Rank).ToArray());
+        var (starts, lengths, steps) = (new int[x.Shape.Rank], x.Shape.Dimensions.ToArray(),
+            Enumerable.Repeat(1, x.Shape.Rank).ToArray());
         axis = x.Shape.Axis(axis);
         (starts[axis], lengths[axis], steps[axis]) = (start, length, step);
         return x.Slice(starts, lengths, steps);
@@ -23,7 +24,8 @@ public static class SliceOperation
     public static Tensor Slice(this Tensor x, int[] starts, int[] lengths, int[] steps)
     {
         CheckInside("slice", x.Shape, lengths, starts, steps);
-        return Tape.Record("slice", x.Gather(new Shape(lengths), WalkOf(x.Shape, starts, steps)), (x, (_, g) => g.Embed(x.Shape, starts, steps)));
+        return Tape.Record("slice", x.Gather(new Shape(lengths), WalkOf(x.Shape, starts, steps)),
+            (x, (_, g) => g.Embed(x.Shape, starts, steps)));
     }
 
     /// <summary>The walk through a tensor of the given shape that a slice takes.</summary>
@@ -38,18 +40,19 @@ public static class SliceOperation
         return new Walk(offset, strides);
     }
 
-    internal static void CheckInside(string operation, Shape shape, ReadOnlySpan<int> lengths, int[] starts, int[] steps)
+    internal static void CheckInside(string operation, Shape shape, ReadOnlySpan<int> lengths, int[] starts,
+        int[] steps)
     {
         if (starts.Length != shape.Rank || lengths.Length != shape.Rank || steps.Length != shape.Rank)
-            throw new ShapeException($"{operation}: the shape {shape} needs a start, a length and a step for each of its"
-                + $" {shape.Rank} axes.");
+            throw new ShapeException($"{operation}: the shape {shape} needs a start, a length and a step for each of "
+                + $"its {shape.Rank} axes.");
         for (var axis = 0; axis < shape.Rank; axis++)
         {
             var (start, length, step) = (starts[axis], lengths[axis], steps[axis]);
             var last = start + (length - 1L) * step;
             if (step < 1 || length < 0 || start < 0 || (length > 0 && last >= shape[axis]) || start > shape[axis])
-                throw new ShapeException($"{operation}: {length} elements from {start} in steps of {step} do not lie inside axis"
-                    + $" {axis} of {shape}.");
+                throw new ShapeException($"{operation}: {length} elements from {start} in steps of {step} do not lie "
+                    + $"inside axis {axis} of {shape}.");
         }
     }
 }

@@ -3,9 +3,10 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Numbers turned into probabilities along an axis, the last one unless named: y = e^x / (sum of e^x). The largest element is subtracted first, so
-/// nothing overflows. dx = y (g - sum(g y)). For the logarithm of the result take <see cref="LogSoftmaxOperation"/>, which does not lose small
-/// probabilities, and for a loss <see cref="CrossEntropyOperation"/>. (Bridle, 1990.)
+/// Numbers turned into probabilities along an axis, the last one unless named: y = e^x / (sum of e^x). The largest
+/// element is subtracted first, so nothing overflows. dx = y (g - sum(g y)). For the logarithm of the result take
+/// <see cref="LogSoftmaxOperation"/>, which does not lose small probabilities, and for a loss
+/// <see cref="CrossEntropyOperation"/>. (Bridle, 1990.)
 /// </summary>
 public static class SoftmaxOperation
 {

@@ -3,13 +3,15 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// log(1 + e^x), a smooth rectifier, element by element. Computed as max(x, 0) + log(1 + e), e = e^-|x|, so that nothing overflows; where 1 + e
-/// is rounded to u, log(u) e / (u - 1) has the digits that log(u) has lost (Kahan). d/dx = 1 / (1 + e^-x).
+/// log(1 + e^x), a smooth rectifier, element by element. Computed as max(x, 0) + log(1 + e), e = e^-|x|, so that
+/// nothing overflows; where 1 + e is rounded to u, log(u) e / (u - 1) has the digits that log(u) has lost (Kahan). d/dx
+/// = 1 / (1 + e^-x).
 /// </summary>
 public static class SoftplusOperation
 {
     /// <summary>log(1 + e^x).</summary>
-    public static Tensor Softplus(this Tensor x) => Tape.Record("softplus", x.Map(new Smoothing()), (x, (_, g) => g * x.Sigmoid()));
+    public static Tensor Softplus(this Tensor x) =>
+        Tape.Record("softplus", x.Map(new Smoothing()), (x, (_, g) => g * x.Sigmoid()));
 
     internal readonly struct Smoothing : IMap
     {

@@ -6,7 +6,8 @@ namespace Tapegrad;
 public static class SquareOperation
 {
     /// <summary>x^2.</summary>
-    public static Tensor Square(this Tensor x) => Tape.Record("square", x.Map(new Squaring()), (x, (_, g) => g * x * 2));
+    public static Tensor Square(this Tensor x) =>
+        Tape.Record("square", x.Map(new Squaring()), (x, (_, g) => g * x * 2));
 
     internal readonly struct Squaring : IMap
     {

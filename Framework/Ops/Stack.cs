@@ -1,7 +1,8 @@
 namespace Tapegrad;
 
 /// <summary>
-/// Tensors of one shape side by side along a new axis: y[.., i, ..] = the i-th tensor. Each one's gradient is its slice.
+/// Tensors of one shape side by side along a new axis: y[.., i, ..] = the i-th tensor. Each one's gradient is its
+/// slice.
 /// </summary>
 public static class StackOperation
 {
@@ -11,13 +12,15 @@ public static class StackOperation
     {
         var rank = first.Shape.Rank + 1;
         if (axis < -rank || axis >= rank)
-            throw new ShapeException($"stack: there is no place {axis} for a new axis in {first.Shape}; they go from {-rank} to {rank - 1}.");
+            throw new ShapeException($"stack: there is no place {axis} for a new axis in {first.Shape}; they go from "
+                + $"{-rank} to {rank - 1}.");
         int[] lengths = [.. first.Shape.Dimensions];
         Shape slice = new([.. lengths[..((axis + rank) % rank)], 1, .. lengths[((axis + rank) % rank)..]]);
         var parts = new Tensor[others.Length];
         for (var i = 0; i < others.Length; i++)
         {
-            if (others[i].Shape != first.Shape) throw new ShapeException($"stack: the shapes {first.Shape} and {others[i].Shape} differ.");
+            if (others[i].Shape != first.Shape)
+                throw new ShapeException($"stack: the shapes {first.Shape} and {others[i].Shape} differ.");
             parts[i] = others[i].Reshape([.. slice.Dimensions]);
         }
         return first.Reshape([.. slice.Dimensions]).Concatenate((axis + rank) % rank, parts);

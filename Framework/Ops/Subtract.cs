@@ -13,7 +13,8 @@ public static class SubtractOperation
     {
         /// <summary>a - b.</summary>
         /// <exception cref="ShapeException">The shapes do not broadcast.</exception>
-        public static Tensor operator -(Tensor a, Tensor b) => Tape.Record("subtract", a.Zip(b, new Subtracting(), "subtract"),
+        public static Tensor operator -(Tensor a, Tensor b) =>
+            Tape.Record("subtract", a.Zip(b, new Subtracting(), "subtract"),
             (a, (_, g) => g),
             (b, (_, g) => -g));
 

@@ -1,12 +1,14 @@
 namespace Tapegrad;
 
 /// <summary>
-/// The sum over axes; over none named, over all. The sum of nothing is 0. The gradient is repeated along the summed axes.
+/// The sum over axes; over none named, over all. The sum of nothing is 0. The gradient is repeated along the summed
+/// axes.
 /// </summary>
 public static class SumOperation
 {
     /// <summary>The sum over axes, which vanish; without axes, one number.</summary>
-    public static Tensor Sum(this Tensor x, params ReadOnlySpan<int> axes) => x.Sum(x.Shape.Axes(axes), keepAxes: false);
+    public static Tensor Sum(this Tensor x, params ReadOnlySpan<int> axes) =>
+        x.Sum(x.Shape.Axes(axes), keepAxes: false);
 
     /// <summary>The sum over axes, which become 1 when kept.</summary>
     public static Tensor Sum(this Tensor x, int[] axes, bool keepAxes)
@@ -17,14 +19,15 @@ public static class SumOperation
         return Tape.Record("sum", value, (x, (_, g) => g.Reshape(kept).BroadcastTo(x.Shape)));
     }
 
-    /// <summary>The sum over the axes along which <paramref name="shape"/> would be repeated to become x's: the adjoint of
-    /// broadcasting.</summary>
+    /// <summary>The sum over the axes along which <paramref name="shape"/> would be repeated to become x's: the adjoint
+    /// of broadcasting.</summary>
     public static Tensor SumTo(this Tensor x, Shape shape)
     {
         if (x.Shape == shape) return x;
         if (!shape.BroadcastsTo(x.Shape)) throw new ShapeException($"sum to: {x.Shape} is no repetition of {shape}.");
         var offset = x.Shape.Rank - shape.Rank;
-        var axes = Enumerable.Range(0, x.Shape.Rank).Where(axis => axis < offset || (shape[axis - offset] == 1 && x.Shape[axis] != 1)).ToArray();
+        var axes = Enumerable.Range(0, x.Shape.Rank)
+            .Where(axis => axis < offset || (shape[axis - offset] == 1 && x.Shape[axis] != 1)).ToArray();
         return (axes.Length > 0 ? x.Sum(axes, keepAxes: true) : x).Reshape(shape);
     }
 }

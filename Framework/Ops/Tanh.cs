@@ -6,7 +6,8 @@ namespace Tapegrad;
 public static class TanhOperation
 {
     /// <summary>The hyperbolic tangent.</summary>
-    public static Tensor Tanh(this Tensor x) => Tape.Record("tanh", x.Map(new TakingTangent()), (x, (y, g) => g * (1 - y.Square())));
+    public static Tensor Tanh(this Tensor x) =>
+        Tape.Record("tanh", x.Map(new TakingTangent()), (x, (y, g) => g * (1 - y.Square())));
 
     internal readonly struct TakingTangent : IMap
     {

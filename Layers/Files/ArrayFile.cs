@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers.Files;
 
 /// <summary>
-/// Named arrays in any of the formats for them: <c>.npz</c> and <c>.npy</c> (<see cref="NumpyFile"/>) by the file's name, and
-/// otherwise safetensors (<see cref="SafetensorsFile"/>).
+/// Named arrays in any of the formats for them: <c>.npz</c> and <c>.npy</c> (<see cref="NumpyFile"/>) by the file's
+/// name, and otherwise safetensors (<see cref="SafetensorsFile"/>).
 /// </summary>
 public static class ArrayFile
 {
@@ -16,8 +16,8 @@ public static class ArrayFile
         if (Has(path, ".npz")) return NumpyFile.ReadArchive(path);
         if (Has(path, ".npy")) return [NumpyFile.Read(path)];
         if (Pickles.Any(pickle => Has(path, pickle)))
-            throw new InvalidDataException($"{path}: a pickle is a program, and none is run here. Save the weights in Python as safetensors: "
-                + "safetensors.torch.save_file(model.state_dict(), \"model.safetensors\").");
+            throw new InvalidDataException($"{path}: a pickle is a program, and none is run here. Save the weights in "
+                + "Python as safetensors: safetensors.torch.save_file(model.state_dict(), \"model.safetensors\").");
         using var file = SafetensorsFile.Open(path);
         return [.. file.Entries.Select(entry => new NamedArray(entry.Name, entry.Shape, file.Read(entry)))];
     }
@@ -31,8 +31,11 @@ public static class ArrayFile
         if (Has(path, ".npz")) NumpyFile.WriteArchive(path, arrays);
         else if (!Has(path, ".npy")) SafetensorsFile.Write(path, arrays);
         else if (arrays is [var only]) NumpyFile.Write(path, only.Shape, only.Values);
-        else throw new ArgumentException($"{path}: a .npy file holds one array, and there are {arrays.Count}. Name a .npz file.");
+        else
+            throw new ArgumentException($"{path}: a .npy file holds one array, and there are {arrays.Count}. Name a "
+                + ".npz file.");
     }
 
-    private static bool Has(string path, string extension) => path.EndsWith(extension, StringComparison.OrdinalIgnoreCase);
+    private static bool Has(string path, string extension) =>
+        path.EndsWith(extension, StringComparison.OrdinalIgnoreCase);
 }

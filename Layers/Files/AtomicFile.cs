@@ -3,10 +3,11 @@ using System.Text.RegularExpressions;
 namespace Tapegrad.Layers.Files;
 
 /// <summary>
-/// Writes a file so that a reader finds the old contents or the new ones, whole, whatever happens in between, a loss of power included: into a
-/// sibling with a name of its own, flushed to the disk, then renamed, and the folder flushed. A write that fails leaves the old file as it was, and
-/// no sibling where it can be removed; a process that is killed may leave one, for <see cref="RemoveSiblings"/>. Written here because the runtime
-/// renames in one step but flushes no folder.
+/// Writes a file so that a reader finds the old contents or the new ones, whole, whatever happens in between, a loss of
+/// power included: into a sibling with a name of its own, flushed to the disk, then renamed, and the folder flushed. A
+/// write that fails leaves the old file as it was, and no sibling where it can be removed; a process that is killed may
+/// leave one, for <see cref="RemoveSiblings"/>. Written here because the runtime renames in one step but flushes no
+/// folder.
 /// </summary>
 public static partial class AtomicFile
 {
@@ -14,15 +15,19 @@ public static partial class AtomicFile
     /// <param name="path">In a folder that exists.</param>
     /// <param name="write">Writes the contents.</param>
     /// <param name="disk">Null for the machine's own.</param>
-    /// <exception cref="IOException">The file cannot be written, or is written but not flushed; the message says which and why.</exception>
+    /// <exception cref="IOException">The file cannot be written, or is written but not flushed; the message says which
+    /// and why.</exception>
     public static void Write(string path, Action<Stream> write, IDisk? disk = null)
     {
         disk ??= Disk.Own;
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        if (Directory.Exists(path)) throw new IOException($"{path}: cannot be written: it is a folder. Give the name of a file in it.");
-        if (!Directory.Exists(folder)) throw new IOException($"{path}: cannot be written: there is no folder {folder}. Create it first.");
+        if (Directory.Exists(path))
+            throw new IOException($"{path}: cannot be written: it is a folder. Give the name of a file in it.");
+        if (!Directory.Exists(folder))
+            throw new IOException($"{path}: cannot be written: there is no folder {folder}. Create it first.");
         if (Disk.IsSpecial(path))
-            throw new IOException($"{path}: cannot be written: it is a pipe or a device, which a file would replace. Give the name of a file.");
+            throw new IOException($"{path}: cannot be written: it is a pipe or a device, which a file would replace. "
+                + "Give the name of a file.");
         // On the same disk as the target: only there is a rename one step.
         var sibling = Path.Combine(folder, SiblingOf(Path.GetFileName(path)));
         try
@@ -37,9 +42,11 @@ public static partial class AtomicFile
         catch (Exception error)
         {
             Remove(sibling, disk);
-            // The last is what .NET throws where a file may not grow so long: a limit of the file system (4 GB on FAT), or of the user's.
+            // The last is what .NET throws where a file may not grow so long: a limit of the file system (4 GB on FAT),
+            // or of the user's.
             if (error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
-                throw new IOException($"{path}: cannot be written: {error.Message} Check the folder's permissions and the free space.", error);
+                throw new IOException($"{path}: cannot be written: {error.Message} Check the folder's permissions and "
+                    + "the free space.", error);
             throw;
         }
         try

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace Tapegrad.Layers.Files;
 
-/// <summary>What <see cref="AtomicFile"/> asks of a disk. Tests put one in its place that loses power between any two of these.</summary>
+/// <summary>
+/// What <see cref="AtomicFile"/> asks of a disk. Tests put one in its place that loses power between any two of these.
+/// </summary>
 public interface IDisk
 {
     /// <summary>A new, empty file.</summary>
@@ -42,14 +44,15 @@ public sealed partial class Disk : IDisk
     public void Move(string from, string to) => File.Move(from, to, overwrite: true);
 
     /// <inheritdoc/>
-    public IEnumerable<string> List(string folder) => Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path));
+    public IEnumerable<string> List(string folder) =>
+        Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path));
 
     /// <inheritdoc/>
     public void Delete(string path) => File.Delete(path);
 
     /// <summary>
-    /// Whether something is there that is no file: a pipe or a device, which a rename would replace as if it were one. .NET does not tell, but only
-    /// files can be flushed; opened so, a pipe does not wait for its other end.
+    /// Whether something is there that is no file: a pipe or a device, which a rename would replace as if it were one.
+    /// .NET does not tell, but only files can be flushed; opened so, a pipe does not wait for its other end.
     /// </summary>
     internal static bool IsSpecial(string path)
     {
@@ -67,14 +70,16 @@ public sealed partial class Disk : IDisk
     {
         if (OperatingSystem.IsWindows()) return;
         var folder = Open(path, flags: 0);   // O_RDONLY
-        if (folder < 0) throw new IOException($"{path}: the folder cannot be opened: {Marshal.GetLastPInvokeErrorMessage()}.");
+        if (folder < 0)
+            throw new IOException($"{path}: the folder cannot be opened: {Marshal.GetLastPInvokeErrorMessage()}.");
         var failed = Synchronize(folder) != 0 && Marshal.GetLastPInvokeError() != NotForThisFile;
         var why = Marshal.GetLastPInvokeErrorMessage();
         _ = Close(folder);
         if (failed) throw new IOException($"{path}: the folder cannot be flushed to the disk: {why}.");
     }
 
-    private const int NotForThisFile = 22;   // EINVAL: pipes and devices, and on some file systems, over a network for instance, folders
+    // EINVAL: pipes and devices, and on some file systems, over a network for instance, folders
+    private const int NotForThisFile = 22;
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);

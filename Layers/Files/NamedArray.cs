@@ -33,10 +33,12 @@ public sealed record NamedArray(string Name, Shape Shape, Array Values)
         {
             var shown = Show(name);
             if (!IsName(name))
-                throw new ArgumentException($"'{shown}' cannot name a tensor in a file: a name is not empty and holds no control characters.");
+                throw new ArgumentException($"'{shown}' cannot name a tensor in a file: a name is not empty and holds "
+                    + "no control characters.");
             if (!names.Add(name)) throw new ArgumentException($"the name '{shown}' is given to two tensors.");
             if (Numbers.SizeOf(values) == 0)
-                throw new ArgumentException($"the tensor '{shown}' is of {values.GetType().Name}, which is none of the types that files hold.");
+                throw new ArgumentException($"the tensor '{shown}' is of {values.GetType().Name}, which is none of the "
+                    + "types that files hold.");
             if (values.Length != shape.Count)
                 throw new ArgumentException($"the tensor '{shown}' has the shape {shape} and {values.Length} values.");
         }
@@ -46,7 +48,8 @@ public sealed record NamedArray(string Name, Shape Shape, Array Values)
     internal static string Show(string text)
     {
         const int most = 80;
-        var line = string.Concat(text.Take(most).Select(letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? '?' : letter));
+        var line = string.Concat(text.Take(most)
+            .Select(letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? '?' : letter));
         return text.Length > most ? line + "..." : line;
     }
 }

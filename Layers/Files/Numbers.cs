@@ -4,7 +4,9 @@ using System.Runtime.InteropServices;
 
 namespace Tapegrad.Layers.Files;
 
-/// <summary>Numbers as bytes and back: in pieces, because a span of bytes ends at 2 GiB and an array of double does not.</summary>
+/// <summary>
+/// Numbers as bytes and back: in pieces, because a span of bytes ends at 2 GiB and an array of double does not.
+/// </summary>
 internal static class Numbers
 {
     private const int PieceBytes = 1 << 18;   // a multiple of the size of every type
@@ -32,7 +34,8 @@ internal static class Numbers
         [typeof(double[])] = (8, count => new double[count]),
     };
 
-    // Array.CreateInstance would need the compiler while the program runs, which one that was compiled ahead of time has not.
+    // Array.CreateInstance would need the compiler while the program runs, which one that was compiled ahead of time
+    // has not.
     private static readonly Dictionary<Type, Func<int, Array>> Creators =
         Known.ToDictionary(pair => pair.Key.GetElementType()!, pair => pair.Value.Create);
 
@@ -41,9 +44,11 @@ internal static class Numbers
     /// <param name="stream">Where its bytes follow.</param>
     /// <param name="littleEndian">The order of the bytes of one number there.</param>
     /// <param name="seen">Is shown the bytes as they stand in the stream.</param>
-    /// <returns>The index of the first bool that is neither 0 nor 1 (the others are then undefined); otherwise -1.</returns>
+    /// <returns>The index of the first bool that is neither 0 nor 1 (the others are then undefined); otherwise
+    /// -1.</returns>
     /// <exception cref="EndOfStreamException">The stream ends too early.</exception>
-    public static int Read(Array values, Stream stream, bool littleEndian = true, Action<ReadOnlySpan<byte>>? seen = null)
+    public static int Read(Array values, Stream stream, bool littleEndian = true,
+        Action<ReadOnlySpan<byte>>? seen = null)
     {
         var size = SizeOf(values);
         for (var start = 0L; start < values.Length; start += PieceBytes / size)
@@ -77,7 +82,9 @@ internal static class Numbers
         }
     }
 
-    /// <summary>The numbers in another type, rounded or cut as a cast would; the same array where it has that type.</summary>
+    /// <summary>
+    /// The numbers in another type, rounded or cut as a cast would; the same array where it has that type.
+    /// </summary>
     public static T[] Convert<T>(Array values) where T : INumberBase<T>
     {
         // By exact type: to the runtime an int[] is a uint[] too.
@@ -104,7 +111,8 @@ internal static class Numbers
     private static Span<byte> Piece(Array values, int start, int size)
     {
         var count = Math.Min(values.Length - start, PieceBytes / size);
-        return MemoryMarshal.CreateSpan(ref Unsafe.AddByteOffset(ref MemoryMarshal.GetArrayDataReference(values), (nint)start * size), count * size);
+        return MemoryMarshal.CreateSpan(ref Unsafe.AddByteOffset(ref MemoryMarshal.GetArrayDataReference(values),
+            (nint)start * size), count * size);
     }
 
     private static void ReverseBytes(Span<byte> bytes, int size)

@@ -50,9 +50,11 @@ internal sealed record NumpyHeader(Type Type, bool IsLittleEndian, bool IsFortra
     {
         var taken = 0;
         var start = Take(10);
-        if (!start.AsSpan().StartsWith(Magic)) throw NumpyText.Broken(where, 0, "the first bytes are not those of a .npy file.");
+        if (!start.AsSpan().StartsWith(Magic))
+            throw NumpyText.Broken(where, 0, "the first bytes are not those of a .npy file.");
         var (major, minor) = (start[6], start[7]);
-        if (major is < 1 or > 3 || minor != 0) throw NumpyText.Broken(where, 6, $"the version is {major}.{minor}; known are 1.0, 2.0 and 3.0.");
+        if (major is < 1 or > 3 || minor != 0)
+            throw NumpyText.Broken(where, 6, $"the version is {major}.{minor}; known are 1.0, 2.0 and 3.0.");
         long count = BinaryPrimitives.ReadUInt16LittleEndian(start.AsSpan(8));
         var before = 10;
         if (major > 1)
@@ -61,21 +63,25 @@ internal sealed record NumpyHeader(Type Type, bool IsLittleEndian, bool IsFortra
             before = 12;
         }
         if (count > MaximumLength)
-            throw NumpyText.Broken(where, 8, $"the header is said to have {count} bytes; at most {MaximumLength} are allowed.");
+            throw NumpyText.Broken(where, 8,
+                $"the header is said to have {count} bytes; at most {MaximumLength} are allowed.");
         var text = Take((int)count);
         var header = new NumpyText(where, text, before).Read();
         if (header.Shape.Count > Array.MaxLength)
-            throw NumpyText.Broken(where, before, $"the array of shape {header.Shape} has {header.Shape.Count} numbers; {Array.MaxLength} are possible.");
+            throw NumpyText.Broken(where, before,
+                $"the array of shape {header.Shape} has {header.Shape.Count} numbers; {Array.MaxLength} are possible.");
         var needed = (long)header.Shape.Count * Numbers.SizeOf(Numbers.NewArray(header.Type, 0));
         if (length - header.Length != needed)
-            throw NumpyText.Broken(where, header.Length, $"an array of {header.Type.Name} and shape {header.Shape} needs {needed} bytes, "
+            throw NumpyText.Broken(where, header.Length,
+                $"an array of {header.Type.Name} and shape {header.Shape} needs {needed} bytes, "
                 + $"but {length - header.Length} follow.");
         return header;
 
         // Never more than the file holds.
         byte[] Take(int bytes)
         {
-            if (bytes > length - taken) throw NumpyText.Broken(where, taken, $"the header goes on after the end, which is at byte {length}.");
+            if (bytes > length - taken)
+                throw NumpyText.Broken(where, taken, $"the header goes on after the end, which is at byte {length}.");
             var result = new byte[bytes];
             stream.ReadExactly(result);
             seen?.Invoke(result);
@@ -89,7 +95,8 @@ internal sealed record NumpyHeader(Type Type, bool IsLittleEndian, bool IsFortra
     {
         var code = Types.Single(known => known.Value == type).Key;
         var lengths = shape.Rank == 1 ? $"{shape[0]}," : string.Join(", ", shape.Dimensions.ToArray());
-        var text = $"{{'descr': '{(code[1] == '1' ? '|' : '<')}{code}', 'fortran_order': False, 'shape': ({lengths}), }}";
+        var text = $"{{'descr': '{(code[1] == '1' ? '|' : '<')}{code}', 'fortran_order': False, 'shape': ({lengths}), "
+            + $"}}";
         var length = (10 + text.Length + 1 + 63) / 64 * 64;
         var header = new byte[length];
         Magic.CopyTo(header, 0);

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Tapegrad.Layers.Files;
 
-/// <summary>The text in the header of a .npy file: a dictionary of three keys in Python's notation. See <see cref="NumpyHeader"/>.</summary>
+/// <summary>
+/// The text in the header of a .npy file: a dictionary of three keys in Python's notation. See
+/// <see cref="NumpyHeader"/>.
+/// </summary>
 /// <param name="where">The file, for messages.</param>
 /// <param name="text">The bytes of the text.</param>
 /// <param name="start">How many bytes of the file stand before it.</param>
@@ -22,12 +25,21 @@ internal sealed class NumpyText(string where, byte[] text, int start)
             var keyAt = at;
             var key = ReadString("a key");
             Expect(':');
-            if (key switch { "descr" => type is not null, "fortran_order" => fortran is not null, "shape" => shape is not null, _ => false })
+            if (key switch
+            {
+                "descr" => type is not null,
+                "fortran_order" => fortran is not null,
+                "shape" =>
+                shape is not null,
+                _ => false
+            })
                 throw Broken(keyAt, $"the key '{key}' is there twice.");
             if (key == "descr") type = ReadType();
             else if (key == "fortran_order") fortran = ReadBool();
             else if (key == "shape") shape = ReadShape();
-            else throw Broken(keyAt, $"the key '{NamedArray.Show(key)}' is unknown; there are descr, fortran_order and shape.");
+            else
+                throw Broken(keyAt,
+                    $"the key '{NamedArray.Show(key)}' is unknown; there are descr, fortran_order and shape.");
             if (Take(',')) continue;
             Expect('}');
             break;
@@ -36,13 +48,15 @@ internal sealed class NumpyText(string where, byte[] text, int start)
         if (at < text.Length && text[at] == '\n') at++;
         if (at < text.Length) throw Broken(at, "something follows the header's closing '}'.");
         if (type is null || fortran is null || shape is null)
-            throw Broken(0, $"the header has no {(type is null ? "descr" : fortran is null ? "fortran_order" : "shape")}.");
-        return new NumpyHeader(type.Value.Type, type.Value.IsLittleEndian, fortran.Value, shape.Value, start + text.Length);
+            throw Broken(0,
+                $"the header has no {(type is null ? "descr" : fortran is null ? "fortran_order" : "shape")}.");
+        return new NumpyHeader(type.Value.Type, type.Value.IsLittleEndian, fortran.Value, shape.Value,
+            start + text.Length);
     }
 
     public static InvalidDataException Broken(string where, long offset, string what) =>
-        new($"{where}: at byte {offset}: {what} The file is damaged, cut short, or not in NumPy's format: fetch it again, or save it again with the "
-            + "program that made it.");
+        new($"{where}: at byte {offset}: {what} The file is damaged, cut short, or not in NumPy's format: fetch it "
+            + "again, or save it again with the program that made it.");
 
     private InvalidDataException Broken(int position, string what) => Broken(where, start + position, what);
 
@@ -52,14 +66,17 @@ internal sealed class NumpyText(string where, byte[] text, int start)
         var typeAt = at;
         if (at < text.Length && text[at] == '[') throw Refused(typeAt, "holds records of several fields");
         var code = ReadString("descr");
-        if (code is [_, 'O', ..]) throw Refused(typeAt, "holds Python objects, which are pickled programs and never read");
+        if (code is [_, 'O', ..])
+            throw Refused(typeAt, "holds Python objects, which are pickled programs and never read");
         // One byte has no order; more have one of two.
-        if (code.Length == 3 && NumpyHeader.IsType(code[1..], out var type) && (code[2] == '1' ? code[0] == '|' : code[0] is '<' or '>'))
+        if (code.Length == 3 && NumpyHeader.IsType(code[1..], out var type)
+            && (code[2] == '1' ? code[0] == '|' : code[0] is '<' or '>'))
             return (type, code[0] != '>');
         throw Refused(typeAt, $"holds elements of type '{NamedArray.Show(code)}'");
     }
 
-    private InvalidDataException Refused(int position, string what) => new($"{where}: at byte {start + position}: the array {what}. Known are bool, "
+    private InvalidDataException Refused(int position, string what) =>
+        new($"{where}: at byte {start + position}: the array {what}. Known are bool, "
         + "whole numbers and floats of 2, 4 and 8 bytes: convert it in the program that made the file.");
 
     private bool ReadBool()
@@ -84,7 +101,8 @@ internal sealed class NumpyText(string where, byte[] text, int start)
         while (!Take(')'))
         {
             if (!comma) throw Broken(at, "a comma should stand between two lengths of the shape.");
-            if (lengths.Count == Shape.MaximumRank) throw Broken(at, $"the shape has more than {Shape.MaximumRank} axes.");
+            if (lengths.Count == Shape.MaximumRank)
+                throw Broken(at, $"the shape has more than {Shape.MaximumRank} axes.");
             lengths.Add(ReadLength());
             comma = Take(',');
         }
@@ -102,7 +120,8 @@ internal sealed class NumpyText(string where, byte[] text, int start)
     private int ReadLength()
     {
         Skip();
-        var length = text.AsSpan(at).IndexOfAnyExceptInRange((byte)'0', (byte)'9') is var end and >= 0 ? end : text.Length - at;
+        var length = text.AsSpan(at).IndexOfAnyExceptInRange((byte)'0', (byte)'9') is var end and >= 0 ? end
+            : text.Length - at;
         if (length == 0) throw Broken(at, "the shape holds something that is not a whole number.");
         if (length > 1 && text[at] == '0') throw Broken(at, "a length of the shape begins with 0.");
         if (!int.TryParse(text.AsSpan(at, length), NumberStyles.None, CultureInfo.InvariantCulture, out var number))
@@ -114,7 +133,8 @@ internal sealed class NumpyText(string where, byte[] text, int start)
     private string ReadString(string what)
     {
         Skip();
-        if (at == text.Length || text[at] is not ((byte)'\'' or (byte)'"')) throw Broken(at, $"{what} should be a string.");
+        if (at == text.Length || text[at] is not ((byte)'\'' or (byte)'"'))
+            throw Broken(at, $"{what} should be a string.");
         var length = text.AsSpan(at + 1).IndexOf(text[at]);
         if (length < 0) throw Broken(at, $"{what} does not end.");
         var content = text.AsSpan(at + 1, length);

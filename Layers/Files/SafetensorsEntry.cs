@@ -1,17 +1,20 @@
 namespace Tapegrad.Layers.Files;
 
-/// <summary>One tensor in a file: its name, the type of its numbers, its shape, and the bytes of the file that hold it.</summary>
+/// <summary>
+/// One tensor in a file: its name, the type of its numbers, its shape, and the bytes of the file that hold it.
+/// </summary>
 /// <param name="Name">Never empty.</param>
 /// <param name="Type">The type of its numbers.</param>
 /// <param name="Shape">Row-major, in the file's own order of axes.</param>
 /// <param name="Offset">The position of the first byte, from the start of the file.</param>
 /// <param name="Length">The number of bytes.</param>
 /// <param name="Sha256">Their hash as the file states it, in hexadecimal; null when it states none.</param>
-public sealed record SafetensorsEntry(string Name, SafetensorsType Type, Shape Shape, long Offset, long Length, string? Sha256 = null);
+public sealed record SafetensorsEntry(string Name, SafetensorsType Type, Shape Shape, long Offset, long Length,
+    string? Sha256 = null);
 
 /// <summary>
-/// The type of a tensor's numbers in a file; the names are the format's own. The 8-bit floats of newer versions of the format
-/// are refused by name.
+/// The type of a tensor's numbers in a file; the names are the format's own. The 8-bit floats of newer versions of the
+/// format are refused by name.
 /// </summary>
 public enum SafetensorsType
 {

@@ -9,7 +9,8 @@ namespace Tapegrad.Layers.Files;
 /// The header of a safetensors file, read strictly. See <see cref="SafetensorsFile"/> for the layout.
 /// </summary>
 /// <remarks>
-/// A number's place is checked against its shape, the neighbours and the file's end before anybody asks for memory to hold it.
+/// A number's place is checked against its shape, the neighbours and the file's end before anybody asks for memory to
+/// hold it.
 /// </remarks>
 internal ref struct SafetensorsHeader
 {
@@ -19,8 +20,10 @@ internal ref struct SafetensorsHeader
     private const int LengthBytes = 8;
     private const long MaximumLength = 100_000_000;   // the format's own limit
     private const string Damaged =
-        "The file is damaged, cut short, or not in the safetensors format: fetch it again, or save it again with the program that made it.";
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+        "The file is damaged, cut short, or not in the safetensors format: fetch it again, or save it again with the "
+            + "program that made it.";
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false,
+        throwOnInvalidBytes: true);
 
     private readonly string path;
     private readonly long dataStart;
@@ -42,13 +45,16 @@ internal ref struct SafetensorsHeader
     {
         var fileLength = stream.Length;
         if (fileLength < LengthBytes)
-            throw Broken(path, fileLength, $"the file has {fileLength} bytes; the first {LengthBytes} should hold the length of the header.");
+            throw Broken(path, fileLength,
+                $"the file has {fileLength} bytes; the first {LengthBytes} should hold the length of the header.");
         var prefix = new byte[LengthBytes];
         stream.ReadExactly(prefix);
         var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (length > MaximumLength) throw Broken(path, 0, $"the header is said to have {length} bytes; at most {MaximumLength} are allowed.");
+        if (length > MaximumLength)
+            throw Broken(path, 0, $"the header is said to have {length} bytes; at most {MaximumLength} are allowed.");
         if ((long)length > fileLength - LengthBytes)
-            throw Broken(path, 0, $"the header is said to have {length} bytes, but only {fileLength - LengthBytes} follow.");
+            throw Broken(path, 0,
+                $"the header is said to have {length} bytes, but only {fileLength - LengthBytes} follow.");
         var header = new byte[length];
         stream.ReadExactly(header);
         if (header is not [(byte)'{', ..]) throw Broken(path, LengthBytes, "the header does not start with '{'.");
@@ -78,8 +84,10 @@ internal ref struct SafetensorsHeader
         Advance(atEnd: true);
         foreach (var name in hashes.Keys)
             if (name == MetadataKey || !names.Contains(name))
-                throw Broken(LengthBytes, $"the metadata hold a hash of '{NamedArray.Show(name)}', which is not there.");
-        return (Arrange(entries.ConvertAll(entry => entry with { Sha256 = hashes.GetValueOrDefault(entry.Name) })), metadata);
+                throw Broken(LengthBytes,
+                    $"the metadata hold a hash of '{NamedArray.Show(name)}', which is not there.");
+        return (Arrange(entries.ConvertAll(entry => entry with { Sha256 = hashes.GetValueOrDefault(entry.Name) })),
+            metadata);
     }
 
     private void ReadMetadata(Dictionary<string, string> metadata, Dictionary<string, string> hashes)
@@ -99,9 +107,11 @@ internal ref struct SafetensorsHeader
     private SafetensorsEntry ReadEntry(string name)
     {
         var start = Here;
-        if (!NamedArray.IsName(name)) throw Broken(start, name == "" ? "a tensor's name is empty." : "a tensor's name holds control characters.");
+        if (!NamedArray.IsName(name))
+            throw Broken(start, name == "" ? "a tensor's name is empty." : "a tensor's name holds control characters.");
         var shown = NamedArray.Show(name);
-        Expect(JsonTokenType.StartObject, $"the tensor '{shown}' should be an object with dtype, shape and data_offsets.");
+        Expect(JsonTokenType.StartObject,
+            $"the tensor '{shown}' should be an object with dtype, shape and data_offsets.");
         SafetensorsType? type = null;
         Shape? shape = null;
         List<long>? offsets = null;
@@ -118,22 +128,29 @@ internal ref struct SafetensorsHeader
                     break;
                 case "data_offsets":
                     offsets = ReadNumbers($"data_offsets of '{shown}'", 2, "numbers: begin and end");
-                    if (offsets.Count != 2) throw Broken($"data_offsets of '{shown}' holds {offsets.Count} numbers, not 2: begin and end.");
+                    if (offsets.Count != 2)
+                        throw Broken($"data_offsets of '{shown}' holds {offsets.Count} numbers, not 2: begin and end.");
                     break;
                 default:
                     throw Broken($"the tensor '{shown}' has an unknown field '{NamedArray.Show(field)}'.");
             }
         }
         if (type is null || shape is null || offsets is null)
-            throw Broken(start, $"the tensor '{shown}' has no {(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")}.");
+            throw Broken(start,
+                $"the tensor '{shown}' has no {(type is null ? "dtype" : shape is null ? "shape" : "data_offsets")}.");
         var (begin, end) = (offsets[0], offsets[1]);
         if (shape.Value.Count > Array.MaxLength)
-            throw Broken(start, $"the tensor '{shown}' of shape {shape} has {shape.Value.Count} numbers; {Array.MaxLength} are possible.");
+            throw Broken(start,
+                $"the tensor '{shown}' of shape {shape} has {shape.Value.Count} numbers; {Array.MaxLength} are "
+                    + "possible.");
         var size = (long)shape.Value.Count * SafetensorsFile.SizeOf(type.Value);
         if (begin > end || end - begin != size)
-            throw Broken(start, $"the tensor '{shown}' of type {type} and shape {shape} needs {size} bytes; its data_offsets are {begin} and {end}.");
+            throw Broken(start,
+                $"the tensor '{shown}' of type {type} and shape {shape} needs {size} bytes; its data_offsets are "
+                    + $"{begin} and {end}.");
         if (end > dataLength)
-            throw Broken(start, $"the tensor '{shown}' should end at byte {end} of the numbers, but only {dataLength} bytes are there.");
+            throw Broken(start,
+                $"the tensor '{shown}' should end at byte {end} of the numbers, but only {dataLength} bytes are there.");
         return new SafetensorsEntry(name, type.Value, shape.Value, dataStart + begin, size);
     }
 
@@ -144,14 +161,16 @@ internal ref struct SafetensorsHeader
         foreach (var type in Enum.GetValues<SafetensorsType>())
             if (text == type.ToString()) return type;
         throw Broken(Here, $"the tensor '{shown}' has the dtype '{NamedArray.Show(text)}'; known are "
-            + $"{string.Join(", ", Enum.GetNames<SafetensorsType>())}.", "Convert the tensor in the program that made the file.");
+            + $"{string.Join(", ", Enum.GetNames<SafetensorsType>())}.",
+            "Convert the tensor in the program that made the file.");
     }
 
     private Shape ReadShape(string shown)
     {
         var start = Here;
         var lengths = ReadNumbers($"the shape of '{shown}'", Shape.MaximumRank, "axes");
-        if (lengths.Any(length => length > int.MaxValue)) throw Broken(start, $"the shape of '{shown}' holds a length above {int.MaxValue}.");
+        if (lengths.Any(length => length > int.MaxValue))
+            throw Broken(start, $"the shape of '{shown}' holds a length above {int.MaxValue}.");
         try
         {
             return new Shape([.. lengths.Select(length => (int)length)]);
@@ -183,18 +202,23 @@ internal ref struct SafetensorsHeader
     // Every byte of the numbers belongs to exactly one tensor.
     private readonly SafetensorsEntry[] Arrange(List<SafetensorsEntry> entries)
     {
-        SafetensorsEntry[] sorted = [.. entries.OrderBy(entry => entry.Offset).ThenBy(entry => entry.Length)];   // empty ones in the keys' order
+        // empty ones in the keys' order
+        SafetensorsEntry[] sorted = [.. entries.OrderBy(entry => entry.Offset).ThenBy(entry => entry.Length)];
         var position = dataStart;
         for (var i = 0; i < sorted.Length; i++)
         {
             var entry = sorted[i];
             if (entry.Offset < position)
-                throw Broken(entry.Offset, $"the tensors '{NamedArray.Show(sorted[i - 1].Name)}' and '{NamedArray.Show(entry.Name)}' overlap.");
+                throw Broken(entry.Offset,
+                    $"the tensors '{NamedArray.Show(sorted[i - 1].Name)}' and '{NamedArray.Show(entry.Name)}' overlap.");
             if (entry.Offset > position)
-                throw Broken(position, $"{entry.Offset - position} bytes before the tensor '{NamedArray.Show(entry.Name)}' belong to no tensor.");
+                throw Broken(position,
+                    $"{entry.Offset - position} bytes before the tensor '{NamedArray.Show(entry.Name)}' belong to no "
+                        + "tensor.");
             position += entry.Length;
         }
-        if (position < dataStart + dataLength) throw Broken(position, $"{dataStart + dataLength - position} bytes at the end belong to no tensor.");
+        if (position < dataStart + dataLength)
+            throw Broken(position, $"{dataStart + dataLength - position} bytes at the end belong to no tensor.");
         return sorted;
     }
 
@@ -219,11 +243,13 @@ internal ref struct SafetensorsHeader
     {
         try
         {
-            if (json.Read() == atEnd) throw Broken(atEnd ? "something follows the header's closing '}'." : "the header ends too early.");
+            if (json.Read() == atEnd)
+                throw Broken(atEnd ? "something follows the header's closing '}'." : "the header ends too early.");
         }
         catch (JsonException error)
         {
-            throw Broken(LengthBytes + json.BytesConsumed, $"the header is not valid JSON: {error.Message.Split(" LineNumber")[0]}");
+            throw Broken(LengthBytes + json.BytesConsumed,
+                $"the header is not valid JSON: {error.Message.Split(" LineNumber")[0]}");
         }
     }
 
@@ -241,7 +267,8 @@ internal ref struct SafetensorsHeader
 
     private readonly InvalidDataException Broken(string what) => Broken(Here, what);
 
-    private readonly InvalidDataException Broken(long offset, string what, string remedy = Damaged) => Broken(path, offset, what, remedy);
+    private readonly InvalidDataException Broken(long offset, string what, string remedy = Damaged) =>
+        Broken(path, offset, what, remedy);
 
     private static InvalidDataException Broken(string path, long offset, string what, string remedy = Damaged) =>
         new($"{path}: at byte {offset}: {what} {remedy}");

@@ -5,14 +5,16 @@ using System.Text;
 namespace Tapegrad.Layers.Files;
 
 /// <summary>
-/// Writes a safetensors file: the same content gives the same bytes, whatever the version of the library that escapes strings
-/// elsewhere, so the few lines of JSON are our own. See <see cref="SafetensorsFile"/> for the layout.
+/// Writes a safetensors file: the same content gives the same bytes, whatever the version of the library that escapes
+/// strings elsewhere, so the few lines of JSON are our own. See <see cref="SafetensorsFile"/> for the layout.
 /// </summary>
 internal static class SafetensorsWriter
 {
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false,
+        throwOnInvalidBytes: true);
 
-    public static void Write(string path, IReadOnlyList<NamedArray> tensors, IReadOnlyDictionary<string, string> metadata, IDisk disk)
+    public static void Write(string path, IReadOnlyList<NamedArray> tensors,
+        IReadOnlyDictionary<string, string> metadata, IDisk disk)
     {
         NamedArray.Check(tensors);
         var header = Header(tensors, metadata);
@@ -39,7 +41,8 @@ internal static class SafetensorsWriter
         var parts = new List<string>();
         if (texts.Count > 0)
         {
-            var pairs = texts.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{Quote(pair.Key)}:{Quote(pair.Value)}");
+            var pairs = texts.OrderBy(pair => pair.Key, StringComparer.Ordinal)
+                .Select(pair => $"{Quote(pair.Key)}:{Quote(pair.Value)}");
             parts.Add($"{Quote(SafetensorsHeader.MetadataKey)}:{{{string.Join(',', pairs)}}}");
         }
         long begin = 0;
@@ -78,7 +81,8 @@ internal static class SafetensorsWriter
         }
         catch (EncoderFallbackException)
         {
-            throw new ArgumentException($"'{NamedArray.Show(text)}' holds half of a surrogate pair, which cannot be written to a file.");
+            throw new ArgumentException($"'{NamedArray.Show(text)}' holds half of a surrogate pair, which cannot be "
+                + "written to a file.");
         }
         return quoted.Append('"').ToString();
     }

@@ -1,7 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Makes the layers of a model: convolutions, and the normalization of their outputs, each with random numbers of its own.
+/// Makes the layers of a model: convolutions, and the normalization of their outputs, each with random numbers of its
+/// own.
 /// </summary>
 /// <param name="normalization">From a layer's path and its channels to the normalization; null for none.</param>
 /// <param name="seed">Of all random numbers.</param>
@@ -21,8 +22,10 @@ internal sealed class LayerMaker(Func<string, int, Normalization?> normalization
         return inside;
     }
 
-    /// <summary>A convolution that keeps the size (at stride 1), and the normalization of its outputs, of this name; where there is none, the
-    /// convolution has a bias.</summary>
+    /// <summary>
+    /// A convolution that keeps the size (at stride 1), and the normalization of its outputs, of this name; where there
+    /// is none, the convolution has a bias.
+    /// </summary>
     public (Conv2d, Normalization) Convolution(string name, int inputs, int outputs, int stride = 1, int kernel = 3)
     {
         var norm = Normalization(name, outputs);

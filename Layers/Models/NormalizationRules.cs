@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Which normalization each layer of a model has, and what each convolution does to its weight: <c>group:8+ws</c> for all, or by path:
-/// <c>layer1=batch,*=group:8+ws</c>.
+/// Which normalization each layer of a model has, and what each convolution does to its weight: <c>group:8+ws</c> for
+/// all, or by path: <c>layer1=batch,*=group:8+ws</c>.
 /// </summary>
 internal sealed partial class NormalizationRules
 {
@@ -21,7 +21,8 @@ internal sealed partial class NormalizationRules
         public bool Fits(string path)
         {
             var parts = path.Split('.');
-            return parts.Length >= words.Length && words.Zip(parts).All(pair => FileSystemName.MatchesSimpleExpression(pair.First, pair.Second,
+            return parts.Length >= words.Length
+                && words.Zip(parts).All(pair => FileSystemName.MatchesSimpleExpression(pair.First, pair.Second,
                 ignoreCase: false));
         }
 
@@ -32,7 +33,8 @@ internal sealed partial class NormalizationRules
 
     /// <summary>Reads them.</summary>
     /// <exception cref="ArgumentException">They cannot be read.</exception>
-    public static NormalizationRules Parse(string text) => Problem(text) is { } problem ? throw new ArgumentException(problem) : new(Split(text));
+    public static NormalizationRules Parse(string text) =>
+        Problem(text) is { } problem ? throw new ArgumentException(problem) : new(Split(text));
 
     /// <summary>Why a text cannot be read; null when it can.</summary>
     public static string? Problem(string text)
@@ -41,11 +43,14 @@ internal sealed partial class NormalizationRules
         foreach (var rule in rules)
         {
             if (!Normalizations.IsKnown(rule.Name)) return Normalizations.Unknown(rule.Name);
-            if (rule.Transform is not null && !WeightTransforms.IsKnown(rule.Transform)) return WeightTransforms.Unknown(rule.Transform);
+            if (rule.Transform is not null && !WeightTransforms.IsKnown(rule.Transform))
+                return WeightTransforms.Unknown(rule.Transform);
             if (rule is { Transform: not null, Name: "none" } && rules.Length == 1)
-                return $"the normalization '{text}': weights are transformed for a normalization behind them, not for none.";
+                return $"the normalization '{text}': weights are transformed for a normalization behind them, not for "
+                    + "none.";
             if (!PatternPattern().IsMatch(rule.Pattern))
-                return $"the normalization '{text}': '{rule.Pattern}' is no layer's path, nor a beginning of one with * for any words.";
+                return $"the normalization '{text}': '{rule.Pattern}' is no layer's path, nor a beginning of one with "
+                    + "* for any words.";
         }
         return rules[^1].Pattern == "*" ? null
             : $"the normalization '{text}' does not say what all other layers have: end it with ',*=' and a name.";
@@ -81,8 +86,8 @@ internal sealed partial class NormalizationRules
     {
         var used = Layers(model).Select(layer => RuleFor(layer.Path)).ToHashSet();
         if (rules.SkipLast(1).FirstOrDefault(rule => !used.Contains(rule)) is { } unused)
-            throw new ArgumentException($"the normalization '{this}': no layer is left for '{unused.Pattern}'. The layers are "
-                + $"{ModuleFile.List([.. Layers(model).Select(layer => layer.Path)])}.");
+            throw new ArgumentException($"the normalization '{this}': no layer is left for '{unused.Pattern}'. The "
+                + $"layers are {ModuleFile.List([.. Layers(model).Select(layer => layer.Path)])}.");
     }
 
     /// <summary>What of a model is not as these say; null when all is.</summary>
@@ -91,29 +96,37 @@ internal sealed partial class NormalizationRules
         foreach (var layer in Layers(model))
         {
             var rule = RuleFor(layer.Path);
-            if (layer is Normalization norm && Normalizations.NameOf(norm) is var name && name != rule.Name) return $"{layer.Path} is {name}";
+            if (layer is Normalization norm && Normalizations.NameOf(norm) is var name && name != rule.Name)
+                return $"{layer.Path} is {name}";
             if (layer is Conv2d conv && WeightTransforms.NameOf(conv) is var transform && transform != rule.Transform)
-                return $"the weight of {layer.Path} is {(transform is null ? "not transformed" : $"transformed by '{transform}'")}";
+                return $"the weight of {layer.Path} is "
+                    + $"{(transform is null ? "not transformed" : $"transformed by '{transform}'")}";
         }
         return null;
     }
 
-    private static IEnumerable<Module> Layers(Module model) => model.Modules.Where(layer => layer is Normalization or Conv2d);
+    private static IEnumerable<Module> Layers(Module model) =>
+        model.Modules.Where(layer => layer is Normalization or Conv2d);
 
     /// <inheritdoc/>
-    public override string ToString() => rules is [var only] ? only.Text : string.Join(',', rules.Select(rule => rule.ToString()));
+    public override string ToString() =>
+        rules is [var only] ? only.Text : string.Join(',', rules.Select(rule => rule.ToString()));
 
-    // ---- from a model, to a text ---------------------------------------------------------------------------------------------------------
+    // ---- from a model, to a text ------------------------------------------------------------------------------------
 
-    /// <summary>The text for the normalizations of a model. One that no name makes is called by its type and settings, so that the text is
-    /// no rule that can be read.</summary>
+    /// <summary>
+    /// The text for the normalizations of a model. One that no name makes is called by its type and settings, so that
+    /// the text is no rule that can be read.
+    /// </summary>
     public static string Of(Module model)
     {
         var layers = model.Modules.OfType<Normalization>().ToArray();
         if (layers.Length == 0) return "none";
-        var all = layers.Select(layer => (layer.Path, Name: Normalizations.NameOf(layer).Replace($", {layer.Channels} channels", ""))).ToArray();
+        var all = layers.Select(layer =>
+            (layer.Path, Name: Normalizations.NameOf(layer).Replace($", {layer.Channels} channels", ""))).ToArray();
         var most = all.GroupBy(layer => layer.Name).MaxBy(group => group.Count())!.Key;
-        return all.All(layer => layer.Name == most) ? Normalizations.NameOf(layers[^1]) : string.Join(',', [.. Below("", all, most), $"*={most}"]);
+        return all.All(layer => layer.Name == most) ? Normalizations.NameOf(layers[^1])
+            : string.Join(',', [.. Below("", all, most), $"*={most}"]);
     }
 
     // A rule for each part of the model in which all are equal and not as most are.
@@ -121,7 +134,8 @@ internal sealed partial class NormalizationRules
     {
         if (layers.All(layer => layer.Name == most)) return [];
         if (path != "" && layers.All(layer => layer.Name == layers[0].Name)) return [$"{path}={layers[0].Name}"];
-        string Part(string whole) => whole.IndexOf('.', path == "" ? 0 : path.Length + 1) is >= 0 and var dot ? whole[..dot] : whole;
+        string Part(string whole) =>
+            whole.IndexOf('.', path == "" ? 0 : path.Length + 1) is >= 0 and var dot ? whole[..dot] : whole;
         return layers.GroupBy(layer => Part(layer.Path)).SelectMany(part => Below(part.Key, [.. part], most));
     }
 

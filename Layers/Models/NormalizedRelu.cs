@@ -2,7 +2,8 @@ namespace Tapegrad.Layers;
 
 /// <summary>
 /// relu(normalization(x)) in one pass over memory, for a <see cref="Sequential"/>; in a Forward of one's own,
-/// <c>normalization.Apply(x, relu: true)</c> says the same. The normalization's parameters are named as if it stood alone.
+/// <c>normalization.Apply(x, relu: true)</c> says the same. The normalization's parameters are named as if it stood
+/// alone.
 /// </summary>
 public sealed class NormalizedRelu : Module
 {

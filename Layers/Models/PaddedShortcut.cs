@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The shortcut without parameters where a residual network's stage begins (He, Zhang, Ren and Sun, 2016, option A): every second pixel of x
-/// [N, H, W, C], and new channels of zeros, half of them on either side (the odd one behind).
+/// The shortcut without parameters where a residual network's stage begins (He, Zhang, Ren and Sun, 2016, option A):
+/// every second pixel of x [N, H, W, C], and new channels of zeros, half of them on either side (the odd one behind).
 /// </summary>
 public sealed class PaddedShortcut(int newChannels) : Module
 {

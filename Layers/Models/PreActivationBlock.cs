@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The residual block whose normalizations come before the convolutions (He, Zhang, Ren and Sun, "Identity mappings", 2016),
-/// as wide residual networks have it:
+/// The residual block whose normalizations come before the convolutions (He, Zhang, Ren and Sun, "Identity mappings",
+/// 2016), as wide residual networks have it:
 /// <code>
 /// h = relu(norm1(x))
 /// block(x) = conv2(relu(norm2(conv1(h)))) + x                     or + shortcut(h), where the block changes the shape
@@ -20,8 +20,10 @@ public sealed class PreActivationBlock : Module
     /// <param name="conv1">"conv1".</param>
     /// <param name="norm2">"bn2": of its output.</param>
     /// <param name="conv2">"conv2".</param>
-    /// <param name="shortcut">"convShortcut": what h passes through where the block changes the shape; null for none.</param>
-    public PreActivationBlock(Normalization norm1, Module conv1, Normalization norm2, Module conv2, Module? shortcut = null)
+    /// <param name="shortcut">"convShortcut": what h passes through where the block changes the shape; null for
+    /// none.</param>
+    public PreActivationBlock(Normalization norm1, Module conv1, Normalization norm2, Module conv2,
+        Module? shortcut = null)
     {
         (this.norm1, this.conv1) = (Child("bn1", norm1), Child("conv1", conv1));
         (this.norm2, this.conv2) = (Child("bn2", norm2), Child("conv2", conv2));

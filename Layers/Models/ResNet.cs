@@ -1,31 +1,33 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Residual networks for small images (He, Zhang, Ren and Sun, 2016): a 3x3 convolution, stages of blocks of two 3x3 convolutions,
-/// each stage but the first at half the resolution and twice the channels of the one before, a global mean, a linear layer.
+/// Residual networks for small images (He, Zhang, Ren and Sun, 2016): a 3x3 convolution, stages of blocks of two 3x3
+/// convolutions, each stage but the first at half the resolution and twice the channels of the one before, a global
+/// mean, a linear layer.
 /// <code>
 /// Cifar, depth 6n + 2   three stages of n blocks, 16, 32 and 64 channels (section 4.2)
 /// Cifar18               four stages of 2 blocks, 64, 128, 256 and 512 channels: the paper's ResNet-18 with a beginning
 ///                       for small images
 /// </code>
-/// Where a stage begins, the shortcut changes shape as well. That of <see cref="Cifar"/> has no parameters (option A): every second
-/// pixel, zeros for the new channels, half of them on either side. That of <see cref="Cifar18"/> is a 1x1 convolution of stride 2 and
-/// a normalization (option B). Convolutions start He-normal by fan-out. Names are those of PyTorch's checkpoints.
+/// Where a stage begins, the shortcut changes shape as well. That of <see cref="Cifar"/> has no parameters (option A):
+/// every second pixel, zeros for the new channels, half of them on either side. That of <see cref="Cifar18"/> is a 1x1
+/// convolution of stride 2 and a normalization (option B). Convolutions start He-normal by fan-out. Names are those of
+/// PyTorch's checkpoints.
 /// </summary>
 public static class ResNet
 {
     /// <summary>A ResNet of depth 6n + 2 for images [N, H, W, inputs].</summary>
     /// <param name="depth">20, 32, 44, 56, 110, ..., 1202.</param>
-    /// <param name="normalization">From a number of channels to the layer that normalizes them; null, or a function that gives
-    /// null, for none. Convolutions then have a bias.</param>
+    /// <param name="normalization">From a number of channels to the layer that normalizes them; null, or a function
+    /// that gives null, for none. Convolutions then have a bias.</param>
     /// <param name="classes">The number of outputs.</param>
     /// <param name="seed">Of the initial weights.</param>
-    /// <param name="zeroGamma">Whether the last gamma of each block starts at 0, so that every block starts as its shortcut
-    /// (Goyal et al., 2017).</param>
+    /// <param name="zeroGamma">Whether the last gamma of each block starts at 0, so that every block starts as its
+    /// shortcut (Goyal et al., 2017).</param>
     /// <param name="width">Channels of the first stage.</param>
     /// <param name="inputs">Channels of the images.</param>
-    public static Module Cifar(int depth, Func<int, Normalization?>? normalization, int classes, int seed, bool zeroGamma = false, int width = 16,
-        int inputs = 3)
+    public static Module Cifar(int depth, Func<int, Normalization?>? normalization, int classes, int seed,
+        bool zeroGamma = false, int width = 16, int inputs = 3)
     {
         if (!IsDepth(depth))
             throw new ArgumentOutOfRangeException(nameof(depth), depth,
@@ -35,7 +37,8 @@ public static class ResNet
 
     /// <summary>ResNet-18 for images [N, H, W, inputs] of about 32 pixels.</summary>
     /// <inheritdoc cref="Cifar"/>
-    public static Module Cifar18(Func<int, Normalization?>? normalization, int classes, int seed, bool zeroGamma = false, int inputs = 3) =>
+    public static Module Cifar18(Func<int, Normalization?>? normalization, int classes, int seed,
+        bool zeroGamma = false, int inputs = 3) =>
         new ModelSpec("resnet18", "none", classes, inputs, ZeroGamma: zeroGamma).Build(normalization, seed);
 
     /// <summary>The network of a name.</summary>
@@ -53,14 +56,16 @@ public static class ResNet
         };
     }
 
-    private static Network Of(Func<ModelSpec, Block[]> blocks, bool project) => new((spec, maker) => Build(spec, maker, blocks(spec), project), spec =>
+    private static Network Of(Func<ModelSpec, Block[]> blocks, bool project) =>
+        new((spec, maker) => Build(spec, maker, blocks(spec), project), spec =>
     {
         var all = blocks(spec);
-        return 9.0 * spec.Inputs * all[0].Inputs + all.Sum(block => block.CountWeights(project)) + (double)all[^1].Outputs * spec.Classes;
+        return 9.0 * spec.Inputs * all[0].Inputs + all.Sum(block => block.CountWeights(project))
+            + (double)all[^1].Outputs * spec.Classes;
     })
-    {
-        HasGammas = true,
-    };
+        {
+            HasGammas = true,
+        };
 
     // The paper's deepest has 1202 layers.
     private static bool IsDepth(int depth) => depth is >= 8 and <= 1202 && depth % 6 == 2;
@@ -107,11 +112,14 @@ public static class ResNet
         if (zeroGamma)
         {
             if (norm2.Weight is not { } gamma)
-                throw new ArgumentException("zeroGamma: there is no gamma to start at 0; it needs a normalization with an affine.");
+                throw new ArgumentException("zeroGamma: there is no gamma to start at 0; it needs a normalization with "
+                    + "an affine.");
             gamma.Value = Tensor.Zeros(gamma.Shape);
         }
         if (!block.Begins) return new BasicBlock(conv1, norm1, conv2, norm2);
-        if (!project) return new BasicBlock(conv1, norm1, conv2, norm2, new PaddedShortcut(block.Outputs - block.Inputs), "shortcut");
+        if (!project)
+            return new BasicBlock(conv1, norm1, conv2, norm2, new PaddedShortcut(block.Outputs - block.Inputs),
+                "shortcut");
         using var _ = maker.Enter("downsample");
         var (projection, norm) = maker.Convolution("1", block.Inputs, block.Outputs, stride: 2, kernel: 1);
         return new BasicBlock(conv1, norm1, conv2, norm2, new Sequential(projection, norm));

@@ -1,9 +1,9 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// A network without shortcuts (Simonyan and Zisserman, 2015), in the form that labml's experiments on normalization use for
-/// 32x32 images: 3x3 convolutions of 64, 64, 128, 128, 3 x 256, 3 x 512, 3 x 512 channels, each normalized and rectified, max
-/// pooling after each of the five blocks, a global mean (of one pixel at 32x32), a linear layer.
+/// A network without shortcuts (Simonyan and Zisserman, 2015), in the form that labml's experiments on normalization
+/// use for 32x32 images: 3x3 convolutions of 64, 64, 128, 128, 3 x 256, 3 x 512, 3 x 512 channels, each normalized and
+/// rectified, max pooling after each of the five blocks, a global mean (of one pixel at 32x32), a linear layer.
 /// https://nn.labml.ai/normalization/group_norm/experiment.html
 /// </summary>
 public static class Vgg
@@ -11,8 +11,8 @@ public static class Vgg
     private static readonly int[][] Blocks = [[64, 64], [128, 128], [256, 256, 256], [512, 512, 512], [512, 512, 512]];
 
     /// <summary>The network for images [N, H, W, inputs] of 32 pixels or more.</summary>
-    /// <param name="normalization">From a number of channels to the layer that normalizes them; null, or a function that gives
-    /// null, for none. Convolutions then have a bias.</param>
+    /// <param name="normalization">From a number of channels to the layer that normalizes them; null, or a function
+    /// that gives null, for none. Convolutions then have a bias.</param>
     /// <param name="classes">The number of outputs.</param>
     /// <param name="seed">Of the initial weights.</param>
     /// <param name="inputs">Channels of the images.</param>

@@ -1,7 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// What follows x^ in a normalization: y = x^ gamma + beta, one gamma and one beta per channel; either can be left out, and start anywhere.
+/// What follows x^ in a normalization: y = x^ gamma + beta, one gamma and one beta per channel; either can be left out,
+/// and start anywhere.
 /// </summary>
 public class Affine : Module
 {
@@ -36,13 +37,16 @@ public class Affine : Module
         _ => "",
     };
 
-    /// <summary>gamma and beta for inputs of a shape: [C], or what a sum broadcasts to [N, .., C]; null for none.</summary>
+    /// <summary>
+    /// gamma and beta for inputs of a shape: [C], or what a sum broadcasts to [N, .., C]; null for none.
+    /// </summary>
     /// <param name="x">The shape of x^.</param>
     /// <param name="condition">What they depend on, where they do; null for nothing.</param>
     public virtual (Tensor? Gamma, Tensor? Beta) For(Shape x, Tensor? condition)
     {
         if (condition is not null)
-            throw new ArgumentException($"a condition {condition.Shape} was given, but gamma and beta depend on none. A {nameof(ConditionalAffine)} "
+            throw new ArgumentException($"a condition {condition.Shape} was given, but gamma and beta depend on none. "
+                + $"A {nameof(ConditionalAffine)} "
                 + "takes one.");
         return (Scale?.Value, Shift?.Value);
     }

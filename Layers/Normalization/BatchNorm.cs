@@ -1,9 +1,9 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The positions of all samples share, each channel for itself (Ioffe and Szegedy, 2015). In training x^ is taken over the batch,
-/// whose moments are proposed to the tape; the optimizer's step commits them: running = (1 - w) running + w moment. In evaluation
-/// x^ = (x - running mean) / sqrt(running variance + eps).
+/// The positions of all samples share, each channel for itself (Ioffe and Szegedy, 2015). In training x^ is taken over
+/// the batch, whose moments are proposed to the tape; the optimizer's step commits them: running = (1 - w) running + w
+/// moment. In evaluation x^ = (x - running mean) / sqrt(running variance + eps).
 /// </summary>
 public sealed class BatchNorm : Normalization
 {
@@ -11,20 +11,24 @@ public sealed class BatchNorm : Normalization
 
     /// <summary>A batch normalization; PyTorch's conventions when none are given.</summary>
     public BatchNorm(int channels, BatchNormConvention? convention = null, bool affine = true)
-        : base(channels, new Sharing(Batch: true, Positions: true, Groups: channels), (convention ?? BatchNormConvention.PyTorch).Eps, affine)
+        : base(channels, new Sharing(Batch: true, Positions: true, Groups: channels),
+            (convention ?? BatchNormConvention.PyTorch).Eps, affine)
     {
         Convention = convention ?? BatchNormConvention.PyTorch;
         var shape = new Shape(channels);
-        running = Remember(Convention.NewWeight, [("running_mean", Tensor.Zeros(shape)), ("running_var", Tensor.Ones(shape))],
+        running = Remember(Convention.NewWeight,
+            [("running_mean", Tensor.Zeros(shape)), ("running_var", Tensor.Ones(shape))],
             (index, pending) => index == 0 ? 1 : Convention.VarianceFactor(((Moments)pending).Count));
     }
 
     /// <summary>How <see cref="Normalizations"/> finds it.</summary>
     public static NormalizationInfo Info { get; } = new("batch, batch:keras or batch:flax",
-        name => BatchNormConvention.Named(name) is { } convention ? channels => new BatchNorm(channels, convention) : null)
+        name => BatchNormConvention.Named(name) is { } convention ? channels =>
+        new BatchNorm(channels, convention) : null)
     {
         Examples = ["batch", "batch:keras", "batch:flax"],
-        Formula = "(x - mean) / sqrt(variance + eps) over all samples and positions, for each channel; in evaluation by running statistics",
+        Formula = "(x - mean) / sqrt(variance + eps) over all samples and positions, for each channel; in evaluation "
+            + "by running statistics",
         Paper = "Ioffe and Szegedy, 2015, arXiv:1502.03167",
         DisobeyedLaws = ["BatchIndependence"],
     };

@@ -5,8 +5,8 @@ namespace Tapegrad.Layers;
 /// <param name="Eps">Added to the variance, inside the root.</param>
 /// <param name="NewWeight">The weight of a new batch in the running statistics: PyTorch's "momentum", 1 minus everybody
 /// else's.</param>
-/// <param name="Unbiased">Whether the running variance takes the batch's unbiased variance (1 / (m - 1)) or its biased one. x^
-/// itself always takes the biased one.</param>
+/// <param name="Unbiased">Whether the running variance takes the batch's unbiased variance (1 / (m - 1)) or its biased
+/// one. x^ itself always takes the biased one.</param>
 public sealed record BatchNormConvention(string Name, double Eps, double NewWeight, bool Unbiased)
 {
     /// <summary>PyTorch's: eps 1e-5, weight 0.1, unbiased as in the paper.</summary>
@@ -19,11 +19,17 @@ public sealed record BatchNormConvention(string Name, double Eps, double NewWeig
     public static BatchNormConvention Flax { get; } = new("batch:flax", 1e-5, 0.01, Unbiased: false);
 
     /// <summary>The convention of a name; null when there is none.</summary>
-    public static BatchNormConvention? Named(string name) => new[] { PyTorch, Keras, Flax }.FirstOrDefault(convention => convention.Name == name);
+    public static BatchNormConvention? Named(string name) =>
+        new[] { PyTorch, Keras, Flax }.FirstOrDefault(convention => convention.Name == name);
 
-    /// <summary>What the biased variance of so many elements is multiplied with before it is kept; null for one, which has no variance.</summary>
-    internal double? VarianceFactor(long elements) => elements <= 1 ? null : Unbiased ? (double)elements / (elements - 1) : 1;
+    /// <summary>
+    /// What the biased variance of so many elements is multiplied with before it is kept; null for one, which has no
+    /// variance.
+    /// </summary>
+    internal double? VarianceFactor(long elements) =>
+        elements <= 1 ? null : Unbiased ? (double)elements / (elements - 1) : 1;
 
     /// <summary>The settings that a summary does not show elsewhere.</summary>
-    public override string ToString() => FormattableString.Invariant($"new weight {NewWeight}, {(Unbiased ? "unbiased" : "biased")}");
+    public override string ToString() =>
+        FormattableString.Invariant($"new weight {NewWeight}, {(Unbiased ? "unbiased" : "biased")}");
 }

@@ -3,11 +3,15 @@ using System.Reflection;
 
 namespace Tapegrad.Layers;
 
-/// <summary>What can be found by name: classes carry their own entry, in a public static property, so that no list has to be kept.</summary>
+/// <summary>
+/// What can be found by name: classes carry their own entry, in a public static property, so that no list has to be
+/// kept.
+/// </summary>
 /// <typeparam name="TInfo">The entry's type.</typeparam>
 internal sealed class Catalogue<TInfo> where TInfo : class
 {
-    private const string Kept = "ILLink.Descriptors.xml keeps all of this assembly; who registers another one is told to keep that.";
+    private const string Kept =
+        "ILLink.Descriptors.xml keeps all of this assembly; who registers another one is told to keep that.";
 
     private readonly Lock adding = new();
 

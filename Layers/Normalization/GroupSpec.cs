@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// How channels are cut into groups: into so many, or into groups of so many. Groups are contiguous blocks of channels, and a
-/// remainder is refused.
+/// How channels are cut into groups: into so many, or into groups of so many. Groups are contiguous blocks of channels,
+/// and a remainder is refused.
 /// </summary>
 public readonly record struct GroupSpec
 {
@@ -28,8 +28,8 @@ public readonly record struct GroupSpec
         if (number > 0 && channels % number == 0) return isSize ? channels / number : number;
         var divisors = string.Join(", ", Enumerable.Range(1, channels).Where(divisor => channels % divisor == 0));
         var wish = isSize ? $"groups of {number} channels" : $"{number} groups of equal size";
-        throw new ShapeException($"GroupNorm: {channels} channels do not form {wish}; the {(isSize ? "size" : "number")} of groups must divide "
-            + $"{channels}: one of {divisors}.");
+        throw new ShapeException($"GroupNorm: {channels} channels do not form {wish}; the "
+            + $"{(isSize ? "size" : "number")} of groups must divide {channels}: one of {divisors}.");
     }
 
     /// <summary>"group:8" for eight groups, "size:8" for groups of eight channels.</summary>

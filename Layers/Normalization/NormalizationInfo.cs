@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// A normalization as a person chooses it. Each class carries its own, in a public static property, so that no list has to be kept; those of another
-/// assembly are found once it was given to <see cref="Normalizations.Register"/>.
+/// A normalization as a person chooses it. Each class carries its own, in a public static property, so that no list has
+/// to be kept; those of another assembly are found once it was given to <see cref="Normalizations.Register"/>.
 /// </summary>
 /// <param name="Usage">Its names, for messages and help.</param>
 /// <param name="Parse">From a name to a function that makes the layer for a number of channels; null when the name is
@@ -11,7 +11,9 @@ public sealed record NormalizationInfo(string Usage, Func<string, Func<int, Norm
 {
     internal const int Channels = 32;
 
-    /// <summary>Names that <see cref="Parse"/> reads, for tests and for help: at least one. They fit 32 channels.</summary>
+    /// <summary>
+    /// Names that <see cref="Parse"/> reads, for tests and for help: at least one. They fit 32 channels.
+    /// </summary>
     public required IReadOnlyList<string> Examples { get; init; }
 
     /// <summary>x^, or y where it is more than that.</summary>

@@ -12,14 +12,21 @@ public static class Normalizations
 {
     private static readonly Catalogue<NormalizationInfo> Catalogue = new();
 
-    /// <summary>All normalizations that are known: those of this library in the order of their classes' names, then those that were
-    /// registered.</summary>
+    /// <summary>
+    /// All normalizations that are known: those of this library in the order of their classes' names, then those that
+    /// were registered.
+    /// </summary>
     public static IReadOnlyList<NormalizationInfo> All => Catalogue.All;
 
-    /// <summary>Makes the normalizations and <see cref="WeightTransforms"/> of another assembly known by their names: its classes with a public static
-    /// property of type <see cref="NormalizationInfo"/> or <see cref="WeightTransformInfo"/>. Again, it does nothing.</summary>
-    /// <exception cref="ArgumentException">A name is known already, or an example makes no layer of that name.</exception>
-    [RequiresUnreferencedCode("The assembly's classes are found by reflection: a program that is trimmed keeps them with TrimmerRootAssembly.")]
+    /// <summary>
+    /// Makes the normalizations and <see cref="WeightTransforms"/> of another assembly known by their names: its
+    /// classes with a public static property of type <see cref="NormalizationInfo"/> or
+    /// <see cref="WeightTransformInfo"/>. Again, it does nothing.
+    /// </summary>
+    /// <exception cref="ArgumentException">A name is known already, or an example makes no layer of that
+    /// name.</exception>
+    [RequiresUnreferencedCode("The assembly's classes are found by reflection: a program that is trimmed keeps them "
+        + "with TrimmerRootAssembly.")]
     public static void Register(Assembly assembly)
     {
         Catalogue.Add(assembly, info =>
@@ -29,7 +36,8 @@ public static class Normalizations
                 Catalogue<NormalizationInfo>.CheckName(example);
                 if (IsKnown(example)) throw new ArgumentException($"there is a normalization '{example}' already.");
                 if (info.Parse(example)?.Invoke(NormalizationInfo.Channels).Variant != example)
-                    throw new ArgumentException($"the example '{example}' of '{info.Usage}' makes no layer whose Variant is this name.");
+                    throw new ArgumentException($"the example '{example}' of '{info.Usage}' makes no layer whose "
+                        + "Variant is this name.");
             }
         });
         WeightTransforms.Register(assembly);
@@ -39,17 +47,22 @@ public static class Normalizations
     public static bool IsKnown(string name) => Find(name) is not null;
 
     /// <summary>
-    /// The function that makes a normalization for a number of channels, by its name; for <c>none</c>, one that makes layers that do nothing.
+    /// The function that makes a normalization for a number of channels, by its name; for <c>none</c>, one that makes
+    /// layers that do nothing.
     /// </summary>
     /// <exception cref="ArgumentException">There is no such normalization.</exception>
-    public static Func<int, Normalization> Parse(string name) => Find(name) ?? throw new ArgumentException(Unknown(name));
+    public static Func<int, Normalization> Parse(string name) =>
+        Find(name) ?? throw new ArgumentException(Unknown(name));
 
     internal static string Unknown(string name) =>
         $"there is no normalization '{name}'. Known are: {string.Join("; ", All.Select(info => info.Usage))}.";
 
-    /// <summary>The name that makes a normalization equal to this one; for one that no name makes, its type and settings.</summary>
+    /// <summary>
+    /// The name that makes a normalization equal to this one; for one that no name makes, its type and settings.
+    /// </summary>
     internal static string NameOf(Normalization layer) =>
-        Find(layer.Variant)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType() && made.Settings == layer.Settings
+        Find(layer.Variant)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType()
+        && made.Settings == layer.Settings
         && Entries(made).SequenceEqual(Entries(layer))
             ? layer.Variant : $"{layer.GetType().Name}({layer.Settings})";
 
@@ -58,7 +71,8 @@ public static class Normalizations
 
     /// <summary>The positive whole number behind a prefix.</summary>
     internal static int? Number(string name, string prefix) => name.StartsWith(prefix, StringComparison.Ordinal)
-        && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number : null;
+        && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+        && number > 0 ? number : null;
 
     private static Func<int, Normalization>? Find(string name) =>
         Catalogue.All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);

@@ -1,22 +1,27 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Running statistics that are those of given batches, each with the same weight, with the parameters as they are now: what evaluation needs after
-/// the last step, or after weights were averaged ("precise" batch normalization, Wu and Johnson, 2021).
+/// Running statistics that are those of given batches, each with the same weight, with the parameters as they are now:
+/// what evaluation needs after the last step, or after weights were averaged ("precise" batch normalization, Wu and
+/// Johnson, 2021).
 /// </summary>
 public static class PreciseStatistics
 {
-    /// <summary>Replaces the running statistics of a model's normalizations by those of the batches, pooled exactly; in a layer behind others, of
-    /// what these give in training.</summary>
+    /// <summary>
+    /// Replaces the running statistics of a model's normalizations by those of the batches, pooled exactly; in a layer
+    /// behind others, of what these give in training.
+    /// </summary>
     /// <param name="model">Its parameters stay as they are.</param>
     /// <param name="batches">At least one.</param>
     /// <param name="random">For layers that draw in training.</param>
     /// <param name="layers">Whose statistics are replaced; null for all. Frozen ones stay.</param>
-    /// <exception cref="InvalidOperationException">A tape is open; or there was no batch, or no layer that keeps statistics.</exception>
+    /// <exception cref="InvalidOperationException">A tape is open; or there was no batch, or no layer that keeps
+    /// statistics.</exception>
     public static void RecomputeStatistics(this Module model, IEnumerable<Tensor> batches, RandomSource random,
         IEnumerable<Normalization>? layers = null)
     {
-        var chosen = (layers ?? model.Modules.OfType<Normalization>()).Select(layer => layer.Running).OfType<RunningStatistics>().ToHashSet();
+        var chosen = (layers ?? model.Modules.OfType<Normalization>()).Select(layer => layer.Running)
+            .OfType<RunningStatistics>().ToHashSet();
         var pooled = new Dictionary<RunningStatistics, IPendingStatistics>();
         foreach (var (i, batch) in batches.Index())
         {
@@ -30,8 +35,8 @@ public static class PreciseStatistics
             }
         }
         if (pooled.Count == 0)
-            throw new InvalidOperationException("no statistics were recomputed: there was no batch, or no layer that keeps statistics and is not "
-                + "frozen.");
+            throw new InvalidOperationException("no statistics were recomputed: there was no batch, or no layer that "
+                + "keeps statistics and is not frozen.");
         foreach (var (running, pending) in pooled) running.Replace(pending);
     }
 }

@@ -3,9 +3,9 @@ using Tapegrad.Devices;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Tensors that remember what training saw: running = (1 - w) running + w new, where w is the weight of a new batch. Made by a normalization
-/// (<see cref="Normalization.Remember"/>), saved with it, and changed by the step that commits what was proposed. Evaluating before anything was
-/// committed, loaded or set is an error in words.
+/// Tensors that remember what training saw: running = (1 - w) running + w new, where w is the weight of a new batch.
+/// Made by a normalization (<see cref="Normalization.Remember"/>), saved with it, and changed by the step that commits
+/// what was proposed. Evaluating before anything was committed, loaded or set is an error in words.
 /// </summary>
 /// <remarks>Not thread-safe.</remarks>
 public sealed class RunningStatistics : IStatistics
@@ -18,7 +18,8 @@ public sealed class RunningStatistics : IStatistics
         Func<int, IPendingStatistics, double?>? factor)
     {
         if (!(newWeight is > 0 and <= 1))
-            throw new ArgumentOutOfRangeException(nameof(newWeight), newWeight, "the weight of a new batch lies in (0, 1].");
+            throw new ArgumentOutOfRangeException(nameof(newWeight), newWeight,
+                "the weight of a new batch lies in (0, 1].");
         (this.layer, NewWeight, Values, this.factor) = (layer, newWeight, values, factor ?? ((_, _) => 1));
     }
 
@@ -40,8 +41,9 @@ public sealed class RunningStatistics : IStatistics
     /// <summary>One of the values, for evaluation.</summary>
     /// <exception cref="InvalidOperationException">Nothing was remembered yet.</exception>
     public Tensor this[int index] => Count > 0 ? Values[index].Value
-        : throw new InvalidOperationException($"{(layer.Path == "" ? "" : $"{layer.Path}: ")}{layer.GetType().Name} cannot evaluate: it has no running statistics yet. They are committed by "
-            + "an optimizer's step (a hand-written update calls gradients.CommitStatistics()), or loaded from a file.");
+        : throw new InvalidOperationException($"{(layer.Path == "" ? "" : $"{layer.Path}: ")}{layer.GetType().Name} "
+            + "cannot evaluate: it has no running statistics yet. They are committed by an optimizer's step (a "
+            + "hand-written update calls gradients.CommitStatistics()), or loaded from a file.");
 
     /// <summary>Notes, in training, what a batch gave; the step commits it, or not.</summary>
     public void Propose(IPendingStatistics pending)

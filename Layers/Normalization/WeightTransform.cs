@@ -1,8 +1,8 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// What a convolution does to its weight [KH, KW, C / groups, O] before it is used: W^ of the same shape, in <see cref="Module.Forward"/>. Its own
-/// parameters are named as if they were the convolution's: <c>conv1.gain</c>.
+/// What a convolution does to its weight [KH, KW, C / groups, O] before it is used: W^ of the same shape, in
+/// <see cref="Module.Forward"/>. Its own parameters are named as if they were the convolution's: <c>conv1.gain</c>.
 /// </summary>
 public abstract class WeightTransform : Module
 {
@@ -14,7 +14,8 @@ public abstract class WeightTransform : Module
 
 /// <summary>A weight transform as a person chooses it; see <see cref="NormalizationInfo"/>.</summary>
 /// <param name="Usage">Its names, for messages and help.</param>
-/// <param name="Parse">From a name to a function that makes the transform for a convolution; null when the name is another's.</param>
+/// <param name="Parse">From a name to a function that makes the transform for a convolution; null when the name is
+/// another's.</param>
 public sealed record WeightTransformInfo(string Usage, Func<string, Func<Conv2d, WeightTransform>?> Parse)
 {
     /// <summary>Names that <see cref="Parse"/> reads.</summary>
@@ -40,15 +41,18 @@ public static class WeightTransforms
 
     /// <summary>The function that makes a transform for a convolution, by its name.</summary>
     /// <exception cref="ArgumentException">There is no such transform.</exception>
-    public static Func<Conv2d, WeightTransform> Parse(string name) => Find(name) ?? throw new ArgumentException(Unknown(name));
+    public static Func<Conv2d, WeightTransform> Parse(string name) =>
+        Find(name) ?? throw new ArgumentException(Unknown(name));
 
     internal static string Unknown(string name) =>
         $"there is no weight transform '{name}'. Known are: {string.Join("; ", All.Select(info => info.Usage))}.";
 
-    /// <summary>Transforms the weights of all two-dimensional convolutions in a model, whose metadata say so from then on. Those that are transformed so
-    /// already stay.</summary>
-    /// <exception cref="ArgumentException">There is no such transform; or a convolution cannot have it; or the metadata say that the model has no
-    /// normalization.</exception>
+    /// <summary>
+    /// Transforms the weights of all two-dimensional convolutions in a model, whose metadata say so from then on. Those
+    /// that are transformed so already stay.
+    /// </summary>
+    /// <exception cref="ArgumentException">There is no such transform; or a convolution cannot have it; or the metadata
+    /// say that the model has no normalization.</exception>
     public static void TransformWeights(this Module model, string name)
     {
         var make = Parse(name);
@@ -58,11 +62,14 @@ public static class WeightTransforms
         ModelSpec.NoteTransformed(model, name);
     }
 
-    /// <summary>The name that makes a convolution's transform; null for none; its type and settings where no name makes it.</summary>
+    /// <summary>
+    /// The name that makes a convolution's transform; null for none; its type and settings where no name makes it.
+    /// </summary>
     internal static string? NameOf(Conv2d layer)
     {
         if (layer.WeightTransform is not { } transform) return null;
-        return Find(transform.Variant)?.Invoke(layer) is { } made && made.GetType() == transform.GetType() && made.Settings == transform.Settings
+        return Find(transform.Variant)?.Invoke(layer) is { } made && made.GetType() == transform.GetType()
+            && made.Settings == transform.Settings
             ? transform.Variant : $"{transform.GetType().Name}({transform.Settings})";
     }
 

@@ -4,7 +4,8 @@ using Tapegrad.Layers;
 namespace Tapegrad.Onnx;
 
 /// <summary>
-/// A layer that is linear in x, and the batch normalization behind it, as one layer (in evaluation, where the normalization is linear too):
+/// A layer that is linear in x, and the batch normalization behind it, as one layer (in evaluation, where the
+/// normalization is linear too):
 /// <code>
 /// (w x + b - mean) s + beta = (w s) x + (b - mean) s + beta,   s = gamma / sqrt(variance + eps), per output channel
 /// </code>
@@ -24,9 +25,11 @@ internal static class BatchNormFolding
         if (norm.Bias is { } beta) shift += Double(beta);
         return layer switch   // the outputs are the weight's last axis, except in a transposed convolution
         {
-            Conv2d conv => WithBias(new Conv2d(Biased(conv), default, Being(Double(conv.UsedWeight) * scale)), conv.Bias),
+            Conv2d conv =>
+                WithBias(new Conv2d(Biased(conv), default, Being(Double(conv.UsedWeight) * scale)), conv.Bias),
             Conv1d conv => WithBias(new Conv1d(Biased(conv), default, Being(Double(conv.Weight) * scale)), conv.Bias),
-            ConvTranspose2d conv => WithBias(new ConvTranspose2d(Biased(conv), default, Being(Double(conv.Weight) * OfTransposed(scale, conv))),
+            ConvTranspose2d conv =>
+            WithBias(new ConvTranspose2d(Biased(conv), default, Being(Double(conv.Weight) * OfTransposed(scale, conv))),
                 conv.Bias),
             Linear linear => WithBias(new Linear(linear.Weight.Shape[0], linear.Weight.Shape[1], default,
                 initializer: Being(Double(linear.Weight) * scale)), linear.Bias),
@@ -46,7 +49,8 @@ internal static class BatchNormFolding
 
     private static Tensor Double(Tensor tensor) => Tensor.From(tensor.ToDoubles(), tensor.Shape);
 
-    // The weight is [KH, KW, O / groups, C]: input channel c, of group g, makes the outputs g O / groups and on; so the scale is [O / groups, C].
+    // The weight is [KH, KW, O / groups, C]: input channel c, of group g, makes the outputs g O / groups and on; so the
+    // scale is [O / groups, C].
     private static Tensor OfTransposed(Tensor scale, ConvTranspose2d conv)
     {
         var (outputs, inputs, groups) = (conv.Weight.Shape[2], conv.Weight.Shape[3], conv.Configuration.Groups);

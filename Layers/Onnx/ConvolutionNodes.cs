@@ -4,25 +4,31 @@ using Tapegrad.Layers;
 namespace Tapegrad.Onnx;
 
 /// <summary>
-/// Convolutions and linear layers. Their weights are written in ONNX's order, which is PyTorch's: Conv [O, C / groups, KH, KW], ConvTranspose
-/// [C, O / groups, KH, KW], Gemm [O, C].
+/// Convolutions and linear layers. Their weights are written in ONNX's order, which is PyTorch's: Conv [O, C / groups,
+/// KH, KW], ConvTranspose [C, O / groups, KH, KW], Gemm [O, C].
 /// </summary>
 internal static class ConvolutionNodes
 {
     public static void AddTo(OnnxExporter exporter)
     {
-        exporter.Define<Conv2d>((graph, conv, x) => graph.Add("Conv", [x, .. Weights(graph, conv.UsedWeight.Permute(3, 2, 0, 1), conv.Bias)],
-            [.. Windows(conv.Configuration.Stride, conv.Configuration.Padding), ("dilations", Pair(conv.Configuration.Dilation)),
+        exporter.Define<Conv2d>((graph, conv, x) =>
+            graph.Add("Conv", [x, .. Weights(graph, conv.UsedWeight.Permute(3, 2, 0, 1), conv.Bias)],
+            [.. Windows(conv.Configuration.Stride, conv.Configuration.Padding),
+                ("dilations", Pair(conv.Configuration.Dilation)),
                 ("group", conv.Configuration.Groups)]));
         exporter.Define<Conv1d>((graph, conv, x) =>
         {
-            var (stride, padding, dilation) = (conv.Configuration.Stride, conv.Configuration.Padding, conv.Configuration.Dilation);
-            return graph.Add("Conv", [x, .. Weights(graph, conv.Weight.Value.Permute(2, 1, 0), conv.Bias)], ("strides", (int[])[stride.Height]),
-                ("pads", (int[])[padding.Height, padding.Height]), ("dilations", (int[])[dilation.Height]), ("group", conv.Configuration.Groups));
+            var (stride, padding, dilation) = (conv.Configuration.Stride, conv.Configuration.Padding,
+                conv.Configuration.Dilation);
+            return graph.Add("Conv", [x, .. Weights(graph, conv.Weight.Value.Permute(2, 1, 0), conv.Bias)],
+                ("strides", (int[])[stride.Height]),
+                ("pads", (int[])[padding.Height, padding.Height]), ("dilations", (int[])[dilation.Height]),
+                ("group", conv.Configuration.Groups));
         });
         exporter.Define<ConvTranspose2d>((graph, conv, x) => graph.Add("ConvTranspose",
             [x, .. Weights(graph, conv.Weight.Value.Permute(3, 2, 0, 1), conv.Bias)],
-            [.. Windows(conv.Configuration.Stride, conv.Configuration.Padding), ("output_padding", Pair(conv.Configuration.OutputPadding)),
+            [.. Windows(conv.Configuration.Stride, conv.Configuration.Padding),
+                ("output_padding", Pair(conv.Configuration.OutputPadding)),
                 ("dilations", Pair(conv.Configuration.Dilation)), ("group", conv.Configuration.Groups)]));
         exporter.Define<Linear>(Product, takesUnflattened: true);
     }

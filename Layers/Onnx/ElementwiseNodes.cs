@@ -25,6 +25,7 @@ internal static class ElementwiseNodes
     {
         OnnxValue Number(string name, double value) => graph.Constant(name, Tensor.Full(new Shape(1), value));
         var erf = graph.Add("Erf", [graph.Add("Mul", [x, Number("root_half", Math.Sqrt(0.5))])]);
-        return graph.Add("Mul", [x, graph.Add("Mul", [graph.Add("Add", [erf, Number("one", 1)]), Number("half", 0.5)])]);
+        return graph.Add("Mul",
+            [x, graph.Add("Mul", [graph.Add("Add", [erf, Number("one", 1)]), Number("half", 0.5)])]);
     }
 }

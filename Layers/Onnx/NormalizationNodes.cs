@@ -4,8 +4,8 @@ using Tapegrad.Layers;
 namespace Tapegrad.Onnx;
 
 /// <summary>
-/// The normalizations, by who shares a mean. GroupNormalization has been given a scale and a bias per channel by opset 21 (in 18 they were
-/// per group); by simpler operators it is
+/// The normalizations, by who shares a mean. GroupNormalization has been given a scale and a bias per channel by opset
+/// 21 (in 18 they were per group); by simpler operators it is
 /// <code>
 /// s = x as [N, G, elements of a group];   d = s - mean(s)
 /// y = d / sqrt(mean(d d) + eps) as x's shape, times scale plus bias
@@ -21,12 +21,14 @@ internal static class NormalizationNodes
         exporter.Define<InstanceNorm>((graph, norm, x) => x.Shape.Rank > 2
             ? graph.Add("InstanceNormalization", [x, .. Affine(graph, norm)], ("epsilon", norm.Eps))
             : Groups(graph, norm, x));   // the operator wants an axis of positions
-        exporter.Define<LayerNorm>((graph, norm, x) => norm.S.Positions ? Groups(graph, norm, x) : PerPosition(graph, norm, x));
+        exporter.Define<LayerNorm>((graph, norm, x) => norm.S.Positions ? Groups(graph, norm, x)
+            : PerPosition(graph, norm, x));
         exporter.Define<BatchNorm>((graph, norm, x) =>
         {
             CheckStatistics(norm);
-            return graph.Add("BatchNormalization", [x, .. Affine(graph, norm), graph.Constant("running_mean", norm.RunningMean),
-                graph.Constant("running_var", norm.RunningVariance)], ("epsilon", norm.Eps));
+            return graph.Add("BatchNormalization",
+                [x, .. Affine(graph, norm), graph.Constant("running_mean", norm.RunningMean),
+                    graph.Constant("running_var", norm.RunningVariance)], ("epsilon", norm.Eps));
         });
     }
 
@@ -43,10 +45,12 @@ internal static class NormalizationNodes
     private static OnnxValue Groups(OnnxGraph graph, Normalization norm, OnnxValue x)
     {
         if (!graph.Decompose)
-            return graph.Add("GroupNormalization", [x, .. Affine(graph, norm)], ("epsilon", norm.Eps), ("num_groups", norm.S.Groups));
+            return graph.Add("GroupNormalization", [x, .. Affine(graph, norm)], ("epsilon", norm.Eps),
+                ("num_groups", norm.S.Groups));
         var (channels, positions) = (x.Shape[-1], x.Shape.Dimensions[1..^1].ToArray());
         var elements = positions.Aggregate(channels / norm.S.Groups, (product, length) => product * length);
-        var sets = graph.Add("Reshape", [x, graph.Constant("sets", 0, norm.S.Groups, elements)]);   // 0: as many as there are
+        // 0: as many as there are
+        var sets = graph.Add("Reshape", [x, graph.Constant("sets", 0, norm.S.Groups, elements)]);
         var y = Standardize(graph, sets, axis: 2, norm.Eps);
         return Scale(graph, norm, graph.Add("Reshape", [y, graph.Constant("shape", [0, channels, .. positions])]));
     }
@@ -54,7 +58,8 @@ internal static class NormalizationNodes
     private static OnnxValue PerPosition(OnnxGraph graph, LayerNorm norm, OnnxValue x)
     {
         if (graph.Decompose) return Scale(graph, norm, Standardize(graph, x, axis: 1, norm.Eps));
-        OnnxValue Normalized(OnnxValue last) => graph.Add("LayerNormalization", [last, .. Affine(graph, norm)], ("axis", -1), ("epsilon", norm.Eps));
+        OnnxValue Normalized(OnnxValue last) =>
+            graph.Add("LayerNormalization", [last, .. Affine(graph, norm)], ("axis", -1), ("epsilon", norm.Eps));
         var rank = x.Shape.Rank;
         return rank == 2 ? Normalized(x) : graph.ChannelsSecond(Normalized(graph.ChannelsLast(x, rank)), rank);
     }
@@ -68,7 +73,8 @@ internal static class NormalizationNodes
         return graph.Add("Div", [deviation, graph.Add("Sqrt", [graph.Add("Add", [variance, epsilon])])]);
     }
 
-    private static OnnxValue Scale(OnnxGraph graph, Normalization norm, OnnxValue x) => Scale(graph, norm.Weight, norm.Bias, x);
+    private static OnnxValue Scale(OnnxGraph graph, Normalization norm, OnnxValue x) =>
+        Scale(graph, norm.Weight, norm.Bias, x);
 
     public static OnnxValue Scale(OnnxGraph graph, Parameter? gamma, Parameter? beta, OnnxValue x)
     {

@@ -5,9 +5,9 @@ using Tapegrad.Devices;
 namespace Tapegrad.Training;
 
 /// <summary>
-/// What this machine allows, measured: how fast fused multiply-adds can be when nothing else is in their way, and how fast memory
-/// can be copied. On as many threads as the library uses; the best of what fits into the time, since a busy neighbour only ever
-/// lowers it.
+/// What this machine allows, measured: how fast fused multiply-adds can be when nothing else is in their way, and how
+/// fast memory can be copied. On as many threads as the library uses; the best of what fits into the time, since a busy
+/// neighbour only ever lowers it.
 /// </summary>
 /// <param name="GigaflopsPerSecond">A multiplication and an addition count as two.</param>
 /// <param name="GigabytesPerSecond">Read and written, in arrays far beyond any cache.</param>
@@ -25,12 +25,14 @@ public sealed record Ceiling(double GigaflopsPerSecond, double GigabytesPerSecon
         var part = Copied / threads;
         var (from, to) = (new float[Copied], new float[Copied]);
         from.AsSpan().Fill(1);   // a page that was never written is not in memory
-        var copy = clock.Best(() => Workers.Run(threads, thread => from.AsSpan(thread * part, part).CopyTo(to.AsSpan(thread * part))));
-        return new Ceiling(2.0 * lanes * Chains * Rounds * threads / multiply / 1e9, 2.0 * sizeof(float) * part * threads / copy / 1e9);
+        var copy = clock.Best(() =>
+            Workers.Run(threads, thread => from.AsSpan(thread * part, part).CopyTo(to.AsSpan(thread * part))));
+        return new Ceiling(2.0 * lanes * Chains * Rounds * threads / multiply / 1e9,
+            2.0 * sizeof(float) * part * threads / copy / 1e9);
     }
 
-    // Twelve chains that do not wait for one another: a fused multiply-add takes four or five cycles, and two can begin in each.
-    // x = x m + a stays near 1.
+    // Twelve chains that do not wait for one another: a fused multiply-add takes four or five cycles, and two can begin
+    // in each. x = x m + a stays near 1.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float MultiplyAdd(int rounds)
     {

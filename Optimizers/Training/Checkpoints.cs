@@ -6,16 +6,17 @@ using Tapegrad.Layers.Files;
 namespace Tapegrad.Training;
 
 /// <summary>
-/// Files in a folder from which an interrupted run goes on: <c>checkpoint-000000390.safetensors</c> holds, as they were after 390 steps, all numbers
-/// that the next step depends on, and texts that say the rest. The newest few are kept.
+/// Files in a folder from which an interrupted run goes on: <c>checkpoint-000000390.safetensors</c> holds, as they were
+/// after 390 steps, all numbers that the next step depends on, and texts that say the rest. The newest few are kept.
 /// <code>
 /// var checkpoints = new Checkpoints(folder);
 /// checkpoints.Save(step, [.. model.State, .. fit.State], texts);
 /// ...
 /// if (checkpoints.Newest() is { } found) checkpoints.Load(found, [.. model.State, .. fit.State]);
 /// </code>
-/// A file is written aside, flushed to the disk and renamed, and the folder flushed, before an older one is removed: whatever happens, and whenever,
-/// the newest whole checkpoint is the last one that was saved, or the one that was being saved.
+/// A file is written aside, flushed to the disk and renamed, and the folder flushed, before an older one is removed:
+/// whatever happens, and whenever, the newest whole checkpoint is the last one that was saved, or the one that was
+/// being saved.
 /// </summary>
 /// <remarks>Not thread-safe, and one process at a time.</remarks>
 public sealed partial class Checkpoints
@@ -26,8 +27,8 @@ public sealed partial class Checkpoints
 
     /// <summary>The checkpoints in a folder.</summary>
     /// <param name="folder">It exists.</param>
-    /// <param name="keep">How many of the newest to keep, 1 or more. One is enough while the disk does not decay; another one is there
-    /// in case it does.</param>
+    /// <param name="keep">How many of the newest to keep, 1 or more. One is enough while the disk does not decay;
+    /// another one is there in case it does.</param>
     public Checkpoints(string folder, int keep = 2) : this(folder, keep, Disk.Own) { }
 
     internal Checkpoints(string folder, int keep, IDisk disk)
@@ -51,13 +52,14 @@ public sealed partial class Checkpoints
         ParameterFile.Save(path, values, texts, disk);
         var others = Steps().ToLookup(other => other < step);
         // What is newer was damaged, or the run would not be here again.
-        foreach (var old in others[true].Skip(keep - 1).Concat(others[false].Where(other => other > step))) disk.Delete(PathOf(old));
+        foreach (var old in others[true].Skip(keep - 1).Concat(others[false].Where(other => other > step)))
+            disk.Delete(PathOf(old));
         AtomicFile.RemoveSiblings(folder, NamePattern().IsMatch, disk);
     }
 
     /// <summary>
-    /// The newest checkpoint that is whole, every number of it read; null where there has never been one. One that is damaged is passed over, with a
-    /// notice.
+    /// The newest checkpoint that is whole, every number of it read; null where there has never been one. One that is
+    /// damaged is passed over, with a notice.
     /// </summary>
     /// <exception cref="InvalidDataException">There are some, and all are damaged.</exception>
     /// <exception cref="IOException">There are some, and none can be read.</exception>
@@ -70,7 +72,8 @@ public sealed partial class Checkpoints
             {
                 using var file = SafetensorsFile.Open(PathOf(step));
                 foreach (var entry in file.Entries) file.ReadDoubles(entry);
-                if (first is not null) Notices.Raise($"{first.Message} Going on from the one before it, {PathOf(step)}.");
+                if (first is not null)
+                    Notices.Raise($"{first.Message} Going on from the one before it, {PathOf(step)}.");
                 return new Checkpoint(step, file.Metadata);
             }
             catch (Exception damage) when (damage is InvalidDataException or IOException)
@@ -86,7 +89,8 @@ public sealed partial class Checkpoints
     /// <param name="values">Those that it was saved from, by name and shape.</param>
     /// <exception cref="InvalidDataException">It holds others, or is damaged; nothing was changed.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public void Load(Checkpoint checkpoint, IEnumerable<Parameter> values) => ParameterFile.Load(PathOf(checkpoint.Step), values);
+    public void Load(Checkpoint checkpoint, IEnumerable<Parameter> values) =>
+        ParameterFile.Load(PathOf(checkpoint.Step), values);
 
     /// <summary>Removes them all.</summary>
     public void Clear()
@@ -96,10 +100,12 @@ public sealed partial class Checkpoints
     }
 
     // Newest first.
-    private long[] Steps() => [.. disk.List(folder).Select(name => NamePattern().Match(name)).Where(match => match.Success)
+    private long[] Steps() =>
+        [.. disk.List(folder).Select(name => NamePattern().Match(name)).Where(match => match.Success)
         .Select(match => long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)).OrderDescending()];
 
-    private string PathOf(long step) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"checkpoint-{step:D9}.safetensors"));
+    private string PathOf(long step) =>
+        Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"checkpoint-{step:D9}.safetensors"));
 }
 
 /// <summary>A file from which a run can go on.</summary>

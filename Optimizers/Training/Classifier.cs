@@ -9,7 +9,8 @@ namespace Tapegrad.Training;
 public sealed record Prediction(string Class, double Probability);
 
 /// <summary>
-/// A network from a file, with all that the file says of its inputs: from pictures of any size to the probabilities of named classes.
+/// A network from a file, with all that the file says of its inputs: from pictures of any size to the probabilities of
+/// named classes.
 /// <code>
 /// var classifier = Classifier.Load("model.safetensors");
 /// var best = classifier.Classify("tom.jpg").MaxBy(prediction => prediction.Probability);
@@ -17,7 +18,8 @@ public sealed record Prediction(string Class, double Probability);
 /// </summary>
 public sealed class Classifier
 {
-    private const string Remedy = "In weights from elsewhere, 'convert --data FOLDER' notes them, of the images that they were trained on.";
+    private const string Remedy =
+        "In weights from elsewhere, 'convert --data FOLDER' notes them, of the images that they were trained on.";
 
     private readonly SavedNetwork network;
     private readonly string[] names;
@@ -33,15 +35,18 @@ public sealed class Classifier
             ?? throw network.Refusal($"it does not say the mean and the deviation of its inputs. {Remedy}");
         channels = description.Channels;
         (var height, side) = description.Size
-            ?? throw network.Refusal($"it does not say the size of its images, or one beyond {InputDescription.MostSide} pixels.");
+            ?? throw network.Refusal("it does not say the size of its images, or one beyond "
+                + $"{InputDescription.MostSide} pixels.");
         if (height != side || channels is not (1 or 3))
-            throw network.Refusal($"its images are {height}x{side} with {channels} channels; files become squares in grey or colour.");
+            throw network.Refusal($"its images are {height}x{side} with {channels} channels; files become squares in "
+                + "grey or colour.");
         using var scope = new Scope();
         network.Use(side, side, () => network.Model.Apply(Tensor.Zeros(new Shape(1, side, side, channels))));
     }
 
     /// <summary>Reads a network.</summary>
-    /// <exception cref="InvalidDataException">The file holds no network, does not say enough of its inputs, or the network does not take them.</exception>
+    /// <exception cref="InvalidDataException">The file holds no network, does not say enough of its inputs, or the
+    /// network does not take them.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static Classifier Load(string path) => new(SavedNetwork.Load(path));
 
@@ -60,12 +65,15 @@ public sealed class Classifier
     public IReadOnlyList<Prediction> Classify(Picture picture)
     {
         if (Tape.Current is { IsTraining: true })
-            throw new InvalidOperationException("classify: a training tape is open, under which layers behave as in training. Dispose it first.");
+            throw new InvalidOperationException("classify: a training tape is open, under which layers behave as in "
+                + "training. Dispose it first.");
         using var _ = Tape.Current?.Pause();
         var square = picture.WithChannels(channels).Square(side);
-        var dataset = new ImageDataset("a picture", square.Pixels, [0], (side, side, channels), names, normalization.Mean, normalization.Std);
+        var dataset = new ImageDataset("a picture", square.Pixels, [0], (side, side, channels), names,
+            normalization.Mean, normalization.Std);
         using var scope = new Scope();
         var logits = network.Model.Apply(dataset.InOrder(1).Single().Images);
-        return [.. names.Zip(logits.LogSoftmax().Exp().ToDoubles(), (name, probability) => new Prediction(name, probability))];
+        return [.. names.Zip(logits.LogSoftmax().Exp().ToDoubles(), (name, probability) =>
+            new Prediction(name, probability))];
     }
 }

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Tapegrad.Training;
 
 /// <summary>
-/// How long something takes: the best of the repetitions that fit into a time, after two to warm up. A busy machine only ever
-/// makes it longer.
+/// How long something takes: the best of the repetitions that fit into a time, after two to warm up. A busy machine
+/// only ever makes it longer.
 /// </summary>
 /// <param name="seconds">The time.</param>
 public sealed class Clock(double seconds)

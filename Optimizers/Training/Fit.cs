@@ -5,8 +5,8 @@ using Tapegrad.Optimizers;
 namespace Tapegrad.Training;
 
 /// <summary>
-/// Training from the first batch to the last: for each batch a tape, a loss, its gradients, a step; after each epoch a look at images that were
-/// held apart.
+/// Training from the first batch to the last: for each batch a tape, a loss, its gradients, a step; after each epoch a
+/// look at images that were held apart.
 /// <code>
 /// var fit = new Fit(model.Apply, sgd, rate) { AfterEpoch = epoch => { Console.WriteLine(epoch); return true; } };
 /// fit.Run(train, validation, epochs: 30, batchSize: 128, seed: 1, Augment.CropAndFlip);
@@ -18,15 +18,20 @@ namespace Tapegrad.Training;
 /// <param name="rate">The learning rate of each step of the optimizer.</param>
 public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, LearningRate rate)
 {
-    // Of the last step of the optimizer; batches whose gradients wait for the next one are done again after an interruption.
+    // Of the last step of the optimizer; batches whose gradients wait for the next one are done again after an
+    // interruption.
     private Position place = Start;
 
-    private static readonly Position Start = new(Epoch: 1, Batch: 0, LossSum: 0, Correct: 0, OptimizerCounters: [], AverageSteps: 0);
+    private static readonly Position Start = new(Epoch: 1, Batch: 0, LossSum: 0, Correct: 0, OptimizerCounters: [],
+        AverageSteps: 0);
 
     /// <summary>The share of a label that is spread over all classes.</summary>
     public double LabelSmoothing { get; init; }
 
-    /// <summary>How much each class counts in the loss, from 0 (see <see cref="CrossEntropyOperation"/>); null when all count alike.</summary>
+    /// <summary>
+    /// How much each class counts in the loss, from 0 (see <see cref="CrossEntropyOperation"/>); null when all count
+    /// alike.
+    /// </summary>
     public double[]? ClassWeights { get; init; }
 
     /// <summary>How strongly images are mixed with each other; 0 for not at all (see <see cref="Mixup"/>).</summary>
@@ -44,14 +49,17 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     /// <summary>Called after every epoch; training ends early where it returns false.</summary>
     public Func<Epoch, bool>? AfterEpoch { get; set; }
 
-    /// <summary>What the steps to come depend on beside the model: the numbers that the optimizer remembers, and the averages.</summary>
+    /// <summary>
+    /// What the steps to come depend on beside the model: the numbers that the optimizer remembers, and the averages.
+    /// </summary>
     public IReadOnlyList<Parameter> State => [.. optimizer.State, .. Average?.State ?? []];
 
     /// <summary>
-    /// Where the run is: after the last step of the optimizer, which is what the model and <see cref="State"/> show. To be saved with them, in
-    /// <see cref="AfterStep"/> for instance.
+    /// Where the run is: after the last step of the optimizer, which is what the model and <see cref="State"/> show. To
+    /// be saved with them, in <see cref="AfterStep"/> for instance.
     /// </summary>
-    public Position Position => place with { OptimizerCounters = optimizer.Counters, AverageSteps = Average?.Steps ?? 0 };
+    public Position Position =>
+        place with { OptimizerCounters = optimizer.Counters, AverageSteps = Average?.Steps ?? 0 };
 
     /// <summary>Trains. A cancelled run ends after the batch that is being worked on.</summary>
     /// <param name="train">The images to learn from.</param>
@@ -62,14 +70,15 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     /// <param name="augment">What is done to the images.</param>
     /// <param name="cancellation">Ends the run.</param>
     /// <param name="from">
-    /// Where another run was interrupted whose model and <see cref="State"/> have been put back: the rest of it happens here as it would have there,
-    /// bit for bit.
+    /// Where another run was interrupted whose model and <see cref="State"/> have been put back: the rest of it happens
+    /// here as it would have there, bit for bit.
     /// </param>
     /// <returns>Whether it came to its end, or <see cref="AfterEpoch"/> ended it.</returns>
-    /// <exception cref="NonFiniteException">A loss, or a gradient, is not finite: the message says where. The step was not taken.</exception>
+    /// <exception cref="NonFiniteException">A loss, or a gradient, is not finite: the message says where. The step was
+    /// not taken.</exception>
     /// <exception cref="ArgumentException">The place to go on from is none in this run.</exception>
-    public bool Run(ImageDataset train, ImageDataset? validation, int epochs, int batchSize, long seed, Augment? augment = null,
-        CancellationToken cancellation = default, Position? from = null)
+    public bool Run(ImageDataset train, ImageDataset? validation, int epochs, int batchSize, long seed,
+        Augment? augment = null, CancellationToken cancellation = default, Position? from = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Accumulate, 1);
         var steps = train.BatchesPerEpoch(batchSize);
@@ -79,10 +88,16 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
         {
             var (clock, before) = (Stopwatch.StartNew(), now.Batch);
             var progress = Progress(0);
-            foreach (var batch in train.Batches(batchSize, epochs: 1, seed, augment, firstEpoch: now.Epoch, firstBatch: now.Batch))
+            foreach (var batch in train.Batches(batchSize, epochs: 1, seed, augment, firstEpoch: now.Epoch,
+                firstBatch: now.Batch))
             {
                 var (loss, hits) = Step(batch, ref sum);
-                now = now with { Batch = now.Batch + 1, LossSum = now.LossSum + loss * batch.Count, Correct = now.Correct + hits };
+                now = now with
+                {
+                    Batch = now.Batch + 1,
+                    LossSum = now.LossSum + loss * batch.Count,
+                    Correct = now.Correct + hits
+                };
                 if (sum is null) place = now;
                 progress = Progress(batchSize * (now.Batch - before) / clock.Elapsed.TotalSeconds);
                 AfterStep?.Invoke(progress);
@@ -91,11 +106,13 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
             Evaluation? result;
             using (Average?.Use()) result = validation?.Evaluate(model);
             if (sum is null || now.Epoch == epochs) place = Start with { Epoch = now.Epoch + 1 };
-            var epoch = new Epoch(progress, result, rate[Math.Max(0, now.Epoch * steps / Accumulate - 1)], clock.Elapsed.TotalSeconds);
+            var epoch = new Epoch(progress, result, rate[Math.Max(0, now.Epoch * steps / Accumulate - 1)],
+                clock.Elapsed.TotalSeconds);
             if (AfterEpoch?.Invoke(epoch) == false) break;
 
             TrainingProgress Progress(double speed) =>
-                new(now.Epoch, now.Batch, steps, now.LossSum / (now.Batch * batchSize), (double)now.Correct / (now.Batch * batchSize), speed);
+                new(now.Epoch, now.Batch, steps, now.LossSum / (now.Batch * batchSize),
+                    (double)now.Correct / (now.Batch * batchSize), speed);
         }
         return true;
     }
@@ -104,9 +121,11 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     {
         if (from is not null)
         {
-            if (from.Epoch < 1 || from.Epoch > epochs + 1L || from.Batch < 0 || from.Batch > (from.Epoch > epochs ? 0 : steps)
+            if (from.Epoch < 1 || from.Epoch > epochs + 1L || from.Batch < 0
+                || from.Batch > (from.Epoch > epochs ? 0 : steps)
                 || from.AverageSteps is < 0 or > Optimizer.MostSteps)
-                throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs of {steps} batches.",
+                throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs "
+                    + $"of {steps} batches.",
                     nameof(from));
             optimizer.Counters = from.OptimizerCounters;
             if (Average is not null) Average.Steps = from.AverageSteps;
@@ -127,7 +146,8 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
         if ((batch.Step + 1) % Accumulate != 0) sum = sum.Keep();   // beyond this tape, to the next batch
         else
         {
-            if (optimizer.Step(Accumulate == 1 ? sum : sum * (1.0 / Accumulate), rate[batch.Step / Accumulate])) Average?.Update();
+            if (optimizer.Step(Accumulate == 1 ? sum : sum * (1.0 / Accumulate), rate[batch.Step / Accumulate]))
+                Average?.Update();
             sum = null;
         }
         return (value, correct);

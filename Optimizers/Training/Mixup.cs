@@ -3,9 +3,9 @@ using Tapegrad.Datasets;
 namespace Tapegrad.Training;
 
 /// <summary>
-/// Mixes each image of a batch with another one of it, and their labels in the same share: images s x[i] + (1 - s) x[j], loss s L(y[i]) +
-/// (1 - s) L(y[j]), with one s a batch from the distribution Beta(a, a) (Zhang, Cisse, Dauphin and Lopez-Paz, 2018). A small a leaves most batches
-/// nearly as they are; 1 makes every share equally likely.
+/// Mixes each image of a batch with another one of it, and their labels in the same share: images s x[i] + (1 - s)
+/// x[j], loss s L(y[i]) + (1 - s) L(y[j]), with one s a batch from the distribution Beta(a, a) (Zhang, Cisse, Dauphin
+/// and Lopez-Paz, 2018). A small a leaves most batches nearly as they are; 1 makes every share equally likely.
 /// </summary>
 public sealed class Mixup
 {
@@ -26,7 +26,8 @@ public sealed class Mixup
     /// <param name="alpha">The distribution's a; 0 leaves the batch as it is.</param>
     public static Mixup Draw(Batch batch, double alpha)
     {
-        if (!(alpha >= 0 && double.IsFinite(alpha))) throw new ArgumentOutOfRangeException(nameof(alpha), alpha, "mixup: alpha is 0 or above.");
+        if (!(alpha >= 0 && double.IsFinite(alpha)))
+            throw new ArgumentOutOfRangeException(nameof(alpha), alpha, "mixup: alpha is 0 or above.");
         if (alpha == 0) return new Mixup(batch.Images, batch.Labels, batch.Labels, 1);
         var random = batch.Random.Split(long.MaxValue);   // apart from those that layers draw
         var (share, partners) = (Beta(alpha, random.Split(0)), random.Split(1).Permutation(batch.Count));
@@ -35,11 +36,12 @@ public sealed class Mixup
     }
 
     /// <summary>The loss against both labels, in their shares.</summary>
-    public Tensor Loss(Func<int[], Tensor> loss) => share == 1 ? loss(labels) : loss(labels) * share + loss(others) * (1 - share);
+    public Tensor Loss(Func<int[], Tensor> loss) =>
+        share == 1 ? loss(labels) : loss(labels) * share + loss(others) * (1 - share);
 
-    // Above 1, (1 + r cos(2 pi v)) / 2 with r^2 = 1 - u^(2 / (2 a - 1)) (Ulrich, 1984). Below, of pairs u^(1/a), v^(1/a), those whose sum is at most 1
-    // have the share u^(1/a) / (u^(1/a) + v^(1/a)) (Johnk, 1964), and at least half of them do; in logarithms, since for a small a both powers
-    // would be 0.
+    // Above 1, (1 + r cos(2 pi v)) / 2 with r^2 = 1 - u^(2 / (2 a - 1)) (Ulrich, 1984). Below, of pairs u^(1/a),
+    // v^(1/a), those whose sum is at most 1 have the share u^(1/a) / (u^(1/a) + v^(1/a)) (Johnk, 1964), and at least
+    // half of them do; in logarithms, since for a small a both powers would be 0.
     private static double Beta(double alpha, RandomSource random)
     {
         if (alpha > 1)

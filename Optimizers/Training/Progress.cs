@@ -9,7 +9,8 @@ namespace Tapegrad.Training;
 /// <param name="Loss">What the optimizer makes small.</param>
 /// <param name="Accuracy">The share of the images that were classified right before the step that they led to.</param>
 /// <param name="ImagesPerSecond">Since the epoch began, or was gone on with.</param>
-public sealed record TrainingProgress(int Epoch, int Step, int Steps, double Loss, double Accuracy, double ImagesPerSecond);
+public sealed record TrainingProgress(int Epoch, int Step, int Steps, double Loss, double Accuracy,
+    double ImagesPerSecond);
 
 /// <summary>What an epoch came to.</summary>
 /// <param name="Training">As after its last step.</param>
@@ -19,8 +20,8 @@ public sealed record TrainingProgress(int Epoch, int Step, int Steps, double Los
 public sealed record Epoch(TrainingProgress Training, Evaluation? Validation, double LearningRate, double Seconds);
 
 /// <summary>
-/// A place in a run between two steps of the optimizer. Together with the numbers of the model and of <see cref="Fit.State"/> it determines all that
-/// follows.
+/// A place in a run between two steps of the optimizer. Together with the numbers of the model and of
+/// <see cref="Fit.State"/> it determines all that follows.
 /// </summary>
 /// <param name="Epoch">From 1.</param>
 /// <param name="Batch">How many batches of the epoch are done.</param>
@@ -28,4 +29,5 @@ public sealed record Epoch(TrainingProgress Training, Evaluation? Validation, do
 /// <param name="Correct">How many of their images were classified right.</param>
 /// <param name="OptimizerCounters">The optimizer's.</param>
 /// <param name="AverageSteps">How often the averages took the weights in.</param>
-public sealed record Position(int Epoch, int Batch, double LossSum, int Correct, IReadOnlyList<long> OptimizerCounters, long AverageSteps);
+public sealed record Position(int Epoch, int Batch, double LossSum, int Correct, IReadOnlyList<long> OptimizerCounters,
+    long AverageSteps);

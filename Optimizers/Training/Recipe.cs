@@ -7,8 +7,8 @@ using Tapegrad.Layers;
 namespace Tapegrad.Training;
 
 /// <summary>
-/// What determines a run of training beside its images: the network, what is done to the images, and the steps that are taken. What is left open
-/// (null) is chosen by <see cref="Resolve"/>, for the network, the optimizer and the images.
+/// What determines a run of training beside its images: the network, what is done to the images, and the steps that are
+/// taken. What is left open (null) is chosen by <see cref="Resolve"/>, for the network, the optimizer and the images.
 /// <code>
 /// var recipe = new Recipe { Model = "resnet20", Normalization = "batch", Epochs = 10 };
 /// </code>
@@ -36,7 +36,9 @@ public sealed partial record Recipe
     /// <summary>Passes over the training images.</summary>
     public int Epochs { get; init; } = 3;
 
-    /// <summary>Images in a batch; null for 32, or less where that would make fewer than four batches an epoch.</summary>
+    /// <summary>
+    /// Images in a batch; null for 32, or less where that would make fewer than four batches an epoch.
+    /// </summary>
     public int? BatchSize { get; init; }
 
     /// <summary>How gradients become steps: <c>sgd</c>, <c>adam</c> or <c>adamw</c>.</summary>
@@ -45,24 +47,29 @@ public sealed partial record Recipe
     /// <summary>The learning rate at its highest; null for <see cref="UsualLearningRate"/>.</summary>
     public double? LearningRate { get; init; }
 
-    /// <summary>The course of the learning rate after the warm-up: <c>constant</c>, <c>multistep:E,E</c>, <c>cosine</c> or <c>one-cycle</c>.</summary>
+    /// <summary>
+    /// The course of the learning rate after the warm-up: <c>constant</c>, <c>multistep:E,E</c>, <c>cosine</c> or
+    /// <c>one-cycle</c>.
+    /// </summary>
     public string Schedule { get; init; } = "cosine";
 
-    /// <summary>The share of the steps in which the rate rises; null for 0.05, or where the schedule has a rise of its own.</summary>
+    /// <summary>
+    /// The share of the steps in which the rate rises; null for 0.05, or where the schedule has a rise of its own.
+    /// </summary>
     public double? Warmup { get; init; }
 
     /// <summary>Of <c>sgd</c>; null for 0.9, and for the others.</summary>
     public double? Momentum { get; init; }
 
     /// <summary>
-    /// The share of a parameter that is added to its gradient; <c>adamw</c> takes it, times the rate, from the parameter. Null for 0.05 with that one,
-    /// and else 0.0005.
+    /// The share of a parameter that is added to its gradient; <c>adamw</c> takes it, times the rate, from the
+    /// parameter. Null for 0.05 with that one, and else 0.0005.
     /// </summary>
     public double? WeightDecay { get; init; }
 
     /// <summary>
-    /// What decays: <c>all</c> parameters, or the <c>weights</c> of convolutions and linear layers. Null for these with <c>adamw</c> and for all
-    /// with the others, and where nothing decays.
+    /// What decays: <c>all</c> parameters, or the <c>weights</c> of convolutions and linear layers. Null for these with
+    /// <c>adamw</c> and for all with the others, and where nothing decays.
     /// </summary>
     public string? Decayed { get; init; }
 
@@ -75,10 +82,14 @@ public sealed partial record Recipe
     /// <summary>The share of a label that is spread over all classes.</summary>
     public double LabelSmoothing { get; init; }
 
-    /// <summary>The side that images of a folder get, in pixels; null for 32, and for images that have a size.</summary>
+    /// <summary>
+    /// The side that images of a folder get, in pixels; null for 32, and for images that have a size.
+    /// </summary>
     public int? Size { get; init; }
 
-    /// <summary>Whether images of a folder whose files are cut off are left out; otherwise they are used as far as they go.</summary>
+    /// <summary>
+    /// Whether images of a folder whose files are cut off are left out; otherwise they are used as far as they go.
+    /// </summary>
     public bool Strict { get; init; }
 
     /// <summary>Whether images are left unmirrored that would be mirrored otherwise.</summary>
@@ -87,7 +98,9 @@ public sealed partial record Recipe
     /// <summary>The side of a square that is painted over in every training image; 0 for none.</summary>
     public int Cutout { get; init; }
 
-    /// <summary>How strongly images are mixed with each other (see <see cref="Training.Mixup"/>); 0 for not at all.</summary>
+    /// <summary>
+    /// How strongly images are mixed with each other (see <see cref="Training.Mixup"/>); 0 for not at all.
+    /// </summary>
     public double Mixup { get; init; }
 
     /// <summary>How many of the training images are held apart to choose the weights by; 0 for none.</summary>
@@ -102,13 +115,15 @@ public sealed partial record Recipe
     /// <summary>The first so many test images; null for all.</summary>
     public int? TestLimit { get; init; }
 
-    // ---- what belongs together -----------------------------------------------------------------------------------------------------------
+    // ---- what belongs together --------------------------------------------------------------------------------------
 
     /// <summary>
-    /// The learning rate that goes with a network and an optimizer: with <c>sgd</c> the network's (<see cref="ModelSpec.UsualLearningRate"/>); 0.002
-    /// with the others, whose steps have the length of the rate, whatever the gradient's.
+    /// The learning rate that goes with a network and an optimizer: with <c>sgd</c> the network's
+    /// (<see cref="ModelSpec.UsualLearningRate"/>); 0.002 with the others, whose steps have the length of the rate,
+    /// whatever the gradient's.
     /// </summary>
-    public static double UsualLearningRate(string model, string optimizer) => optimizer == "sgd" ? ModelSpec.UsualLearningRate(model) : 0.002;
+    public static double UsualLearningRate(string model, string optimizer) =>
+        optimizer == "sgd" ? ModelSpec.UsualLearningRate(model) : 0.002;
 
     /// <summary>The recipe with nothing left open, for some images.</summary>
     /// <param name="train">Those to learn from, without those that are held apart.</param>
@@ -117,11 +132,14 @@ public sealed partial record Recipe
     {
         Check();
         var isFolder = train.Name == nameof(ImageFolder);
-        Refuse(nameof(NoFlip), NoFlip && !train.Augment.Flips, $"images of {train.Name} are not mirrored anyway. Leave it out.");
-        Refuse(nameof(Size), Size is not null && !isFolder, $"the images of {train.Name} have a size already; only those of a folder get one."
+        Refuse(nameof(NoFlip), NoFlip && !train.Augment.Flips,
+            $"images of {train.Name} are not mirrored anyway. Leave it out.");
+        Refuse(nameof(Size), Size is not null && !isFolder,
+            $"the images of {train.Name} have a size already; only those of a folder get one."
             + " Leave it out.");
         if (Cutout >= Math.Max(train.Height, train.Width))
-            throw new RecipeException(nameof(Cutout), Cutout, $"nothing would be left to see of images of {train.Height}x{train.Width} pixels.");
+            throw new RecipeException(nameof(Cutout), Cutout,
+                $"nothing would be left to see of images of {train.Height}x{train.Width} pixels.");
         var resolved = this with
         {
             BatchSize = BatchSize ?? BatchSizeFor(train.Count),
@@ -134,12 +152,14 @@ public sealed partial record Recipe
         };
         if (train.Count < resolved.BatchSize || train.Count == 0)
             throw new RecipeException(nameof(BatchSize), resolved.BatchSize,
-                $"there {(train.Count == 1 ? "is only 1 training image" : $"are only {train.Count} training images")}, not one whole batch.");
+                $"there {(train.Count == 1 ? "is only 1 training image" : $"are only {train.Count} training images")}, "
+                    + "not one whole batch.");
         resolved.CreateLearningRate(train);
         return resolved;
     }
 
-    // As large as usual, or half of it, ... so that an epoch has several batches, and few images are left out of the last one.
+    // As large as usual, or half of it, ... so that an epoch has several batches, and few images are left out of the
+    // last one.
     private static int BatchSizeFor(int images)
     {
         var size = UsualBatchSize;
@@ -147,45 +167,60 @@ public sealed partial record Recipe
         return size;
     }
 
-    /// <summary>The least and the largest value of each setting that is a number, by the property's name. Infinity and NaN lie in none.</summary>
-    public static IReadOnlyDictionary<string, (double Least, double Most)> Ranges { get; } = new Dictionary<string, (double, double)>
-    {
-        [nameof(Epochs)] = (1, int.MaxValue),
-        [nameof(BatchSize)] = (1, int.MaxValue),
-        [nameof(Accumulate)] = (1, int.MaxValue),
-        [nameof(Size)] = (1, InputDescription.MostSide),
-        [nameof(Cutout)] = (0, int.MaxValue),
-        [nameof(Validation)] = (0, int.MaxValue),
-        [nameof(Seed)] = (int.MinValue, int.MaxValue),
-        [nameof(TrainLimit)] = (1, int.MaxValue),
-        [nameof(TestLimit)] = (1, int.MaxValue),
-        [nameof(LearningRate)] = (0, 1e6),
-        [nameof(Warmup)] = (0, 1),
-        [nameof(Momentum)] = (0, 0.999999),
-        [nameof(WeightDecay)] = (0, 1e6),
-        [nameof(Average)] = (0, 0.999999),
-        [nameof(LabelSmoothing)] = (0, 1),
-        [nameof(Mixup)] = (0, 100),
-    };
+    /// <summary>
+    /// The least and the largest value of each setting that is a number, by the property's name. Infinity and NaN lie
+    /// in none.
+    /// </summary>
+    public static IReadOnlyDictionary<string, (double Least, double Most)> Ranges { get; } =
+        new Dictionary<string, (double, double)>
+        {
+            [nameof(Epochs)] = (1, int.MaxValue),
+            [nameof(BatchSize)] = (1, int.MaxValue),
+            [nameof(Accumulate)] = (1, int.MaxValue),
+            [nameof(Size)] = (1, InputDescription.MostSide),
+            [nameof(Cutout)] = (0, int.MaxValue),
+            [nameof(Validation)] = (0, int.MaxValue),
+            [nameof(Seed)] = (int.MinValue, int.MaxValue),
+            [nameof(TrainLimit)] = (1, int.MaxValue),
+            [nameof(TestLimit)] = (1, int.MaxValue),
+            [nameof(LearningRate)] = (0, 1e6),
+            [nameof(Warmup)] = (0, 1),
+            [nameof(Momentum)] = (0, 0.999999),
+            [nameof(WeightDecay)] = (0, 1e6),
+            [nameof(Average)] = (0, 0.999999),
+            [nameof(LabelSmoothing)] = (0, 1),
+            [nameof(Mixup)] = (0, 100),
+        };
 
-    /// <summary>Checks all that needs no images: each setting by itself, and what the others leave nothing to do.</summary>
+    /// <summary>
+    /// Checks all that needs no images: each setting by itself, and what the others leave nothing to do.
+    /// </summary>
     /// <exception cref="RecipeException">Something is not as it must be.</exception>
     public void Check()
     {
         Expect(nameof(Model), Model, ModelSpec.IsArchitecture(Model), "a network that is known");
-        Expect(nameof(Normalization), Normalization, ModelSpec.IsNormalization(Normalization), "a normalization that is known");
+        Expect(nameof(Normalization), Normalization, ModelSpec.IsNormalization(Normalization),
+            "a normalization that is known");
         Expect(nameof(Optimizer), Optimizer, Optimizer is "sgd" or "adam" or "adamw", "sgd, adam or adamw");
         Expect(nameof(Schedule), Schedule, IsSchedule(Schedule), "constant, multistep:E,E, cosine or one-cycle");
         Expect(nameof(Decayed), Decayed, Decayed is null or "all" or "weights", "all or weights");
-        foreach (var (name, value) in ((string, double?)[])[(nameof(Epochs), Epochs), (nameof(BatchSize), BatchSize), (nameof(Accumulate), Accumulate),
-            (nameof(Size), Size), (nameof(Cutout), Cutout), (nameof(Validation), Validation), (nameof(TrainLimit), TrainLimit),
-            (nameof(TestLimit), TestLimit), (nameof(LearningRate), LearningRate), (nameof(Warmup), Warmup), (nameof(Momentum), Momentum),
-            (nameof(WeightDecay), WeightDecay), (nameof(Average), Average), (nameof(LabelSmoothing), LabelSmoothing), (nameof(Mixup), Mixup)])
+        foreach (var (name, value) in ((string, double?)[])[(nameof(Epochs), Epochs), (nameof(BatchSize), BatchSize),
+            (nameof(Accumulate), Accumulate),
+            (nameof(Size), Size), (nameof(Cutout), Cutout), (nameof(Validation), Validation),
+            (nameof(TrainLimit), TrainLimit),
+            (nameof(TestLimit), TestLimit), (nameof(LearningRate), LearningRate), (nameof(Warmup), Warmup),
+            (nameof(Momentum), Momentum),
+            (nameof(WeightDecay), WeightDecay), (nameof(Average), Average), (nameof(LabelSmoothing), LabelSmoothing),
+            (nameof(Mixup), Mixup)])
             Expect(name, value, value is null || (value >= Ranges[name].Least && value <= Ranges[name].Most),
-                string.Create(CultureInfo.InvariantCulture, $"a number from {Ranges[name].Least} to {Ranges[name].Most}"));
-        Refuse(nameof(Momentum), Momentum is not null && Optimizer != "sgd", "adam and adamw have none of it: it is sgd's. Leave it out.");
-        Refuse(nameof(Warmup), Warmup is not null && Schedule == "one-cycle", "the schedule one-cycle has a rise of its own. Leave it out.");
-        Refuse(nameof(Decayed), Decayed is not null && WeightDecay == 0, "nothing decays with a weight decay of 0. Leave it out.");
+                string.Create(CultureInfo.InvariantCulture,
+                    $"a number from {Ranges[name].Least} to {Ranges[name].Most}"));
+        Refuse(nameof(Momentum), Momentum is not null && Optimizer != "sgd",
+            "adam and adamw have none of it: it is sgd's. Leave it out.");
+        Refuse(nameof(Warmup), Warmup is not null && Schedule == "one-cycle",
+            "the schedule one-cycle has a rise of its own. Leave it out.");
+        Refuse(nameof(Decayed), Decayed is not null && WeightDecay == 0,
+            "nothing decays with a weight decay of 0. Leave it out.");
 
         static void Expect(string setting, object? value, bool isGood, string expected)
         {
@@ -204,18 +239,22 @@ public sealed partial record Recipe
     [GeneratedRegex(@"^(constant|cosine|one-cycle|multistep:[0-9]{1,6}(,[0-9]{1,6})*)$")]
     private static partial Regex SchedulePattern();
 
-    // ---- JSON ----------------------------------------------------------------------------------------------------------------------------
+    // ---- JSON -------------------------------------------------------------------------------------------------------
 
-    /// <summary>The recipe as a JSON object with every setting, in lower case with underscores: <c>"batch_size": 32</c>.</summary>
+    /// <summary>
+    /// The recipe as a JSON object with every setting, in lower case with underscores: <c>"batch_size": 32</c>.
+    /// </summary>
     public string ToJson() => JsonSerializer.Serialize(this, RunJson.Options);
 
     /// <summary>A recipe from <see cref="ToJson"/>.</summary>
-    /// <exception cref="InvalidDataException">It is none: a setting is missing, unknown, or not as it must be.</exception>
+    /// <exception cref="InvalidDataException">It is none: a setting is missing, unknown, or not as it must
+    /// be.</exception>
     public static Recipe FromJson(string text)
     {
         try
         {
-            var recipe = JsonSerializer.Deserialize<Recipe>(text, RunJson.Options) ?? throw new InvalidDataException("a recipe is a JSON object.");
+            var recipe = JsonSerializer.Deserialize<Recipe>(text, RunJson.Options)
+                ?? throw new InvalidDataException("a recipe is a JSON object.");
             recipe.Check();
             return recipe;
         }

@@ -17,8 +17,10 @@ public sealed partial record Recipe
         InputDescription.Write(model, train);
         try
         {
-            using var tape = Tape.Training(new RandomSource(Seed));   // a pass whose gradients nobody asks for changes nothing
-            model.Apply(Tensor.Zeros(new Shape(Math.Min(BatchSize ?? UsualBatchSize, train.Count), train.Height, train.Width, train.Channels)));
+            // a pass whose gradients nobody asks for changes nothing
+            using var tape = Tape.Training(new RandomSource(Seed));
+            model.Apply(Tensor.Zeros(new Shape(Math.Min(BatchSize ?? UsualBatchSize, train.Count), train.Height,
+                train.Width, train.Channels)));
         }
         catch (ShapeException e)   // images too small for the network, for instance
         {
@@ -35,7 +37,8 @@ public sealed partial record Recipe
         }
         catch (ArgumentException e)   // for instance three groups for sixteen channels
         {
-            throw IsPossible(train) ? new RecipeException(nameof(Normalization), Normalization, $"in {Model}: {e.Message}")
+            throw IsPossible(train)
+                ? new RecipeException(nameof(Normalization), Normalization, $"in {Model}: {e.Message}")
                 : new RecipeException(nameof(Model), Model, e.Message);
         }
     }
@@ -55,21 +58,24 @@ public sealed partial record Recipe
     }
 
     /// <summary>What is done to the training images.</summary>
-    internal Augment CreateAugment(ImageDataset train) => train.Augment with { Flips = train.Augment.Flips && !NoFlip, Cutout = Cutout };
+    internal Augment CreateAugment(ImageDataset train) =>
+        train.Augment with { Flips = train.Augment.Flips && !NoFlip, Cutout = Cutout };
 
     /// <summary>The network's training, of a recipe with nothing left open.</summary>
-    internal Fit CreateFit(Module model, ImageDataset train) => new(model.Apply, CreateOptimizer(model), CreateLearningRate(train))
-    {
-        LabelSmoothing = LabelSmoothing,
-        Mixup = Mixup,
-        Accumulate = Accumulate,
-        Average = Average > 0 ? new AveragedWeights(model.State, Average) : null,
-    };
+    internal Fit CreateFit(Module model, ImageDataset train) =>
+        new(model.Apply, CreateOptimizer(model), CreateLearningRate(train))
+        {
+            LabelSmoothing = LabelSmoothing,
+            Mixup = Mixup,
+            Accumulate = Accumulate,
+            Average = Average > 0 ? new AveragedWeights(model.State, Average) : null,
+        };
 
     private Optimizer CreateOptimizer(Module model)
     {
         var decay = WeightDecay!.Value;
-        var groups = Decayed == "weights" ? ParameterGroup.DecayWeightsOnly(model.Parameters, decay) : [new(model.Parameters, decay)];
+        var groups = Decayed == "weights" ? ParameterGroup.DecayWeightsOnly(model.Parameters, decay)
+            : [new(model.Parameters, decay)];
         return Optimizer switch
         {
             "sgd" => new Sgd(groups, Momentum!.Value),
@@ -83,18 +89,23 @@ public sealed partial record Recipe
         var (highest, batches, together) = (LearningRate!.Value, train.BatchesPerEpoch(BatchSize!.Value), Accumulate);
         if ((long)batches * Epochs < together)
             throw new RecipeException(nameof(Accumulate), together,
-                $"{Epochs} {(Epochs == 1 ? "epoch has" : "epochs have")} only {(long)batches * Epochs} {((long)batches * Epochs == 1 ? "batch" : "batches")},"
+                $"{Epochs} {(Epochs == 1 ? "epoch has" : "epochs have")} only {(long)batches * Epochs} "
+                    + $"{((long)batches * Epochs == 1 ? "batch" : "batches")},"
                     + " not one whole step.");
         if ((long)batches * Epochs > int.MaxValue)
-            throw new RecipeException(nameof(Epochs), Epochs, $"so many epochs of {batches} steps are more steps than can be counted.");
+            throw new RecipeException(nameof(Epochs), Epochs,
+                $"so many epochs of {batches} steps are more steps than can be counted.");
         var steps = batches * Epochs / together;
         if (Schedule == "one-cycle") return Optimizers.LearningRate.OneCycle(highest, steps);
         var warmup = Warmup!.Value;
         if (Schedule == "constant") return Optimizers.LearningRate.Constant(highest, steps, warmup);
         if (Schedule == "cosine") return Optimizers.LearningRate.Cosine(highest, steps, warmup);
-        int[] milestones = [.. Schedule["multistep:".Length..].Split(',').Select(epoch => int.Parse(epoch, CultureInfo.InvariantCulture))];
+        int[] milestones = [.. Schedule["multistep:".Length..].Split(',')
+            .Select(epoch => int.Parse(epoch, CultureInfo.InvariantCulture))];
         if (milestones.Zip(milestones[1..]).Any(pair => pair.First >= pair.Second) || milestones[^1] >= Epochs)
-            throw new RecipeException(nameof(Schedule), Schedule, $"the epochs must rise and lie before the last one, {Epochs}.");
-        return Optimizers.LearningRate.MultiStep(highest, [.. milestones.Select(epoch => epoch * batches / together)], steps: steps, warmup: warmup);
+            throw new RecipeException(nameof(Schedule), Schedule,
+                $"the epochs must rise and lie before the last one, {Epochs}.");
+        return Optimizers.LearningRate.MultiStep(highest, [.. milestones.Select(epoch => epoch * batches / together)],
+            steps: steps, warmup: warmup);
     }
 }

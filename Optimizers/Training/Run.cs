@@ -8,7 +8,8 @@ namespace Tapegrad.Training;
 
 /// <summary>What a run came to.</summary>
 /// <param name="IsComplete">Whether it came to its end; else it was cancelled, and can go on.</param>
-/// <param name="ValidationAccuracy">On the validation images, of the weights in the folder; null where none were held apart, or before the end.</param>
+/// <param name="ValidationAccuracy">On the validation images, of the weights in the folder; null where none were held
+/// apart, or before the end.</param>
 /// <param name="TestAccuracy">On the test images, of the weights in the folder; null before the end.</param>
 public sealed record RunResult(bool IsComplete, double? ValidationAccuracy, double? TestAccuracy);
 
@@ -48,14 +49,17 @@ public sealed class Run
     /// <param name="images">The images.</param>
     /// <param name="model">The recipe's, as it begins.</param>
     /// <param name="folder">A new one.</param>
-    /// <param name="weights">What the model's weights were read from, to be noted; null where they are the recipe's own.</param>
+    /// <param name="weights">What the model's weights were read from, to be noted; null where they are the recipe's
+    /// own.</param>
     /// <exception cref="IOException">The folder cannot be written.</exception>
     public static Run Begin(Recipe recipe, RunImages images, Module model, RunFolder folder, string? weights = null)
     {
         var run = new Run(recipe, images, model, folder, images.Hash(), from: null);
         run.Save();   // first, so that there is something to go on from, however soon it ends
-        folder.WriteDescription(JsonSerializer.Serialize(new Description(recipe, images.Train.Name, images.Folder, images.Train.Count,
-            images.Validation?.Count ?? 0, images.Test.Count, run.hash, weights is null ? null : Path.GetFullPath(weights)), RunJson.Indented));
+        folder.WriteDescription(
+            JsonSerializer.Serialize(new Description(recipe, images.Train.Name, images.Folder, images.Train.Count,
+            images.Validation?.Count ?? 0, images.Test.Count, run.hash, weights is null ? null
+            : Path.GetFullPath(weights)), RunJson.Indented));
         return run;
     }
 
@@ -63,26 +67,29 @@ public sealed class Run
     /// <param name="saved">What its newest checkpoint says.</param>
     /// <param name="images">The same images.</param>
     /// <param name="folder">Where it is.</param>
-    /// <exception cref="InvalidDataException">They are other images; the checkpoint is damaged, or contradicts itself; or the best weights are lost.</exception>
+    /// <exception cref="InvalidDataException">They are other images; the checkpoint is damaged, or contradicts itself;
+    /// or the best weights are lost.</exception>
     /// <exception cref="RecipeException">Its recipe does not go with the images.</exception>
     /// <exception cref="IOException">The folder cannot be read.</exception>
     public static Run GoOn(SavedRun saved, RunImages images, RunFolder folder)
     {
         if (saved.Images != images.Hash())
-            throw new InvalidDataException($"the images in {images.Folder ?? images.Train.Name} are not those that the run began with: some are"
-                + " missing, new or different. Name the folder that has them.");
+            throw new InvalidDataException($"the images in {images.Folder ?? images.Train.Name} are not those that the "
+                + "run began with: some are missing, new or different. Name the folder that has them.");
         var recipe = saved.Recipe.Resolve(images.Train);
         var run = new Run(recipe, images, recipe.CreateModel(images.Train), folder, saved.Images, saved);
         folder.Checkpoints.Load(saved.Checkpoint!, run.State);
         if (images.Validation is not null && saved.Accuracy is not null && !folder.HasWeights)
-            throw new InvalidDataException($"{folder.WeightsPath}: it is gone or damaged, and with it the weights of the best epoch so far. Put it back.");
-        folder.Metrics = [.. saved.Metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line + '\n')];
+            throw new InvalidDataException($"{folder.WeightsPath}: it is gone or damaged, and with it the weights of "
+                + "the best epoch so far. Put it back.");
+        folder.Metrics =
+            [.. saved.Metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line + '\n')];
         run.saved = saved.Accuracy;
         return run;
     }
 
-    private sealed record Description(Recipe Recipe, string Dataset, string? Data, int TrainImages, int ValidationImages, int TestImages, string Images,
-        string? From);
+    private sealed record Description(Recipe Recipe, string Dataset, string? Data, int TrainImages,
+        int ValidationImages, int TestImages, string Images, string? From);
 
     /// <summary>What it does.</summary>
     public Recipe Recipe { get; }
@@ -93,7 +100,10 @@ public sealed class Run
     /// <summary>What is trained.</summary>
     public Module Model { get; }
 
-    /// <summary>What the images are called that an epoch is measured by: <c>test</c>, or <c>validation</c> where some are held apart.</summary>
+    /// <summary>
+    /// What the images are called that an epoch is measured by: <c>test</c>, or <c>validation</c> where some are held
+    /// apart.
+    /// </summary>
     public string HeldApart => Images.Validation is null ? "test" : "validation";
 
     /// <summary>Seconds between checkpoints; 0 for one after every step.</summary>
@@ -106,8 +116,10 @@ public sealed class Run
     public Action<Epoch>? AfterEpoch { get; set; }
 
     /// <summary>Trains to the end. Once for each object.</summary>
-    /// <param name="cancellation">Ends it after the batch that is being worked on, with all saved that it goes on from.</param>
-    /// <exception cref="NonFiniteException">A loss is not finite. The last good weights are in the folder; the message says which those are.</exception>
+    /// <param name="cancellation">Ends it after the batch that is being worked on, with all saved that it goes on
+    /// from.</param>
+    /// <exception cref="NonFiniteException">A loss is not finite. The last good weights are in the folder; the message
+    /// says which those are.</exception>
     /// <exception cref="InvalidDataException">The checkpoint that it goes on from contradicts itself.</exception>
     /// <exception cref="IOException">The folder cannot be written; the run goes on from there once it can.</exception>
     public RunResult Train(CancellationToken cancellation = default)
@@ -116,12 +128,14 @@ public sealed class Run
         bool isComplete;
         try
         {
-            isComplete = fit.Run(Images.Train, Images.Validation ?? Images.Test, Recipe.Epochs, Recipe.BatchSize!.Value, Recipe.Seed,
-                Recipe.CreateAugment(Images.Train), cancellation, from?.Place);
+            isComplete = fit.Run(Images.Train, Images.Validation ?? Images.Test, Recipe.Epochs, Recipe.BatchSize!.Value,
+                Recipe.Seed, Recipe.CreateAugment(Images.Train), cancellation, from?.Place);
         }
-        catch (ArgumentException e) when (from is not null && e.ParamName is "from" or "value")   // a place, or counters, that are none here
+        // a place, or counters, that are none here
+        catch (ArgumentException e) when (from is not null && e.ParamName is "from" or "value")
         {
-            throw new InvalidDataException($"{folder.FolderPath}: checkpoint {from!.Checkpoint!.Step}: {e.Message.Split(" (Parameter ")[0]}");
+            throw new InvalidDataException($"{folder.FolderPath}: checkpoint {from!.Checkpoint!.Step}: "
+                + $"{e.Message.Split(" (Parameter ")[0]}");
         }
         catch (NonFiniteException e)
         {
@@ -134,7 +148,8 @@ public sealed class Run
         return new RunResult(false, null, null);
     }
 
-    // What the weights in the folder come to: those that were best on the validation images, or the last, which the last epoch has tested.
+    // What the weights in the folder come to: those that were best on the validation images, or the last, which the
+    // last epoch has tested.
     private RunResult Measure()
     {
         if (Images.Validation is null)
@@ -159,7 +174,8 @@ public sealed class Run
     {
         AfterEpoch?.Invoke(epoch);
         folder.Append(epoch, HeldApart);
-        // Weights that give no numbers classify some images right as well. If there is another step, it says where they come from.
+        // Weights that give no numbers classify some images right as well. If there is another step, it says where they
+        // come from.
         var seen = epoch.Validation!;
         isFinite = double.IsFinite(seen.Loss);
         var isChosen = isFinite && (Images.Validation is null || saved is null || seen.Accuracy > saved);
@@ -171,7 +187,8 @@ public sealed class Run
 
     private NonFiniteException Diverged(string what)
     {
-        var kept = saved is null ? "of the step before" : Images.Validation is null ? "saved before" : "of the best epoch";
+        var kept = saved is null ? "of the step before" : Images.Validation is null ? "saved before"
+            : "of the best epoch";
         if (saved is null)
         {
             lastGood!.Restore();
@@ -189,7 +206,8 @@ public sealed class Run
     private void Save()
     {
         var place = fit.Position;
-        var metrics = folder.Metrics.Take(place.Epoch - 1);   // gradients may wait for a step beyond the end of an epoch
+        // gradients may wait for a step beyond the end of an epoch
+        var metrics = folder.Metrics.Take(place.Epoch - 1);
         var run = new SavedRun(SavedRun.Newest, Recipe, Images.Folder, hash, place, saved, string.Concat(metrics));
         folder.Checkpoints.Save(place.OptimizerCounters[0], State, run.ToTexts());
         sinceCheckpoint.Restart();

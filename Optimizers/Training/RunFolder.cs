@@ -6,8 +6,9 @@ using Tapegrad.Layers.Files;
 namespace Tapegrad.Training;
 
 /// <summary>
-/// The folder of a run: run.json, what determines it; metrics.jsonl, one object per epoch; model.safetensors, replaced as a whole; and the checkpoints
-/// that it goes on from when it was interrupted. What is there already is never overwritten unasked, and while a program trains in it, no other can.
+/// The folder of a run: run.json, what determines it; metrics.jsonl, one object per epoch; model.safetensors, replaced
+/// as a whole; and the checkpoints that it goes on from when it was interrupted. What is there already is never
+/// overwritten unasked, and while a program trains in it, no other can.
 /// </summary>
 public sealed class RunFolder : IDisposable
 {
@@ -22,16 +23,19 @@ public sealed class RunFolder : IDisposable
         this.path = path;
         try
         {
-            // Shows that the folder can be written, and keeps others out: the system releases it with this process, however that ends.
-            inUse = new FileStream(Path.Combine(path, ".in-use"), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, 1,
-                FileOptions.DeleteOnClose);
+            // Shows that the folder can be written, and keeps others out: the system releases it with this process,
+            // however that ends.
+            inUse = new FileStream(Path.Combine(path, ".in-use"), FileMode.OpenOrCreate, FileAccess.Write,
+                FileShare.None, 1, FileOptions.DeleteOnClose);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException($"the folder '{path}' cannot be written, or another program is training in it: {e.Message}", e);
+            throw new IOException($"the folder '{path}' cannot be written, or another program is training in it: "
+                + $"{e.Message}", e);
         }
         Checkpoints = new Checkpoints(path);
-        AtomicFile.RemoveSiblings(path, name => name is WeightsName or DescriptionName);   // whoever wrote them is dead, or it would be in use
+        // whoever wrote them is dead, or it would be in use
+        AtomicFile.RemoveSiblings(path, name => name is WeightsName or DescriptionName);
     }
 
     /// <summary>Makes the folder of a new run ready, before any work is done.</summary>
@@ -50,8 +54,10 @@ public sealed class RunFolder : IDisposable
         }
         var files = Array.ConvertAll(Names, name => Path.Combine(path, name));
         if (files.FirstOrDefault(Directory.Exists) is { } occupied)
-            throw new IOException($"{occupied} is a folder, where a file of the run will be. Name another folder, or take it away.");
-        if (!overwrite && FindRun(path) is { } taken) throw new IOException($"{taken} exists already: the folder holds a run. Name another folder.");
+            throw new IOException($"{occupied} is a folder, where a file of the run will be. Name another folder, or "
+                + "take it away.");
+        if (!overwrite && FindRun(path) is { } taken)
+            throw new IOException($"{taken} exists already: the folder holds a run. Name another folder.");
         var folder = new RunFolder(path);
         foreach (var file in files) File.Delete(file);
         folder.Checkpoints.Clear();
@@ -60,7 +66,8 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>The folder of a run that was interrupted.</summary>
     /// <exception cref="IOException">There is none, it cannot be written, or another program trains in it.</exception>
-    public static RunFolder Reopen(string path) => Directory.Exists(path) ? new RunFolder(path) : throw new IOException($"there is no folder '{path}'.");
+    public static RunFolder Reopen(string path) =>
+        Directory.Exists(path) ? new RunFolder(path) : throw new IOException($"there is no folder '{path}'.");
 
     /// <summary>A file that shows that a folder holds a run; null where it does not, or there is none.</summary>
     public static string? FindRun(string path) => !Directory.Exists(path) ? null
@@ -69,7 +76,8 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>The first of 'parent/name-1', 'parent/name-2', ... that is not there.</summary>
     public static string NewPath(string parent, string name) =>
-        Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine(parent, $"{name}-{i}")).First(path => !Directory.Exists(path));
+        Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine(parent, $"{name}-{i}"))
+        .First(path => !Directory.Exists(path));
 
     /// <summary>What a run goes on from.</summary>
     public Checkpoints Checkpoints { get; }
@@ -98,7 +106,10 @@ public sealed class RunFolder : IDisposable
         }
     }
 
-    /// <summary>The lines of metrics.jsonl, with their ends: one for each epoch of this run, whatever somebody does to the file meanwhile.</summary>
+    /// <summary>
+    /// The lines of metrics.jsonl, with their ends: one for each epoch of this run, whatever somebody does to the file
+    /// meanwhile.
+    /// </summary>
     internal IReadOnlyList<string> Metrics
     {
         get => metrics;
@@ -109,9 +120,12 @@ public sealed class RunFolder : IDisposable
         }
     }
 
-    /// <summary>Appends an epoch to metrics.jsonl; a loss that is not finite is null there, since JSON has no such numbers.</summary>
+    /// <summary>
+    /// Appends an epoch to metrics.jsonl; a loss that is not finite is null there, since JSON has no such numbers.
+    /// </summary>
     /// <param name="epoch">What it came to.</param>
-    /// <param name="heldApart">What the images are called that it was measured by: the names are theirs, 'test_loss' or 'validation_loss'.</param>
+    /// <param name="heldApart">What the images are called that it was measured by: the names are theirs, 'test_loss' or
+    /// 'validation_loss'.</param>
     internal void Append(Epoch epoch, string heldApart)
     {
         var (trained, seen) = (epoch.Training, epoch.Validation!);
@@ -132,7 +146,8 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>Writes run.json.</summary>
     internal void WriteDescription(string json) =>
-        AtomicFile.Write(Path.Combine(path, DescriptionName), stream => stream.Write(Encoding.UTF8.GetBytes(json + "\n")));
+        AtomicFile.Write(Path.Combine(path, DescriptionName), stream =>
+            stream.Write(Encoding.UTF8.GetBytes(json + "\n")));
 
     /// <summary>Writes the weights beside the old ones, then puts them in their place.</summary>
     internal void Save(Module model) => model.Save(WeightsPath);

@@ -6,7 +6,8 @@ namespace Tapegrad.Training;
 
 /// <summary>The images of a run.</summary>
 /// <param name="Train">To learn from.</param>
-/// <param name="Validation">Held apart from the training images, to choose the weights by; null where that was not asked for.</param>
+/// <param name="Validation">Held apart from the training images, to choose the weights by; null where that was not
+/// asked for.</param>
 /// <param name="Test">To measure the result by.</param>
 /// <param name="Folder">Where they came from; null where that is no folder.</param>
 public sealed record RunImages(ImageDataset Train, ImageDataset? Validation, ImageDataset Test, string? Folder)
@@ -24,7 +25,8 @@ public sealed record RunImages(ImageDataset Train, ImageDataset? Validation, Ima
         if (recipe.Validation > 0)
         {
             if (recipe.Validation >= train.Count)
-                throw new RecipeException(nameof(Recipe.Validation), recipe.Validation, $"there are only {train.Count} training images.");
+                throw new RecipeException(nameof(Recipe.Validation), recipe.Validation,
+                    $"there are only {train.Count} training images.");
             (train, validation) = train.Split(recipe.Validation);
         }
         return new RunImages(train, validation, test, folder is null ? null : Path.GetFullPath(folder));

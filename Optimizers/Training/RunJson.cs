@@ -5,7 +5,9 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Tapegrad.Training;
 
-/// <summary>How recipes and runs stand in files: nothing is left out, and nothing is there that is not understood.</summary>
+/// <summary>
+/// How recipes and runs stand in files: nothing is left out, and nothing is there that is not understood.
+/// </summary>
 internal static class RunJson
 {
     public static JsonSerializerOptions Options { get; } = new()
@@ -14,7 +16,8 @@ internal static class RunJson
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,   // 'group:8+ws' and folders are read by people; this is no page
+        // 'group:8+ws' and folders are read by people; this is no page
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         // What is left out would be taken for its default, and later versions may have others.
         TypeInfoResolver = new DefaultJsonTypeInfoResolver
         {

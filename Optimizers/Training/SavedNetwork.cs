@@ -28,7 +28,8 @@ public sealed class SavedNetwork
     public InputDescription Description { get; }
 
     /// <summary>Images, normalized as those that the network was trained on.</summary>
-    /// <exception cref="InvalidDataException">They are of another kind or size, or of other classes; the message says in what.</exception>
+    /// <exception cref="InvalidDataException">They are of another kind or size, or of other classes; the message says
+    /// in what.</exception>
     public ImageDataset Adapt(ImageDataset dataset)
     {
         if (Description.Difference(Model, dataset) is { } difference) throw Refusal(difference);
@@ -39,7 +40,8 @@ public sealed class SavedNetwork
     /// <param name="height">Of the images, in pixels.</param>
     /// <param name="width">Likewise.</param>
     /// <param name="use">What gives them to the network.</param>
-    /// <exception cref="InvalidDataException">The network does not take such images, has no statistics yet, or cannot be written in a format.</exception>
+    /// <exception cref="InvalidDataException">The network does not take such images, has no statistics yet, or cannot
+    /// be written in a format.</exception>
     public T Use<T>(int height, int width, Func<T> use)
     {
         try
@@ -50,7 +52,8 @@ public sealed class SavedNetwork
         {
             throw Refusal($"images of {height}x{width}: {e.Message}");
         }
-        catch (Exception e) when (e is InvalidOperationException or NotSupportedException)   // no statistics yet; too large for an ONNX file
+        // no statistics yet; too large for an ONNX file
+        catch (Exception e) when (e is InvalidOperationException or NotSupportedException)
         {
             throw Refusal(e.Message);
         }

@@ -4,16 +4,19 @@ using System.Text.Json.Serialization;
 
 namespace Tapegrad.Training;
 
-/// <summary>What a checkpoint says beside its numbers, so that a run goes on with nothing else than the images.</summary>
+/// <summary>
+/// What a checkpoint says beside its numbers, so that a run goes on with nothing else than the images.
+/// </summary>
 /// <param name="Version">Of this text: <see cref="Newest"/>.</param>
 /// <param name="Recipe">With nothing left open.</param>
 /// <param name="Data">The folder of the images; null where they came from none.</param>
 /// <param name="Images">The <see cref="RunImages.Hash"/> of the images: on others it would be another run.</param>
 /// <param name="Place">How far it has come.</param>
-/// <param name="Accuracy">Of the epoch whose weights are in model.safetensors: of the best one, on the validation images; without them of the last one,
-/// on the test images. Null before the first.</param>
+/// <param name="Accuracy">Of the epoch whose weights are in model.safetensors: of the best one, on the validation
+/// images; without them of the last one, on the test images. Null before the first.</param>
 /// <param name="Metrics">What metrics.jsonl holds of the epochs before.</param>
-public sealed record SavedRun(int Version, Recipe Recipe, string? Data, string Images, Position Place, double? Accuracy, string Metrics)
+public sealed record SavedRun(int Version, Recipe Recipe, string? Data, string Images, Position Place, double? Accuracy,
+    string Metrics)
 {
     /// <summary>What this version of the library writes. Before 2, the recipe was the command line.</summary>
     public const int Newest = 2;
@@ -39,9 +42,14 @@ public sealed record SavedRun(int Version, Recipe Recipe, string? Data, string I
             if (checkpoint.Texts.TryGetValue(Key, out var text))
             {
                 if (JsonNode.Parse(text) is JsonObject said && VersionOf(said) is { } version && version != Newest)
-                    throw new InvalidDataException($"{folder}: checkpoint {checkpoint.Step} was written by another version of this library: its text is"
-                        + $" of version {version}, and this one goes on from {Newest}. Finish the run with that library, or begin it again.");
-                if (JsonSerializer.Deserialize<SavedRun>(text, RunJson.Options) is { Accuracy: null or (>= 0 and <= 1) } run
+                    throw new InvalidDataException($"{folder}: checkpoint {checkpoint.Step} was written by another "
+                        + $"version of this library: its text is of version {version}, and this one goes on from "
+                        + $"{Newest}. Finish the run with that library, or begin it again.");
+                if (JsonSerializer.Deserialize<SavedRun>(text, RunJson.Options) is
+                    {
+                        Accuracy: null
+                    or (>= 0 and <= 1)
+                    } run
                     && double.IsFinite(run.Place.LossSum))
                 {
                     run.Recipe.Check();
@@ -51,7 +59,8 @@ public sealed record SavedRun(int Version, Recipe Recipe, string? Data, string I
         }
         catch (RecipeException e)
         {
-            throw new InvalidDataException($"{folder}: checkpoint {checkpoint.Step}: the recipe of its run is none: {e.Message}");
+            throw new InvalidDataException($"{folder}: checkpoint {checkpoint.Step}: the recipe of its run is none: "
+                + $"{e.Message}");
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {

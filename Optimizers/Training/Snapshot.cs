@@ -3,8 +3,8 @@ using Tapegrad.Layers;
 namespace Tapegrad.Training;
 
 /// <summary>
-/// Copies of a model's weights and statistics as they were before the last two steps. A loss that is not finite tells that the step before it was
-/// wrong, so the older copy holds the last weights whose loss was good.
+/// Copies of a model's weights and statistics as they were before the last two steps. A loss that is not finite tells
+/// that the step before it was wrong, so the older copy holds the last weights whose loss was good.
 /// </summary>
 internal sealed class Snapshot
 {
@@ -18,7 +18,9 @@ internal sealed class Snapshot
         (newer, older) = (Copy(), Copy());
     }
 
-    /// <summary>After a step: the newer copy becomes the older one, and the values as they are now the newer one.</summary>
+    /// <summary>
+    /// After a step: the newer copy becomes the older one, and the values as they are now the newer one.
+    /// </summary>
     public void Take()
     {
         (newer, older) = (older, newer);

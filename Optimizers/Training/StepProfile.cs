@@ -5,7 +5,8 @@ using Tapegrad.Optimizers;
 namespace Tapegrad.Training;
 
 /// <summary>
-/// Time, and the work that was done in it: arithmetic where the operation is made of it, else the bytes that it must move.
+/// Time, and the work that was done in it: arithmetic where the operation is made of it, else the bytes that it must
+/// move.
 /// </summary>
 /// <param name="Seconds">The time.</param>
 /// <param name="Flops">Multiplications and additions.</param>
@@ -27,9 +28,9 @@ public sealed record Cost(double Seconds = 0, double Flops = 0, double Bytes = 0
 public sealed record ProfileRow(string Layer, string Operation, Cost Forward, Cost Backward, long Kept);
 
 /// <summary>
-/// Where the time and the memory of one training step went. The tape tells when an operation has been recorded, and when a sweep
-/// has passed back through it; an operation's time runs from the end of the one before to its own end. So the rows leave no gap,
-/// and with what the optimizer took, and a rest, they are the step.
+/// Where the time and the memory of one training step went. The tape tells when an operation has been recorded, and
+/// when a sweep has passed back through it; an operation's time runs from the end of the one before to its own end. So
+/// the rows leave no gap, and with what the optimizer took, and a rest, they are the step.
 /// </summary>
 public sealed class StepProfile
 {
@@ -64,7 +65,8 @@ public sealed class StepProfile
     public double OptimizerSeconds { get; }
 
     /// <summary>What is in no row: opening and closing the tape.</summary>
-    public double RestSeconds => Seconds - OptimizerSeconds - Rows.Sum(row => row.Forward.Seconds + row.Backward.Seconds);
+    public double RestSeconds =>
+        Seconds - OptimizerSeconds - Rows.Sum(row => row.Forward.Seconds + row.Backward.Seconds);
 
     /// <summary>The most that the step had taken from the pool, at the end of an operation.</summary>
     public long PeakBytes { get; }
@@ -104,7 +106,8 @@ public sealed class StepProfile
             if (e.Inputs.Count == 0) continue;   // a parameter's record takes no time of its own
             variables.Add(e.Value);
             var key = (e.Layer?.ToString() ?? "", e.Operation);
-            var row = rows.TryGetValue(key, out var known) ? known : new ProfileRow(key.Item1, key.Operation, new(), new(), 0);
+            var row = rows.TryGetValue(key, out var known) ? known
+                : new ProfileRow(key.Item1, key.Operation, new(), new(), 0);
             var cost = CostOf(e, Stopwatch.GetElapsedTime(start, time).TotalSeconds);
             rows[key] = e.Backward ? row with { Backward = row.Backward + cost }
                 : row with { Forward = row.Forward + cost, Kept = row.Kept + poolBytes - waiting };
@@ -113,9 +116,10 @@ public sealed class StepProfile
         return [.. rows.Values];
     }
 
-    // A convolution multiplies and adds, for each output, the weights that lead to it; a matrix product [M, K] [K, N] in all M K
-    // N times, the root of the product of the three sizes. Each gradient that is asked for costs as much again. All else moves
-    // bytes: forward, inputs in and value out; backward, gradient and inputs in, and their gradients out.
+    // A convolution multiplies and adds, for each output, the weights that lead to it; a matrix product [M, K] [K, N]
+    // in all M K N times, the root of the product of the three sizes. Each gradient that is asked for costs as much
+    // again. All else moves bytes: forward, inputs in and value out; backward, gradient and inputs in, and their
+    // gradients out.
     private Cost CostOf(TapeEvent e, double seconds)
     {
         var wanted = e.Inputs.Where(variables.Contains).ToArray();
@@ -125,8 +129,10 @@ public sealed class StepProfile
             "matrix product" => Math.Sqrt((double)e.Inputs[0].Count * e.Inputs[1].Count * e.Value.Count),
             _ => 0,
         };
-        if (products > 0) return new Cost(seconds, 2 * products * (e.Backward ? e.Inputs.Take(2).Count(variables.Contains) : 1));
-        var numbers = e.Value.Count + e.Inputs.Sum(input => (double)input.Count) + (e.Backward ? wanted.Sum(input => (double)input.Count) : 0);
+        if (products > 0)
+            return new Cost(seconds, 2 * products * (e.Backward ? e.Inputs.Take(2).Count(variables.Contains) : 1));
+        var numbers = e.Value.Count + e.Inputs.Sum(input => (double)input.Count)
+            + (e.Backward ? wanted.Sum(input => (double)input.Count) : 0);
         return new Cost(seconds, Bytes: sizeof(float) * numbers);
     }
 }

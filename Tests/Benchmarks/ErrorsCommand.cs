@@ -6,9 +6,9 @@ using static System.FormattableString;
 namespace Tapegrad.Benchmarks;
 
 /// <summary>
-/// The command 'errors': how far the float device's convolutions are from double precision. For each shape the largest error of
-/// the value and of both gradients, over the largest value that the same convolution has of the magnitudes, conv(|x|, |w|): what
-/// rounding can be measured against when terms cancel.
+/// The command 'errors': how far the float device's convolutions are from double precision. For each shape the largest
+/// error of the value and of both gradients, over the largest value that the same convolution has of the magnitudes,
+/// conv(|x|, |w|): what rounding can be measured against when terms cancel.
 /// </summary>
 internal static class ErrorsCommand
 {
@@ -16,7 +16,8 @@ internal static class ErrorsCommand
 
     public static void AddTo(RootCommand root)
     {
-        var command = new Command("errors", "Prints the largest errors of float convolutions against double precision, as a table.") { Batch };
+        var command = new Command("errors",
+            "Prints the largest errors of float convolutions against double precision, as a table.") { Batch };
         command.SetAction(options => Run(options.GetValue(Batch)));
         root.Add(command);
     }
@@ -35,8 +36,10 @@ internal static class ErrorsCommand
             ConvolutionPaths.ForEach(path =>
             {
                 var errors = Convolve(Device.Cpu, operands)
-                    .Select((result, i) => Invariant($"{Largest(result.Zip(exact[i], (a, b) => a - b)) / Largest(scale[i]):0.0e+0}"));
-                Console.WriteLine($"| {channels}x{side}x{side} | {(path == "" ? "Winograd " : path)}| {string.Join(" | ", errors)} |");
+                    .Select((result, i) =>
+                        Invariant($"{Largest(result.Zip(exact[i], (a, b) => a - b)) / Largest(scale[i]):0.0e+0}"));
+                Console.WriteLine($"| {channels}x{side}x{side} | {(path == "" ? "Winograd " : path)}| "
+                    + $"{string.Join(" | ", errors)} |");
             });
 
             // The value, and the gradients of x and w, given that of y.
@@ -44,9 +47,11 @@ internal static class ErrorsCommand
             {
                 using var use = Device.Use(device);
                 using var tape = Tape.Training(random);
-                var (x, w) = (tape.Watch(Tensor.From(numbers[0], image)), tape.Watch(Tensor.From(numbers[1], shapes[1])));
+                var (x, w) = (tape.Watch(Tensor.From(numbers[0], image)),
+                    tape.Watch(Tensor.From(numbers[1], shapes[1])));
                 var y = x.Conv2d(w, padding: 1);
-                return [y.ToDoubles(), .. tape.Gradients(y, [x, w], seed: Tensor.From(numbers[2], image)).Select(gradient => gradient.ToDoubles())];
+                return [y.ToDoubles(), .. tape.Gradients(y, [x, w], seed: Tensor.From(numbers[2], image))
+                    .Select(gradient => gradient.ToDoubles())];
             }
         }
         return 0;

@@ -9,14 +9,15 @@ namespace Tapegrad.Benchmarks;
 internal static class KernelFigures
 {
     /// <summary>Channels and side of the images: those of ResNet-20, and of ResNet-18 and VGG.</summary>
-    public static readonly (int Channels, int Side)[] Convolutions = [(16, 32), (32, 16), (64, 8), (64, 32), (128, 16), (256, 8)];
+    public static readonly (int Channels, int Side)[] Convolutions = [(16, 32), (32, 16), (64, 8), (64, 32), (128, 16),
+        (256, 8)];
 
     private const int Batch = 128;
     private static readonly RandomSource Random = new(1);
 
     /// <summary>
-    /// 3x3, stride 1, as many channels out as in. The rate is that of a direct convolution's work, whatever the algorithm saves
-    /// of it.
+    /// 3x3, stride 1, as many channels out as in. The rate is that of a direct convolution's work, whatever the
+    /// algorithm saves of it.
     /// </summary>
     public static void AddConvolutions(Figures figures, Clock clock)
     {
@@ -44,7 +45,9 @@ internal static class KernelFigures
         }
     }
 
-    /// <summary>With gamma and beta, alone and followed by a ReLU: the value, and the gradients of x, gamma and beta.</summary>
+    /// <summary>
+    /// With gamma and beta, alone and followed by a ReLU: the value, and the gradients of x, gamma and beta.
+    /// </summary>
     public static void AddNormalizations(Figures figures, Clock clock)
     {
         foreach (var (channels, side, groups) in ((int, int, int)[])[(16, 32, 8), (64, 32, 32)])
@@ -53,17 +56,20 @@ internal static class KernelFigures
             var (x, u) = (Tensor.Normal(shape, Random.Split(0)).Keep(), Tensor.Normal(shape, Random.Split(1)).Keep());
             foreach (var rectified in (bool[])[false, true])
                 foreach (var (name, normalization) in ((string, Normalization)[])
-                    [("group_norm", new GroupNorm(channels, GroupSpec.Count(groups))), ("batch_norm", new BatchNorm(channels))])
+                    [("group_norm", new GroupNorm(channels, GroupSpec.Count(groups))),
+                        ("batch_norm", new BatchNorm(channels))])
                 {
                     Module module = rectified ? new NormalizedRelu(normalization) : normalization;
                     var seconds = clock.Best(() =>
                     {
                         using var tape = Tape.Training(Random);
                         var watched = tape.Watch(x);
-                        tape.Gradients(module.Apply(watched), [watched, normalization.Weight!, normalization.Bias!], seed: u);
+                        tape.Gradients(module.Apply(watched), [watched, normalization.Weight!, normalization.Bias!],
+                            seed: u);
                     });
                     var what = rectified ? $"{name}+relu" : name;
-                    figures.Add($"{what} {channels}x{side}x{side} b{Batch} forward+backward ns/element", 1e9 * seconds / shape.Count, digits: 3);
+                    figures.Add($"{what} {channels}x{side}x{side} b{Batch} forward+backward ns/element",
+                        1e9 * seconds / shape.Count, digits: 3);
                 }
         }
     }

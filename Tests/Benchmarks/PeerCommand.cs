@@ -8,9 +8,9 @@ using Tapegrad.Training;
 namespace Tapegrad.Benchmarks;
 
 /// <summary>
-/// The command 'peer': one JSON object of figures, to be laid beside what another framework needs for the same work in the same
-/// minute. A figure is the best of the repetitions that fit into --seconds. The names of the figures say what was measured and in
-/// which unit; <c>direct</c> is without Winograd's algorithm.
+/// The command 'peer': one JSON object of figures, to be laid beside what another framework needs for the same work in
+/// the same minute. A figure is the best of the repetitions that fit into --seconds. The names of the figures say what
+/// was measured and in which unit; <c>direct</c> is without Winograd's algorithm.
 /// </summary>
 internal static class PeerCommand
 {

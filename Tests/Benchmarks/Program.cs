@@ -2,8 +2,8 @@ using System.CommandLine;
 using Tapegrad.Benchmarks;
 using Tapegrad.Examples.Cifar10;
 
-// What training and its kernels cost. Every command returns 0 when it did what was asked, 1 with one line when it cannot.
-// README.md says what is measured.
+// What training and its kernels cost. Every command returns 0 when it did what was asked, 1 with one line when it
+// cannot. README.md says what is measured.
 var root = new RootCommand("Measures what a training step and its kernels cost.");
 PeerCommand.AddTo(root);
 CompareCommand.AddTo(root);

@@ -7,8 +7,8 @@ using static System.FormattableString;
 namespace Tapegrad.Benchmarks;
 
 /// <summary>
-/// The command 'scaling': whether the cost of a training step grows in line with its work, as the network becomes wider and
-/// deeper.
+/// The command 'scaling': whether the cost of a training step grows in line with its work, as the network becomes wider
+/// and deeper.
 /// </summary>
 internal static class ScalingCommand
 {
@@ -17,7 +17,8 @@ internal static class ScalingCommand
 
     public static void AddTo(RootCommand root)
     {
-        var command = new Command("scaling", "Prints the cost of a training step at several widths and depths, as a table.")
+        var command =
+            new Command("scaling", "Prints the cost of a training step at several widths and depths, as a table.")
         {
             Batch, Seconds, ThreadsOption.Threads,
         };
@@ -29,23 +30,27 @@ internal static class ScalingCommand
     {
         ThreadsOption.Apply(options);
         var (batch, clock) = (options.GetValue(Batch), new Clock(options.GetValue(Seconds)));
-        Console.WriteLine("| depth | width | parameters | MFLOP an image | ms a step | us an image | ps a FLOP | GF/s |");
+        Console.WriteLine(
+            "| depth | width | parameters | MFLOP an image | ms a step | us an image | ps a FLOP | GF/s |");
         Console.WriteLine("|---:|---:|---:|---:|---:|---:|---:|---:|");
-        foreach (var (depth, width) in ((int, int)[])[(20, 8), (20, 16), (20, 32), (20, 64), (32, 16), (44, 16), (56, 16)])
+        foreach (var (depth, width) in ((int, int)[])[(20, 8), (20, 16), (20, 32), (20, 64), (32, 16), (44, 16),
+            (56, 16)])
         {
             Module Create() => ResNet.Cifar(depth, Normalizations.Parse("batch"), classes: 10, seed: 1, width: width);
             var model = Create();
-            var (flops, count) = (StepFlops(Create()), model.Parameters.Sum(parameter => (double)parameter.Count));   // one to look into, one to time
+            // one to look into, one to time
+            var (flops, count) = (StepFlops(Create()), model.Parameters.Sum(parameter => (double)parameter.Count));
             var seconds = clock.Best(new Training(model, batch).Step);
             var work = flops * batch;
-            Console.WriteLine(Invariant($"| {depth} | {width} | {count:N0} | {flops / 1e6:F1} | {1e3 * seconds:F1} | {1e6 * seconds / batch:F1} | ")
+            Console.WriteLine(
+                Invariant($"| {depth} | {width} | {count:N0} | {flops / 1e6:F1} | {1e3 * seconds:F1} | {1e6 * seconds / batch:F1} | ")
                 + Invariant($"{1e12 * seconds / work:F2} | {work / seconds / 1e9:F1} |"));
         }
         return 0;
     }
 
-    // What direct convolutions and the linear layer multiply and add for one image: the value, and as much for the gradient of
-    // the input and for that of the weight; but nobody asks for the gradient of the image itself.
+    // What direct convolutions and the linear layer multiply and add for one image: the value, and as much for the
+    // gradient of the input and for that of the weight; but nobody asks for the gradient of the image itself.
     private static double StepFlops(Module model)
     {
         var products = new List<double>();

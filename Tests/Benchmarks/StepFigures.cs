@@ -8,8 +8,8 @@ namespace Tapegrad.Benchmarks;
 internal static class StepFigures
 {
     /// <summary>
-    /// What four steps add to the peak of the process's memory, and the managed bytes that each step leaves behind once all is
-    /// warm.
+    /// What four steps add to the peak of the process's memory, and the managed bytes that each step leaves behind once
+    /// all is warm.
     /// </summary>
     public static void AddMemory(Figures figures)
     {
@@ -29,7 +29,8 @@ internal static class StepFigures
         {
             var training = new Training("resnet20", normalization, batch: 128);
             ConvolutionPaths.ForEach(path =>
-                figures.Add($"resnet20 step {normalization} {path}images/s", training.Batch / clock.Best(training.Step)));
+                figures.Add($"resnet20 step {normalization} {path}images/s",
+                    training.Batch / clock.Best(training.Step)));
             figures.Add($"resnet20 inference {normalization} images/s", training.Batch / clock.Best(training.Infer));
             Device.Cpu.Pool.Clear();   // each network begins like the first, not in the memory of another one's shapes
         }

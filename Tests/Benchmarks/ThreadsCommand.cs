@@ -7,17 +7,19 @@ using static System.FormattableString;
 namespace Tapegrad.Benchmarks;
 
 /// <summary>
-/// The command 'threads': what several threads bring to small, middling and large shapes of each kind of work. Nothing should
-/// become slower than on one.
+/// The command 'threads': what several threads bring to small, middling and large shapes of each kind of work. Nothing
+/// should become slower than on one.
 /// </summary>
 internal static class ThreadsCommand
 {
-    private static readonly Option<double> Seconds = Options.Number("--seconds", "time for each figure", 0.5, (0, 3600));
+    private static readonly Option<double> Seconds = Options.Number("--seconds", "time for each figure", 0.5,
+        (0, 3600));
     private static readonly RandomSource Random = new(1);
 
     public static void AddTo(RootCommand root)
     {
-        var command = new Command("threads", "Prints what small and large operations take on one thread and on several, as a table.")
+        var command = new Command("threads",
+            "Prints what small and large operations take on one thread and on several, as a table.")
         {
             Seconds, ThreadsOption.Threads,
         };
@@ -43,7 +45,8 @@ internal static class ThreadsCommand
                     work();
                 }));
             }
-            Console.WriteLine(Invariant($"| {name} | {input} | {best[0]:F2} | {best[1]:F2} | {best[0] / best[1]:F2} |"));
+            Console.WriteLine(
+                Invariant($"| {name} | {input} | {best[0]:F2} | {best[1]:F2} | {best[0] / best[1]:F2} |"));
         }
         Workers.Threads = threads;
         return 0;
@@ -51,7 +54,8 @@ internal static class ThreadsCommand
 
     private static IEnumerable<(string Name, string Input, Func<Tensor> Work)> Works()
     {
-        foreach (var (batch, side, channels) in ((int, int, int)[])[(1, 4, 8), (1, 8, 16), (1, 32, 16), (8, 8, 64), (128, 32, 16)])
+        foreach (var (batch, side, channels) in ((int, int, int)[])[(1, 4, 8), (1, 8, 16), (1, 32, 16), (8, 8, 64),
+            (128, 32, 16)])
         {
             Tensor Images(int seed) => Tensor.Normal(new Shape(batch, side, side, channels), Random.Split(seed)).Keep();
             var (x, y) = (Images(0), Images(1));
@@ -61,14 +65,17 @@ internal static class ThreadsCommand
             yield return ("add", input, () => x + y);
             yield return ("sum over all but channels", input, () => x.Sum([0, 1, 2]));
             yield return ("normalize each sample", input, () => x.Normalize(new Sharing(false, true, 1), 1e-5, gamma));
-            yield return ("normalize over the batch", input, () => x.Normalize(new Sharing(true, true, channels), 1e-5, gamma));
+            yield return ("normalize over the batch", input, () =>
+                x.Normalize(new Sharing(true, true, channels), 1e-5, gamma));
             yield return ("max pool 2x2", input, () => x.MaxPool2d(2));
             yield return ("convolution 3x3", input, () => x.Conv2d(w, padding: 1));
             yield return ("permute to NCHW", input, () => x.Permute(0, 3, 1, 2));
         }
-        foreach (var (rows, inner, columns) in ((int, int, int)[])[(8, 16, 10), (128, 64, 10), (64, 64, 64), (256, 256, 256)])
+        foreach (var (rows, inner, columns) in ((int, int, int)[])[(8, 16, 10), (128, 64, 10), (64, 64, 64),
+            (256, 256, 256)])
         {
-            var (a, b) = (Tensor.Normal(new Shape(rows, inner), Random).Keep(), Tensor.Normal(new Shape(inner, columns), Random).Keep());
+            var (a, b) = (Tensor.Normal(new Shape(rows, inner), Random).Keep(),
+                Tensor.Normal(new Shape(inner, columns), Random).Keep());
             yield return ("matrix product", $"{a.Shape} {b.Shape}", () => a.MatrixProduct(b));
         }
     }

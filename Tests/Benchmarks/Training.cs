@@ -4,8 +4,8 @@ using Tapegrad.Optimizers;
 namespace Tapegrad.Benchmarks;
 
 /// <summary>
-/// A model with a batch of random 32x32 images and labels: what a step of training it, or applying it, needs. As a user would
-/// write it.
+/// A model with a batch of random 32x32 images and labels: what a step of training it, or applying it, needs. As a user
+/// would write it.
 /// </summary>
 internal sealed class Training
 {

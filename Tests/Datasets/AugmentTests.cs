@@ -14,10 +14,12 @@ public class AugmentTests
     {
         var images = Enumerable.Repeat(Picture, count).SelectMany(picture => picture).ToArray();
         var dataset = new ImageDataset("pictures", images, new int[count], (H, W, C), ["one"], [0, 0], [1, 1]);
-        return [.. TestImages.Bytes(dataset.Batches(count, 1, seed, augment, firstEpoch: epoch).First()).Chunk(H * W * C)];
+        return [.. TestImages.Bytes(dataset.Batches(count, 1, seed, augment, firstEpoch: epoch).First())
+            .Chunk(H * W * C)];
     }
 
-    // What the words say, pixel by pixel: a black border, a window at (top, left) in it, and then left and right exchanged.
+    // What the words say, pixel by pixel: a black border, a window at (top, left) in it, and then left and right
+    // exchanged.
     private static byte[] Expected(int padding, int top, int left, bool flip)
     {
         var padded = new byte[H + 2 * padding, W + 2 * padding, C];
@@ -39,8 +41,10 @@ public class AugmentTests
     // How often each way of cropping and flipping was taken.
     private static Dictionary<(int Top, int Left, bool Flip), int> Count(byte[][] shown, int padding, bool flips)
     {
-        var ways = Ways(padding, flips).ToDictionary(way => Convert.ToHexString(Expected(padding, way.Top, way.Left, way.Flip)));
-        return shown.GroupBy(image => ways[Convert.ToHexString(image)]).ToDictionary(group => group.Key, group => group.Count());
+        var ways = Ways(padding, flips)
+            .ToDictionary(way => Convert.ToHexString(Expected(padding, way.Top, way.Left, way.Flip)));
+        return shown.GroupBy(image => ways[Convert.ToHexString(image)])
+            .ToDictionary(group => group.Key, group => group.Count());
     }
 
     [Fact]
@@ -80,7 +84,8 @@ public class AugmentTests
     {
         // One white pixel in a border of 3: most windows show only the border, as (0 - mean) / std of each channel.
         var dataset = new ImageDataset("white", [255, 255], [0], (1, 1, 2), ["one"], [0.5, 0.25], [0.1, 0.5]);
-        var values = dataset.Batches(1, epochs: 20, seed: 1, Augment.Crop(3)).Select(batch => batch.Images.ToFloats()).ToArray();
+        var values = dataset.Batches(1, epochs: 20, seed: 1, Augment.Crop(3)).Select(batch => batch.Images.ToFloats())
+            .ToArray();
         Assert.Contains(values, value => value.SequenceEqual([(float)(-0.5 / 0.1), (float)(-0.25 / 0.5)]));
         Assert.All(values, value => Assert.True(value[0] is (float)(-0.5 / 0.1) or (float)(0.5 / 0.1)));
     }
@@ -104,8 +109,8 @@ public class AugmentTests
         Assert.Throws<ArgumentOutOfRangeException>(() => Augment.Crop(-1));
     }
 
-    // A square around a centre anywhere: 5 x 6 of them, cut off at the image's edges. That of an even side begins half of it above and
-    // left of its centre.
+    // A square around a centre anywhere: 5 x 6 of them, cut off at the image's edges. That of an even side begins half
+    // of it above and left of its centre.
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -115,14 +120,17 @@ public class AugmentTests
     public void Cutout_paints_a_square_over(int side)
     {
         static int[] Covered(int centre, int side, int length) =>
-            [.. Enumerable.Range(0, length).Where(place => 2 * (place - centre) >= -side && 2 * (place - centre) < side)];
+            [.. Enumerable.Range(0, length)
+                .Where(place => 2 * (place - centre) >= -side && 2 * (place - centre) < side)];
         var expected = from y in Enumerable.Range(0, H)
                        from x in Enumerable.Range(0, W)
-                       select string.Join(",", Covered(y, side, H).SelectMany(row => Covered(x, side, W).Select(column => row * W + column)));
+                       select string.Join(",", Covered(y, side, H)
+                           .SelectMany(row => Covered(x, side, W).Select(column => row * W + column)));
         var squares = new Dictionary<string, int>();
         foreach (var image in Shown(Augment.None with { Cutout = side }, 3000))
         {
-            var gone = Enumerable.Range(0, H * W).Where(pixel => image[pixel * C] == 0 && image[pixel * C + 1] == 0).ToArray();
+            var gone = Enumerable.Range(0, H * W).Where(pixel => image[pixel * C] == 0 && image[pixel * C + 1] == 0)
+                .ToArray();
             Assert.All(Enumerable.Range(0, H * W).Except(gone), pixel =>
                 Assert.Equal(Picture[(pixel * C)..(pixel * C + C)], image[(pixel * C)..(pixel * C + C)]));
             var square = string.Join(",", gone);
@@ -137,13 +145,16 @@ public class AugmentTests
     {
         var (plain, cut) = (Shown(Augment.CropAndFlip, 200), Shown(Augment.CropAndFlip with { Cutout = 3 }, 200));
         Assert.All(plain.Zip(cut), pair =>
-            Assert.All(pair.First.Zip(pair.Second), bytes => Assert.True(bytes.Second == bytes.First || bytes.Second == 0)));
-        Assert.All(Shown(Augment.None with { Cutout = 100 }, 20), image => Assert.All(image, value => Assert.Equal(0, value)));
+            Assert.All(pair.First.Zip(pair.Second), bytes =>
+                Assert.True(bytes.Second == bytes.First || bytes.Second == 0)));
+        Assert.All(Shown(Augment.None with { Cutout = 100 }, 20), image =>
+            Assert.All(image, value => Assert.Equal(0, value)));
         Assert.Throws<ArgumentOutOfRangeException>(() => Augment.None with { Cutout = -1 });
         Assert.Throws<ArgumentOutOfRangeException>(() => Augment.None with { Padding = -1 });
     }
 
-    // Behind crop and flip and before the square, on numbers of its own: with and without it, the others do the same; and the same for any batch.
+    // Behind crop and flip and before the square, on numbers of its own: with and without it, the others do the same;
+    // and the same for any batch.
     [Fact]
     public void A_change_of_ones_own_comes_between_and_moves_nothing_else()
     {
@@ -155,10 +166,12 @@ public class AugmentTests
         }
         var usual = Augment.CropAndFlip with { Cutout = 2 };
         var own = usual with { Transform = Darken };
-        var dataset = new ImageDataset("pictures", [.. Enumerable.Repeat(Picture, 60).SelectMany(picture => picture)], new int[60], (H, W, C), ["one"], [0, 0], [1, 1]);
+        var dataset = new ImageDataset("pictures", [.. Enumerable.Repeat(Picture, 60).SelectMany(picture => picture)],
+            new int[60], (H, W, C), ["one"], [0, 0], [1, 1]);
         float[] Numbers(Augment augment, int size) =>
             [.. dataset.Batches(size, 2, 1, augment).SelectMany(batch => batch.Images.ToFloats())];
-        var (plain, changed) = (Numbers(usual, 12).Chunk(H * W * C).ToArray(), Numbers(own, 12).Chunk(H * W * C).ToArray());
+        var (plain, changed) = (Numbers(usual, 12).Chunk(H * W * C).ToArray(),
+            Numbers(own, 12).Chunk(H * W * C).ToArray());
         var factors = plain.Zip(changed, (before, after) =>
         {
             var at = Array.FindIndex(before, number => number != 0);

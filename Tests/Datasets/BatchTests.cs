@@ -13,7 +13,9 @@ public class BatchTests
 
     // Everything that a batch says, as text.
     private static string[] Contents(IEnumerable<Batch> batches) =>
-        [.. batches.Select(b => $"{b.Step} {b.Epoch} {b.Random.Bits(0)} {string.Join(',', b.Labels)} {string.Join(',', b.Images.ToFloats())}")];
+        [.. batches.Select(b =>
+            $"{b.Step} {b.Epoch} {b.Random.Bits(0)} {string.Join(',', b.Labels)} "
+                + $"{string.Join(',', b.Images.ToFloats())}")];
 
     [Fact]
     public void Every_image_comes_once_an_epoch_with_its_own_label()
@@ -50,7 +52,8 @@ public class BatchTests
         Assert.Equal(Contents(batches), Contents(batches));
     }
 
-    // Runs are repeated months later: this order may only change on purpose. It was written down when it was first drawn.
+    // Runs are repeated months later: this order may only change on purpose. It was written down when it was first
+    // drawn.
     [Fact]
     public void The_order_of_a_seed_stays()
     {
@@ -63,7 +66,8 @@ public class BatchTests
     {
         var dataset = Shapes10.Load(60, 0).Train;
         float[] Stream(int size) =>
-            [.. dataset.Batches(size, 2, seed: 5, Augment.CropAndFlip, dropLast: false).SelectMany(batch => batch.Images.ToFloats())];
+            [.. dataset.Batches(size, 2, seed: 5, Augment.CropAndFlip, dropLast: false)
+                .SelectMany(batch => batch.Images.ToFloats())];
         Assert.Equal(Stream(60), Stream(1));
         Assert.Equal(Stream(60), Stream(7));
     }
@@ -91,17 +95,22 @@ public class BatchTests
             foreach (var epoch in done % perEpoch == 0 && done > 0
                 ? new[] { done / perEpoch, done / perEpoch + 1 }   // the end of an epoch is the beginning of the next
                 : [done / perEpoch + 1])
-                Assert.Equal(whole[done..], Contents(dataset.Batches(8, 4 - epoch, seed: 3, Augment.CropAndFlip, epoch, dropLast,
-                    firstBatch: done - (epoch - 1) * perEpoch)));
-        Assert.Throws<ArgumentOutOfRangeException>(() => dataset.Batches(8, 1, seed: 3, dropLast: dropLast, firstBatch: perEpoch + 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => dataset.Batches(8, 1, seed: 3, dropLast: dropLast, firstBatch: -1));
+                Assert.Equal(whole[done..],
+                    Contents(dataset.Batches(8, 4 - epoch, seed: 3, Augment.CropAndFlip, epoch, dropLast,
+                        firstBatch: done - (epoch - 1) * perEpoch)));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            dataset.Batches(8, 1, seed: 3, dropLast: dropLast, firstBatch: perEpoch + 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            dataset.Batches(8, 1, seed: 3, dropLast: dropLast, firstBatch: -1));
     }
 
     [Fact]
     public void Steps_count_from_0_over_all_epochs_and_epochs_from_1()
     {
-        var numbers = TestImages.Numbered(7).Batches(2, 3, seed: 1).Select(batch => (batch.Step, batch.Epoch, batch.Count)).ToArray();
-        Assert.Equal([(0, 1, 2), (1, 1, 2), (2, 1, 2), (3, 2, 2), (4, 2, 2), (5, 2, 2), (6, 3, 2), (7, 3, 2), (8, 3, 2)], numbers);
+        var numbers = TestImages.Numbered(7).Batches(2, 3, seed: 1)
+            .Select(batch => (batch.Step, batch.Epoch, batch.Count)).ToArray();
+        Assert.Equal([(0, 1, 2), (1, 1, 2), (2, 1, 2), (3, 2, 2), (4, 2, 2), (5, 2, 2), (6, 3, 2), (7, 3, 2),
+            (8, 3, 2)], numbers);
     }
 
     [Fact]
@@ -131,17 +140,20 @@ public class BatchTests
     {
         var seed = new RandomSource(9);
         Assert.Equal(seed.Split(2).Split(0), TestImages.Numbered(12).Batches(12, 1, seed: 9).First().Random);
-        Assert.Equal(seed.Split(0).Split(1).Permutation(12), TestImages.Indices(TestImages.Numbered(12).Batches(12, 1, seed: 9).First()));
+        Assert.Equal(seed.Split(0).Split(1).Permutation(12),
+            TestImages.Indices(TestImages.Numbered(12).Batches(12, 1, seed: 9).First()));
         var isFlipped = seed.Split(1).Split(1).Split(0).Below(2, 2) == 1;
         var picture = new ImageDataset("two pixels", [10, 20], [0], (1, 2, 1), ["one"], [0], [1]);
-        Assert.Equal(isFlipped ? [20, 10] : [10, 20], TestImages.Bytes(picture.Batches(1, 1, seed: 9, Augment.Flip).First()));
+        Assert.Equal(isFlipped ? [20, 10] : [10, 20],
+            TestImages.Bytes(picture.Batches(1, 1, seed: 9, Augment.Flip).First()));
     }
 
     [Fact]
     public void In_order_shows_every_image_as_it_is_stored()
     {
         var dataset = TestImages.Numbered(10);
-        var batches = dataset.InOrder(4).Select(batch => (batch.Step, batch.Epoch, Indices: TestImages.Indices(batch), batch.Labels)).ToArray();
+        var batches = dataset.InOrder(4)
+            .Select(batch => (batch.Step, batch.Epoch, Indices: TestImages.Indices(batch), batch.Labels)).ToArray();
         Assert.Equal([(0, 1), (1, 1), (2, 1)], batches.Select(batch => (batch.Step, batch.Epoch)));
         Assert.Equal([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]], batches.Select(batch => batch.Indices));
         Assert.Equal(dataset.Labels, batches.SelectMany(batch => batch.Labels));
@@ -155,7 +167,7 @@ public class BatchTests
         Assert.Same(Device.Reference, TestImages.Numbered(3).InOrder(3).First().Images.Device);
     }
 
-    // ---- memory --------------------------------------------------------------------------------------------------------------------------
+    // ---- memory -----------------------------------------------------------------------------------------------------
 
     [Fact]
     public void Images_are_good_until_the_next_batch_is_asked_for()

@@ -12,7 +12,8 @@ public sealed class Cifar100Tests : IDisposable
 
     private string PathOf(string file) => Path.Combine(folder, file);
 
-    // Record i: coarse label 19, fine label 33 i modulo 100; plane c at row y and column x holds a byte that tells all of them.
+    // Record i: coarse label 19, fine label 33 i modulo 100; plane c at row y and column x holds a byte that tells all
+    // of them.
     private static byte Level(int record, int y, int x, int c) => (byte)(7 * y + 3 * x + 50 * c + 11 * record);
 
     private void Write(string file, int records)
@@ -43,7 +44,8 @@ public sealed class Cifar100Tests : IDisposable
             for (var record = 0; record < dataset.Count; record++)
             {
                 Assert.Equal(33 * record % 100, dataset.Labels[record]);
-                for (var i = 0; i < 3072; i++) Assert.Equal(Level(record, i / 96, i / 3 % 32, i % 3), dataset.Image(record)[i]);
+                for (var i = 0; i < 3072; i++)
+                    Assert.Equal(Level(record, i / 96, i / 3 % 32, i % 3), dataset.Image(record)[i]);
             }
     }
 
@@ -77,7 +79,8 @@ public sealed class Cifar100Tests : IDisposable
         var error = Assert.Throws<InvalidDataException>(() => Load()).Message;
         Assert.Contains($"the label 100 at byte {2 * 3074 + 1} (record 2); labels are 0 to 99", error);
         using (var stream = File.OpenWrite(PathOf("test.bin"))) stream.SetLength(3074 + 5);
-        Assert.Contains("record 1, which begins at byte 3074, is cut off", Assert.Throws<InvalidDataException>(() => Load()).Message);
+        Assert.Contains("record 1, which begins at byte 3074, is cut off",
+            Assert.Throws<InvalidDataException>(() => Load()).Message);
         Assert.Throws<DirectoryNotFoundException>(() => Cifar100.Load(PathOf("nowhere")));
     }
 }

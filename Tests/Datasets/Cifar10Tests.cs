@@ -10,10 +10,12 @@ public sealed class Cifar10Tests : IDisposable
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
-    // Record i of file f (0 to 5): label (f + 2 i) modulo 10; plane c at row y and column x holds a byte that tells all of them.
+    // Record i of file f (0 to 5): label (f + 2 i) modulo 10; plane c at row y and column x holds a byte that tells all
+    // of them.
     private static int Label(int file, int record) => (file + 2 * record) % 10;
 
-    private static byte Level(int file, int record, int y, int x, int c) => (byte)(7 * y + 3 * x + 50 * c + 11 * record + 17 * file);
+    private static byte Level(int file, int record, int y, int x, int c) =>
+        (byte)(7 * y + 3 * x + 50 * c + 11 * record + 17 * file);
 
     private void WriteAll()
     {
@@ -30,7 +32,8 @@ public sealed class Cifar10Tests : IDisposable
         }
     }
 
-    private string PathOf(int file) => Path.Combine(folder, file == 5 ? "test_batch.bin" : $"data_batch_{file + 1}.bin");
+    private string PathOf(int file) =>
+        Path.Combine(folder, file == 5 ? "test_batch.bin" : $"data_batch_{file + 1}.bin");
 
     private (ImageDataset Train, ImageDataset Test) Load() => Cifar10.Load(folder, Records);
 
@@ -77,11 +80,13 @@ public sealed class Cifar10Tests : IDisposable
         var (train, test) = Load();
         foreach (var dataset in (ImageDataset[])[train, test])
         {
-            Assert.Equal(("CIFAR-10", 32, 32, 3, 10), (dataset.Name, dataset.Height, dataset.Width, dataset.Channels, dataset.Classes));
+            Assert.Equal(("CIFAR-10", 32, 32, 3, 10),
+                (dataset.Name, dataset.Height, dataset.Width, dataset.Channels, dataset.Classes));
             // The usual figures for these 50,000 images, to four places.
             Assert.Equal([0.4914, 0.4822, 0.4465], dataset.Mean);
             Assert.Equal([0.2470, 0.2435, 0.2616], dataset.Std);
-            Assert.Equal(["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"], dataset.ClassNames);
+            Assert.Equal(["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+                dataset.ClassNames);
         }
     }
 
@@ -148,7 +153,8 @@ public sealed class Cifar10Tests : IDisposable
             stream.WriteByte(label);
         }
         var message = Assert.Throws<InvalidDataException>(() => Load()).Message;
-        Assert.Contains($"{PathOf(file)} has the label {label} at byte {offset} (record {record}); labels are 0 to 9", message);
+        Assert.Contains($"{PathOf(file)} has the label {label} at byte {offset} (record {record}); labels are 0 to 9",
+            message);
     }
 
     [Fact]
@@ -165,7 +171,8 @@ public sealed class Cifar10Tests : IDisposable
         }
         var (train, test) = Cifar10.Load(folder);
         Assert.Equal((50_000, 10_000), (train.Count, test.Count));
-        Assert.Equal([9_999, 19_999, 29_999, 39_999, 49_999], Enumerable.Range(0, 50_000).Where(i => train.Labels[i] != 0));
+        Assert.Equal([9_999, 19_999, 29_999, 39_999, 49_999],
+            Enumerable.Range(0, 50_000).Where(i => train.Labels[i] != 0));
         Assert.Equal((4, 8, 9), (train.Labels[9_999], train.Labels[49_999], test.Labels[9_999]));
         Assert.Equal([200, 0, 0, 0], train.Image(49_999)[..4].ToArray());
         using (var stream = File.OpenWrite(PathOf(1))) stream.SetLength(30_000_000);
@@ -181,7 +188,8 @@ public sealed class Cifar10Tests : IDisposable
         foreach (var path in SpecialFiles.In(folder))
         {
             var names = File.CreateSymbolicLink(Path.Combine(folder, "batches.meta.txt"), path);
-            Assert.Contains("batches.meta.txt: the file is empty, or it is a pipe or a device", await SpecialFiles.RefusalBy(() => Load()));
+            Assert.Contains("batches.meta.txt: the file is empty, or it is a pipe or a device",
+                await SpecialFiles.RefusalBy(() => Load()));
             names.Delete();
         }
     }

@@ -6,7 +6,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Datasets;
 
-/// <summary>A small archive, which a server on loopback serves rightly and wrongly, and what is to become of it.</summary>
+/// <summary>
+/// A small archive, which a server on loopback serves rightly and wrongly, and what is to become of it.
+/// </summary>
 public abstract class DownloadTest : IDisposable
 {
     /// <summary>A folder that is empty at first.</summary>
@@ -20,7 +22,7 @@ public abstract class DownloadTest : IDisposable
 
     internal string Target => Path.Combine(Root, "data");
 
-    // ---- the archive ---------------------------------------------------------------------------------------------------------------------
+    // ---- the archive ------------------------------------------------------------------------------------------------
 
     private static readonly Dictionary<string, long> Files = new() { ["one.bin"] = 1000, ["two.bin"] = 70_000 };
 
@@ -36,9 +38,12 @@ public abstract class DownloadTest : IDisposable
     }
 
     internal static TarEntry Entry(string name, long length) =>
-        new PaxTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(Contents(Path.GetFileName(name), length)) };
+        new PaxTarEntry(TarEntryType.RegularFile,
+            name)
+        { DataStream = new MemoryStream(Contents(Path.GetFileName(name), length)) };
 
-    internal static TarEntry Link(TarEntryType type, string name, string to) => new PaxTarEntry(type, name) { LinkName = to };
+    internal static TarEntry Link(TarEntryType type, string name, string to) =>
+        new PaxTarEntry(type, name) { LinkName = to };
 
     internal static TarEntry Subfolder(string name) => new PaxTarEntry(TarEntryType.Directory, name);
 
@@ -56,11 +61,13 @@ public abstract class DownloadTest : IDisposable
     internal static ArchiveDownload Order(Uri address, byte[] expected) =>
         new(address, Convert.ToHexStringLower(MD5.HashData(expected)), "set", Files, ["readme.html"]);
 
-    internal Task DownloadAsync(LoopbackServer server, byte[] expected, Action<long, long?>? progress = null, CancellationToken stop = default) =>
+    internal Task DownloadAsync(LoopbackServer server, byte[] expected, Action<long, long?>? progress = null,
+        CancellationToken stop = default) =>
         Order(server.Address, expected).RunAsync(Target, progress, stop);
 
     // The error's message; whatever went wrong, nothing must be left behind.
-    internal async Task<string> FailsAsync<TException>(LoopbackServer server, byte[] expected) where TException : Exception
+    internal async Task<string> FailsAsync<TException>(LoopbackServer server, byte[] expected)
+        where TException : Exception
     {
         var error = await Assert.ThrowsAsync<TException>(() => DownloadAsync(server, expected));
         Assert.Empty(Directory.EnumerateFileSystemEntries(Root));
@@ -69,7 +76,9 @@ public abstract class DownloadTest : IDisposable
 
     internal void IsComplete(string folder)
     {
-        Assert.Equal(["one.bin", "two.bin"], Directory.EnumerateFileSystemEntries(folder).Select(path => Path.GetFileName(path)).Order());
-        foreach (var (name, length) in Files) Assert.Equal(Contents(name, length), File.ReadAllBytes(Path.Combine(folder, name)));
+        Assert.Equal(["one.bin", "two.bin"], Directory.EnumerateFileSystemEntries(folder)
+            .Select(path => Path.GetFileName(path)).Order());
+        foreach (var (name, length) in Files)
+            Assert.Equal(Contents(name, length), File.ReadAllBytes(Path.Combine(folder, name)));
     }
 }

@@ -9,7 +9,7 @@ namespace Tapegrad.Tests.Datasets;
 /// <summary>The download, against servers that are right, slow, silent, or lie.</summary>
 public sealed class DownloadTests : DownloadTest
 {
-    // ---- what goes right -----------------------------------------------------------------------------------------------------------------
+    // ---- what goes right --------------------------------------------------------------------------------------------
 
     [Theory]
     [InlineData(true)]
@@ -47,13 +47,13 @@ public sealed class DownloadTests : DownloadTest
         Assert.Equal("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", Cifar10.Archive.Address.AbsoluteUri);
         Assert.Equal("c32a1d4ab5d03f1284b67883e8d87530", Cifar10.Archive.Md5);
         Assert.Equal("cifar-10-batches-bin", Cifar10.Archive.Folder);
-        Assert.Equal(["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"],
-            Cifar10.Archive.Files.Keys.Order());
+        Assert.Equal(["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+            "data_batch_5.bin", "test_batch.bin"], Cifar10.Archive.Files.Keys.Order());
         Assert.All(Cifar10.Archive.Files.Values, length => Assert.Equal(30_730_000, length));
         Assert.Equal(["batches.meta.txt", "readme.html"], Cifar10.Archive.Ignored);
     }
 
-    // ---- what stands in the way ----------------------------------------------------------------------------------------------------------
+    // ---- what stands in the way -------------------------------------------------------------------------------------
 
     [Fact]
     public async Task Never_replaces_what_is_there()
@@ -76,7 +76,8 @@ public sealed class DownloadTests : DownloadTest
     public async Task Removes_the_folders_that_it_made_when_it_fails()
     {
         using var server = new LoopbackServer([], 0, "404 Not Found");
-        var error = await Assert.ThrowsAsync<IOException>(() => Order(server.Address, []).RunAsync(Path.Combine(Root, "a", "b", "c"), null, default));
+        var error = await Assert.ThrowsAsync<IOException>(() =>
+            Order(server.Address, []).RunAsync(Path.Combine(Root, "a", "b", "c"), null, default));
         Assert.Contains("404 (Not Found)", error.Message);
         Assert.Empty(Directory.EnumerateFileSystemEntries(Root));
     }
@@ -110,7 +111,8 @@ public sealed class DownloadTests : DownloadTest
         var clock = new Clock();
         var order = Order(server.Address, archive) with { Time = clock };
         // Nothing more comes, and a minute goes by.
-        var error = await Assert.ThrowsAsync<IOException>(() => order.RunAsync(Target, (_, _) => clock.Advance(60), default));
+        var error = await Assert.ThrowsAsync<IOException>(() =>
+            order.RunAsync(Target, (_, _) => clock.Advance(60), default));
         Assert.Contains("sent nothing for 60 seconds, after ", error.Message);
         Assert.Empty(Directory.EnumerateFileSystemEntries(Root));
     }
@@ -143,7 +145,7 @@ public sealed class DownloadTests : DownloadTest
         Assert.Empty(Directory.EnumerateFileSystemEntries(Root));
     }
 
-    // ---- a server that lies --------------------------------------------------------------------------------------------------------------
+    // ---- a server that lies -----------------------------------------------------------------------------------------
 
     [Fact]
     public async Task Notices_a_connection_that_is_cut_off()
@@ -166,7 +168,8 @@ public sealed class DownloadTests : DownloadTest
     {
         var archive = Archive(RightEntries());
         using var server = new LoopbackServer(archive, archive.Length - 1);
-        Assert.Contains($"sent {archive.Length - 1} bytes with the MD5 sum", await FailsAsync<InvalidDataException>(server, archive));
+        Assert.Contains($"sent {archive.Length - 1} bytes with the MD5 sum",
+            await FailsAsync<InvalidDataException>(server, archive));
     }
 
     [Fact]
@@ -185,7 +188,8 @@ public sealed class DownloadTests : DownloadTest
         using (var server = new LoopbackServer([], Most + 1))
             Assert.Contains($"offers {Most + 1} bytes", await FailsAsync<InvalidDataException>(server, tooMuch));
         using (var server = new LoopbackServer(tooMuch, null))
-            Assert.Contains($"sent more than the {Most} bytes", await FailsAsync<InvalidDataException>(server, tooMuch));
+            Assert.Contains($"sent more than the {Most} bytes",
+                await FailsAsync<InvalidDataException>(server, tooMuch));
     }
 
     [Fact]
@@ -195,7 +199,8 @@ public sealed class DownloadTests : DownloadTest
         var other = archive.ToArray();
         other[20_000] ^= 1;
         using var server = new LoopbackServer(other, other.Length);
-        Assert.Contains($"not {Convert.ToHexStringLower(MD5.HashData(archive))}", await FailsAsync<InvalidDataException>(server, archive));
+        Assert.Contains($"not {Convert.ToHexStringLower(MD5.HashData(archive))}",
+            await FailsAsync<InvalidDataException>(server, archive));
     }
 
     /// <summary>A clock that goes when the test says so.</summary>

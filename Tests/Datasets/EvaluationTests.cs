@@ -31,20 +31,23 @@ public class EvaluationTests
         Assert.Equal(0.2, TestImages.Numbered(40).Accuracy(Bet), 12);
     }
 
-    // It would measure layers that behave as in training, and the next step would take the statistics of the test images.
+    // It would measure layers that behave as in training, and the next step would take the statistics of the test
+    // images.
     [Fact]
     public void Under_a_training_tape_it_is_refused_and_under_another_one_nothing_is_recorded()
     {
         var images = TestImages.Numbered(3);
         using (Tape.Training(new RandomSource(1)))
-            Assert.Contains("a training tape is open", Assert.Throws<InvalidOperationException>(() => images.Accuracy(Bet)).Message);
+            Assert.Contains("a training tape is open",
+                Assert.Throws<InvalidOperationException>(() => images.Accuracy(Bet)).Message);
         var weight = new Parameter("weight", Tensor.Scalar(1));
         using var tape = Tape.Evaluating();
         Assert.Equal(images.Evaluate(Bet).Loss, images.Evaluate(x => Bet(x) * weight).Loss, 12);
         Assert.Equal(0, tape.Count);
     }
 
-    // Pairs by the way one would count them; and ten thousand classes take the memory of their images, not of their square.
+    // Pairs by the way one would count them; and ten thousand classes take the memory of their images, not of their
+    // square.
     [Fact]
     public void Confusions_are_counted_pair_by_pair()
     {
@@ -59,11 +62,14 @@ public class EvaluationTests
         foreach (var actual in Enumerable.Range(0, 7))
         {
             foreach (var taken in Enumerable.Range(0, 7)) Assert.Equal(expected[actual, taken], counted[actual, taken]);
-            Assert.Equal((Enumerable.Range(0, 7).Sum(taken => expected[actual, taken]), expected[actual, actual]), counted.OfClasses()[actual]);
+            Assert.Equal((Enumerable.Range(0, 7).Sum(taken => expected[actual, taken]), expected[actual, actual]),
+                counted.OfClasses()[actual]);
         }
         Assert.Equal(35, counted.Pairs.Count());
-        Assert.Equal(counted.Pairs.Select(pair => (pair.Actual, pair.Taken)).Order(), counted.Pairs.Select(pair => (pair.Actual, pair.Taken)));
-        Assert.Equal(counted.Mistakes.Select(pair => pair.Count).OrderDescending(), counted.Mistakes.Select(pair => pair.Count));
+        Assert.Equal(counted.Pairs.Select(pair => (pair.Actual, pair.Taken)).Order(),
+            counted.Pairs.Select(pair => (pair.Actual, pair.Taken)));
+        Assert.Equal(counted.Mistakes.Select(pair => pair.Count).OrderDescending(),
+            counted.Mistakes.Select(pair => pair.Count));
         Assert.Equal(30, counted.Mistakes.Count(pair => pair.Actual != pair.Taken));
         var before = GC.GetAllocatedBytesForCurrentThread();
         var many = new Confusion(10_000);
@@ -82,7 +88,8 @@ public class EvaluationTests
     {
         var count = together + 1;
         var seen = new List<int>();
-        new ImageDataset("large", new byte[count * side * side], new int[count], (side, side, 1), TestImages.ClassNames(2), [0], [1]).Evaluate(images =>
+        new ImageDataset("large", new byte[count * side * side], new int[count], (side, side, 1),
+            TestImages.ClassNames(2), [0], [1]).Evaluate(images =>
         {
             seen.Add(images.Shape[0]);
             return Tensor.Zeros(new Shape(images.Shape[0], 2));
@@ -99,7 +106,8 @@ public class EvaluationTests
     [Fact]
     public void Refuses_a_classifier_of_another_number_of_classes_and_an_empty_dataset()
     {
-        var error = Assert.Throws<ShapeException>(() => TestImages.Numbered(3).Evaluate(_ => Tensor.Zeros(new Shape(3, 9))));
+        var error = Assert.Throws<ShapeException>(() =>
+            TestImages.Numbered(3).Evaluate(_ => Tensor.Zeros(new Shape(3, 9))));
         Assert.Contains("10 classes", error.Message);
         Assert.Throws<ArgumentException>(() => TestImages.Numbered(0).Evaluate(Bet));
     }

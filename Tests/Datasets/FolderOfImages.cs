@@ -34,7 +34,9 @@ public abstract class FolderOfImages : IDisposable
 
     // A picture of one level all over, by which it is known again.
     protected void Write(string name, byte level, int height = Side, int width = Side, int channels = 3) =>
-        WriteBytes(name, ImageFile.Encode(new Picture(height, width, channels, [.. Enumerable.Repeat(level, height * width * channels)])));
+        WriteBytes(name,
+            ImageFile.Encode(new Picture(height, width, channels,
+                [.. Enumerable.Repeat(level, height * width * channels)])));
 
     protected void WriteBytes(string name, byte[] bytes)
     {
@@ -43,7 +45,8 @@ public abstract class FolderOfImages : IDisposable
         File.WriteAllBytes(path, bytes);
     }
 
-    protected (ImageDataset Train, ImageDataset Test) Load(bool cached = false) => ImageFolder.Load(Images, Side, cached ? Cache : null);
+    protected (ImageDataset Train, ImageDataset Test) Load(bool cached = false) =>
+        ImageFolder.Load(Images, Side, cached ? Cache : null);
 
     protected static IEnumerable<(byte Level, int Label)> Contents(ImageDataset dataset) =>
         Enumerable.Range(0, dataset.Count).Select(i => (dataset.Image(i)[0], dataset.Labels[i]));
@@ -51,7 +54,8 @@ public abstract class FolderOfImages : IDisposable
     // Ten cats of levels 0 to 9, five dogs of levels 100 to 104.
     protected void WriteCatsAndDogs()
     {
-        for (byte i = 0; i < 10; i++) Write($"cats/{(i % 2 == 0 ? "" : "more/")}{i}.png", i, height: 3 + i, width: 5, channels: 1 + i % 2 * 2);
+        for (byte i = 0; i < 10; i++)
+            Write($"cats/{(i % 2 == 0 ? "" : "more/")}{i}.png", i, height: 3 + i, width: 5, channels: 1 + i % 2 * 2);
         for (byte i = 0; i < 5; i++) Write($"dogs/{i}.png", (byte)(100 + i), channels: 3);
     }
 }

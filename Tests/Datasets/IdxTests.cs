@@ -18,7 +18,8 @@ public sealed class IdxTests : IDisposable
     {
         var header = new byte[4 + 4 * lengths.Length];
         BinaryPrimitives.WriteInt32BigEndian(header, magic);
-        for (var axis = 0; axis < lengths.Length; axis++) BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4 + 4 * axis), lengths[axis]);
+        for (var axis = 0; axis < lengths.Length; axis++)
+            BinaryPrimitives.WriteInt32BigEndian(header.AsSpan(4 + 4 * axis), lengths[axis]);
         return [.. header, .. bytes];
     }
 
@@ -29,7 +30,8 @@ public sealed class IdxTests : IDisposable
         return result.ToArray();
     }
 
-    private static byte[] Pixels(int count, int seed) => [.. Enumerable.Range(0, 6 * count).Select(i => (byte)(31 * i + seed))];
+    private static byte[] Pixels(int count, int seed) =>
+        [.. Enumerable.Range(0, 6 * count).Select(i => (byte)(31 * i + seed))];
 
     // Images of 2 x 3 pixels.
     private void WriteAll(Func<string, string> name, Func<byte[], byte[]> encode)
@@ -42,7 +44,8 @@ public sealed class IdxTests : IDisposable
 
     private string Refusal() => Assert.Throws<InvalidDataException>(() => Idx.Load(folder)).Message;
 
-    public static TheoryData<string, string> Namings => new() { { "", "-" }, { ".gz", "-" }, { "", "." }, { ".gz", "." } };
+    public static TheoryData<string, string> Namings =>
+        new() { { "", "-" }, { ".gz", "-" }, { "", "." }, { ".gz", "." } };
 
     [Theory]
     [MemberData(nameof(Namings))]
@@ -92,7 +95,8 @@ public sealed class IdxTests : IDisposable
         WriteAll(other => other, bytes => bytes);
         File.Delete(PathOf(name));
         Assert.False(Idx.IsIn(folder));
-        Assert.Contains($"{name} (or .gz) is missing in {folder}", Assert.Throws<FileNotFoundException>(() => Idx.Load(folder)).Message);
+        Assert.Contains($"{name} (or .gz) is missing in {folder}",
+            Assert.Throws<FileNotFoundException>(() => Idx.Load(folder)).Message);
     }
 
     public static TheoryData<byte[], string> Wrong => new()
@@ -136,7 +140,8 @@ public sealed class IdxTests : IDisposable
         Assert.Contains("the file is empty", Refusal());
     }
 
-    // Its last eight bytes are the CRC-32 and the length of what is in it. A large one, which no buffer holds as a whole, and a small one.
+    // Its last eight bytes are the CRC-32 and the length of what is in it. A large one, which no buffer holds as a
+    // whole, and a small one.
     [Theory]
     [InlineData(30)]
     [InlineData(300_000)]
@@ -187,7 +192,8 @@ public sealed class IdxTests : IDisposable
             {
                 File.Delete(PathOf(name));
                 File.CreateSymbolicLink(PathOf(name), path);
-                Assert.Contains($"{name}: the file is empty, or it is a pipe or a device", await SpecialFiles.RefusalBy(() => Idx.Load(folder)));
+                Assert.Contains($"{name}: the file is empty, or it is a pipe or a device",
+                    await SpecialFiles.RefusalBy(() => Idx.Load(folder)));
                 File.Delete(PathOf(name));
                 WriteAll(other => other, bytes => bytes);
             }

@@ -57,15 +57,18 @@ public sealed class ImageCacheTests : FolderOfImages
         var elsewhere = Path.Combine(folder, "elsewhere.png");
         foreach (var level in (byte[])[10, 20])   // with pictures of different lengths
         {
-            File.WriteAllBytes(elsewhere, ImageFile.Encode(new Picture(level, level, 3, [.. Enumerable.Repeat(level, 3 * level * level)])));
+            File.WriteAllBytes(elsewhere,
+                ImageFile.Encode(new Picture(level, level, 3, [.. Enumerable.Repeat(level, 3 * level * level)])));
             foreach (var link in (string[])["cats/aa.png", "dogs/bb.png"])
                 if (level == 10) File.CreateSymbolicLink(Path.Combine(Images, link), elsewhere);
             var (train, test) = Load(cached: true);
-            Assert.Equal([1, 2, level, level], ((ImageDataset[])[train, test]).SelectMany(Contents).Select(image => (int)image.Level).Order());
+            Assert.Equal([1, 2, level, level], ((ImageDataset[])[train, test]).SelectMany(Contents)
+                .Select(image => (int)image.Level).Order());
         }
     }
 
-    private IEnumerable<int> Levels(IImageDecoder decoder) => ImageFolder.Load(Images, Side, Cache, [decoder]) is var (train, test)
+    private IEnumerable<int> Levels(IImageDecoder decoder) =>
+        ImageFolder.Load(Images, Side, Cache, [decoder]) is var (train, test)
         ? Contents(train).Concat(Contents(test)).Select(image => (int)image.Level).Order() : [];
 
     [Fact]
@@ -77,7 +80,8 @@ public sealed class ImageCacheTests : FolderOfImages
         {
             if (level != 0) return;
             WriteBytes(names[0], [77]);
-            File.SetLastWriteTimeUtc(Path.Combine(Images, names[0]), new DateTime(2020, 2, 2, 0, 0, 0, DateTimeKind.Utc));
+            File.SetLastWriteTimeUtc(Path.Combine(Images, names[0]),
+                new DateTime(2020, 2, 2, 0, 0, 0, DateTimeKind.Utc));
         })));
         Assert.Equal([1, 2, 3, 77], Levels(new OneByte()));
     }
@@ -85,7 +89,8 @@ public sealed class ImageCacheTests : FolderOfImages
     [Fact]
     public void The_cache_is_of_the_decoders_that_read_the_files()
     {
-        foreach (var (i, name) in ((string[])["a/1.png", "a/2.png", "b/1.png", "b/2.png"]).Index()) WriteBytes(name, [(byte)i]);
+        foreach (var (i, name) in ((string[])["a/1.png", "a/2.png", "b/1.png", "b/2.png"]).Index())
+            WriteBytes(name, [(byte)i]);
         Assert.Equal([0, 1, 2, 3], Levels(new OneByte()));
         Assert.Equal([100, 101, 102, 103], Levels(new Brighter()));
         Assert.Equal([0, 1, 2, 3], Levels(new OneByte()));
@@ -109,7 +114,8 @@ public sealed class ImageCacheTests : FolderOfImages
             Assert.Equal(expected, Contents(Load(cached: true).Train));
             Assert.Equal(whole, File.ReadAllBytes(CacheFile));
             // Damage of the key looks like other files; all else is noticed.
-            if (changed.Length < 64 || changed.AsSpan(32, 32).SequenceEqual(whole.AsSpan(32, 32))) Assert.Contains("is damaged",
+            if (changed.Length < 64 || changed.AsSpan(32, 32).SequenceEqual(whole.AsSpan(32, 32)))
+                Assert.Contains("is damaged",
                 Assert.Single(notices));
         }
     }

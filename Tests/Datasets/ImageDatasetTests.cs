@@ -16,7 +16,8 @@ public class ImageDatasetTests
     public void Says_what_it_holds()
     {
         var dataset = Small();
-        Assert.Equal((2, 1, 2, 2, 2), (dataset.Count, dataset.Height, dataset.Width, dataset.Channels, dataset.Classes));
+        Assert.Equal((2, 1, 2, 2, 2),
+            (dataset.Count, dataset.Height, dataset.Width, dataset.Channels, dataset.Classes));
         Assert.Equal([1, 0], dataset.Labels);
         Assert.Equal(["no", "yes"], dataset.ClassNames);
         Assert.Equal([0, 102, 255, 204], dataset.Image(1).ToArray());
@@ -27,7 +28,8 @@ public class ImageDatasetTests
     public void Computes_mean_and_biased_deviation_of_each_channel()
     {
         var dataset = Small();
-        // Channel 0: 0, 1, 0, 1. Channel 1: 0.2, 0.2, 0.4, 0.8: mean 0.4, squared distances 0.04, 0.04, 0, 0.16, their mean 0.06.
+        // Channel 0: 0, 1, 0, 1. Channel 1: 0.2, 0.2, 0.4, 0.8: mean 0.4, squared distances 0.04, 0.04, 0, 0.16, their
+        // mean 0.06.
         Assert.Equal(0.5, dataset.Mean[0], 12);
         Assert.Equal(0.5, dataset.Std[0], 12);
         Assert.Equal(0.4, dataset.Mean[1], 12);
@@ -100,7 +102,8 @@ public class ImageDatasetTests
     [InlineData(8, 2, 0, "1x0x2", "positive")]
     public void Refuses_arrays_that_do_not_fit(int bytes, int labels, int width, params string[] words)
     {
-        var error = Assert.Throws<ArgumentException>(() => new ImageDataset("mine", new byte[bytes], new int[labels], (1, width, 2), ["one"]));
+        var error = Assert.Throws<ArgumentException>(() =>
+            new ImageDataset("mine", new byte[bytes], new int[labels], (1, width, 2), ["one"]));
         Assert.Contains("mine", error.Message);
         Assert.All(words, word => Assert.Contains(word, error.Message));
     }
@@ -110,7 +113,8 @@ public class ImageDatasetTests
     [InlineData(2)]
     public void Refuses_a_label_that_names_no_class_and_says_which(int label)
     {
-        var error = Assert.Throws<ArgumentException>(() => new ImageDataset("mine", new byte[4], [1, 0, label, 1], (1, 1, 1), ["no", "yes"]));
+        var error = Assert.Throws<ArgumentException>(() =>
+            new ImageDataset("mine", new byte[4], [1, 0, label, 1], (1, 1, 1), ["no", "yes"]));
         Assert.Contains($"image 2 has the label {label}", error.Message);
         Assert.Contains("0 to 1", error.Message);
     }
@@ -145,7 +149,8 @@ public class ImageDatasetTests
     {
         var dataset = TestImages.Numbered(5);
         // Not enumerated: the error comes where the mistake stands.
-        Assert.Contains("dropLast: false", Assert.Throws<ArgumentException>(() => dataset.Batches(6, 1, seed: 1)).Message);
+        Assert.Contains("dropLast: false",
+            Assert.Throws<ArgumentException>(() => dataset.Batches(6, 1, seed: 1)).Message);
         Assert.Throws<ArgumentException>(() => dataset.BatchesPerEpoch(6));
         Assert.Throws<ArgumentOutOfRangeException>(() => dataset.BatchesPerEpoch(0));
         Assert.Throws<ArgumentOutOfRangeException>(() => dataset.Batches(0, 1, seed: 1));
@@ -183,7 +188,8 @@ public class ImageDatasetTests
         }
     }
 
-    // Whatever is kept or shared on the way, each pixel of a chain of views is (value / 255 - mean) / deviation by the last ones that were given.
+    // Whatever is kept or shared on the way, each pixel of a chain of views is (value / 255 - mean) / deviation by the
+    // last ones that were given.
     [Property(MaxTest = 200)]
     public void Pixels_are_normalized_by_the_last_mean_and_deviation_on_any_way(int seed)
     {

@@ -15,15 +15,18 @@ public sealed class ImageFolderTests : FolderOfImages
     public void Holds_a_fifth_of_each_class_apart()
     {
         WriteCatsAndDogs();
-        Assert.Equal((4, true), (ImageFolder.Load(Images, 32).Train.Augment.Padding, ImageFolder.Load(Images, 32).Train.Augment.Flips));
+        Assert.Equal((4, true),
+            (ImageFolder.Load(Images, 32).Train.Augment.Padding, ImageFolder.Load(Images, 32).Train.Augment.Flips));
         Assert.True(ImageFolder.IsIn(Images));
         var (train, test) = Load();
         Assert.Equal((10, 5), (train.Count, test.Count));
         Assert.Equal(["cats", "dogs"], train.ClassNames);
         Assert.Equal(("ImageFolder", Side, Side, 3), (train.Name, train.Height, train.Width, train.Channels));
-        Assert.Equal(Enumerable.Range(0, 10).Concat(Enumerable.Range(100, 5)), Contents(train).Concat(Contents(test)).Select(image =>
+        Assert.Equal(Enumerable.Range(0, 10).Concat(Enumerable.Range(100, 5)),
+            Contents(train).Concat(Contents(test)).Select(image =>
             (int)image.Level).Order());
-        Assert.All(Contents(train).Concat(Contents(test)), image => Assert.Equal(image.Level < 100 ? 0 : 1, image.Label));
+        Assert.All(Contents(train).Concat(Contents(test)), image =>
+            Assert.Equal(image.Level < 100 ? 0 : 1, image.Label));
         Assert.Equal(Contents(train).Average(image => image.Level / 255.0), train.Mean[0], 1e-12);
         Assert.Equal((train.Mean, train.Std), (test.Mean, test.Std));
         Assert.Equal(Contents(test), Contents(Load().Test));
@@ -36,7 +39,8 @@ public sealed class ImageFolderTests : FolderOfImages
 
     // SHA-256 as a number from 0 to 1, by other arithmetic than the library's.
     private static bool IsInLowestFifth(string name) =>
-        5 * new BigInteger(SHA256.HashData(Encoding.UTF8.GetBytes(name)), isUnsigned: true, isBigEndian: true) < BigInteger.One << 256;
+        5 * new BigInteger(SHA256.HashData(Encoding.UTF8.GetBytes(name)), isUnsigned: true,
+            isBigEndian: true) < BigInteger.One << 256;
 
     [Fact]
     public void An_image_is_tested_on_by_the_hash_of_its_name_and_each_side_has_one()
@@ -45,7 +49,8 @@ public sealed class ImageFolderTests : FolderOfImages
         for (var i = 0; i < 300; i++)
         {
             string[] names =
-                [.. Enumerable.Range(0, random.Next(20)).Select(_ => $"{(random.Next(2) == 0 ? "" : "more/")}{random.Next(10_000)}.png").Distinct()];
+                [.. Enumerable.Range(0, random.Next(20))
+                    .Select(_ => $"{(random.Next(2) == 0 ? "" : "more/")}{random.Next(10_000)}.png").Distinct()];
             var (apart, expected) = (ImageFolder.HeldApart(names), names.Where(IsInLowestFifth).ToArray());
             if (expected.Length > 0 && expected.Length < names.Length) Assert.Equal(expected.Order(), apart.Order());
             else Assert.Equal(names.Length < 2 ? 0 : expected.Length == 0 ? 1 : names.Length - 1, apart.Count);
@@ -55,7 +60,8 @@ public sealed class ImageFolderTests : FolderOfImages
         Assert.InRange(ImageFolder.HeldApart(many).Count, 310, 490);   // 400, with a deviation of 18
     }
 
-    // So that a limit takes some of each: the third image of any class comes after the second of every class that has two.
+    // So that a limit takes some of each: the third image of any class comes after the second of every class that has
+    // two.
     [Theory]
     [InlineData("", "")]
     [InlineData("train/", "test/")]
@@ -67,7 +73,8 @@ public sealed class ImageFolderTests : FolderOfImages
         var (trained, tested) = Load();
         foreach (var labels in new[] { trained.Labels, tested.Labels })
         {
-            var turns = labels.Select((label, i) => (Turn: labels.Take(i).Count(other => other == label), label)).ToArray();
+            var turns = labels.Select((label, i) => (Turn: labels.Take(i).Count(other => other == label), label))
+                .ToArray();
             Assert.Equal(turns.Order(), turns);
             Assert.Equal([0, 1, 2], labels.Take(3));
         }
@@ -100,7 +107,8 @@ public sealed class ImageFolderTests : FolderOfImages
         Assert.Equal([(1, 0), (2, 1)], Contents(train));
         Assert.Equal([(3, 1)], Contents(test));
         File.Delete(Path.Combine(Images, name, "b", "3.png"));
-        Assert.Contains($"classes' folders in {Path.Combine(Images, name)}", Assert.Throws<InvalidDataException>(() => Load()).Message);
+        Assert.Contains($"classes' folders in {Path.Combine(Images, name)}",
+            Assert.Throws<InvalidDataException>(() => Load()).Message);
         Write($"{name}/c/4.png", 4);
         Assert.Contains("has a folder 'c', but", Assert.Throws<InvalidDataException>(() => Load()).Message);
     }
@@ -117,7 +125,8 @@ public sealed class ImageFolderTests : FolderOfImages
         Assert.All(notices.Take(100), notice => Assert.Contains(".png: the file begins with 010203", notice));
         Assert.Equal(100, notices.Take(100).Distinct().Count());
         Assert.Contains("2 more files", notices[100]);
-        Assert.All(Contents(train).Concat(Contents(test)), image => Assert.Equal(image.Level < 100 ? 0 : 1, image.Label));
+        Assert.All(Contents(train).Concat(Contents(test)), image =>
+            Assert.Equal(image.Level < 100 ? 0 : 1, image.Label));
     }
 
     [Fact]
@@ -132,7 +141,8 @@ public sealed class ImageFolderTests : FolderOfImages
         Directory.CreateSymbolicLink(Path.Combine(Images, "b", "self"), ".");
         Directory.CreateSymbolicLink(Path.Combine(Images, "b", "other"), Path.Combine(folder, "elsewhere"));
         var (train, test) = Load();
-        Assert.Equal(((byte, int)[])[(1, 0), (2, 0), (2, 1), (3, 1)], Contents(train).Concat(Contents(test)).Order().ToArray());
+        Assert.Equal(((byte, int)[])[(1, 0), (2, 0), (2, 1), (3, 1)], Contents(train).Concat(Contents(test)).Order()
+            .ToArray());
     }
 
     // The same images would be of two classes, to train on and to test on.
@@ -153,7 +163,8 @@ public sealed class ImageFolderTests : FolderOfImages
     {
         foreach (var name in (string[])["TRAIN/a/1.png", "TRAIN/b/2.png", "Val/b/3.png"]) Write(name, 1);
         Assert.Equal(["a", "b"], Load().Train.ClassNames);
-        Assert.Equal($"{Path.Combine(Images, "Val")}: it has no folder 'a' with files in it: this class is not tested.", Assert.Single(notices));
+        Assert.Equal($"{Path.Combine(Images, "Val")}: it has no folder 'a' with files in it: this class is not tested.",
+            Assert.Single(notices));
         Write("Val/a/3.png", 1);
         notices.Clear();
         Load();
@@ -170,7 +181,8 @@ public sealed class ImageFolderTests : FolderOfImages
         Assert.False(ImageFolder.IsIn(Images));
         Write("a/1.png", 1);
         Assert.False(ImageFolder.IsIn(Images));
-        Assert.Contains("has only one folder, 'a', with files in it; one for each class is needed, and two classes are the least", Assert.Throws<InvalidDataException>(() => Load()).Message);
+        Assert.Contains("has only one folder, 'a', with files in it; one for each class is needed, and two classes are "
+            + "the least", Assert.Throws<InvalidDataException>(() => Load()).Message);
         WriteBytes("b/1.txt", [1]);
         Assert.False(ImageFolder.IsIn(Images));
         Assert.Contains("class 'b' has no readable image", Assert.Throws<InvalidDataException>(() => Load()).Message);
@@ -187,7 +199,8 @@ public sealed class ImageFolderTests : FolderOfImages
         Assert.Contains(Path.Combine(Images, "c"), Assert.Single(notices));
         Assert.Throws<ArgumentOutOfRangeException>(() => ImageFolder.Load(Images, 0));
         foreach (var side in (int[])[30_000, 2_000_000_000, int.MaxValue])
-            Assert.Contains("more than fit into memory", Assert.Throws<InvalidDataException>(() => ImageFolder.Load(Images, side)).Message);
+            Assert.Contains("more than fit into memory",
+                Assert.Throws<InvalidDataException>(() => ImageFolder.Load(Images, side)).Message);
     }
 
     // Takes a file of one byte for a grey pixel.
@@ -198,8 +211,9 @@ public sealed class ImageFolderTests : FolderOfImages
         public Picture Decode(ReadOnlyMemory<byte> file, long mostPixels) => new(1, 1, 1, file.ToArray());
     }
 
-    // What is looked at is counted by what it allocates on this thread: a name or a path for each. Ten times as many classes may take ten times as
-    // much, and twice that where other threads did less of it; each class against each would take a hundred times as much.
+    // What is looked at is counted by what it allocates on this thread: a name or a path for each. Ten times as many
+    // classes may take ten times as much, and twice that where other threads did less of it; each class against each
+    // would take a hundred times as much.
     [Fact]
     public void The_work_grows_with_the_classes_and_not_with_their_square()
     {
@@ -212,7 +226,8 @@ public sealed class ImageFolderTests : FolderOfImages
             work();
             return GC.GetAllocatedBytesForCurrentThread() - before;
         }
-        foreach (var work in (Action[])[() => Assert.True(ImageFolder.IsIn(Images)), () => ImageFolder.Load(Images, Side, decoders: [new OneByte()])])
+        foreach (var work in (Action[])[() => Assert.True(ImageFolder.IsIn(Images)), () =>
+            ImageFolder.Load(Images, Side, decoders: [new OneByte()])])
         {
             if (Directory.Exists(Images)) Directory.Delete(Images, recursive: true);
             var few = Allocated(100, work);
@@ -247,11 +262,13 @@ public sealed class ImageFolderTests : FolderOfImages
     {
         WriteCatsAndDogs();
         WriteBytes("cats/0a.png", [7]);   // not read
-        foreach (var dataset in (ImageDataset[])[Load().Train, Load().Test, Load().Train.Split(4).Held, Load().Test.NormalizedBy([0, 0, 0], [1, 1, 1])])
+        foreach (var dataset in (ImageDataset[])[Load().Train, Load().Test, Load().Train.Split(4).Held,
+            Load().Test.NormalizedBy([0, 0, 0], [1, 1, 1])])
             for (var i = 0; i < dataset.Count; i++)
             {
                 var level = dataset.Image(i)[0];
-                Assert.Equal(level < 100 ? $"cats/{(level % 2 == 0 ? "" : "more/")}{level}.png" : $"dogs/{level - 100}.png", dataset.Source(i));
+                Assert.Equal(level < 100 ? $"cats/{(level % 2 == 0 ? "" : "more/")}{level}.png"
+                    : $"dogs/{level - 100}.png", dataset.Source(i));
             }
         Assert.Equal("numbered 7", TestImages.Numbered(9).Choose([7]).Source(0));
     }

@@ -5,7 +5,8 @@ using System.Text;
 namespace Tapegrad.Tests.Datasets;
 
 /// <summary>
-/// A web server on this machine that answers every request with the same bytes and then hangs up, whether or not they are what it promised.
+/// A web server on this machine that answers every request with the same bytes and then hangs up, whether or not they
+/// are what it promised.
 /// </summary>
 internal sealed class LoopbackServer : IDisposable
 {
@@ -21,7 +22,9 @@ internal sealed class LoopbackServer : IDisposable
     {
         listener.Start();
         Address = new Uri($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/archive.tar.gz");
-        serving = ServeAsync(body, $"HTTP/1.1 {status}\r\nConnection: close\r\n{(length is null ? "" : $"Content-Length: {length}\r\n")}\r\n", hangs);
+        serving = ServeAsync(body,
+            $"HTTP/1.1 {status}\r\nConnection: close\r\n{(length is null ? "" : $"Content-Length: {length}\r\n")}\r\n",
+            hangs);
     }
 
     public Uri Address { get; }
@@ -38,7 +41,8 @@ internal sealed class LoopbackServer : IDisposable
                 Requests++;
                 await using var stream = client.GetStream();
                 using var reader = new StreamReader(stream, Encoding.ASCII, leaveOpen: true);
-                while (await reader.ReadLineAsync(closing.Token) is { Length: > 0 }) { }   // the request's head ends with an empty line
+                // the request's head ends with an empty line
+                while (await reader.ReadLineAsync(closing.Token) is { Length: > 0 }) { }
                 try
                 {
                     await stream.WriteAsync(Encoding.ASCII.GetBytes(head), closing.Token);

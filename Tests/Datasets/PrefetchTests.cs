@@ -27,7 +27,8 @@ public class PrefetchTests
     public void Every_item_comes_in_order_and_filled(int count)
     {
         var seen = new List<(int, int)>();
-        foreach (var (item, cell) in Prefetch.Run(Enumerable.Range(0, count), Cells(3), (i, c) => c.Value = i * i)) seen.Add((item, cell.Value));
+        foreach (var (item, cell) in Prefetch.Run(Enumerable.Range(0, count), Cells(3), (i, c) => c.Value = i * i))
+            seen.Add((item, cell.Value));
         Assert.Equal(Enumerable.Range(0, count).Select(i => (i, i * i)), seen);
     }
 
@@ -102,7 +103,8 @@ public class PrefetchTests
         }).GetEnumerator();
         Assert.True(results.MoveNext());
         var ending = Task.Run(results.Dispose);
-        Assert.NotSame(ending, await Task.WhenAny(ending, Task.Delay(50)));   // items 1 and 2 are under way and cannot end yet
+        // items 1 and 2 are under way and cannot end yet
+        Assert.NotSame(ending, await Task.WhenAny(ending, Task.Delay(50)));
         gate.Set();
         await ending;
         Assert.Equal((3, 3, true), (begun, ended, closed));
@@ -123,7 +125,8 @@ public class PrefetchTests
     {
         var (cell, ended) = Forget();
         Assert.True(ended.Wait(Waiting.Long));
-        Waiting.ForTheCollector(() => !cell.IsAlive);   // the pool's threads drop their last task when they find the next one, or sleep
+        // the pool's threads drop their last task when they find the next one, or sleep
+        Waiting.ForTheCollector(() => !cell.IsAlive);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

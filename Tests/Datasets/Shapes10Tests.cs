@@ -14,8 +14,9 @@ public class Shapes10Tests
         return Convert.ToHexStringLower(sum.GetHashAndReset());
     }
 
-    // The promise of the class: the same bytes on every machine. The sums were written down when the images were first drawn and looked at; whoever
-    // changes the drawing on purpose changes them, and says so in the changelog, because results on other images cannot be compared.
+    // The promise of the class: the same bytes on every machine. The sums were written down when the images were first
+    // drawn and looked at; whoever changes the drawing on purpose changes them, and says so in the changelog, because
+    // results on other images cannot be compared.
     [Fact]
     public void Every_machine_draws_the_same_images()
     {
@@ -39,10 +40,12 @@ public class Shapes10Tests
     public void Every_class_comes_equally_often_under_its_name()
     {
         var (train, test) = Shapes10.Load(200, 100);
-        Assert.Equal(["circle", "ring", "crescent", "square", "frame", "triangle", "star", "cross", "arrow", "heart"], train.ClassNames);
+        Assert.Equal(["circle", "ring", "crescent", "square", "frame", "triangle", "star", "cross", "arrow", "heart"],
+            train.ClassNames);
         Assert.All(train.Labels.CountBy(label => label), pair => Assert.Equal(20, pair.Value));
         Assert.All(test.Labels.CountBy(label => label), pair => Assert.Equal(10, pair.Value));
-        Assert.Equal(("Shapes10", 32, 32, 3, 10), (train.Name, train.Height, train.Width, train.Channels, train.Classes));
+        Assert.Equal(("Shapes10", 32, 32, 3, 10),
+            (train.Name, train.Height, train.Width, train.Channels, train.Classes));
         Assert.Equal((0, 0), (Shapes10.Load(0, 0).Train.Count, Shapes10.Load(0, 0).Test.Count));
     }
 
@@ -53,20 +56,23 @@ public class Shapes10Tests
         var measured = PixelStatistics.Of([.. Enumerable.Range(0, 3000).SelectMany(i => train.Image(i).ToArray())], 3);
         for (var channel = 0; channel < 3; channel++)
         {
-            // An image's mean varies by about 0.2 from one to the next, so 3000 of them are good for 0.2 / sqrt(3000) = 0.004; four of those.
+            // An image's mean varies by about 0.2 from one to the next, so 3000 of them are good for 0.2 / sqrt(3000) =
+            // 0.004; four of those.
             Assert.Equal(measured[channel].Mean, train.Mean[channel], 0.015);
             Assert.Equal(measured[channel].Std, train.Std[channel], 0.015);
             Assert.Equal((train.Mean[channel], train.Std[channel]), (test.Mean[channel], test.Std[channel]));
         }
     }
 
-    // ---- a linear model ------------------------------------------------------------------------------------------------------------------
+    // ---- a linear model ---------------------------------------------------------------------------------------------
 
-    // Softmax regression on the normalized pixels, by plain stochastic gradient descent; the share of test images that it gets right.
+    // Softmax regression on the normalized pixels, by plain stochastic gradient descent; the share of test images that
+    // it gets right.
     private static double LinearAccuracy(ImageDataset train, ImageDataset test, int epochs, float rate)
     {
         var length = train.Height * train.Width * train.Channels;
-        var weights = Enumerable.Range(0, train.Classes).Select(_ => new float[length + 1]).ToArray();   // the last one multiplies a 1
+        // the last one multiplies a 1
+        var weights = Enumerable.Range(0, train.Classes).Select(_ => new float[length + 1]).ToArray();
 
         float[][] Rows(Batch batch) => [.. batch.Images.ToFloats().Chunk(length).Select(row => (float[])[.. row, 1])];
         float[] Logits(float[] row) => [.. weights.Select(w => TensorPrimitives.Dot(w, row))];
@@ -78,12 +84,14 @@ public class Shapes10Tests
                 var gradient = Logits(row);
                 TensorPrimitives.SoftMax(gradient, gradient);
                 gradient[label]--;
-                for (var k = 0; k < train.Classes; k++) TensorPrimitives.MultiplyAdd(row, -rate * gradient[k], weights[k], weights[k]);
+                for (var k = 0; k < train.Classes; k++)
+                    TensorPrimitives.MultiplyAdd(row, -rate * gradient[k], weights[k], weights[k]);
             }
         }
         var correct = 0;
         foreach (var batch in test.InOrder(50))
-            correct += Rows(batch).Zip(batch.Labels).Count(pair => TensorPrimitives.IndexOfMax(Logits(pair.First)) == pair.Second);
+            correct += Rows(batch).Zip(batch.Labels)
+                .Count(pair => TensorPrimitives.IndexOfMax(Logits(pair.First)) == pair.Second);
         return (double)correct / test.Count;
     }
 
@@ -94,8 +102,8 @@ public class Shapes10Tests
         Assert.InRange(LinearAccuracy(train, test, epochs: 3, rate: 1e-4f), 0, 0.6);
     }
 
-    // The same linear model is no straw man: it learns blocks of brighter pixels, under noise, that stay in their places. Without this, the test
-    // above might pass because the model learns nothing at all.
+    // The same linear model is no straw man: it learns blocks of brighter pixels, under noise, that stay in their
+    // places. Without this, the test above might pass because the model learns nothing at all.
     [Fact]
     public void The_linear_model_learns_what_is_linear()
     {
@@ -107,7 +115,8 @@ public class Shapes10Tests
                 var (image, place) = (i / 3072, i % 3072);
                 images[i] = (byte)((place / 306 == image % 10 ? 60 : 0) + (random.Bits(i) & 127));
             }
-            return new ImageDataset("blocks", images, [.. Enumerable.Range(0, count).Select(i => i % 10)], (32, 32, 3), TestImages.ClassNames(10));
+            return new ImageDataset("blocks", images, [.. Enumerable.Range(0, count).Select(i => i % 10)], (32, 32, 3),
+                TestImages.ClassNames(10));
         }
         Assert.InRange(LinearAccuracy(Blocks(1000, 1), Blocks(300, 2), epochs: 2, rate: 1e-4f), 0.9, 1);
     }

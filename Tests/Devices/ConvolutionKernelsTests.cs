@@ -4,9 +4,9 @@ using Xunit;
 namespace Tapegrad.Tests.Devices;
 
 /// <summary>
-/// The CPU's convolution kernels against the definition in plain double loops. Every element is at most a chain of n roundings away from the exact
-/// sum: |error| &lt;= n * 2^-23 * sum of |products| (n roundings of half a unit each, and as much again for the conversion of the inputs, which is
-/// exact here: the inputs are floats).
+/// The CPU's convolution kernels against the definition in plain double loops. Every element is at most a chain of n
+/// roundings away from the exact sum: |error| &lt;= n * 2^-23 * sum of |products| (n roundings of half a unit each, and
+/// as much again for the conversion of the inputs, which is exact here: the inputs are floats).
 /// </summary>
 public sealed class ConvolutionKernelsTests
 {
@@ -31,7 +31,9 @@ public sealed class ConvolutionKernelsTests
         }
     }
 
-    /// <summary>The shapes that have a reason: models' layers, whole and broken panels and tiles, nothing at all.</summary>
+    /// <summary>
+    /// The shapes that have a reason: models' layers, whole and broken panels and tiles, nothing at all.
+    /// </summary>
     [Theory]
     [InlineData(3, 8, 8, 16, 16, 3, 3, 1, 1, 1, 1)]     // a ResNet layer: whole panels
     [InlineData(2, 9, 8, 3, 16, 3, 3, 1, 1, 1, 1)]      // the first layer
@@ -40,7 +42,8 @@ public sealed class ConvolutionKernelsTests
     [InlineData(1, 5, 5, 2, 2, 1, 1, 3, 2, 1, 1)]       // 1 x 1 with padding: windows that see only zeros
     [InlineData(2, 11, 7, 5, 17, 7, 7, 2, 3, 1, 1)]     // a large kernel, 17 = 16 + 1 outputs
     [InlineData(2, 6, 6, 12, 12, 3, 3, 1, 1, 1, 12)]    // depthwise
-    [InlineData(19, 5, 6, 9, 9, 3, 3, 1, 1, 1, 9)]      // depthwise, several images for each part of the weight gradient
+    // depthwise, several images for each part of the weight gradient
+    [InlineData(19, 5, 6, 9, 9, 3, 3, 1, 1, 1, 9)]
     [InlineData(2, 6, 6, 12, 24, 3, 3, 1, 1, 1, 12)]    // depthwise, two outputs each
     [InlineData(2, 7, 7, 12, 18, 3, 3, 2, 2, 2, 3)]     // groups, stride and dilation together
     [InlineData(17, 2, 2, 40, 33, 3, 3, 1, 1, 1, 1)]    // small images, computed together
@@ -53,7 +56,8 @@ public sealed class ConvolutionKernelsTests
     [InlineData(70, 3, 3, 2, 3, 2, 2, 1, 0, 1, 1)]      // many images: uneven blocks of the weight gradient
     public void Chosen_geometries_equal_the_definition(
         int n, int h, int w, int c, int o, int kh, int kw, int stride, int padding, int dilation, int groups) =>
-        CheckAll(new ConvolutionGeometry(new WindowGeometry(n, h, w, c, new Size2d(kh, kw), stride, padding, dilation), o, groups));
+        CheckAll(new ConvolutionGeometry(new WindowGeometry(n, h, w, c, new Size2d(kh, kw), stride, padding, dilation),
+            o, groups));
 
     [Fact]
     public void A_sample_has_the_same_bits_alone_and_in_a_batch()
@@ -63,7 +67,8 @@ public sealed class ConvolutionKernelsTests
             var geometry = RandomGeometry(new RandomSource(5000 + i), batch: 9);
             var windows = geometry.Windows;
             var alone = geometry with { Windows = windows with { Batch = 1 } };
-            var (x, weights, g) = (Random(XLength(geometry), 1), Random(WeightLength(geometry), 2), Random(YLength(geometry), 3));
+            var (x, weights, g) = (Random(XLength(geometry), 1), Random(WeightLength(geometry), 2),
+                Random(YLength(geometry), 3));
             var (y, xGradient, _) = Compute(Direct, geometry, x, weights, g);
             for (var sample = 0; sample < 9; sample += 4)
             {
@@ -76,7 +81,8 @@ public sealed class ConvolutionKernelsTests
 
     internal static void CheckAll(ConvolutionGeometry geometry)
     {
-        var (x, weights, g) = (Random(XLength(geometry), 1), Random(WeightLength(geometry), 2), Random(YLength(geometry), 3));
+        var (x, weights, g) = (Random(XLength(geometry), 1), Random(WeightLength(geometry), 2),
+            Random(YLength(geometry), 3));
         foreach (var bias in (float[]?[])[null, Random(geometry.OutputChannels, 4)])
         {
             var (y, xGradient, wGradient) = Compute(Direct, geometry, x, weights, g, bias);
@@ -88,7 +94,8 @@ public sealed class ConvolutionKernelsTests
     }
 
     internal static (float[] Y, float[] XGradient, float[] WGradient) Compute(
-        IConvolutionKernels kernels, ConvolutionGeometry geometry, float[] x, float[] w, float[] g, float[]? bias = null)
+        IConvolutionKernels kernels, ConvolutionGeometry geometry, float[] x, float[] w, float[] g,
+        float[]? bias = null)
     {
         var start = bias is null ? null : KernelTesting.Filled(bias);
         var (xs, ws, gs) = (KernelTesting.Filled(x), KernelTesting.Filled(w), KernelTesting.Filled(g));
@@ -114,9 +121,10 @@ public sealed class ConvolutionKernelsTests
         }
     }
 
-    // y[n, i, j, o] = bias[o], if there is one, += x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c - first channel of o's group, o],
-    // and its two gradients, term by term.
-    internal static (Sums Y, Sums X, Sums W) Define(ConvolutionGeometry geometry, float[] x, float[] w, float[] g, float[]? bias)
+    // y[n, i, j, o] = bias[o], if there is one, += x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c - first channel of
+    // o's group, o], and its two gradients, term by term.
+    internal static (Sums Y, Sums X, Sums W) Define(ConvolutionGeometry geometry, float[] x, float[] w, float[] g,
+        float[]? bias)
     {
         var (v, outputs, groups) = (geometry.Windows, geometry.OutputChannels, geometry.Groups);
         var (inputsEach, outputsEach) = (v.Channels / groups, outputs / groups);
@@ -136,7 +144,8 @@ public sealed class ConvolutionKernelsTests
                                 for (var c = 0; c < inputsEach; c++)
                                 {
                                     var yAt = ((n * v.OutputHeight + i) * v.OutputWidth + j) * outputs + o;
-                                    var xAt = ((n * v.Height + row) * v.Width + column) * v.Channels + o / outputsEach * inputsEach + c;
+                                    var xAt = ((n * v.Height + row) * v.Width + column) * v.Channels
+                                        + o / outputsEach * inputsEach + c;
                                     var wAt = ((k * v.Kernel.Width + l) * inputsEach + c) * outputs + o;
                                     ySums.Add(yAt, (double)x[xAt] * w[wAt]);
                                     xSums.Add(xAt, (double)g[yAt] * w[wAt]);
@@ -170,23 +179,27 @@ public sealed class ConvolutionKernelsTests
             var dilation = new Size2d(Pick(1, 1, 2, 3), Pick(1, 1, 2));
             var padding = new Size2d(Pick(0, 1, 2, 3, 4), Pick(0, 1, 2, 3));
             var groups = Pick(1, 1, 1, 2, 3, 5);
-            var windows = new WindowGeometry(batch ?? Pick(1, 1, 2, 3, 5), Pick(1, 2, 3, 5, 7, 8, 11), Pick(1, 2, 4, 5, 6, 9, 13),
-                groups * Pick(1, 1, 2, 3, 7, 8), kernel, stride, padding, dilation);
+            var windows = new WindowGeometry(batch ?? Pick(1, 1, 2, 3, 5), Pick(1, 2, 3, 5, 7, 8, 11),
+                Pick(1, 2, 4, 5, 6, 9, 13), groups * Pick(1, 1, 2, 3, 7, 8), kernel, stride, padding, dilation);
             if (windows.OutputHeight < 1 || windows.OutputWidth < 1) continue;
             return new ConvolutionGeometry(windows, groups * Pick(1, 1, 2, 5, 16, 17, 19), groups);
         }
     }
 
-    internal static int XLength(ConvolutionGeometry g) => g.Windows.Batch * g.Windows.Height * g.Windows.Width * g.Windows.Channels;
+    internal static int XLength(ConvolutionGeometry g) =>
+        g.Windows.Batch * g.Windows.Height * g.Windows.Width * g.Windows.Channels;
 
-    internal static int YLength(ConvolutionGeometry g) => g.Windows.Batch * g.Windows.OutputHeight * g.Windows.OutputWidth * g.OutputChannels;
+    internal static int YLength(ConvolutionGeometry g) =>
+        g.Windows.Batch * g.Windows.OutputHeight * g.Windows.OutputWidth * g.OutputChannels;
 
     internal static int WeightLength(ConvolutionGeometry g) =>
         g.Windows.Kernel.Height * g.Windows.Kernel.Width * (g.Windows.Channels / g.Groups) * g.OutputChannels;
 
     private static float[] Random(int length, int seed) => KernelTesting.Normal(length, seed);
 
-    private static float[] Part(float[] all, int index, int parts) => all[(all.Length / parts * index)..(all.Length / parts * (index + 1))];
+    private static float[] Part(float[] all, int index, int parts) =>
+        all[(all.Length / parts * index)..(all.Length / parts * (index + 1))];
 
-    private static void AssertSameBits(float[] expected, float[] actual, string what) => KernelTesting.AssertSameBits(expected, actual, what);
+    private static void AssertSameBits(float[] expected, float[] actual, string what) =>
+        KernelTesting.AssertSameBits(expected, actual, what);
 }

@@ -3,7 +3,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>Strided copies on the CPU against the reference, exactly; and the numbers' way in and out of buffers.</summary>
+/// <summary>
+/// Strided copies on the CPU against the reference, exactly; and the numbers' way in and out of buffers.
+/// </summary>
 public class CopyTests
 {
     private static double[] Copy(Device device, Shape extent, double[] source, Walk from, int targetLength, Walk to)
@@ -14,13 +16,15 @@ public class CopyTests
     }
 
     private static void Compare(Shape extent, int sourceLength, Walk from, int targetLength, Walk to, string what) =>
-        Numbers.Compare(device => Copy(device, extent, Numbers.Random(sourceLength, 1), from, targetLength, to), 0, what);
+        Numbers.Compare(device => Copy(device, extent, Numbers.Random(sourceLength, 1), from, targetLength, to),
+            0, what);
 
     private static void ComparePermutation(int[] dimensions, int[] order)
     {
         var shape = new Shape(dimensions);
         var (result, strides) = (shape.Permute(order), shape.Strides());
-        Compare(result, shape.Count, new Walk(0, [.. order.Select(axis => strides[axis])]), shape.Count, new Walk(0, result.Strides()),
+        Compare(result, shape.Count, new Walk(0, [.. order.Select(axis => strides[axis])]), shape.Count,
+            new Walk(0, result.Strides()),
             $"{shape} permuted by ({string.Join(", ", order)})");
     }
 
@@ -55,23 +59,33 @@ public class CopyTests
         for (var length = 0; length <= 257; length++)
         {
             Compare(new Shape(length), length, new Walk(0, [1]), length, new Walk(0, [1]), $"{length} elements");
-            Compare(new Shape(length), 1, new Walk(0, [0]), length, new Walk(0, [1]), $"one element repeated {length} times");
-            Compare(new Shape(length), 1, new Walk(0, [0]), 2 * length, new Walk(0, [2]), $"one element to every second of {2 * length}");
-            Compare(new Shape(length), 3 * length, new Walk(0, [3]), length, new Walk(0, [1]), $"every third of {3 * length}");
-            Compare(new Shape(length), length, new Walk(0, [1]), 2 * length, new Walk(0, [2]), $"{length} to every second");
-            Compare(new Shape(length), length, new Walk(length - 1, [-1]), length, new Walk(0, [1]), $"{length} backwards");
+            Compare(new Shape(length), 1, new Walk(0, [0]), length, new Walk(0, [1]),
+                $"one element repeated {length} times");
+            Compare(new Shape(length), 1, new Walk(0, [0]), 2 * length, new Walk(0, [2]),
+                $"one element to every second of {2 * length}");
+            Compare(new Shape(length), 3 * length, new Walk(0, [3]), length, new Walk(0, [1]),
+                $"every third of {3 * length}");
+            Compare(new Shape(length), length, new Walk(0, [1]), 2 * length, new Walk(0, [2]),
+                $"{length} to every second");
+            Compare(new Shape(length), length, new Walk(length - 1, [-1]), length, new Walk(0, [1]),
+                $"{length} backwards");
         }
     }
 
     [Fact]
     public void SlicesPadsAndRepeats()
     {
-        Compare(new Shape(3, 4, 5), 6 * 8 * 7, new Walk(1 * 56 + 2 * 7 + 1, [56, 7, 1]), 60, new Walk(0, [20, 5, 1]), "a box cut out");
-        Compare(new Shape(3, 4, 5), 60, new Walk(0, [20, 5, 1]), 5 * 6 * 7, new Walk(1 * 42 + 1 * 7 + 1, [42, 7, 1]), "a box put in");
-        Compare(new Shape(4, 3, 2), 6, new Walk(0, [0, 2, 1]), 24, new Walk(0, [6, 2, 1]), "repeated along the first axis");
-        Compare(new Shape(4, 3, 2), 4, new Walk(0, [1, 0, 0]), 24, new Walk(0, [6, 2, 1]), "repeated along the last axes");
+        Compare(new Shape(3, 4, 5), 6 * 8 * 7, new Walk(1 * 56 + 2 * 7 + 1, [56, 7, 1]), 60, new Walk(0, [20, 5, 1]),
+            "a box cut out");
+        Compare(new Shape(3, 4, 5), 60, new Walk(0, [20, 5, 1]), 5 * 6 * 7, new Walk(1 * 42 + 1 * 7 + 1, [42, 7, 1]),
+            "a box put in");
+        Compare(new Shape(4, 3, 2), 6, new Walk(0, [0, 2, 1]), 24, new Walk(0, [6, 2, 1]),
+            "repeated along the first axis");
+        Compare(new Shape(4, 3, 2), 4, new Walk(0, [1, 0, 0]), 24, new Walk(0, [6, 2, 1]),
+            "repeated along the last axes");
         Compare(new Shape(3, 2), 12, new Walk(11, [-4, -2]), 6, new Walk(0, [2, 1]), "backwards, every second");
-        Compare(new Shape(300, 200), 60000, new Walk(0, [200, 1]), 80000, new Walk(10, [260, 1]), "large enough for threads");
+        Compare(new Shape(300, 200), 60000, new Walk(0, [200, 1]), 80000, new Walk(10, [260, 1]),
+            "large enough for threads");
         Compare(new Shape(60000), 60000, new Walk(0, [1]), 60000, new Walk(0, [1]), "large and in one piece");
     }
 

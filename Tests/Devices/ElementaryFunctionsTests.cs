@@ -6,18 +6,20 @@ using Xunit;
 namespace Tapegrad.Tests.Devices;
 
 /// <summary>
-/// Exp, Log, Tanh and Erf of floats against <see cref="Math"/> in double, in units of the last place, over the whole range of floats: every 1009th of
-/// the four thousand million, and all near the places where the formulas change.
+/// Exp, Log, Tanh and Erf of floats against <see cref="Math"/> in double, in units of the last place, over the whole
+/// range of floats: every 1009th of the four thousand million, and all near the places where the formulas change.
 /// </summary>
 public class ElementaryFunctionsTests
 {
     [Fact]
     public void Exp_is_off_by_little_more_than_one_unit() =>
-        Check(ElementaryFunctions.Exp, Math.Exp, 1.25, [0, 1, 88.7228f, 89, -87.3365f, -103.97f, -104, MathF.Log(2) / 2, -MathF.Log(2) / 2, 20.1f]);
+        Check(ElementaryFunctions.Exp, Math.Exp, 1.25,
+            [0, 1, 88.7228f, 89, -87.3365f, -103.97f, -104, MathF.Log(2) / 2, -MathF.Log(2) / 2, 20.1f]);
 
     [Fact]
     public void Log_is_off_by_little_more_than_one_unit() =>
-        Check(ElementaryFunctions.Log, Math.Log, 1.25, [0, 1, MathF.Sqrt(0.5f), MathF.Sqrt(2), 2, 0.5f, 1.17549435e-38f, float.MaxValue]);
+        Check(ElementaryFunctions.Log, Math.Log, 1.25,
+            [0, 1, MathF.Sqrt(0.5f), MathF.Sqrt(2), 2, 0.5f, 1.17549435e-38f, float.MaxValue]);
 
     [Fact]
     public void Tanh_is_off_by_three_units_at_most() =>
@@ -32,8 +34,10 @@ public class ElementaryFunctionsTests
     public void Erf_in_double_has_its_values_and_its_slope()
     {
         static double Erf(double x) => Real64.Erf(new(x)).Value;
-        foreach (var (x, y) in (ReadOnlySpan<(double, double)>)[(0, 0), (0.5, 0.5204998778130465), (1, 0.8427007929497149), (2, 0.9953222650189527),
-            (3, 0.9999779095030014), (4, 0.9999999845827421), (7, 1), (double.PositiveInfinity, 1), (1e-20, 1.1283791670955126e-20)])
+        foreach (var (x, y) in (ReadOnlySpan<(double, double)>)[(0, 0), (0.5, 0.5204998778130465),
+            (1, 0.8427007929497149), (2, 0.9953222650189527),
+            (3, 0.9999779095030014), (4, 0.9999999845827421), (7, 1), (double.PositiveInfinity, 1),
+            (1e-20, 1.1283791670955126e-20)])
         {
             Assert.Equal(y, Erf(x), 4e-16);
             Assert.Equal(-Erf(x), Erf(-x));
@@ -52,13 +56,17 @@ public class ElementaryFunctionsTests
     public void Special_values_are_exact()
     {
         Assert.Equal([1, 1, float.PositiveInfinity, 0, float.NaN, float.PositiveInfinity, 0, float.Epsilon],
-            All(ElementaryFunctions.Exp, 0f, -0f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 1e30f, -1e30f, -103.2789f));
-        Assert.Equal([float.NegativeInfinity, float.NegativeInfinity, 0, float.PositiveInfinity, float.NaN, float.NaN, float.NaN, float.NaN],
-            All(ElementaryFunctions.Log, 0f, -0f, 1f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, -1e-45f, -5f));
-        var tanh = All(ElementaryFunctions.Tanh, 0f, -0f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 30, -30, float.Epsilon);
+            All(ElementaryFunctions.Exp, 0f, -0f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 1e30f,
+                -1e30f, -103.2789f));
+        Assert.Equal([float.NegativeInfinity, float.NegativeInfinity, 0, float.PositiveInfinity, float.NaN, float.NaN,
+            float.NaN, float.NaN], All(ElementaryFunctions.Log, 0f, -0f, 1f, float.PositiveInfinity,
+            float.NegativeInfinity, float.NaN, -1e-45f, -5f));
+        var tanh = All(ElementaryFunctions.Tanh, 0f, -0f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 30,
+            -30, float.Epsilon);
         Assert.Equal([0, -0f, 1, -1, float.NaN, 1, -1, float.Epsilon], tanh);
         Assert.True(float.IsNegative(tanh[1]));
-        var erf = All(ElementaryFunctions.Erf, 0f, -0f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 5, -5, 1e-38f);
+        var erf = All(ElementaryFunctions.Erf, 0f, -0f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, 5,
+            -5, 1e-38f);
         Assert.Equal([0, -0f, 1, -1, float.NaN, 1, -1, 1.1283792e-38f], erf);
         Assert.True(float.IsNegative(erf[1]));
     }
@@ -70,7 +78,8 @@ public class ElementaryFunctionsTests
         return result;
     }
 
-    private static void Check(Func<Vector256<float>, Vector256<float>> function, Func<double, double> meaning, double units, float[] places)
+    private static void Check(Func<Vector256<float>, Vector256<float>> function, Func<double, double> meaning,
+        double units, float[] places)
     {
         var xs = new float[Vector256<float>.Count];
         for (long bits = 0; bits < 1L << 32; bits += xs.Length * 1009)
@@ -81,7 +90,8 @@ public class ElementaryFunctionsTests
         foreach (var place in places)
             for (var step = -4096; step < 4096; step += xs.Length)
             {
-                for (var i = 0; i < xs.Length; i++) xs[i] = BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(place) + step + i);
+                for (var i = 0; i < xs.Length; i++)
+                    xs[i] = BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(place) + step + i);
                 Compare(xs);
             }
 
@@ -94,7 +104,8 @@ public class ElementaryFunctionsTests
                 if (double.IsNaN(expected) && float.IsNaN(actual[i]) || actual[i] == (float)expected) continue;
                 var unit = Math.Max(Math.Pow(2, Math.Floor(Math.Log2(Math.Abs(expected))) - 23), float.Epsilon);
                 if (!(Math.Abs(actual[i] - expected) <= units * unit))
-                    Assert.Fail($"of {xs[i]:R}: {actual[i]:R}, not {expected:R}, {(actual[i] - expected) / unit:F2} units");
+                    Assert.Fail($"of {xs[i]:R}: {actual[i]:R}, not {expected:R}, {(actual[i] - expected) / unit:F2} "
+                        + "units");
             }
         }
     }

@@ -5,7 +5,10 @@ using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>Map, zip and update on the CPU against the reference: every length up to 257, every kind of broadcast, special values.</summary>
+/// <summary>
+/// Map, zip and update on the CPU against the reference: every length up to 257, every kind of broadcast, special
+/// values.
+/// </summary>
 public class ElementwiseTests
 {
     // Two roundings at most in each formula, of results up to about 30.
@@ -19,7 +22,8 @@ public class ElementwiseTests
         return device.Read(y);
     }
 
-    private static double[] Zip<TZip>(Device device, TZip zip, double[] a, Shape shapeA, double[] b, Shape shapeB, Shape shape)
+    private static double[] Zip<TZip>(Device device, TZip zip, double[] a, Shape shapeA, double[] b, Shape shapeB,
+        Shape shape)
         where TZip : struct, IZip
     {
         var y = device.MakeUnwritten(shape.Count);
@@ -31,7 +35,8 @@ public class ElementwiseTests
     {
         var shape = Shape.Broadcast("test", shapeA, shapeB);
         var (a, b) = (Numbers.Random(shapeA.Count, seed), Numbers.Random(shapeB.Count, seed + 1));
-        Numbers.Compare(device => Zip(device, new Difference(), a, shapeA, b, shapeB, shape), Tolerance, $"{shapeA} - {shapeB}");
+        Numbers.Compare(device => Zip(device, new Difference(), a, shapeA, b, shapeB, shape), Tolerance,
+            $"{shapeA} - {shapeB}");
     }
 
     [Fact]
@@ -106,9 +111,11 @@ public class ElementwiseTests
             var draw = random.Split(trial);
             var rank = draw.Below(7, 0);
             var shape = new int[rank];
-            for (var axis = 0; axis < rank; axis++) shape[axis] = lengths[draw.Below(axis < 4 ? lengths.Length : 3, 10 + axis)];
+            for (var axis = 0; axis < rank; axis++)
+                shape[axis] = lengths[draw.Below(axis < 4 ? lengths.Length : 3, 10 + axis)];
             int[] Thinned(int salt) =>
-                [.. shape.Select((length, axis) => draw.Below(3, salt + axis) == 0 ? 1 : length).Skip(draw.Below(rank + 1, salt + 9))];
+                [.. shape.Select((length, axis) => draw.Below(3, salt + axis) == 0 ? 1 : length)
+                    .Skip(draw.Below(rank + 1, salt + 9))];
             CompareZip(new Shape(Thinned(20)), new Shape(shape), trial);
             CompareZip(new Shape(Thinned(40)), new Shape(Thinned(60)), trial);
         }
@@ -117,9 +124,12 @@ public class ElementwiseTests
     [Fact]
     public void AnOperandOfOneElementMeetsEveryShapeOfAllItsAxes()
     {
-        // Both operands are repeated along an axis that the result has: the verb allows it, though no operation asks for it.
-        Numbers.Compare(device => Zip(device, new Difference(), [3], new Shape(1), [1], new Shape(1), new Shape(13)), 0, "[1] - [1] over [13]");
-        Numbers.Compare(device => Zip(device, new Difference(), [3, 4], new Shape(2, 1), [1], new Shape(1), new Shape(2, 13)), 0,
+        // Both operands are repeated along an axis that the result has: the verb allows it, though no operation asks
+        // for it.
+        Numbers.Compare(device => Zip(device, new Difference(), [3], new Shape(1), [1], new Shape(1), new Shape(13)), 0,
+            "[1] - [1] over [13]");
+        Numbers.Compare(device =>
+            Zip(device, new Difference(), [3, 4], new Shape(2, 1), [1], new Shape(1), new Shape(2, 13)), 0,
             "[2, 1] - [1] over [2, 13]");
     }
 
@@ -162,7 +172,8 @@ public class ElementwiseTests
         foreach (var length in (int[])[.. Enumerable.Range(0, 258), 40001])
             foreach (var states in (int[])[0, 1, 2])
             {
-                var (p, g, m, v) = (Numbers.Random(length, 1), Numbers.Random(length, 2), Numbers.Random(length, 3), Numbers.Random(length, 4));
+                var (p, g, m, v) = (Numbers.Random(length, 1), Numbers.Random(length, 2), Numbers.Random(length, 3),
+                    Numbers.Random(length, 4));
                 double[] Run(Device device)
                 {
                     var (parameter, gradient) = (device.Make(p), device.Make(g));
@@ -170,36 +181,43 @@ public class ElementwiseTests
                     var second = states > 1 ? device.Make(v) : null;
                     device.Update(new Step(), parameter, gradient, first, second);
                     Assert.Equal(g, device.Read(gradient));
-                    return [.. device.Read(parameter), .. first is null ? [] : device.Read(first), .. second is null ? [] : device.Read(second)];
+                    return [.. device.Read(parameter), .. first is null ? [] : device.Read(first),
+                        .. second is null ? [] : device.Read(second)];
                 }
                 Numbers.Compare(Run, Tolerance, $"update of length {length} with {states} states");
             }
     }
 
-    // What one element of any buffer does to the verdict, whatever surrounds it; the padding, which is NaN here, does nothing.
+    // What one element of any buffer does to the verdict, whatever surrounds it; the padding, which is NaN here, does
+    // nothing.
     [Fact]
     public void An_update_that_would_not_stay_finite_is_foreseen()
     {
         foreach (var length in (int[])[0, 1, 7, 8, 9, 15, 16, 17, 255, 40001])
             foreach (var states in (int[])[0, 1, 2])
                 for (var spoiled = -1; spoiled < 2 + states && (length > 0 || spoiled < 0); spoiled++)
-                    foreach (var (value, place) in (IEnumerable<(float, int)>)[(float.NaN, 0), (float.PositiveInfinity, length - 1), (1e30f, length / 2)])
+                    foreach (var (value, place) in (IEnumerable<(float, int)>)[(float.NaN, 0),
+                        (float.PositiveInfinity, length - 1), (1e30f, length / 2)])
                     {
-                        float[][] numbers = [.. Enumerable.Range(1, 2 + states).Select(seed => KernelTesting.Normal(length, seed))];
+                        float[][] numbers =
+                            [.. Enumerable.Range(1, 2 + states).Select(seed => KernelTesting.Normal(length, seed))];
                         if (spoiled >= 0) numbers[spoiled][place] = value;
                         float Verdict(Device device, Func<float[], Buffer> make)
                         {
                             Buffer[] buffers = [.. numbers.Select(make)];
                             var verdict = make([0]);
-                            device.CheckUpdate(new Step(), buffers[0], buffers[1], buffers.ElementAtOrDefault(2), buffers.ElementAtOrDefault(3), verdict);
-                            for (var i = 0; i < buffers.Length; i++) Assert.Equal(numbers[i], Array.ConvertAll(device.Read(buffers[i]), x => (float)x));
+                            device.CheckUpdate(new Step(), buffers[0], buffers[1], buffers.ElementAtOrDefault(2),
+                                buffers.ElementAtOrDefault(3), verdict);
+                            for (var i = 0; i < buffers.Length; i++)
+                                Assert.Equal(numbers[i], Array.ConvertAll(device.Read(buffers[i]), x => (float)x));
                             return (float)device.Read(verdict)[0];
                         }
                         // The step squares the gradient alone, which no float holds where it is 1e30.
                         var isFinite = spoiled < 0 || value == 1e30f && spoiled != 1;
                         var what = $"{value} at {place} of {length} in buffer {spoiled} of {2 + states}";
                         Assert.True(isFinite == (Verdict(Device.Cpu, KernelTesting.Filled) == 0), what);
-                        Assert.True((isFinite || value == 1e30f) == (Verdict(Device.Reference, x => Device.Reference.Make(Array.ConvertAll(x, v => (double)v))) == 0), what);
+                        Assert.True((isFinite || value == 1e30f) == (Verdict(Device.Reference, x =>
+                            Device.Reference.Make(Array.ConvertAll(x, v => (double)v))) == 0), what);
                     }
     }
 }

@@ -4,10 +4,14 @@ using static Tapegrad.Laws.Formulas;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>Folds on the CPU against the reference: all subsets of axes, lengths around every block, empty axes, accuracy of long sums.</summary>
+/// <summary>
+/// Folds on the CPU against the reference: all subsets of axes, lengths around every block, empty axes, accuracy of
+/// long sums.
+/// </summary>
 public class FoldTests
 {
-    private static double[] Fold<TFold>(Device device, TFold fold, double[] values, Shape shape, int[] axes) where TFold : struct, IFold
+    private static double[] Fold<TFold>(Device device, TFold fold, double[] values, Shape shape, int[] axes)
+        where TFold : struct, IFold
     {
         var y = device.MakeUnwritten(shape.Reduce(axes, keepAxes: false).Count);
         device.Fold(fold, device.Make(values), shape, axes, y);
@@ -21,7 +25,8 @@ public class FoldTests
         // An error of half an ulp of a partial sum in each addition; partial sums are at most the sum of magnitudes.
         var magnitudes = Fold(Device.Reference, new Sum(), [.. values.Select(Math.Abs)], shape, axes);
         var depth = 1 + Math.Log2(1.0 + shape.Count);
-        Numbers.Compare(device => Fold(device, new Sum(), values, shape, axes), i => depth * Numbers.Eps * magnitudes[i], what);
+        Numbers.Compare(device => Fold(device, new Sum(), values, shape, axes), i =>
+            depth * Numbers.Eps * magnitudes[i], what);
         Numbers.Compare(device => Fold(device, new Larger(), values, shape, axes), 0, what);
     }
 
@@ -66,7 +71,8 @@ public class FoldTests
 
     public static TheoryData<int[]> Shapes => new()
     {
-        new[] { 2, 3, 4, 5 }, new[] { 1, 7, 1, 3, 1 }, new[] { 5, 1, 1, 11 }, new[] { 2, 2, 2, 2, 2, 2 }, new[] { 1 }, new[] { 1, 1 },
+        new[] { 2, 3, 4, 5 }, new[] { 1, 7, 1, 3, 1 }, new[] { 5, 1, 1, 11 }, new[] { 2, 2, 2, 2, 2, 2 }, new[] { 1 },
+            new[] { 1, 1 },
         new[] { 3, 0, 2 }, new[] { 2, 300, 4, 2 }, new[] { 40, 3, 50, 2 },
     };
 
@@ -75,7 +81,8 @@ public class FoldTests
     public void FoldsOverEverySubsetOfAxes(int[] dimensions)
     {
         for (var subset = 1; subset < 1 << dimensions.Length; subset++)
-            CompareAll(new Shape(dimensions), [.. Enumerable.Range(0, dimensions.Length).Where(axis => (subset >> axis & 1) != 0)]);
+            CompareAll(new Shape(dimensions),
+                [.. Enumerable.Range(0, dimensions.Length).Where(axis => (subset >> axis & 1) != 0)]);
     }
 
     [Fact]
@@ -86,17 +93,20 @@ public class FoldTests
             Assert.Equal([1, 1, 1], Fold(device, new Product(), [], new Shape(3, 0), [1]));
             Assert.Equal([], Fold(device, new Product(), [], new Shape(3, 0), [0]));
         }
-        Numbers.Compare(device => Fold(device, new Product(), Numbers.Random(21, 1), new Shape(21), [0]), 1e-5, "product of 21");
+        Numbers.Compare(device => Fold(device, new Product(), Numbers.Random(21, 1), new Shape(21), [0]), 1e-5,
+            "product of 21");
     }
 
     [Fact]
     public void ALongSumIsAccurate()
     {
-        // A million times 0.1f: a chain of float additions is wrong in the third digit (100958.34), a tree in the seventh.
-        // Equal terms are the worst case: the roundings of a chain of 64 all lean the same way.
-        var sum = Fold(Device.Cpu, new Sum(), [.. Enumerable.Repeat((double)0.1f, 1_000_000)], new Shape(1_000_000), [0])[0];
+        // A million times 0.1f: a chain of float additions is wrong in the third digit (100958.34), a tree in the
+        // seventh. Equal terms are the worst case: the roundings of a chain of 64 all lean the same way.
+        var sum = Fold(Device.Cpu, new Sum(), [.. Enumerable.Repeat((double)0.1f, 1_000_000)], new Shape(1_000_000),
+            [0])[0];
         Assert.Equal(1_000_000 * (double)0.1f, sum, 0.2);
-        var columns = Fold(Device.Cpu, new Sum(), [.. Enumerable.Repeat((double)0.1f, 1_000_000)], new Shape(500_000, 2), [0]);
+        var columns = Fold(Device.Cpu, new Sum(), [.. Enumerable.Repeat((double)0.1f, 1_000_000)],
+            new Shape(500_000, 2), [0]);
         Assert.All(columns, column => Assert.Equal(500_000 * (double)0.1f, column, 0.1));
     }
 

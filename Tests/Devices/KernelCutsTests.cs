@@ -6,8 +6,8 @@ using static Tapegrad.Tests.Devices.Cuts;
 namespace Tapegrad.Tests.Devices;
 
 /// <summary>
-/// Every kernel on shapes that take every piece of its work: see <see cref="Cuts"/>. What a kernel reads of memory that it did not write shows:
-/// results, rented buffers and the thread's scratch are full of NaN before each call.
+/// Every kernel on shapes that take every piece of its work: see <see cref="Cuts"/>. What a kernel reads of memory that
+/// it did not write shows: results, rented buffers and the thread's scratch are full of NaN before each call.
 /// </summary>
 [Collection(ThreadCount.Name)]
 public sealed class KernelCutsTests : IDisposable
@@ -29,7 +29,8 @@ public sealed class KernelCutsTests : IDisposable
         ["Winograd's weight gradient"] = Convolution<WinogradWeightGradient>(WinogradShapes, usesWinograd: true, new()
         {
             [".rowTiles: one"] = "it is not used for fewer than 8 channels",
-            [".blocks: several, one left"] = "blocks are of nearly equal size: a hundred of them would leave so much less for the last one",
+            [".blocks: several, one left"] =
+            "blocks are of nearly equal size: a hundred of them would leave so much less for the last one",
         }),
         ["the direct convolution"] = Convolution<DirectConvolution>(DirectShapes, usesWinograd: false, new()
         {
@@ -75,16 +76,18 @@ public sealed class KernelCutsTests : IDisposable
     [Fact]
     public void Every_type_with_cuts_is_part_of_some_plan()
     {
-        var seen = Cuts.Of([.. Kernels.Values.SelectMany(kernel => kernel.Value).SelectMany(subject => subject.Plans)]).Types;
+        var seen = Cuts.Of([.. Kernels.Values.SelectMany(kernel => kernel.Value)
+            .SelectMany(subject => subject.Plans)]).Types;
         Assert.Empty(Cuts.TypesWithCuts().Except(seen));
     }
 
-    // ---- normalization -----------------------------------------------------------------------------------------------------------------------
+    // ---- normalization ----------------------------------------------------------------------------------------------
 
     private static List<Subject> Normalizations()
     {
         static object[] Plans(SharingGeometry sharing) => [sharing, new SharedSets(sharing)];
-        var chosen = Cuts.Cover(NormalizationShapes(), Plans, sharing => (double)sharing.Batch * sharing.Positions * sharing.Channels, budget: 1e6,
+        var chosen = Cuts.Cover(NormalizationShapes(), Plans, sharing =>
+            (double)sharing.Batch * sharing.Positions * sharing.Channels, budget: 1e6,
             new()
             {
                 [".items: one, smaller"] = "an item has no more slabs than there are",
@@ -96,14 +99,16 @@ public sealed class KernelCutsTests : IDisposable
             () =>
             {
                 // All of them is too much; every shape has the whole chain, and one of the others.
-                NormalizationKernelsTests.Check(sharing, NormalizationKernelsTests.Family.Ordinary, NormalizationKernelsTests.Extras.Number(i % 16), i);
-                NormalizationKernelsTests.Check(sharing, NormalizationKernelsTests.Family.LargeMean, NormalizationKernelsTests.Extras.Number(7), i);
+                NormalizationKernelsTests.Check(sharing, NormalizationKernelsTests.Family.Ordinary,
+                    NormalizationKernelsTests.Extras.Number(i % 16), i);
+                NormalizationKernelsTests.Check(sharing, NormalizationKernelsTests.Family.LargeMean,
+                    NormalizationKernelsTests.Extras.Number(7), i);
             },
             () =>
             {
                 var count = sharing.Batch * sharing.Positions * sharing.Channels;
-                return NormalizationKernelsTests.Compute(sharing, KernelTesting.Normal(count, 1), KernelTesting.Normal(count, 2),
-                    NormalizationKernelsTests.Extras.Number(i % 8)).All;
+                return NormalizationKernelsTests.Compute(sharing, KernelTesting.Normal(count, 1),
+                    KernelTesting.Normal(count, 2), NormalizationKernelsTests.Extras.Number(i % 8)).All;
             }))];
     }
 
@@ -114,52 +119,64 @@ public sealed class KernelCutsTests : IDisposable
             var (random, next) = (new RandomSource(4).Split(i), 0);
             int Pick(params ReadOnlySpan<int> values) => values[random.Below(values.Length, next++)];
             var (groups, batch, sub) = (Pick(1, 1, 2, 3, 8), Pick(0, 1) == 1, Pick(0, 0, 1, 2, 5));
-            var sharing = new SharingGeometry(Pick(1, 2, 3, 7, 40) * (batch && sub > 0 ? sub : 1), Pick(1, 1, 2, 5, 16, 63, 64, 65, 127, 128, 191, 513, 4099, 20000),
-                groups * Pick(1, 2, 3, 5, 8, 16, 17, 31, 32, 64), groups, batch, Pick(0, 1) == 1, batch ? sub : 0, Pick(0, 1) == 1);
+            var sharing = new SharingGeometry(Pick(1, 2, 3, 7, 40) * (batch && sub > 0 ? sub : 1),
+                Pick(1, 1, 2, 5, 16, 63, 64, 65, 127, 128, 191, 513, 4099, 20000),
+                groups * Pick(1, 2, 3, 5, 8, 16, 17, 31, 32, 64), groups, batch, Pick(0, 1) == 1, batch ? sub : 0,
+                Pick(0, 1) == 1);
             if ((long)sharing.Batch * sharing.Positions * sharing.Channels < 3_000_000) yield return sharing;
         }
     }
 
-    // ---- convolutions ------------------------------------------------------------------------------------------------------------------------
+    // ---- convolutions -----------------------------------------------------------------------------------------------
 
     private static readonly CpuDevice Winograd = new(), Direct = new() { UsesWinograd = false };
 
-    private static Lazy<List<Subject>> Convolution<TPlan>(Func<IEnumerable<ConvolutionGeometry>> shapes, bool usesWinograd,
-        Dictionary<string, string> impossible) => new(() =>
+    private static Lazy<List<Subject>> Convolution<TPlan>(Func<IEnumerable<ConvolutionGeometry>> shapes,
+        bool usesWinograd, Dictionary<string, string> impossible) => new(() =>
     {
         object[] Plans(ConvolutionGeometry geometry) => [.. new object[]
         {
-            Convolutions.For(geometry, isGradient: false, usesWinograd), Convolutions.For(geometry, isGradient: true, usesWinograd),
+            Convolutions.For(geometry, isGradient: false, usesWinograd),
+                Convolutions.For(geometry, isGradient: true, usesWinograd),
             Convolutions.WeightGradientFor(geometry, usesWinograd),
         }.Where(plan => plan is TPlan)];
         float[] Compute(ConvolutionGeometry geometry)
         {
             var (x, w, g) = (KernelTesting.Normal(ConvolutionKernelsTests.XLength(geometry), 1),
-                KernelTesting.Normal(ConvolutionKernelsTests.WeightLength(geometry), 2), KernelTesting.Normal(ConvolutionKernelsTests.YLength(geometry), 3));
-            var (y, xGradient, wGradient) = ConvolutionKernelsTests.Compute(usesWinograd ? Winograd : Direct, geometry, x, w, g);
+                KernelTesting.Normal(ConvolutionKernelsTests.WeightLength(geometry), 2),
+                KernelTesting.Normal(ConvolutionKernelsTests.YLength(geometry), 3));
+            var (y, xGradient, wGradient) = ConvolutionKernelsTests.Compute(usesWinograd ? Winograd : Direct, geometry,
+                x, w, g);
             return [.. y, .. xGradient, .. wGradient];
         }
         // Products: the definition's plain loops do some ten million of them in a second.
-        var chosen = Cuts.Cover(shapes().Where(geometry => Plans(geometry).Length > 0), Plans, Products, budget: 4e7, impossible);
+        var chosen = Cuts.Cover(shapes().Where(geometry => Plans(geometry).Length > 0), Plans, Products, budget: 4e7,
+            impossible);
         return [.. chosen.Select(geometry => new Subject(geometry, Plans(geometry),
-            () => (usesWinograd ? WinogradTests.CheckAll : (Action<ConvolutionGeometry>)ConvolutionKernelsTests.CheckAll)(geometry),
+            () => (usesWinograd ? WinogradTests.CheckAll
+                : (Action<ConvolutionGeometry>)ConvolutionKernelsTests.CheckAll)(geometry),
             () => Compute(geometry)))];
     });
 
     private static double Products(ConvolutionGeometry geometry) => (double)ConvolutionKernelsTests.YLength(geometry)
         * ConvolutionKernelsTests.WeightLength(geometry) / geometry.OutputChannels;
 
-    // From many images of one tile to one image of many channels: the channels of networks, and those around vectors, sixes and panels.
+    // From many images of one tile to one image of many channels: the channels of networks, and those around vectors,
+    // sixes and panels.
     private static IEnumerable<ConvolutionGeometry> WinogradShapes() => Draw(1, Pick =>
-        new ConvolutionGeometry(new WindowGeometry(Pick([1, 1, 2, 3, 7, Pick([.. Enumerable.Range(1, 300)])]), Pick([1, 2, 3, 4, 5, 7, 8, 9, 12]),
-            Pick([1, 3, 4, 5, 8, 13, 15, 16, 17]), Pick([8, 9, 11, 12, 16, 17, 24, 31, 32, 64, 100, 128, 256, 320, 512]), 3, 1,
-            new Size2d(Pick([0, 1, 1, 2, 3]), Pick([0, 1, 1, 2, 4])), 1), Pick([8, 10, 13, 15, 16, 17, 31, 32, 33, 64, 128, 320, 512]), 1));
+        new ConvolutionGeometry(new WindowGeometry(Pick([1, 1, 2, 3, 7, Pick([.. Enumerable.Range(1, 300)])]),
+            Pick([1, 2, 3, 4, 5, 7, 8, 9, 12]), Pick([1, 3, 4, 5, 8, 13, 15, 16, 17]),
+            Pick([8, 9, 11, 12, 16, 17, 24, 31, 32, 64, 100, 128, 256, 320, 512]), 3, 1,
+            new Size2d(Pick([0, 1, 1, 2, 3]), Pick([0, 1, 1, 2, 4])), 1),
+            Pick([8, 10, 13, 15, 16, 17, 31, 32, 33, 64, 128, 320, 512]), 1));
 
-    // Kernels, strides, paddings and dilations of every kind; the first layer's three channels, shortcuts, groups; many small images and large ones.
+    // Kernels, strides, paddings and dilations of every kind; the first layer's three channels, shortcuts, groups; many
+    // small images and large ones.
     private static IEnumerable<ConvolutionGeometry> DirectShapes() => Draw(2, Pick =>
     {
         var groups = Pick([1, 1, 1, 2, 3]);
-        return new ConvolutionGeometry(DirectWindows(Pick) with { Channels = groups * Pick([1, 2, 3, 4, 5, 6, 7, 16, 64, 192]) },
+        return new ConvolutionGeometry(
+            DirectWindows(Pick) with { Channels = groups * Pick([1, 2, 3, 4, 5, 6, 7, 16, 64, 192]) },
             groups * Pick([1, 2, 5, 15, 16, 17, 31, 32, 33, 48, 256, 1024]), groups);
     });
 
@@ -169,8 +186,10 @@ public sealed class KernelCutsTests : IDisposable
         return new ConvolutionGeometry(DirectWindows(Pick) with { Channels = channels }, channels, channels);
     });
 
-    private static WindowGeometry DirectWindows(Func<int[], int> pick) => new(pick([1, 1, 2, 3, 5, pick([.. Enumerable.Range(1, 100)])]),
-        pick([1, 2, 3, 4, 5, 6, 8, 9, 16, 32]), pick([1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 33]), 1, new Size2d(pick([1, 2, 3, 3, 5]), pick([1, 2, 3, 3, 7])),
+    private static WindowGeometry DirectWindows(Func<int[], int> pick) =>
+        new(pick([1, 1, 2, 3, 5, pick([.. Enumerable.Range(1, 100)])]),
+        pick([1, 2, 3, 4, 5, 6, 8, 9, 16, 32]), pick([1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 33]), 1,
+        new Size2d(pick([1, 2, 3, 3, 5]), pick([1, 2, 3, 3, 7])),
         new Size2d(pick([1, 1, 2, 3]), pick([1, 1, 2, 3])), new Size2d(pick([0, 1, 2, 3]), pick([0, 1, 2, 3])),
         new Size2d(pick([1, 1, 2]), pick([1, 1, 2])));
 
@@ -180,7 +199,8 @@ public sealed class KernelCutsTests : IDisposable
         {
             var (random, next) = (new RandomSource(seed).Split(i), 0);
             var geometry = draw(values => values[random.Below(values.Length, next++)]);
-            if (geometry.Windows is { OutputHeight: > 0, OutputWidth: > 0 } && Products(geometry) < 5e7) yield return geometry;
+            if (geometry.Windows is { OutputHeight: > 0, OutputWidth: > 0 } && Products(geometry) < 5e7)
+                yield return geometry;
         }
     }
 }

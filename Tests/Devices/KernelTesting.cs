@@ -6,7 +6,9 @@ using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>What the tests of the CPU's kernels share: buffers whose surroundings are poisoned, and comparisons of bits.</summary>
+/// <summary>
+/// What the tests of the CPU's kernels share: buffers whose surroundings are poisoned, and comparisons of bits.
+/// </summary>
 internal static unsafe class KernelTesting
 {
     /// <summary>Normal numbers, the same for the same seed.</summary>
@@ -16,7 +18,9 @@ internal static unsafe class KernelTesting
         return [.. Enumerable.Range(0, length).Select(i => (float)random.Normal(i))];
     }
 
-    /// <summary>A buffer with these numbers, and NaN in the padding behind them: whoever lets the padding into a result shows.</summary>
+    /// <summary>
+    /// A buffer with these numbers, and NaN in the padding behind them: whoever lets the padding into a result shows.
+    /// </summary>
     public static Buffer Filled(float[] values) => Filled(values, float.NaN);
 
     /// <summary>The same with a number of one's choice in the padding.</summary>
@@ -37,8 +41,8 @@ internal static unsafe class KernelTesting
     }
 
     /// <summary>
-    /// What a kernel writes into a buffer that was full of NaN, as was this thread's scratch. It must write nothing behind it, but
-    /// for so many elements of padding. It runs twice: at first, scratch may be new memory, which is 0.
+    /// What a kernel writes into a buffer that was full of NaN, as was this thread's scratch. It must write nothing
+    /// behind it, but for so many elements of padding. It runs twice: at first, scratch may be new memory, which is 0.
     /// </summary>
     public static float[] Result(int length, Action<Buffer> compute, int padding = 0)
     {
@@ -47,7 +51,8 @@ internal static unsafe class KernelTesting
         Scratch<double>.Piece.Fill(double.NaN);
         var buffer = (HostBuffer<float>)Filled([.. Enumerable.Repeat(float.NaN, length)]);
         compute(buffer);
-        for (var i = padding; i < 16; i++) Assert.True(float.IsNaN(buffer.Pointer[length + i]), $"element {i} behind the result was written");
+        for (var i = padding; i < 16; i++)
+            Assert.True(float.IsNaN(buffer.Pointer[length + i]), $"element {i} behind the result was written");
         return buffer.Span.ToArray();
     }
 

@@ -15,17 +15,20 @@ public sealed class KernelThreadsTests : IDisposable
     [Fact]
     public void Convolution()
     {
-        for (var i = 0; i < 12; i++) CheckConvolution(ConvolutionKernelsTests.RandomGeometry(new RandomSource(7000 + i), batch: 23));
+        for (var i = 0; i < 12; i++)
+            CheckConvolution(ConvolutionKernelsTests.RandomGeometry(new RandomSource(7000 + i), batch: 23));
     }
 
     [Fact]
     public void WinogradConvolution()
     {
-        for (var i = 0; i < 6; i++) CheckConvolution(WinogradTests.RandomGeometry(new RandomSource(7000 + i), batch: 23));
+        for (var i = 0; i < 6; i++)
+            CheckConvolution(WinogradTests.RandomGeometry(new RandomSource(7000 + i), batch: 23));
     }
 
     [Fact]
-    public void DepthwiseConvolution() => CheckConvolution(new ConvolutionGeometry(new WindowGeometry(23, 9, 7, 11, 3, 1, 1, 1), 11, 11));
+    public void DepthwiseConvolution() =>
+        CheckConvolution(new ConvolutionGeometry(new WindowGeometry(23, 9, 7, 11, 3, 1, 1, 1), 11, 11));
 
     private static void CheckConvolution(ConvolutionGeometry geometry)
     {
@@ -47,17 +50,20 @@ public sealed class KernelThreadsTests : IDisposable
     public void Normalization(int n, int positions, int channels, int groups, bool batch, bool shared)
     {
         var geometry = new SharingGeometry(n, positions, channels, groups, batch, shared);
-        var (x, g) = (KernelTesting.Normal(n * positions * channels, 1), KernelTesting.Normal(n * positions * channels, 2));
+        var (x, g) = (KernelTesting.Normal(n * positions * channels, 1),
+            KernelTesting.Normal(n * positions * channels, 2));
         foreach (var extras in (NormalizationKernelsTests.Extras[])
             [new(), new(Affine: true, Relu: true), new(true, true, true), new(true, true, true, true)])
-            SameForAnyThreads($"{geometry}, {extras}", () => NormalizationKernelsTests.Compute(geometry, x, g, extras).All);
+            SameForAnyThreads($"{geometry}, {extras}", () =>
+                NormalizationKernelsTests.Compute(geometry, x, g, extras).All);
     }
 
     [Fact]
     public void MaxPooling()
     {
         var geometry = new WindowGeometry(13, 17, 19, 9, 3, 2, 1, 1);
-        var (x, g) = (KernelTesting.Normal(PoolingKernelsTests.XLength(geometry), 1), KernelTesting.Normal(PoolingKernelsTests.YLength(geometry), 2));
+        var (x, g) = (KernelTesting.Normal(PoolingKernelsTests.XLength(geometry), 1),
+            KernelTesting.Normal(PoolingKernelsTests.YLength(geometry), 2));
         SameForAnyThreads(geometry, () =>
         {
             var (y, gradient) = PoolingKernelsTests.Compute(geometry, x, g);

@@ -3,7 +3,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>Matrix products on the CPU against the reference: sizes around every tile, all orientations, batches that share operands.</summary>
+/// <summary>
+/// Matrix products on the CPU against the reference: sizes around every tile, all orientations, batches that share
+/// operands.
+/// </summary>
 public class MatrixProductTests
 {
     private static double[] Multiply(Device device, MatrixProductGeometry geometry, double[] a, double[] b)
@@ -17,10 +20,12 @@ public class MatrixProductTests
     {
         var a = Numbers.Random(geometry.OffsetsA.DefaultIfEmpty().Max() + geometry.Rows * geometry.Inner, 1);
         var b = Numbers.Random(geometry.OffsetsB.DefaultIfEmpty().Max() + geometry.Inner * geometry.Columns, 2);
-        // Each of the chain's roundings is half an ulp of a partial sum, and they lean both ways: a walk of sqrt(Inner) steps, times 4 to be safe.
+        // Each of the chain's roundings is half an ulp of a partial sum, and they lean both ways: a walk of sqrt(Inner)
+        // steps, times 4 to be safe.
         var magnitudes = Multiply(Device.Reference, geometry, [.. a.Select(Math.Abs)], [.. b.Select(Math.Abs)]);
         var growth = 1 + Math.Sqrt(geometry.Inner);
-        Numbers.Compare(device => Multiply(device, geometry, a, b), i => growth * Numbers.Eps * magnitudes[i], $"{geometry}");
+        Numbers.Compare(device => Multiply(device, geometry, a, b), i => growth * Numbers.Eps * magnitudes[i],
+            $"{geometry}");
     }
 
     private static void CompareAllOrientations(int rows, int inner, int columns)
@@ -59,7 +64,8 @@ public class MatrixProductTests
         Compare(new MatrixProductGeometry(7, 5, 9, false, false, [0, 35, 70], [0, 45, 90]));
         Compare(new MatrixProductGeometry(7, 5, 9, true, false, [0, 0, 0], [90, 45, 0]));
         Compare(new MatrixProductGeometry(7, 5, 9, false, true, [70, 0, 35], [0, 0, 0]));
-        Compare(new MatrixProductGeometry(20, 30, 40, false, false, [.. Enumerable.Range(0, 12).Select(i => i * 600)], [.. new int[12]]));
+        Compare(new MatrixProductGeometry(20, 30, 40, false, false, [.. Enumerable.Range(0, 12).Select(i => i * 600)],
+            [.. new int[12]]));
         Compare(new MatrixProductGeometry(7, 5, 9, false, false, [], []));
     }
 
@@ -71,7 +77,8 @@ public class MatrixProductTests
         var together = Multiply(Device.Cpu, new MatrixProductGeometry(37, 300, 21, false, false, [0], [0]), a, b);
         for (var row = 0; row < 37; row++)
             Assert.Equal(together[(row * 21)..((row + 1) * 21)],
-                Multiply(Device.Cpu, new MatrixProductGeometry(1, 300, 21, false, false, [0], [0]), a[(row * 300)..((row + 1) * 300)], b));
+                Multiply(Device.Cpu, new MatrixProductGeometry(1, 300, 21, false, false, [0], [0]),
+                    a[(row * 300)..((row + 1) * 300)], b));
     }
 
     [Fact]

@@ -6,11 +6,12 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad.Tests.Devices;
 
 /// <summary>
-/// The CPU's normalization kernels against the formulas in plain double loops over sets. A set's numbers lie within D of its first element (the
-/// pivot), which floats can hold to 2^-24 D; up to 64 of them are added in float. So x^ is off by about 70 * 2^-24 D r at most, r = 1 / sqrt(variance
-/// + eps), and as much again through the variance: 2^-16 D r is allowed, and for the gradient 2^-15 r max|g| (1 + D r)^2, its terms' sizes; what
-/// gamma, beta and residual add is of their own size. Sums over the batch may be off as their largest term, times the number of terms. What passes
-/// the ReLU is what is not 0 in the kernel's own value, exactly.
+/// The CPU's normalization kernels against the formulas in plain double loops over sets. A set's numbers lie within D
+/// of its first element (the pivot), which floats can hold to 2^-24 D; up to 64 of them are added in float. So x^ is
+/// off by about 70 * 2^-24 D r at most, r = 1 / sqrt(variance + eps), and as much again through the variance: 2^-16 D r
+/// is allowed, and for the gradient 2^-15 r max|g| (1 + D r)^2, its terms' sizes; what gamma, beta and residual add is
+/// of their own size. Sums over the batch may be off as their largest term, times the number of terms. What passes the
+/// ReLU is what is not 0 in the kernel's own value, exactly.
 /// </summary>
 public sealed class NormalizationKernelsTests
 {
@@ -25,22 +26,29 @@ public sealed class NormalizationKernelsTests
     }
 
     /// <summary>What the kernels computed.</summary>
-    internal sealed record Results(float[] Y, float[] Statistics, float[] Gradient, float[] Gamma, float[] Beta, float[] Residual)
+    internal sealed record Results(float[] Y, float[] Statistics, float[] Gradient, float[] Gamma, float[] Beta,
+        float[] Residual)
     {
         public float[] All => [.. Y, .. Statistics, .. Gradient, .. Gamma, .. Beta, .. Residual];
     }
 
-    /// <summary>Which numbers: mean and deviation of normal ones. Huge ones have whole steps of 2^26 between neighbours.</summary>
+    /// <summary>
+    /// Which numbers: mean and deviation of normal ones. Huge ones have whole steps of 2^26 between neighbours.
+    /// </summary>
     public enum Family { Ordinary, LargeMean, Constant, Tiny, Huge }
 
     [Fact]
     public void Values_statistics_and_gradients_equal_the_formulas()
     {
         var random = new RandomSource(11);
-        for (var i = 0; i < 320; i++) Check(RandomGeometry(random.Split(i)), (Family)(i % 5), Extras.Number(i / 5), seed: i);
+        for (var i = 0; i < 320; i++)
+            Check(RandomGeometry(random.Split(i)), (Family)(i % 5), Extras.Number(i / 5), seed: i);
     }
 
-    /// <summary>Shapes with a reason: rows that are joined and leave a rest, more than 64 rows, blocks for the threads, whole vectors.</summary>
+    /// <summary>
+    /// Shapes with a reason: rows that are joined and leave a rest, more than 64 rows, blocks for the threads, whole
+    /// vectors.
+    /// </summary>
     [Theory]
     [InlineData(2, 64, 16, 8, false, true)]       // GroupNorm in a ResNet
     [InlineData(3, 331, 17, 17, true, true)]      // rows joined by 8, and 331 * 3 = 8 * 124 + 1
@@ -53,15 +61,18 @@ public sealed class NormalizationKernelsTests
     [InlineData(3, 5, 7, 7, false, false)]        // sets of one element
     [InlineData(1, 1, 1, 1, true, true)]
     [InlineData(9, 1, 8, 2, true, true)]
-    public void Chosen_geometries_equal_the_formulas(int n, int positions, int channels, int groups, bool batch, bool shared)
+    public void Chosen_geometries_equal_the_formulas(int n, int positions, int channels, int groups, bool batch,
+        bool shared)
     {
         var geometry = new SharingGeometry(n, positions, channels, groups, batch, shared);
         foreach (var family in Enum.GetValues<Family>()) Check(geometry, family, new Extras(), seed: 3);
         for (var i = 1; i < 16; i++) Check(geometry, Family.Ordinary, Extras.Number(i), seed: i);
         Check(geometry with { IsCentered = false }, Family.LargeMean, new Extras(), seed: 4);
         Check(geometry with { IsCentered = false }, Family.Ordinary, new Extras(true, true, true), seed: 5);
-        if (batch && n > 1) Check(geometry with { SubBatch = 1 }, Family.Ordinary, new Extras(true, false, true), seed: 6);
-        if (batch && n % 3 == 0) Check(geometry with { SubBatch = n / 3 }, Family.LargeMean, new Extras(true, true), seed: 7);
+        if (batch && n > 1)
+            Check(geometry with { SubBatch = 1 }, Family.Ordinary, new Extras(true, false, true), seed: 6);
+        if (batch && n % 3 == 0)
+            Check(geometry with { SubBatch = n / 3 }, Family.LargeMean, new Extras(true, true), seed: 7);
     }
 
     [Theory]
@@ -76,7 +87,8 @@ public sealed class NormalizationKernelsTests
         for (var block = 0; block < 3; block++)
         {
             var part = (block * length)..((block + 1) * length);
-            var alone = Compute(geometry with { Batch = 4, SubBatch = 0 }, x[part], g[part], new Extras(Affine: true, Relu: true));
+            var alone = Compute(geometry with { Batch = 4, SubBatch = 0 }, x[part], g[part],
+                new Extras(Affine: true, Relu: true));
             KernelTesting.AssertSameBits(alone.Y, together.Y[part], $"y of block {block}");
             KernelTesting.AssertSameBits(alone.Gradient, together.Gradient[part], $"gradient of block {block}");
         }
@@ -84,11 +96,12 @@ public sealed class NormalizationKernelsTests
 
     [Fact]
     public void A_batch_that_is_not_made_of_whole_sub_batches_is_refused() => Assert.Contains("whole sub-batches",
-        Assert.Throws<ArgumentException>(() => Compute(new SharingGeometry(5, 1, 2, 1, true, true, SubBatch: 2), new float[10], new float[10])).Message);
+        Assert.Throws<ArgumentException>(() =>
+            Compute(new SharingGeometry(5, 1, 2, 1, true, true, SubBatch: 2), new float[10], new float[10])).Message);
 
-    // The first element is the pivot. A thousand deviations away from the others, its square takes a float's last digits away from theirs: if all
-    // squares were summed around it, 64 at a time, the variance, about 1 + 10^6 / 131072, would be off by 4e-4 of itself. As it is, only those
-    // few are that are summed together with it.
+    // The first element is the pivot. A thousand deviations away from the others, its square takes a float's last
+    // digits away from theirs: if all squares were summed around it, 64 at a time, the variance, about 1 + 10^6 /
+    // 131072, would be off by 4e-4 of itself. As it is, only those few are that are summed together with it.
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -111,7 +124,8 @@ public sealed class NormalizationKernelsTests
     public void A_constant_set_gives_exactly_0_and_a_finite_gradient()
     {
         var geometry = new SharingGeometry(3, 6, 8, 2, false, true);
-        float[] x = [.. Enumerable.Range(0, 3 * 6 * 8).Select(i => (float)Math.Pow(10, i / 48 * 7) / 3)];   // another constant for each sample
+        // another constant for each sample
+        float[] x = [.. Enumerable.Range(0, 3 * 6 * 8).Select(i => (float)Math.Pow(10, i / 48 * 7) / 3)];
         var (y, statistics, gradient, _, _, _) = Compute(geometry, x, KernelTesting.Normal(x.Length, 4));
         Assert.All(y, value => Assert.Equal(0, value));
         Assert.All(statistics[(2 * geometry.Sets)..(3 * geometry.Sets)], variance => Assert.Equal(0, variance));
@@ -123,7 +137,8 @@ public sealed class NormalizationKernelsTests
     {
         var geometry = new SharingGeometry(4, 3, 5, 5, false, false);
         var x = KernelTesting.Normal(60, 1);
-        foreach (var extras in (Extras[])[new(), new(Affine: true), new(Affine: true, Relu: true), new(true, true, true)])
+        foreach (var extras in (Extras[])[new(), new(Affine: true), new(Affine: true, Relu: true),
+            new(true, true, true)])
         {
             var results = Compute(geometry, x, KernelTesting.Normal(60, 2), extras);
             if (extras == new Extras()) Assert.All(results.Y, value => Assert.Equal(0, value));
@@ -143,7 +158,8 @@ public sealed class NormalizationKernelsTests
         var results = Compute(geometry, [], [], new Extras(true, true, true));
         Assert.Empty(results.Y);
         Assert.Empty(results.Gradient);
-        Assert.All((float[])[.. results.Statistics, .. results.Gamma, .. results.Beta], value => Assert.Equal(0, value));
+        Assert.All((float[])[.. results.Statistics, .. results.Gamma, .. results.Beta], value =>
+            Assert.Equal(0, value));
     }
 
     [Fact]
@@ -160,7 +176,8 @@ public sealed class NormalizationKernelsTests
             for (var sample = 0; sample < 5; sample += 2)
             {
                 var part = (sample * length)..((sample + 1) * length);
-                var (one, _, oneGradient, _, _, _) = Compute(geometry with { Batch = 1 }, x[part], g[part], extras, sample);
+                var (one, _, oneGradient, _, _, _) = Compute(geometry with { Batch = 1 }, x[part], g[part], extras,
+                    sample);
                 KernelTesting.AssertSameBits(y[part], one, $"{geometry}: sample {sample}");
                 KernelTesting.AssertSameBits(gradient[part], oneGradient, $"{geometry}: gradient of sample {sample}");
             }
@@ -202,10 +219,13 @@ public sealed class NormalizationKernelsTests
             }
             var inverse = 1 / Math.Sqrt(variance + Eps);
             Assert.Equal(extras.IsGiven ? (float)m : pivot, statistics[set.Key]);
-            Close((double)statistics[set.Key] + statistics[geometry.Sets + set.Key], m, distance * Math.Pow(2, -17), $"{what}: mean", set.Key);
-            Close(statistics[2 * geometry.Sets + set.Key], variance, (variance + distance * distance) * Math.Pow(2, -17) + 10 * float.Epsilon,
+            Close((double)statistics[set.Key] + statistics[geometry.Sets + set.Key], m, distance * Math.Pow(2, -17),
+                $"{what}: mean", set.Key);
+            Close(statistics[2 * geometry.Sets + set.Key], variance, (variance + distance * distance) * Math.Pow(2, -17)
+                + 10 * float.Epsilon,
                 $"{what}: variance", set.Key);
-            Close(statistics[3 * geometry.Sets + set.Key], inverse, inverse * Math.Pow(2, -16), $"{what}: 1 / sqrt(variance + eps)", set.Key);
+            Close(statistics[3 * geometry.Sets + set.Key], inverse, inverse * Math.Pow(2, -16),
+                $"{what}: 1 / sqrt(variance + eps)", set.Key);
 
             double Factor(int i) => gammas?[i % geometry.Channels] ?? 1.0;
             double Slope(int i) => kept[i] * Factor(i);
@@ -220,7 +240,8 @@ public sealed class NormalizationKernelsTests
                 var added = (betas?[i % geometry.Channels] ?? 0.0) + (residual?[i] ?? 0.0);
                 var value = normalized * Factor(i) + added;
                 Close(results.Y[i], extras.Relu ? Math.Max(value, 0) : value,
-                    distance * inverse * Math.Abs(Factor(i)) * Math.Pow(2, -16) + (added == 0 ? 0 : Math.Pow(2, -20)), yName, i);
+                    distance * inverse * Math.Abs(Factor(i)) * Math.Pow(2, -16) + (added == 0 ? 0 : Math.Pow(2, -20)),
+                    yName, i);
                 Close(results.Gradient[i], inverse * (Slope(i) - meanGradient - normalized * meanProduct),
                     gradientSize * Math.Pow(2, -15), gradientName, i);
                 ofGamma[i % geometry.Channels] += kept[i] * normalized;
@@ -230,19 +251,24 @@ public sealed class NormalizationKernelsTests
         var terms = (double)count / geometry.Channels * (count == 0 ? 0 : g.Max(Math.Abs));
         for (var channel = 0; channel < geometry.Channels; channel++)
         {
-            Close(results.Gamma[channel], ofGamma[channel], terms * largest * Math.Pow(2, -16), $"{what}: gradient of gamma", channel);
-            Close(results.Beta[channel], ofBeta[channel], terms * Math.Pow(2, -20), $"{what}: gradient of beta", channel);
+            Close(results.Gamma[channel], ofGamma[channel], terms * largest * Math.Pow(2, -16),
+                $"{what}: gradient of gamma", channel);
+            Close(results.Beta[channel], ofBeta[channel], terms * Math.Pow(2, -20), $"{what}: gradient of beta",
+                channel);
         }
-        if (extras is { Residual: true, Relu: true }) Assert.Equal(kept, results.Residual.Select(slope => (double)slope));
+        if (extras is { Residual: true, Relu: true })
+            Assert.Equal(kept, results.Residual.Select(slope => (double)slope));
     }
 
-    private static float[] Gamma(SharingGeometry geometry) => [.. KernelTesting.Normal(geometry.Channels, 101).Select(z => z + 0.5f)];
+    private static float[] Gamma(SharingGeometry geometry) =>
+        [.. KernelTesting.Normal(geometry.Channels, 101).Select(z => z + 0.5f)];
 
     private static float[] Beta(SharingGeometry geometry) => KernelTesting.Normal(geometry.Channels, 102);
 
     // Of each sample its own, wherever it stands in the batch.
     private static float[] Residual(SharingGeometry geometry, int firstSample = 0) =>
-        [.. Enumerable.Range(firstSample, geometry.Batch).SelectMany(n => KernelTesting.Normal(geometry.Positions * geometry.Channels, 200 + n))];
+        [.. Enumerable.Range(firstSample, geometry.Batch)
+            .SelectMany(n => KernelTesting.Normal(geometry.Positions * geometry.Channels, 200 + n))];
 
     private static float GivenMean(int set) => 0.25f * (set % 5 - 2);
 
@@ -252,15 +278,18 @@ public sealed class NormalizationKernelsTests
     private static int SetOf(SharingGeometry g, int i)
     {
         var (n, p, c) = (i / g.Channels / g.Positions, i / g.Channels % g.Positions, i % g.Channels);
-        return (n / g.Samples * (g.SharePositions ? 1 : g.Positions) + (g.SharePositions ? 0 : p)) * g.Groups + c / (g.Channels / g.Groups);
+        return (n / g.Samples * (g.SharePositions ? 1 : g.Positions) + (g.SharePositions ? 0 : p)) * g.Groups
+            + c / (g.Channels / g.Groups);
     }
 
-    internal static Results Compute(SharingGeometry sharing, float[] x, float[] g, Extras? extras = null, int firstSample = 0)
+    internal static Results Compute(SharingGeometry sharing, float[] x, float[] g, Extras? extras = null,
+        int firstSample = 0)
     {
         extras ??= new Extras();
         var geometry = new NormalizationGeometry(sharing, Eps, extras.Relu, extras.IsGiven);
         var (xs, gs) = (KernelTesting.Filled(x), KernelTesting.Filled(g));
-        var (gamma, beta) = extras.Affine ? (KernelTesting.Filled(Gamma(sharing)), KernelTesting.Filled(Beta(sharing))) : (null, null);
+        var (gamma, beta) = extras.Affine ? (KernelTesting.Filled(Gamma(sharing)), KernelTesting.Filled(Beta(sharing)))
+            : (null, null);
         var residual = extras.Residual ? KernelTesting.Filled(Residual(sharing, firstSample)) : null;
         float[] y = [], gradient = [], ofGamma = [], ofBeta = [], ofResidual = [];
         var statistics = KernelTesting.Result(4 * sharing.Sets, to =>
@@ -269,16 +298,19 @@ public sealed class NormalizationKernelsTests
                 for (var set = 0; set < sharing.Sets; set++)
                 {
                     var given = ((HostBuffer<float>)to).Span;
-                    (given[set], given[sharing.Sets + set], given[2 * sharing.Sets + set]) = (GivenMean(set), 0, GivenVariance(set));
+                    (given[set], given[sharing.Sets + set], given[2 * sharing.Sets + set]) =
+                        (GivenMean(set), 0, GivenVariance(set));
                 }
-            y = KernelTesting.Result(x.Length, output => Kernels.Normalize(geometry, xs, gamma, beta, residual, to, output));
+            y = KernelTesting.Result(x.Length, output =>
+                Kernels.Normalize(geometry, xs, gamma, beta, residual, to, output));
         });
         var (numbers, values) = (KernelTesting.Filled(statistics), KernelTesting.Filled(y));
         // Its own statistics, given back, make the same y once more.
         Assert.Equal(y, KernelTesting.Result(x.Length, output =>
             Kernels.Normalize(geometry with { IsGiven = true }, xs, gamma, beta, residual, numbers, output)));
         void Gradient(Buffer? toResidual) => gradient = KernelTesting.Result(x.Length, toX =>
-            ofGamma = KernelTesting.Result(sharing.Channels, toGamma => ofBeta = KernelTesting.Result(sharing.Channels, toBeta =>
+            ofGamma = KernelTesting.Result(sharing.Channels, toGamma =>
+                ofBeta = KernelTesting.Result(sharing.Channels, toBeta =>
                 Kernels.NormalizeGradient(geometry, xs, gamma, beta, numbers, toResidual is null ? null : values, gs,
                     toX, toGamma, toBeta, toResidual))));
         if (extras is { Residual: true, Relu: true }) ofResidual = KernelTesting.Result(x.Length, Gradient);
@@ -288,7 +320,8 @@ public sealed class NormalizationKernelsTests
 
     private static void Close(double actual, double expected, double tolerance, string what, int at)
     {
-        if (!(Math.Abs(actual - expected) <= tolerance)) Assert.Fail($"{what}[{at}] is {actual:R}, not {expected:R} +- {tolerance:R}");
+        if (!(Math.Abs(actual - expected) <= tolerance))
+            Assert.Fail($"{what}[{at}] is {actual:R}, not {expected:R} +- {tolerance:R}");
     }
 
     private static SharingGeometry RandomGeometry(RandomSource random)
@@ -296,8 +329,10 @@ public sealed class NormalizationKernelsTests
         var next = 0;
         int Pick(params ReadOnlySpan<int> values) => values[random.Below(values.Length, next++)];
         var groups = Pick(1, 1, 2, 3, 5, 8);
-        var (n, positions, channels) = (Pick(1, 2, 3, 7), Pick(1, 1, 2, 5, 16, 49, 130), groups * Pick(1, 1, 2, 3, 4, 7));
+        var (n, positions, channels) = (Pick(1, 2, 3, 7), Pick(1, 1, 2, 5, 16, 49, 130),
+            groups * Pick(1, 1, 2, 3, 4, 7));
         var (batch, shared, sub) = (Pick(0, 1) == 1, Pick(0, 1, 1) == 1, Pick(0, 0, 1, 2, 3));
-        return new SharingGeometry(batch && sub > 0 ? n * sub : n, positions, channels, groups, batch, shared, batch ? sub : 0, Pick(0, 1, 1) == 1);
+        return new SharingGeometry(batch && sub > 0 ? n * sub : n, positions, channels, groups, batch, shared,
+            batch ? sub : 0, Pick(0, 1, 1) == 1);
     }
 }

@@ -10,14 +10,18 @@ internal static class Numbers
     /// <summary>Machine epsilon of float, 2^-23.</summary>
     public const double Eps = 1.1920928955078125e-7;
 
-    /// <summary>Values that a careless kernel treats wrongly: signed zeros, infinities, NaN, subnormals, the ends of the range.</summary>
+    /// <summary>
+    /// Values that a careless kernel treats wrongly: signed zeros, infinities, NaN, subnormals, the ends of the range.
+    /// </summary>
     public static readonly float[] Special =
     [
-        0f, -0f, 1f, -1f, 0.5f, -2f, 3f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, float.Epsilon, -float.Epsilon,
-        1e-38f, float.MaxValue, float.MinValue, 88f, 89f, -104f, 20f, 1e-5f, -1e-5f,
+        0f, -0f, 1f, -1f, 0.5f, -2f, 3f, float.PositiveInfinity, float.NegativeInfinity, float.NaN, float.Epsilon,
+        -float.Epsilon, 1e-38f, float.MaxValue, float.MinValue, 88f, 89f, -104f, 20f, 1e-5f, -1e-5f,
     ];
 
-    /// <summary>Numbers from about -3 to 3 that are exact in float, so that both devices start from the same ones.</summary>
+    /// <summary>
+    /// Numbers from about -3 to 3 that are exact in float, so that both devices start from the same ones.
+    /// </summary>
     public static double[] Random(int count, long seed)
     {
         var random = new RandomSource(seed);
@@ -59,7 +63,8 @@ internal static class Numbers
     }
 
     /// <summary>
-    /// Runs a verb on both devices and compares: |cpu - reference| at most <paramref name="tolerance"/>(i), equal infinities, NaN with NaN.
+    /// Runs a verb on both devices and compares: |cpu - reference| at most <paramref name="tolerance"/>(i), equal
+    /// infinities, NaN with NaN.
     /// </summary>
     public static void Compare(Func<Device, double[]> verb, Func<int, double> tolerance, string what)
     {
@@ -67,11 +72,15 @@ internal static class Numbers
         Assert.True(expected.Length == actual.Length, what);
         for (var i = 0; i < expected.Length; i++)
         {
-            var same = expected[i].Equals(actual[i]) || Math.Abs(expected[i] - actual[i]) <= tolerance(i) || expected[i] == actual[i];
-            Assert.True(same, $"{what}, element {i}: the reference has {expected[i]:R}, the CPU {actual[i]:R}, tolerance {tolerance(i):R}");
+            var same = expected[i].Equals(actual[i]) || Math.Abs(expected[i] - actual[i]) <= tolerance(i)
+                || expected[i] == actual[i];
+            Assert.True(same,
+                $"{what}, element {i}: the reference has {expected[i]:R}, the CPU {actual[i]:R}, tolerance "
+                    + $"{tolerance(i):R}");
         }
     }
 
     /// <inheritdoc cref="Compare(Func{Device, double[]}, Func{int, double}, string)"/>
-    public static void Compare(Func<Device, double[]> verb, double tolerance, string what) => Compare(verb, _ => tolerance, what);
+    public static void Compare(Func<Device, double[]> verb, double tolerance, string what) =>
+        Compare(verb, _ => tolerance, what);
 }

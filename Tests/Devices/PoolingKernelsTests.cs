@@ -3,7 +3,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>The CPU's max pooling against the definition in plain loops. Nothing is rounded but the sums of overlapping windows' gradients.</summary>
+/// <summary>
+/// The CPU's max pooling against the definition in plain loops. Nothing is rounded but the sums of overlapping windows'
+/// gradients.
+/// </summary>
 public sealed class PoolingKernelsTests
 {
     private static readonly IPoolingKernels Kernels = Device.Cpu;
@@ -15,11 +18,13 @@ public sealed class PoolingKernelsTests
         for (var i = 0; i < 200; i++)
         {
             var geometry = RandomGeometry(random.Split(i));
-            // Every third time few different values, so that windows have several largest elements; and now and then NaN and infinities.
+            // Every third time few different values, so that windows have several largest elements; and now and then
+            // NaN and infinities.
             var x = KernelTesting.Normal(XLength(geometry), i);
             if (i % 3 == 0) x = [.. x.Select(value => MathF.Round(value))];
             float[] special = [float.NaN, float.NegativeInfinity, float.PositiveInfinity];
-            if (i % 4 == 0) x = [.. x.Select((value, at) => random.Below(9, at) is < 3 and var which ? special[which] : value)];
+            if (i % 4 == 0)
+                x = [.. x.Select((value, at) => random.Below(9, at) is < 3 and var which ? special[which] : value)];
             Check(geometry, x, KernelTesting.Normal(YLength(geometry), i + 1000));
         }
     }
@@ -63,8 +68,8 @@ public sealed class PoolingKernelsTests
         var magnitude = new double[x.Length];
         for (var at = 0; at < y.Length; at++)
         {
-            var (c, j, i, n) = (at % v.Channels, at / v.Channels % v.OutputWidth, at / v.Channels / v.OutputWidth % v.OutputHeight,
-                at / v.Channels / v.OutputWidth / v.OutputHeight);
+            var (c, j, i, n) = (at % v.Channels, at / v.Channels % v.OutputWidth,
+                at / v.Channels / v.OutputWidth % v.OutputHeight, at / v.Channels / v.OutputWidth / v.OutputHeight);
             var winner = -1;
             for (var k = 0; k < v.Kernel.Height; k++)
                 for (var l = 0; l < v.Kernel.Width; l++)
@@ -73,7 +78,8 @@ public sealed class PoolingKernelsTests
                     var column = j * v.Stride.Width + l * v.Dilation.Width - v.Padding.Width;
                     if (row < 0 || row >= v.Height || column < 0 || column >= v.Width) continue;
                     var candidate = ((n * v.Height + row) * v.Width + column) * v.Channels + c;
-                    if (winner < 0 || x[candidate] > x[winner] || float.IsNaN(x[candidate]) && !float.IsNaN(x[winner])) winner = candidate;
+                    if (winner < 0 || x[candidate] > x[winner] || float.IsNaN(x[candidate]) && !float.IsNaN(x[winner]))
+                        winner = candidate;
                 }
             Assert.Equal(winner < 0 ? float.NegativeInfinity : x[winner], y[at]);
             if (winner < 0) continue;
@@ -106,9 +112,11 @@ public sealed class PoolingKernelsTests
             var next = 0;
             var source = random.Split(draw);
             int Pick(params ReadOnlySpan<int> values) => values[source.Below(values.Length, next++)];
-            var geometry = new WindowGeometry(Pick(0, 1, 2, 3), Pick(1, 2, 5, 7, 8), Pick(1, 3, 4, 6, 11), Pick(1, 2, 7, 8, 9, 16, 19),
+            var geometry = new WindowGeometry(Pick(0, 1, 2, 3), Pick(1, 2, 5, 7, 8), Pick(1, 3, 4, 6, 11),
+                Pick(1, 2, 7, 8, 9, 16, 19),
                 new Size2d(Pick(1, 2, 3, 7), Pick(1, 2, 3)),
-                new Size2d(Pick(1, 2, 3), Pick(1, 2)), new Size2d(Pick(0, 0, 1, 2), Pick(0, 1, 3)), new Size2d(Pick(1, 1, 2), Pick(1, 1, 3)));
+                new Size2d(Pick(1, 2, 3), Pick(1, 2)), new Size2d(Pick(0, 0, 1, 2), Pick(0, 1, 3)),
+                new Size2d(Pick(1, 1, 2), Pick(1, 1, 3)));
             if (geometry.OutputHeight > 0 && geometry.OutputWidth > 0) return geometry;
         }
     }

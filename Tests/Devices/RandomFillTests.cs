@@ -34,7 +34,8 @@ public class RandomFillTests
         {
             var expected = Enumerable.Range(0, length).Select(i => random.Normal(i)).ToArray();
             Assert.Equal(expected, Fill(Device.Reference, length, y => Device.Reference.FillNormal(y, random)));
-            Assert.Equal(expected.Select(x => (double)(float)x), Fill(Device.Cpu, length, y => Device.Cpu.FillNormal(y, random)));
+            Assert.Equal(expected.Select(x => (double)(float)x),
+                Fill(Device.Cpu, length, y => Device.Cpu.FillNormal(y, random)));
         }
     }
 }

@@ -6,7 +6,10 @@ using static Tapegrad.Laws.Formulas;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>The three kinds of numbers against Math, and the lanes of a vector against single floats, bit by bit, special values included.</summary>
+/// <summary>
+/// The three kinds of numbers against Math, and the lanes of a vector against single floats, bit by bit, special values
+/// included.
+/// </summary>
 public class RealTests
 {
     // What each formula means, in Math's words. The value that it has in float may differ from this by rounding only.
@@ -23,7 +26,8 @@ public class RealTests
         ["log"] = (new Logarithm(), Math.Log, x => Real32.Log(new(x)).Value),
         ["tanh"] = (new Tangent(), Math.Tanh, x => Real32.Tanh(new(x)).Value),
         ["erf"] = (new Error(), x => Real64.Erf(new(x)).Value, x => Real32.Erf(new(x)).Value),
-        ["3 x + 1"] = (new Line(3, 1), x => Math.FusedMultiplyAdd(3, x, 1) + 0, x => MathF.FusedMultiplyAdd(3, x, 1) + 0),
+        ["3 x + 1"] = (new Line(3, 1), x => Math.FusedMultiplyAdd(3, x, 1) + 0, x =>
+            MathF.FusedMultiplyAdd(3, x, 1) + 0),
     };
 
     private static readonly Dictionary<string, (IZip Zip, Func<double, double, double> Meaning, Func<float, float, float> InFloat)> ZipTable = new()
@@ -38,7 +42,8 @@ public class RealTests
         ["greater or equal"] = (new IsGreaterOrEqual(), (a, b) => a >= b ? 1 : 0, (a, b) => a >= b ? 1 : 0),
         ["equal"] = (new IsEqual(), (a, b) => a == b ? 1 : 0, (a, b) => a == b ? 1 : 0),
         ["select"] = (new Choice(), (a, b) => a != 0 ? b : 7, (a, b) => a != 0 ? b : 7),
-        ["fused multiply-add"] = (new Fused(), (a, b) => Math.FusedMultiplyAdd(a, b, a), (a, b) => MathF.FusedMultiplyAdd(a, b, a)),
+        ["fused multiply-add"] = (new Fused(), (a, b) => Math.FusedMultiplyAdd(a, b, a), (a, b) =>
+            MathF.FusedMultiplyAdd(a, b, a)),
     };
 
     // Special values and ordinary ones.
@@ -73,7 +78,8 @@ public class RealTests
             {
                 Assert.Equal(meaning(a, b), zip.Apply(new Real64(a), new Real64(b)).Value);
                 Assert.Equal(inFloat(a, b), zip.Apply(new Real32(a), new Real32(b)).Value);
-                var (left, right) = (Vector256.Create(0.75f).WithElement(3, a), Vector256.Create(0.5f).WithElement(3, b));
+                var (left, right) = (Vector256.Create(0.75f).WithElement(3, a),
+                    Vector256.Create(0.5f).WithElement(3, b));
                 var lanes = zip.Apply(new Real32x8(left), new Real32x8(right)).Value;
                 AssertSameBits(inFloat(a, b), lanes[3], $"{name} of {a} and {b}");
                 AssertSameBits(inFloat(0.75f, 0.5f), lanes[4], $"{name} beside {a} and {b}");
@@ -105,6 +111,7 @@ public class RealTests
 
     // Which of the many NaNs comes out is the processor's affair.
     private static void AssertSameBits(float expected, float actual, string what) => Assert.True(
-        float.IsNaN(expected) && float.IsNaN(actual) || BitConverter.SingleToUInt32Bits(expected) == BitConverter.SingleToUInt32Bits(actual),
+        float.IsNaN(expected) && float.IsNaN(actual)
+        || BitConverter.SingleToUInt32Bits(expected) == BitConverter.SingleToUInt32Bits(actual),
         $"{what}: {expected:R} expected, {actual:R} found");
 }

@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>Sub-batches and uncentered sets, through the operation: the kernel and the composite, and what both mean.</summary>
+/// <summary>
+/// Sub-batches and uncentered sets, through the operation: the kernel and the composite, and what both mean.
+/// </summary>
 public sealed class SharingTests
 {
     private const double Eps = 1e-5;
@@ -29,24 +31,28 @@ public sealed class SharingTests
     public void It_obeys_the_laws_of_operations(bool batch, bool positions, int sub, bool isCentered)
     {
         var sharing = new Sharing(batch, positions, 2, sub, isCentered);
-        OperationLaws.Check((x, gamma) => x.Normalize(sharing, 0.1, gamma), Input.Of("N P 4"), Input.Of("4"), new() { Cases = 10, Order = 2 });
+        OperationLaws.Check((x, gamma) => x.Normalize(sharing, 0.1, gamma), Input.Of("N P 4"), Input.Of("4"),
+            new() { Cases = 10, Order = 2 });
     }
 
     [Theory]
     [MemberData(nameof(Sharings))]
-    public void Values_and_moments_are_those_of_the_sets_gone_through_one_by_one(bool batch, bool positions, int sub, bool isCentered)
+    public void Values_and_moments_are_those_of_the_sets_gone_through_one_by_one(bool batch, bool positions, int sub,
+        bool isCentered)
     {
         const int n = 7, p = 3, c = 4, groups = 2;
         var sharing = new Sharing(batch, positions, groups, sub, isCentered);
         var values = Numbers.Random(n * p * c, 1);
-        int Set(int i) => ((!batch ? i / c / p : sub == 0 ? 0 : i / c / p / sub) * p + (positions ? 0 : i / c % p)) * groups + i % c / (c / groups);
+        int Set(int i) => ((!batch ? i / c / p : sub == 0 ? 0 : i / c / p / sub) * p + (positions ? 0 : i / c % p))
+            * groups + i % c / (c / groups);
         // All sub-batches together: what evaluation uses.
         int Whole(int i) => ((batch ? 0 : i / c / p) * p + (positions ? 0 : i / c % p)) * groups + i % c / (c / groups);
         var indices = Enumerable.Range(0, n * p * c).ToArray();
         double Mean(IEnumerable<int> set) => isCentered ? set.Average(i => values[i]) : 0;
         double Variance(IEnumerable<int> set) => set.Average(i => Math.Pow(values[i] - Mean(set), 2));
         var sets = indices.ToLookup(Set);
-        var expected = indices.Select(i => (values[i] - Mean(sets[Set(i)])) / Math.Sqrt(Variance(sets[Set(i)]) + Eps)).ToArray();
+        var expected = indices.Select(i => (values[i] - Mean(sets[Set(i)])) / Math.Sqrt(Variance(sets[Set(i)]) + Eps))
+            .ToArray();
         var wholes = indices.GroupBy(Whole).OrderBy(set => set.Key).ToArray();
         foreach (var device in (Device[])[Device.Reference, Device.Cpu])
         {
@@ -64,7 +70,8 @@ public sealed class SharingTests
             double[] Each(Func<IEnumerable<int>, double> ofSet) => [.. indices.Select(i => ofSet(sets[Set(i)]))];
             Close(Each(Mean), sharing.Mean(x).BroadcastTo(x.Shape), tolerance);
             Close(Each(Variance), sharing.Variance(x).BroadcastTo(x.Shape), 4 * tolerance);
-            Close(Each(set => set.Average(i => values[i] * values[i])), sharing.MeanSquare(x).BroadcastTo(x.Shape), 4 * tolerance);
+            Close(Each(set => set.Average(i => values[i] * values[i])), sharing.MeanSquare(x).BroadcastTo(x.Shape),
+                4 * tolerance);
             Close([.. indices.Select(i => values[i] - Mean(sets[Set(i)]))], sharing.Center(x), tolerance);
         }
     }
@@ -86,10 +93,12 @@ public sealed class SharingTests
                 Tensor[] inputs = [.. new[] { shape, channels, channels, shape }.Select((of, i) =>
                     tape.Watch(Tensor.From(Numbers.Random(of.Count, 3 + i), of)))];
                 var y = compute(inputs);
-                return [y.ToDoubles(), .. tape.Gradients(y, inputs, Tensor.From(Numbers.Random(shape.Count, 9), shape)).Select(g => g.ToDoubles())];
+                return [y.ToDoubles(), .. tape.Gradients(y, inputs, Tensor.From(Numbers.Random(shape.Count, 9), shape))
+                    .Select(g => g.ToDoubles())];
             }
             var sharing = new Sharing(Batch: true, Positions: true, Groups: 2);
-            var blocks = Enumerable.Range(0, (6 + sub) / sub).Select(i => (Start: i * sub, Count: Math.Min(sub, 7 - i * sub))).ToArray();
+            var blocks = Enumerable.Range(0, (6 + sub) / sub)
+                .Select(i => (Start: i * sub, Count: Math.Min(sub, 7 - i * sub))).ToArray();
             var alone = Results(x =>
             {
                 Tensor[] parts = [.. blocks.Select(block => x[0].Slice(0, block.Start, block.Count)
@@ -100,7 +109,8 @@ public sealed class SharingTests
             foreach (var results in (double[][][])[
                 Results(x => x[0].Normalize(sharing, Eps, x[1], x[2], x[3], relu: true)),
                 Results(x => x[0].Normalize(sharing, Eps, out var moments, x[1], x[2], x[3], relu: true))])
-                foreach (var (expected, actual) in alone.Zip(results)) Close(expected, Tensor.From(actual, new Shape(actual.Length)), tolerance);
+                foreach (var (expected, actual) in alone.Zip(results)) Close(expected,
+                    Tensor.From(actual, new Shape(actual.Length)), tolerance);
         }
     }
 
@@ -109,6 +119,7 @@ public sealed class SharingTests
         var values = actual.ToDoubles();
         Assert.Equal(expected.Length, values.Length);
         for (var i = 0; i < values.Length; i++)
-            if (!(Math.Abs(values[i] - expected[i]) <= tolerance)) Assert.Fail($"element {i} is {values[i]:R}, not {expected[i]:R}");
+            if (!(Math.Abs(values[i] - expected[i]) <= tolerance))
+                Assert.Fail($"element {i} is {values[i]:R}, not {expected[i]:R}");
     }
 }

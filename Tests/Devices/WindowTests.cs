@@ -3,7 +3,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Devices;
 
-/// <summary>Windows and their adjoint on the CPU against the reference, over kernels, strides, paddings, dilations and channel counts.</summary>
+/// <summary>
+/// Windows and their adjoint on the CPU against the reference, over kernels, strides, paddings, dilations and channel
+/// counts.
+/// </summary>
 public class WindowTests
 {
     public static TheoryData<WindowGeometry> Geometries => new()
@@ -22,7 +25,8 @@ public class WindowTests
         new WindowGeometry(2, 4, 11, 12, new Size2d(1, 4), new Size2d(1, 3), new Size2d(0, 1), 1),
     };
 
-    private static int WindowElements(WindowGeometry g) => g.Batch * g.OutputHeight * g.OutputWidth * g.Kernel.Height * g.Kernel.Width * g.Channels;
+    private static int WindowElements(WindowGeometry g) =>
+        g.Batch * g.OutputHeight * g.OutputWidth * g.Kernel.Height * g.Kernel.Width * g.Channels;
 
     private static double[] Extract(Device device, WindowGeometry geometry, double[] x)
     {
@@ -74,14 +78,17 @@ public class WindowTests
     [InlineData(7, 3, 1, 0, 2, 3)]
     [InlineData(2, 3, 1, 0, 1, 0)]
     [InlineData(1, 4, 2, 0, 1, -1)]
-    public void WindowsAreCountedAsTheConvolutionArithmeticSays(int length, int kernel, int stride, int padding, int dilation, int expected)
+    public void WindowsAreCountedAsTheConvolutionArithmeticSays(int length, int kernel, int stride, int padding,
+        int dilation, int expected)
     {
         // floor((length + 2 padding - dilation (kernel - 1) - 1) / stride) + 1 (Dumoulin and Visin, 2016).
         Size2d Down(int number, int across) => new(number, across);
         Size2d Across(int number, int down) => new(down, number);
         Assert.Equal(expected,
-            new WindowGeometry(1, length, 9, 1, Down(kernel, 1), Down(stride, 1), Down(padding, 0), Down(dilation, 1)).OutputHeight);
+            new WindowGeometry(1, length, 9, 1, Down(kernel, 1), Down(stride, 1), Down(padding, 0),
+                Down(dilation, 1)).OutputHeight);
         Assert.Equal(expected,
-            new WindowGeometry(1, 9, length, 1, Across(kernel, 1), Across(stride, 1), Across(padding, 0), Across(dilation, 1)).OutputWidth);
+            new WindowGeometry(1, 9, length, 1, Across(kernel, 1), Across(stride, 1), Across(padding, 0),
+                Across(dilation, 1)).OutputWidth);
     }
 }

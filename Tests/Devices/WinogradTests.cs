@@ -4,8 +4,8 @@ using Xunit;
 namespace Tapegrad.Tests.Devices;
 
 /// <summary>
-/// Winograd's convolutions against the definition in double loops. The bound is the one that the device promises: an error of at most 1e-5 of the
-/// largest value of the same convolution of magnitudes, conv(|x|, |w|).
+/// Winograd's convolutions against the definition in double loops. The bound is the one that the device promises: an
+/// error of at most 1e-5 of the largest value of the same convolution of magnitudes, conv(|x|, |w|).
 /// </summary>
 public sealed class WinogradTests
 {
@@ -18,7 +18,10 @@ public sealed class WinogradTests
         for (var i = 0; i < 120; i++) CheckAll(RandomGeometry(new RandomSource(3000 + i)));
     }
 
-    /// <summary>The shapes that have a reason: models' layers, borders on every side, whole and broken tiles, panels and vectors.</summary>
+    /// <summary>
+    /// The shapes that have a reason: models' layers, borders on every side, whole and broken tiles, panels and
+    /// vectors.
+    /// </summary>
     [Theory]
     [InlineData(3, 32, 32, 16, 16, 1)]    // a ResNet layer: most tiles lie inside, several blocks
     [InlineData(9, 8, 8, 64, 64, 1)]      // every tile touches a border; an odd number of images
@@ -60,7 +63,8 @@ public sealed class WinogradTests
         var large = Geometry(1, 16, 21, 8, 8, 0, 0);
         var (x, w, g) = Inputs(small);
         var moved = new float[16 * 21 * 8];
-        for (var row = 0; row < 12; row++) x.AsSpan(row * 13 * 8, 13 * 8).CopyTo(moved.AsSpan(((row + 4) * 21 + 8) * 8));
+        for (var row = 0; row < 12; row++)
+            x.AsSpan(row * 13 * 8, 13 * 8).CopyTo(moved.AsSpan(((row + 4) * 21 + 8) * 8));
         var y = ConvolutionKernelsTests.Compute(Kernels, small, x, w, g).Y;
         var movedY = ConvolutionKernelsTests.Compute(Kernels, large, moved, w, new float[14 * 19 * 8]).Y;
         for (var row = 0; row < 10; row++)
@@ -73,8 +77,8 @@ public sealed class WinogradTests
     {
         var direct = new CpuDevice { UsesWinograd = false };
         var winograd = Geometry(2, 6, 6, 8, 8, 1, 1);
-        var (kernel, stride, dilation) = (winograd.Windows with { Kernel = new Size2d(3, 2) }, winograd.Windows with { Stride = new Size2d(1, 2) },
-            winograd.Windows with { Dilation = new Size2d(2, 1) });
+        var (kernel, stride, dilation) = (winograd.Windows with { Kernel = new Size2d(3, 2) },
+            winograd.Windows with { Stride = new Size2d(1, 2) }, winograd.Windows with { Dilation = new Size2d(2, 1) });
         Assert.True(Differs(winograd));
         Assert.False(Differs(winograd with { Windows = kernel }));
         Assert.False(Differs(winograd with { Windows = stride }));
@@ -84,8 +88,10 @@ public sealed class WinogradTests
         bool Differs(ConvolutionGeometry geometry)
         {
             var (x, w, g) = Inputs(geometry);
-            var (a, b) = (ConvolutionKernelsTests.Compute(direct, geometry, x, w, g), ConvolutionKernelsTests.Compute(Kernels, geometry, x, w, g));
-            bool[] differ = [!a.Y.SequenceEqual(b.Y), !a.XGradient.SequenceEqual(b.XGradient), !a.WGradient.SequenceEqual(b.WGradient)];
+            var (a, b) = (ConvolutionKernelsTests.Compute(direct, geometry, x, w, g),
+                ConvolutionKernelsTests.Compute(Kernels, geometry, x, w, g));
+            bool[] differ = [!a.Y.SequenceEqual(b.Y), !a.XGradient.SequenceEqual(b.XGradient),
+                !a.WGradient.SequenceEqual(b.WGradient)];
             Assert.True(differ.Distinct().Count() == 1, $"{geometry}: all three use it, or none");
             return differ[0];
         }
@@ -104,7 +110,8 @@ public sealed class WinogradTests
         }
     }
 
-    private static void AssertClose(ConvolutionGeometry geometry, string what, ConvolutionKernelsTests.Sums exact, float[] computed)
+    private static void AssertClose(ConvolutionGeometry geometry, string what, ConvolutionKernelsTests.Sums exact,
+        float[] computed)
     {
         Assert.Equal(exact.Value.Length, computed.Length);
         var tolerance = Bound * exact.Magnitude.Max();
@@ -114,13 +121,15 @@ public sealed class WinogradTests
     }
 
     private static (float[] X, float[] W, float[] G) Inputs(ConvolutionGeometry geometry) =>
-        (KernelTesting.Normal(ConvolutionKernelsTests.XLength(geometry), 1), KernelTesting.Normal(ConvolutionKernelsTests.WeightLength(geometry), 2),
+        (KernelTesting.Normal(ConvolutionKernelsTests.XLength(geometry), 1),
+            KernelTesting.Normal(ConvolutionKernelsTests.WeightLength(geometry), 2),
             KernelTesting.Normal(ConvolutionKernelsTests.YLength(geometry), 3));
 
     private static ConvolutionGeometry Geometry(int n, int h, int w, int c, int o, int down, int across) =>
         new(new WindowGeometry(n, h, w, c, 3, 1, new Size2d(down, across), 1), o, 1);
 
-    // Every size from 1 to three tiles and one; channels around vectors, sixes and panels; padding from none to more than the kernel reaches.
+    // Every size from 1 to three tiles and one; channels around vectors, sixes and panels; padding from none to more
+    // than the kernel reaches.
     internal static ConvolutionGeometry RandomGeometry(RandomSource random, int? batch = null)
     {
         for (var draw = 0; ; draw++)
@@ -128,8 +137,9 @@ public sealed class WinogradTests
             var next = 0;
             var source = random.Split(draw);
             int Pick(params ReadOnlySpan<int> values) => values[source.Below(values.Length, next++)];
-            var geometry = Geometry(batch ?? Pick(1, 1, 2, 3, 7), 1 + source.Below(13, next++), 1 + source.Below(13, next++),
-                Pick(8, 9, 11, 12, 16, 17, 24, 31), Pick(8, 10, 13, 16, 19, 32, 33), Pick(0, 1, 1, 2, 3, 4), Pick(0, 1, 1, 2, 3));
+            var geometry = Geometry(batch ?? Pick(1, 1, 2, 3, 7), 1 + source.Below(13, next++),
+                1 + source.Below(13, next++), Pick(8, 9, 11, 12, 16, 17, 24, 31), Pick(8, 10, 13, 16, 19, 32, 33),
+                Pick(0, 1, 1, 2, 3, 4), Pick(0, 1, 1, 2, 3));
             if (geometry.Windows.OutputHeight >= 1 && geometry.Windows.OutputWidth >= 1) return geometry;
         }
     }

@@ -8,8 +8,8 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad.Tests.Devices;
 
 /// <summary>
-/// Work is done once each, each thread has a range of its own, errors come through, and nothing is left behind. A mistake in the counting of what is
-/// done shows as work that never ends, so each of these tests has a limit.
+/// Work is done once each, each thread has a range of its own, errors come through, and nothing is left behind. A
+/// mistake in the counting of what is done shows as work that never ends, so each of these tests has a limit.
 /// </summary>
 [Collection(ThreadCount.Name)]
 public sealed class WorkersTests : IDisposable
@@ -18,7 +18,8 @@ public sealed class WorkersTests : IDisposable
 
     public void Dispose() => Workers.Threads = before;
 
-    // The work of these tests takes a second. What has not ended after two minutes waits for an item that nobody will do.
+    // The work of these tests takes a second. What has not ended after two minutes waits for an item that nobody will
+    // do.
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
     private static void Within(TimeSpan limit, Action work)
@@ -26,7 +27,8 @@ public sealed class WorkersTests : IDisposable
         Exception? error = null;
         var thread = new Thread(() => error = Record.Exception(work)) { IsBackground = true };
         thread.Start();
-        if (!thread.Join(limit)) throw new TimeoutException($"the work has not ended after {limit.TotalSeconds} s: an item was lost");
+        if (!thread.Join(limit))
+            throw new TimeoutException($"the work has not ended after {limit.TotalSeconds} s: an item was lost");
         if (error is not null) ExceptionDispatchInfo.Throw(error);
     }
 
@@ -71,8 +73,8 @@ public sealed class WorkersTests : IDisposable
         }
     });
 
-    // Two threads that keep in step, since each item waits for another one: one goes through the lower half, the other through the upper one. So each
-    // finds in its caches what it wrote in the operation before.
+    // Two threads that keep in step, since each item waits for another one: one goes through the lower half, the other
+    // through the upper one. So each finds in its caches what it wrote in the operation before.
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -103,7 +105,8 @@ public sealed class WorkersTests : IDisposable
     {
         Workers.Threads = 2;
         using var rest = new CountdownEvent(99);
-        var blocked = fromTheEnd ? 49 : 0;   // the first item of the caller's own range: all others must be done by the helper
+        // the first item of the caller's own range: all others must be done by the helper
+        var blocked = fromTheEnd ? 49 : 0;
         var done = new int[100];
         Workers.Run(100, new Doing(item =>
         {
@@ -124,7 +127,8 @@ public sealed class WorkersTests : IDisposable
         Assert.Equal([0, 1, 2, 3, 3, 2, 1, 0], order);
     }
 
-    // More and fewer threads, more and fewer items, one work right behind the other: what a thread remembers of one must not count in the next.
+    // More and fewer threads, more and fewer items, one work right behind the other: what a thread remembers of one
+    // must not count in the next.
     [Fact]
     public void ShortWorksInARowAreEachDoneOnce() => Within(Limit, () =>
     {
@@ -134,7 +138,8 @@ public sealed class WorkersTests : IDisposable
             if (work % 50 == 0) Workers.Threads = 1 + random.Below(6, 3 * work);
             var items = random.Below(30, 3 * work + 1);
             sum = 0;
-            Workers.Run(items, new Doing(item => Interlocked.Add(ref sum, 1 + item)), fromTheEnd: random.Below(2, 3 * work + 2) == 1);
+            Workers.Run(items, new Doing(item => Interlocked.Add(ref sum, 1 + item)),
+                fromTheEnd: random.Below(2, 3 * work + 2) == 1);
             Assert.Equal(items * (items + 1) / 2, sum);
         }
     });
@@ -187,8 +192,8 @@ public sealed class WorkersTests : IDisposable
             if (item == 0) throw new InvalidOperationException();
             Thread.Sleep(50);
         }));
-        // Two at most where the error is known before an item ends. A busy machine may be late with it, but not by five seconds; each of the two
-        // ranges has 200 items.
+        // Two at most where the error is known before an item ends. A busy machine may be late with it, but not by five
+        // seconds; each of the two ranges has 200 items.
         Assert.InRange(begun, 1, 100);
     });
 

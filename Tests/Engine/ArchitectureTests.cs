@@ -13,8 +13,8 @@ using Module = Tapegrad.Layers.Module;
 namespace Tapegrad.Tests.Engine;
 
 /// <summary>
-/// The arrows between assemblies and between the namespaces of the framework point one way. Read from what was compiled,
-/// signatures and method bodies, not from the text.
+/// The arrows between assemblies and between the namespaces of the framework point one way. Read from what was
+/// compiled, signatures and method bodies, not from the text.
 /// </summary>
 public sealed class ArchitectureTests
 {
@@ -32,7 +32,8 @@ public sealed class ArchitectureTests
     {
         Assert.Equal(["System.Numerics.Tensors"], OutsideTheRuntime(Framework));
         Assert.All([Layers, Optimizers], assembly => Assert.Equal(["Tapegrad"], OutsideTheRuntime(assembly)));
-        Assert.Equal(["Tapegrad", "Tapegrad.Datasets", "Tapegrad.Layers", "Tapegrad.Optimizers"], OutsideTheRuntime(Training).Order());
+        Assert.Equal(["Tapegrad", "Tapegrad.Datasets", "Tapegrad.Layers", "Tapegrad.Optimizers"],
+            OutsideTheRuntime(Training).Order());
         Assert.Equal(["SixLabors.ImageSharp", "Tapegrad"], OutsideTheRuntime(Datasets).Order());
         Assert.Equal(["Google.Protobuf", "Tapegrad", "Tapegrad.Layers"], OutsideTheRuntime(Onnx).Order());
     }
@@ -41,7 +42,8 @@ public sealed class ArchitectureTests
     [Fact]
     public void Libraries_show_what_is_internal_to_the_tests_alone() =>
         Assert.All([Framework, Layers, Onnx, Optimizers, Datasets, Training], assembly =>
-            Assert.All(assembly.GetCustomAttributes<InternalsVisibleToAttribute>(), grant => Assert.Equal("Tapegrad.Tests", grant.AssemblyName)));
+            Assert.All(assembly.GetCustomAttributes<InternalsVisibleToAttribute>(), grant =>
+                Assert.Equal("Tapegrad.Tests", grant.AssemblyName)));
 
     private static IEnumerable<string> OutsideTheRuntime(Assembly assembly) =>
         assembly.GetReferencedAssemblies().Select(name => name.Name!)
@@ -76,7 +78,8 @@ public sealed class ArchitectureTests
     [Fact]
     public void This_test_can_see()
     {
-        // What is known to be referenced must be found: by a signature, by a body, inside a lambda, as a generic argument.
+        // What is known to be referenced must be found: by a signature, by a body, inside a lambda, as a generic
+        // argument.
         Assert.Contains(typeof(Buffer), References.Of(typeof(Device)));
         Assert.Contains(typeof(HostBuffer<float>), References.Of(typeof(CpuDevice)));
         Assert.Contains(typeof(BufferPool), References.Of(typeof(Storage)));
@@ -104,6 +107,8 @@ public sealed class ArchitectureTests
         return types;
     }
 
-    private static void AssertNone(IEnumerable<Type> types, Func<Type, bool> forbidden) => Assert.Empty(types.SelectMany(type =>
-        References.Of(type).Where(used => used.Namespace is not null && forbidden(used)).Select(used => $"{type} uses {used}")));
+    private static void AssertNone(IEnumerable<Type> types, Func<Type, bool> forbidden) =>
+        Assert.Empty(types.SelectMany(type =>
+        References.Of(type).Where(used => used.Namespace is not null && forbidden(used))
+        .Select(used => $"{type} uses {used}")));
 }

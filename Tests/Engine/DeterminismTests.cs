@@ -18,8 +18,10 @@ public sealed class DeterminismTests : EngineTest
             using var device = Device.Use(Device.Cpu);
             var network = new ScopeMemoryTests.Network(Random, 16);
             var optimizer = new Sgd(network.Parameters, momentum: 0.9, weightDecay: 1e-3, nesterov: true);
-            // 8 images of 20 x 20 with 16 channels are 51200 elements: above the size from which work is cut for threads.
-            for (var step = 0; step < 10; step++) ScopeMemoryTests.Step(network, optimizer, new(8, 20, 20, 3), step, release);
+            // 8 images of 20 x 20 with 16 channels are 51200 elements: above the size from which work is cut for
+            // threads.
+            for (var step = 0; step < 10; step++)
+                ScopeMemoryTests.Step(network, optimizer, new(8, 20, 20, 3), step, release);
             return [.. network.Parameters.SelectMany(p => p.Value.ToFloats()).Select(BitConverter.SingleToInt32Bits)];
         }
         finally

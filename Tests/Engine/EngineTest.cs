@@ -18,7 +18,9 @@ public abstract class EngineTest : IDisposable
 
     internal static Tensor Vector(params double[] values) => Tensor.From(values, new Shape(values.Length));
 
-    /// <summary>The sum of the products with fixed random numbers: a loss that tells every element from every other.</summary>
+    /// <summary>
+    /// The sum of the products with fixed random numbers: a loss that tells every element from every other.
+    /// </summary>
     internal static Tensor Weigh(Tensor x) => (x * Tensor.Normal(x.Shape, new RandomSource(99))).Sum();
 
     internal static void Near(double expected, double actual, double tolerance = 1e-12) =>

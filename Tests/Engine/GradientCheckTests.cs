@@ -26,12 +26,14 @@ public sealed class GradientCheckTests : EngineTest
         GradientCheck.Run(x => Claim(x[0], x => 5 * x.Power(4)), One, order: 3);
         GradientCheck.Run(x => x[0].MatrixProduct(x[1]).Tanh().LogSoftmax(), [One[0], Tensor.Normal(new(3, 4), Random)],
             order: 3);
-        GradientCheck.Run(x => x[0] / (x[1].Square() + 1), [One[0], Vector(1, 2, 3)], order: 3, variables: [false, true]);
+        GradientCheck.Run(x => x[0] / (x[1].Square() + 1), [One[0], Vector(1, 2, 3)], order: 3,
+            variables: [false, true]);
     }
 
     [Fact]
     public void A_wrong_first_derivative_is_caught() =>
-        Fails(x => Claim(x[0], x => 4 * x.Power(4)), One, 1, "order 1:", "the difference quotient", "[2, 3]", "seed 42");
+        Fails(x => Claim(x[0], x => 4 * x.Power(4)), One, 1, "order 1:", "the difference quotient", "[2, 3]",
+            "seed 42");
 
     [Fact]
     public void A_wrong_second_derivative_is_caught_at_the_second_order()
@@ -45,7 +47,8 @@ public sealed class GradientCheckTests : EngineTest
     [Fact]
     public void A_wrong_third_derivative_is_caught_at_the_third_order()
     {
-        Tensor Wrong(Tensor[] x) => Claim(x[0], x => 5 * Tape.Record("fourth", x.Power(4).StopGradient(), (x, (_, g) => g * 4
+        Tensor Wrong(Tensor[] x) =>
+            Claim(x[0], x => 5 * Tape.Record("fourth", x.Power(4).StopGradient(), (x, (_, g) => g * 4
             * Tape.Record("third", x.Power(3).StopGradient(), (x, (_, h) => h * 2 * x.Square())))));
         GradientCheck.Run(Wrong, One, order: 2);
         Fails(Wrong, One, 3, "order 3");
@@ -58,7 +61,8 @@ public sealed class GradientCheckTests : EngineTest
         var rotation = Tensor.From([0.0, 1, -1, 0], new(2, 2));
         Tensor Slope(Tensor x) => Tape.Record("slope", (5 * x.Power(4)).StopGradient(), (x, (_, h) =>
             h * 20 * x.Power(3) + h.Reshape(1, 2).MatrixProduct(rotation).Reshape(2)));
-        Tensor Wrong(Tensor x) => Tape.Record("sum of powers", x.Power(5).Sum().StopGradient(), (x, (_, g) => g * Slope(x)));
+        Tensor Wrong(Tensor x) =>
+            Tape.Record("sum of powers", x.Power(5).Sum().StopGradient(), (x, (_, g) => g * Slope(x)));
         GradientCheck.Run(x => Wrong(x[0]), [Vector(0.7, -1.3)], order: 1);
         Fails(x => Wrong(x[0]), [Vector(0.7, -1.3)], 2, "order 2");
     }
@@ -75,7 +79,8 @@ public sealed class GradientCheckTests : EngineTest
     public void A_severed_graph_is_caught()
     {
         Fails(x => x[0].Power(5).StopGradient(), One, 1, "order 1", "the tape says 0");
-        Tensor Fused(Tensor[] x) => Claim(x[0], x => (5 * x.Power(4)).StopGradient());   // the right slope, as a constant
+        // the right slope, as a constant
+        Tensor Fused(Tensor[] x) => Claim(x[0], x => (5 * x.Power(4)).StopGradient());
         GradientCheck.Run(Fused, One, order: 1);
         Fails(Fused, One, 2, "order 2", "the tape says 0");
     }
@@ -107,7 +112,8 @@ public sealed class GradientCheckTests : EngineTest
         double[] values = [1, 2, 3, 4];
         values[place] = 0;
         var x = Tensor.From(values, new Shape(4));
-        Fails(inputs => inputs[0].Square().Sqrt() + Claim(inputs[0], y => y * 7), [x], 1, $"Worst at element {place} of input 0: NaN");
+        Fails(inputs => inputs[0].Square().Sqrt() + Claim(inputs[0], y => y * 7), [x], 1,
+            $"Worst at element {place} of input 0: NaN");
     }
 
     [Fact]
@@ -128,7 +134,8 @@ public sealed class GradientCheckTests : EngineTest
     public void Every_input_is_checked_unless_it_is_a_constant()
     {
         static Tensor Wrong(Tensor[] x) =>
-            Tape.Record("product", (x[0] * x[1]).StopGradient(), (x[0], (_, g) => g * x[1]), (x[1], (_, g) => g * x[0] * 2));
+            Tape.Record("product", (x[0] * x[1]).StopGradient(), (x[0], (_, g) => g * x[1]),
+                (x[1], (_, g) => g * x[0] * 2));
         var inputs = (Tensor[])[One[0], One[0] + 1];
         Fails(Wrong, inputs, 1, "order 1", "of input 1");
         GradientCheck.Run(Wrong, inputs, variables: [true, false]);
@@ -141,7 +148,8 @@ public sealed class GradientCheckTests : EngineTest
         GradientCheck.Run(x => x[0] * weight.Value.Square(), One, order: 2, parameters: [weight]);
         Near([1, 2, 3], weight.Value, 0);
         Tensor Wrong(Tensor[] x) => x[0] * Claim(weight.Value, w => 4 * w.Power(4));
-        Throws<GradientCheckException>(() => GradientCheck.Run(Wrong, One, parameters: [weight]), "order 1", "of fc.weight");
+        Throws<GradientCheckException>(() => GradientCheck.Run(Wrong, One, parameters: [weight]), "order 1",
+            "of fc.weight");
         Near([1, 2, 3], weight.Value, 0);
         Throws<NotSupportedException>(() =>
             GradientCheck.Run(_ => throw new NotSupportedException("no"), One, parameters: [weight]), "no");
@@ -155,7 +163,8 @@ public sealed class GradientCheckTests : EngineTest
     {
         Parameter weight;
         using (Device.Use(Device.Cpu)) weight = new Parameter("fc.weight", Vector(1));
-        Throws<ArgumentException>(() => GradientCheck.Run(x => x[0], One, parameters: [weight]), "fc.weight", "CPU", "reference");
+        Throws<ArgumentException>(() => GradientCheck.Run(x => x[0], One, parameters: [weight]), "fc.weight", "CPU",
+            "reference");
     }
 
     [Fact]
@@ -173,7 +182,8 @@ public sealed class GradientCheckTests : EngineTest
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void Training_is_an_option_and_every_evaluation_draws_the_same_numbers(bool training) => GradientCheck.Run(x =>
+    public void Training_is_an_option_and_every_evaluation_draws_the_same_numbers(bool training) =>
+        GradientCheck.Run(x =>
     {
         Assert.Equal(training, Tape.Current!.IsTraining);
         return x[0].Square().Dropout(0.5);
@@ -184,7 +194,8 @@ public sealed class GradientCheckTests : EngineTest
     {
         var message = new List<string>();
         foreach (var seed in new[] { 1, 2, 1 })
-            message.Add(Throws<GradientCheckException>(() => GradientCheck.Run(x => Claim(x[0], x => x), One, seed: seed),
+            message.Add(Throws<GradientCheckException>(() =>
+                GradientCheck.Run(x => Claim(x[0], x => x), One, seed: seed),
                 $"seed {seed}"));
         Assert.Equal(message[0], message[2]);
         Assert.NotEqual(message[0].Replace("seed 1", ""), message[1].Replace("seed 2", ""));

@@ -2,8 +2,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
-/// <summary>Gradients of one value are added where the first of them waits, unless somebody else reads it; and one that nobody asks for is not
-/// computed.</summary>
+/// <summary>
+/// Gradients of one value are added where the first of them waits, unless somebody else reads it; and one that nobody
+/// asks for is not computed.
+/// </summary>
 public sealed class GradientSumTests : SweepTest
 {
     [Theory]
@@ -51,10 +53,12 @@ public sealed class GradientSumTests : SweepTest
     [Fact]
     public void The_gradient_of_the_input_of_the_first_layer_is_not_computed()
     {
-        var (w1, w2) = (new Parameter("w1", Tensor.Ones(new(3, 3, 2, 3))), new Parameter("w2", Tensor.Ones(new(3, 3, 3, 1))));
+        var (w1, w2) = (new Parameter("w1", Tensor.Ones(new(3, 3, 2, 3))),
+            new Parameter("w2", Tensor.Ones(new(3, 3, 3, 1))));
         using var tape = Tape.Training(Random);
         var loss = Tensor.Ones(new(1, 5, 5, 2)).Conv2d(w1.Value).Conv2d(w2.Value).Sum();
-        tape.Gradients(loss, [w1.Value, w2.Value], createGraph: true);   // so that the sweep's operations stand on the tape
+        // so that the sweep's operations stand on the tape
+        tape.Gradients(loss, [w1.Value, w2.Value], createGraph: true);
         var records = tape.Print();
         Assert.Equal(1, records.Split("conv2d input gradient").Length - 1);
         Assert.Equal(2, records.Split("conv2d weight gradient").Length - 1);

@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
-/// <summary>Gradients are a value: sums, multiples, norms; and the statistics that travel with them, committed once.</summary>
+/// <summary>
+/// Gradients are a value: sums, multiples, norms; and the statistics that travel with them, committed once.
+/// </summary>
 public sealed class GradientsTests : EngineTest
 {
     private readonly Parameter a, b, c;
@@ -16,7 +18,7 @@ public sealed class GradientsTests : EngineTest
 
     private Tensor Second() => a.Value.Sum() * 10 + c.Value.Square().Sum();   // d/da = 10, d/dc = 2 c
 
-    // ---- arithmetic -----------------------------------------------------------------------------------------------------------
+    // ---- arithmetic -------------------------------------------------------------------------------------------------
 
     [Fact]
     public void The_sum_of_gradients_is_the_gradient_of_the_sum()
@@ -25,7 +27,8 @@ public sealed class GradientsTests : EngineTest
         var (first, second) = (First(), Second());
         var sum = tape.Gradients(first) + tape.Gradients(second);
         var whole = tape.Gradients(first + second);
-        foreach (var parameter in (Parameter[])[a, b, c]) Assert.Equal(whole[parameter].ToDoubles(), sum[parameter].ToDoubles());
+        foreach (var parameter in (Parameter[])[a, b, c])
+            Assert.Equal(whole[parameter].ToDoubles(), sum[parameter].ToDoubles());
         Assert.Equal(whole.Parameters, sum.Parameters);
         Near([6 + 10, 12 + 10], sum[a]);
         Near([5], sum[b]);
@@ -128,7 +131,7 @@ public sealed class GradientsTests : EngineTest
         Assert.Equal([(4, 7, 2)], statistics.Committed);
     }
 
-    // ---- statistics -----------------------------------------------------------------------------------------------------------
+    // ---- statistics -------------------------------------------------------------------------------------------------
 
     [Fact]
     public void Committed_once_and_never_used_again()
@@ -206,7 +209,8 @@ public sealed class GradientsTests : EngineTest
         if (all.Length == 0) return;
         var scale = 1 + all.Max(Math.Abs);
         Assert.True(Math.Abs(all.Average() - pooledMean) <= 1e-12 * scale);
-        Assert.True(Math.Abs(all.Average(x => (x - all.Average()) * (x - all.Average())) - pooledVariance) <= 1e-12 * scale
+        Assert.True(Math.Abs(all.Average(x => (x - all.Average()) * (x - all.Average())) - pooledVariance) <= 1e-12
+            * scale
             * scale);
         Near([6 * batches.Get.Length, 12 * batches.Get.Length], total[a]);
     }
@@ -234,12 +238,13 @@ public sealed class GradientsTests : EngineTest
     [Fact]
     public void An_empty_set_pools_to_the_other_one()
     {
-        var (some, none) = (new Moments(3, Vector(1), Vector(2)), new Moments(0, Vector(double.NaN), Vector(double.NaN)));
+        var (some, none) =
+            (new Moments(3, Vector(1), Vector(2)), new Moments(0, Vector(double.NaN), Vector(double.NaN)));
         Assert.Same(some, some.Pool(none));
         Assert.Same(some, none.Pool(some));
     }
 
-    // ---- what is not finite ---------------------------------------------------------------------------------------------------
+    // ---- what is not finite -----------------------------------------------------------------------------------------
 
     [Fact]
     public void The_first_number_that_is_not_finite_is_described()
@@ -252,7 +257,8 @@ public sealed class GradientsTests : EngineTest
         Assert.Equal("the gradient of b [1] is -Infinity at element 0",
             tape.Gradients((b.Value * double.NegativeInfinity).Sum()).FindNonFinite());
         tape.Propose(statistics, new Moments(1, Tensor.Scalar(1), Tensor.Scalar(double.PositiveInfinity)));
-        Assert.Equal("the batch statistics of layer1.norm1 hold Infinity at element 0", tape.Gradients(First()).FindNonFinite());
+        Assert.Equal("the batch statistics of layer1.norm1 hold Infinity at element 0",
+            tape.Gradients(First()).FindNonFinite());
     }
 
     [Theory]

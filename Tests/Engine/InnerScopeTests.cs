@@ -2,7 +2,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
-/// <summary>What is recorded on a tape while a scope is open inside it outlives that scope: the tape needs it.</summary>
+/// <summary>
+/// What is recorded on a tape while a scope is open inside it outlives that scope: the tape needs it.
+/// </summary>
 public sealed class InnerScopeTests : SweepTest
 {
     [Fact]
@@ -35,7 +37,8 @@ public sealed class InnerScopeTests : SweepTest
         {
             Tensor loss;
             var scope = inner ? new Scope() : null;
-            var y = image.Conv2d(weight, Vector(1, 2, 3, 4), padding: 1).Normalize(new Sharing(false, true, 2), 1e-5).Relu();
+            var y = image.Conv2d(weight, Vector(1, 2, 3, 4), padding: 1).Normalize(new Sharing(false, true, 2), 1e-5)
+                .Relu();
             y = y.MaxPool2d(2) + y.AveragePool2d(2) + y.Slice([0, 0, 0, 0], [2, 2, 2, 4], [1, 2, 2, 1]);
             y = y.Greater(0.3).Where(y * Tensor.Uniform(y.Shape, Random), y.Abs().Sqrt() / 2)
                 + 1 / (y.Pad([0, 0, 0, 0], [0, 0, 0, 0]) + 3);

@@ -70,7 +70,8 @@ public sealed class ParameterTests : EngineTest
         {
             var elsewhere = Tensor.Ones(new(2));
             Throws<InvalidOperationException>(() => p.Value = elsewhere, "fc.bias", "reference", "CPU");
-            Throws<InvalidOperationException>(() => p.Update(new Subtracting(), elsewhere), "fc.bias", "reference", "CPU");
+            Throws<InvalidOperationException>(() => p.Update(new Subtracting(), elsewhere), "fc.bias",
+                "reference", "CPU");
         }
         Near([1, 2], p.Value);
     }

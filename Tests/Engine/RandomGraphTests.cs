@@ -4,8 +4,8 @@ using Xunit;
 namespace Tapegrad.Tests.Engine;
 
 /// <summary>
-/// Random expression graphs: each instruction applies an operation to values that were computed before, any of them, any number
-/// of times. A failure is shrunk to the shortest list of instructions.
+/// Random expression graphs: each instruction applies an operation to values that were computed before, any of them,
+/// any number of times. A failure is shrunk to the shortest list of instructions.
 /// </summary>
 public sealed class RandomGraphTests : EngineTest
 {
@@ -61,7 +61,8 @@ public sealed class RandomGraphTests : EngineTest
         return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);
     }
 
-    // All gradients of a program at a point, in one array for each way to ask for them; and the curvature along a direction.
+    // All gradients of a program at a point, in one array for each way to ask for them; and the curvature along a
+    // direction.
     private static (double[][] Ways, double Curvature) Sweep((byte, byte, byte)[] program, double[][] points,
         double[][] direction)
     {
@@ -79,16 +80,19 @@ public sealed class RandomGraphTests : EngineTest
         ways.Add(Flat(slopes));
         // one at a time: other pulls are needed
         ways.Add([.. variables.SelectMany(x => tape.Gradients(y, [x])[0].ToDoubles())]);
-        var along = slopes.Select((g, i) => (g * Tensor.From(direction[i], Shapes[i])).Sum()).Aggregate((a, b) => a + b);
+        var along = slopes.Select((g, i) => (g * Tensor.From(direction[i], Shapes[i])).Sum())
+            .Aggregate((a, b) => a + b);
         var curvature = along.Tape is null ? 0
-            : tape.Gradients(along, variables).Select((g, i) => (g * Tensor.From(direction[i], Shapes[i])).Sum().ToDouble())
+            : tape.Gradients(along, variables)
+            .Select((g, i) => (g * Tensor.From(direction[i], Shapes[i])).Sum().ToDouble())
                 .Sum();
         var loss = Evaluate(program, [.. parameters.Select(p => p.Value)]);
         if (loss.Tape is null) return ([.. ways], curvature);
         ways.Add(FlatOf(tape.Gradients(loss)));
         using (new Scope()) loss = Evaluate(program, [.. parameters.Select(p => p.Value)]);
         var released = tape.Gradients(loss, release: true);
-        for (var i = 0; i < 30; i++) foreach (var shape in (Shape[])[.. Shapes, new(1, 1), new(1), new()]) Tensor.Full(shape,
+        for (var i = 0; i < 30; i++)
+            foreach (var shape in (Shape[])[.. Shapes, new(1, 1), new(1), new()]) Tensor.Full(shape,
             1e9);   // overwrites what was freed
         ways.Add(FlatOf(released));
         return ([.. ways], curvature);
@@ -106,7 +110,8 @@ public sealed class RandomGraphTests : EngineTest
         {
             Assert.Equal(ways[0], way, (a, b) => Math.Abs(a - b) <= 1e-9 * (1 + Math.Abs(a)));
             var magnitude = way.Zip(v, (g, d) => Math.Abs(g * d)).Sum();
-            Assert.True(Math.Abs(way.Zip(v, (g, d) => g * d).Sum() - slope) <= 1e-6 * (1 + magnitude), $"slope {slope}");
+            Assert.True(Math.Abs(way.Zip(v, (g, d) => g * d).Sum() - slope) <= 1e-6 * (1 + magnitude),
+                $"slope {slope}");
         }
         var second = Difference(t =>
             Sweep(program, Move(Points, direction, t), direction).Ways[0].Zip(v, (g, d) => g * d).Sum());

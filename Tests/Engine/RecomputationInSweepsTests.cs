@@ -4,7 +4,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
-/// <summary>Sweeps, composites and whole networks over values that are computed again, and what is left of them when the tape ends.</summary>
+/// <summary>
+/// Sweeps, composites and whole networks over values that are computed again, and what is left of them when the tape
+/// ends.
+/// </summary>
 public sealed class RecomputationInSweepsTests : RecomputationTest
 {
     [Fact]
@@ -67,7 +70,8 @@ public sealed class RecomputationInSweepsTests : RecomputationTest
         Near([2, 2], gradients[1]);
     }
 
-    // Seen while it is computed again for an inner scope, as by a second sweep's pull, the memory must outlive that scope.
+    // Seen while it is computed again for an inner scope, as by a second sweep's pull, the memory must outlive that
+    // scope.
     [Fact]
     public void A_view_in_an_inner_scope_or_in_a_pull_keeps_it_for_the_tape()
     {
@@ -144,12 +148,14 @@ public sealed class RecomputationInSweepsTests : RecomputationTest
     // All tensors but itself that its fields lead to.
     private static List<Tensor> TensorsHeldBy(Tensor tensor)
     {
-        var (found, waiting) = (new HashSet<object>(ReferenceEqualityComparer.Instance) { tensor }, new Stack<object>([tensor]));
+        var (found, waiting) = (new HashSet<object>(ReferenceEqualityComparer.Instance) { tensor },
+            new Stack<object>([tensor]));
         while (waiting.TryPop(out var one))
         {
             if (one is Array array) foreach (var item in array) Reach(item);
             for (var type = one.GetType(); type is not null; type = type.BaseType)
-                foreach (var field in type.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
+                foreach (var field in type.GetFields(
+                    BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
                     if (!field.FieldType.IsPrimitive && !field.FieldType.IsPointer) Reach(field.GetValue(one));
         }
         return [.. found.OfType<Tensor>().Where(other => other != tensor)];
@@ -176,8 +182,10 @@ public sealed class RecomputationInSweepsTests : RecomputationTest
 
             float[] Run(bool stays)
             {
-                Parameter Weight(string name, Shape shape, int seed) => new(name, Tensor.Normal(shape, random.Split(seed)));
-                var (w, v) = (Weight("w", new(3, 3, channels, channels), 3), Weight("v", new(3, 3, channels, channels), 4));
+                Parameter Weight(string name, Shape shape, int seed) =>
+                    new(name, Tensor.Normal(shape, random.Split(seed)));
+                var (w, v) = (Weight("w", new(3, 3, channels, channels), 3),
+                    Weight("v", new(3, 3, channels, channels), 4));
                 var (gamma, beta) = (Weight("gamma", new(channels), 5), Weight("beta", new(channels), 6));
                 using var tape = Tape.Training(random);
                 var x = tape.Watch(Tensor.Normal(new(n, size, size, channels), random.Split(7)));

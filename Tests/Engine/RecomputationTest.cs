@@ -7,7 +7,8 @@ public abstract class RecomputationTest : EngineTest
 {
     private readonly ReferenceDevice device = new();   // with a pool of its own, whose buffers no other test gets
 
-    protected RecomputationTest() => Device.Use(device);   // until the base class chooses for the thread what was there before
+    // until the base class chooses for the thread what was there before
+    protected RecomputationTest() => Device.Use(device);
 
     internal Device OwnDevice => device;
 
@@ -16,8 +17,11 @@ public abstract class RecomputationTest : EngineTest
 
     internal long BytesWaiting => device.Pool.BytesWaiting;
 
-    /// <summary>x + 1, which counts. The numbers of the second time are the true ones, so one sees which were read.</summary>
-    internal Tensor PlusOne(Tensor x) => Tape.RecordKernel("plus one", x.Map(new AddingOne()), [x], inputs => inputs[0] + 1, (_, g, _) => [g], () =>
+    /// <summary>
+    /// x + 1, which counts. The numbers of the second time are the true ones, so one sees which were read.
+    /// </summary>
+    internal Tensor PlusOne(Tensor x) =>
+        Tape.RecordKernel("plus one", x.Map(new AddingOne()), [x], inputs => inputs[0] + 1, (_, g, _) => [g], () =>
     {
         Computed++;
         return x + 1;

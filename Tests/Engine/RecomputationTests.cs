@@ -4,7 +4,8 @@ using Xunit;
 namespace Tapegrad.Tests.Engine;
 
 /// <summary>
-/// Values that can be computed again: their memory is free after their first use, and nobody who reads them later can tell.
+/// Values that can be computed again: their memory is free after their first use, and nobody who reads them later can
+/// tell.
 /// </summary>
 public sealed class RecomputationTests : RecomputationTest
 {
@@ -151,7 +152,8 @@ public sealed class RecomputationTests : RecomputationTest
         var y = PlusOne(tape.Watch(Vector(1, 2)));
         OnAnotherThread(() => Near([2, 3], y));
         y.Square();
-        OnAnotherThread(() => Throws<InvalidOperationException>(() => y.ToDoubles(), "only the thread of its tape", "Keep()"));
+        OnAnotherThread(() =>
+            Throws<InvalidOperationException>(() => y.ToDoubles(), "only the thread of its tape", "Keep()"));
         OnAnotherThread(() => Assert.Contains("gone", y.ToString()));
         OnAnotherThread(() =>
         {
@@ -198,6 +200,7 @@ public sealed class RecomputationTests : RecomputationTest
 
     private readonly struct Doubling : IUpdate
     {
-        public void Apply<T>(ref T x, T gradient, ref T first, ref T second) where T : struct, IReal<T> => x += gradient;
+        public void Apply<T>(ref T x, T gradient, ref T first, ref T second) where T : struct, IReal<T> =>
+            x += gradient;
     }
 }

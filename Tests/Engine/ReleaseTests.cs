@@ -3,8 +3,8 @@ using Xunit;
 namespace Tapegrad.Tests.Engine;
 
 /// <summary>
-/// What a sweep frees and what it must not: with <c>release: true</c> the recorded values that it has passed, always the
-/// gradients that it made on its way; never what somebody else made or will read.
+/// What a sweep frees and what it must not: with <c>release: true</c> the recorded values that it has passed, always
+/// the gradients that it made on its way; never what somebody else made or will read.
 /// </summary>
 public sealed class ReleaseTests : SweepTest
 {
@@ -138,7 +138,8 @@ public sealed class ReleaseTests : SweepTest
     {
         var (a, b) = (new Parameter("a", Vector(1, 2)), new Parameter("b", Vector(3, 4)));
         using var tape = Tape.Training(Random);
-        var gradients = tape.Gradients(Loss((a.Value + b.Value) * 3), release: true);   // a sum hands the same gradient to both
+        // a sum hands the same gradient to both
+        var gradients = tape.Gradients(Loss((a.Value + b.Value) * 3), release: true);
         for (var i = 0; i < 20; i++) Vector(i, i);   // whatever was freed by mistake is now overwritten
         Near([3, 30], gradients[a]);
         Near([3, 30], gradients[b]);
@@ -197,7 +198,8 @@ public sealed class ReleaseTests : SweepTest
         using var scope = whose == "inner scope" ? new Scope() : null;
         var constant = whose == "outside" ? outside : Vector(5, 7);
         var inner = p.Value * 2;
-        var loss = Tape.Record("constant slope", Tensor.Scalar(1), (inner, (_, _) => constant), (inner, (_, _) => constant));
+        var loss = Tape.Record("constant slope", Tensor.Scalar(1), (inner, (_, _) => constant),
+            (inner, (_, _) => constant));
         for (var sweep = 0; sweep < 3; sweep++) Near([20, 28], tape.Gradients(loss, release: sweep == 2)[p]);
         Near([5, 7], constant);
     }
@@ -222,7 +224,8 @@ public sealed class ReleaseTests : SweepTest
         var loss = Loss(p.Value.Square().Exp());
         var gradients = tape.Gradients(loss, release: true);
         var expected = new[] { 4 * Math.Exp(4), 60 * Math.Exp(9) };
-        var others = Enumerable.Range(0, 10).Select(i => Vector(i, -i)).ToArray();   // these took the freed buffers over
+        // these took the freed buffers over
+        var others = Enumerable.Range(0, 10).Select(i => Vector(i, -i)).ToArray();
         Throws<InvalidOperationException>(() => tape.Gradients(loss, release: true), "Keep()");
         Throws<InvalidOperationException>(() => tape.Gradients(loss), "Keep()");
         Near(expected, gradients[p]);
@@ -232,7 +235,8 @@ public sealed class ReleaseTests : SweepTest
     [Fact]
     public void A_gradient_in_the_buffer_of_a_released_value_is_not_mistaken_for_it()
     {
-        var shape = new Shape(4133);   // a prime that no other test uses: the gradients below must take the buffers of these values
+        // a prime that no other test uses: the gradients below must take the buffers of these values
+        var shape = new Shape(4133);
         var (a, b) = (new Parameter("a", Tensor.Ones(shape)), new Parameter("b", Tensor.Ones(shape)));
         using var tape = Tape.Training(Random);
         var kept = a.Value * 5;
@@ -260,8 +264,8 @@ public sealed class ReleaseTests : SweepTest
     [Fact]
     public void A_sweep_frees_what_it_makes_on_its_way()
     {
-        // Gradients of 10 different lengths: those in the middle must go back to the pool while the tape is still open. The
-        // lengths are used nowhere else.
+        // Gradients of 10 different lengths: those in the middle must go back to the pool while the tape is still open.
+        // The lengths are used nowhere else.
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Tensor.Ones(new(7919)));   // a prime
         var y = x.Square();

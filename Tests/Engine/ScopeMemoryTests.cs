@@ -4,7 +4,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
-/// <summary>How many buffers are made: counted in the pools of devices of the test's own, which nothing else takes from or gives back to.</summary>
+/// <summary>
+/// How many buffers are made: counted in the pools of devices of the test's own, which nothing else takes from or gives
+/// back to.
+/// </summary>
 public sealed class ScopeMemoryTests : EngineTest
 {
     private readonly CpuDevice cpu = new();
@@ -13,7 +16,8 @@ public sealed class ScopeMemoryTests : EngineTest
     // Two convolutions with normalization, a pooling and a linear layer: the parts of a small network, written out.
     internal sealed class Network(RandomSource random, int channels)
     {
-        private readonly Parameter first = new("conv1.weight", Tensor.Normal(new(3, 3, 3, channels), random.Split(0)) * 0.3);
+        private readonly Parameter first =
+            new("conv1.weight", Tensor.Normal(new(3, 3, 3, channels), random.Split(0)) * 0.3);
         private readonly Parameter second = new("conv2.weight",
             Tensor.Normal(new(3, 3, channels, channels), random.Split(1)) * 0.1);
         private readonly Parameter gamma = new("norm.gamma", Tensor.Ones(new(channels)));
@@ -126,8 +130,8 @@ public sealed class ScopeMemoryTests : EngineTest
         var p = new Parameter("p", Tensor.Zeros(new(1)));
         if (release) tape.Gradients(loss + p.Value.Sum(), release: true);
         else tape.Gradients(loss, [x]);
-        // A pull of tanh makes three tensors of this length, a sum two at once, and two gradients wait; 20 leaves room for
-        // another way to write them.
+        // A pull of tanh makes three tensors of this length, a sum two at once, and two gradients wait; 20 leaves room
+        // for another way to write them.
         Assert.InRange(reference.Pool.Created - before, 1, 20);
         var waiting = reference.Pool.BytesWaiting;
         tape.Dispose();
@@ -167,7 +171,8 @@ public sealed class ScopeMemoryTests : EngineTest
         for (var i = 0; i < 100; i++) loss += (x * i).Sum();
         var before = reference.Pool.Created;
         Near(99 * 50, tape.Gradients(loss, [x])[0].At(0));
-        Assert.InRange(reference.Pool.Created - before, 1, 20);   // a hundred gradients of x, each freed when it was added
+        // a hundred gradients of x, each freed when it was added
+        Assert.InRange(reference.Pool.Created - before, 1, 20);
     }
 
     [Fact]

@@ -1,12 +1,13 @@
-using FsCheck.Xunit;
 using System.Runtime.CompilerServices;
+using FsCheck.Xunit;
 using Tapegrad.Devices;
 using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
 /// <summary>
-/// Who owns memory: forget it and it is slower; use it too early or too late and it is an exception; never a leak, never garbage.
+/// Who owns memory: forget it and it is slower; use it too early or too late and it is an exception; never a leak,
+/// never garbage.
 /// </summary>
 public sealed class ScopeTests : EngineTest
 {
@@ -136,7 +137,8 @@ public sealed class ScopeTests : EngineTest
         Near([5], other!);
     }
 
-    // A server: a request opens a scope and awaits; meanwhile its thread serves another one; the rest of the first runs elsewhere.
+    // A server: a request opens a scope and awaits; meanwhile its thread serves another one; the rest of the first runs
+    // elsewhere.
     [Fact]
     public void A_scope_that_ends_on_another_thread_takes_nothing_from_whoever_used_its_own() => OnAnotherThread(() =>
     {
@@ -185,7 +187,7 @@ public sealed class ScopeTests : EngineTest
         Near([1, 2], p.Value);
     }
 
-    // ---- the collector --------------------------------------------------------------------------------------------------------
+    // ---- the collector ----------------------------------------------------------------------------------------------
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static WeakReference[] Forget(Func<Tensor> make)
@@ -194,7 +196,8 @@ public sealed class ScopeTests : EngineTest
         return [new WeakReference(tensor), new WeakReference(tensor.Buffer)];
     }
 
-    private static void AssertCollected(WeakReference[] references) => Waiting.ForTheCollector(() => !references.Any(r => r.IsAlive));
+    private static void AssertCollected(WeakReference[] references) =>
+        Waiting.ForTheCollector(() => !references.Any(r => r.IsAlive));
 
     [Fact]
     public void Outside_any_scope_the_collector_frees() => AssertCollected(Forget(() => Tensor.Ones(new(1013)) * 2));
@@ -254,9 +257,10 @@ public sealed class ScopeTests : EngineTest
         GC.KeepAlive(scope);
     }
 
-    // ---- any sequence of events -----------------------------------------------------------------------------------------------
+    // ---- any sequence of events -------------------------------------------------------------------------------------
 
-    // The model: a tensor holds its own number until the scope that it was made in ends, unless it was kept, or made outside.
+    // The model: a tensor holds its own number until the scope that it was made in ends, unless it was kept, or made
+    // outside.
     private sealed class Model
     {
         private readonly List<(Scope Scope, int Id)> open = [];

@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Engine;
 
-/// <summary>Every rule about shapes as a property over nasty shapes (ones, primes, empty axes), and every error text.</summary>
+/// <summary>
+/// Every rule about shapes as a property over nasty shapes (ones, primes, empty axes), and every error text.
+/// </summary>
 public sealed class ShapeTests
 {
     private static readonly Arbitrary<Shape> Any = ShapesOf(0, 1, 1, 2, 3, 5, 7);
@@ -86,8 +88,10 @@ public sealed class ShapeTests
     {
         Assert.Equal("the shape [2, -1] has a negative length.", Message(() => new Shape(2, -1)));
         Assert.Equal("the shape [0, -1] has a negative length.", Message(() => new Shape(0, -1)));
-        Assert.Equal("a shape of 9 axes: at most 8 are supported.", Message(() => new Shape(1, 1, 1, 1, 1, 1, 1, 1, 1)));
-        Assert.Equal("the shape [65536, 32768] has more than 2147483647 elements.", Message(() => new Shape(65536, 32768)));
+        Assert.Equal("a shape of 9 axes: at most 8 are supported.",
+            Message(() => new Shape(1, 1, 1, 1, 1, 1, 1, 1, 1)));
+        Assert.Equal("the shape [65536, 32768] has more than 2147483647 elements.",
+            Message(() => new Shape(65536, 32768)));
         var huge = int.MaxValue;
         Assert.Contains("has more than", Message(() => new Shape(huge, huge, huge, huge, huge, huge, huge, huge)));
         Assert.Equal(int.MaxValue, new Shape(huge).Count);
@@ -116,7 +120,8 @@ public sealed class ShapeTests
         }
         Assert.Contains($"axis {shape.Rank} of the shape {shape}: it has {shape.Rank} axes",
             Message(() => shape.Axis(shape.Rank)));
-        Assert.Contains($"an axis is one of {-shape.Rank} to {shape.Rank - 1}", Message(() => _ = shape[-shape.Rank - 1]));
+        Assert.Contains($"an axis is one of {-shape.Rank} to {shape.Rank - 1}",
+            Message(() => _ = shape[-shape.Rank - 1]));
     });
 
     [Fact]
@@ -131,7 +136,7 @@ public sealed class ShapeTests
         Assert.Empty(Shape.Scalar.Axes());
     }
 
-    // ---- broadcast ------------------------------------------------------------------------------------------------------------
+    // ---- broadcast --------------------------------------------------------------------------------------------------
 
     // A pair that fits: some axes of a common shape are 1 or left out in front.
     private static Shape Narrow(Shape shape, RandomSource random)
@@ -180,7 +185,8 @@ public sealed class ShapeTests
         {
             var position = Position(shape, i);
             var expected = narrow.Strides()
-                .Select((stride, axis) => narrow[axis] == 1 ? 0 : position[axis + shape.Rank - narrow.Rank] * stride).Sum();
+                .Select((stride, axis) => narrow[axis] == 1 ? 0 : position[axis + shape.Rank - narrow.Rank] * stride)
+                .Sum();
             Assert.Equal(expected, position.Zip(strides, (p, s) => p * s).Sum());
         }
     });
@@ -188,8 +194,8 @@ public sealed class ShapeTests
     [Fact]
     public void Shapes_that_do_not_fit_are_named_with_the_axis()
     {
-        Assert.Equal("add: the shapes [2, 3, 4] and [2, 1] do not fit: counted from the end, axis 2 is 3 in one and 2 in the "
-            + "other. Two lengths fit when they are "
+        Assert.Equal("add: the shapes [2, 3, 4] and [2, 1] do not fit: counted from the end, axis 2 is 3 in one and 2 "
+            + "in the other. Two lengths fit when they are "
             + "equal or one of them is 1.", Message(() => Shape.Broadcast("add", new(2, 3, 4), new(2, 1))));
         Assert.Contains("axis 1 is 0 in one and 2", Message(() => Shape.Broadcast("add", new(0), new(2))));
         Assert.False(new Shape(3).BroadcastsTo(new(2)));
@@ -200,7 +206,7 @@ public sealed class ShapeTests
         Assert.Equal(new Shape(0), Shape.Broadcast("add", new(0), new(1)));
     }
 
-    // ---- reduce, reshape, permute ---------------------------------------------------------------------------------------------
+    // ---- reduce, reshape, permute -----------------------------------------------------------------------------------
 
     [Fact]
     public void Reduced_axes_become_one_or_vanish() => ForAll(Any, (shape, random) =>
@@ -251,7 +257,8 @@ public sealed class ShapeTests
         var order = random.Permutation(shape.Rank);
         var permuted = shape.Permute(order);
         for (var axis = 0; axis < shape.Rank; axis++) Assert.Equal(shape[order[axis]], permuted[axis]);
-        Assert.Equal(shape, permuted.Permute([.. Enumerable.Range(0, shape.Rank).Select(axis => Array.IndexOf(order, axis))]));
+        Assert.Equal(shape,
+            permuted.Permute([.. Enumerable.Range(0, shape.Rank).Select(axis => Array.IndexOf(order, axis))]));
         if (shape.Rank > 0) Assert.Equal(permuted,
             shape.Permute([.. order.Select((axis, i) => i % 2 == 0 ? axis : axis - shape.Rank)]));
     });
@@ -260,7 +267,8 @@ public sealed class ShapeTests
     public void An_order_that_is_none_is_refused()
     {
         var shape = new Shape(2, 3);
-        Assert.Equal("permute: the order (0) does not name each of the 2 axes of [2, 3] once.", Message(() => shape.Permute(0)));
+        Assert.Equal("permute: the order (0) does not name each of the 2 axes of [2, 3] once.",
+            Message(() => shape.Permute(0)));
         Assert.Contains("permute: the order ()", Message(() => shape.Permute()));
         Assert.Contains("axis 1 is named twice", Message(() => shape.Permute(1, -1)));
         Assert.Contains("axis 2 of the shape [2, 3]", Message(() => shape.Permute(0, 2)));

@@ -1,6 +1,8 @@
 namespace Tapegrad.Tests.Engine;
 
-/// <summary>What tests of a sweep begin with: a parameter, and a loss whose gradient tells its two elements apart.</summary>
+/// <summary>
+/// What tests of a sweep begin with: a parameter, and a loss whose gradient tells its two elements apart.
+/// </summary>
 public abstract class SweepTest : EngineTest
 {
     protected readonly Parameter p;

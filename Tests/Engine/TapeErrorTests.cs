@@ -105,7 +105,8 @@ public sealed class TapeErrorTests : EngineTest
         var y = x.Square().Sum();
         foreach (var ask in (Action[])[() => tape.Gradients(early), () => tape.Gradients(early, [x]),
             () => tape.Gradients(y, [early])])
-            Throws<InvalidOperationException>(ask, "did not record the tensor []", "before the tape was opened", "another thread",
+            Throws<InvalidOperationException>(ask, "did not record the tensor []", "before the tape was opened",
+                "another thread",
                 "after an await", "no variable", "Watch");
     }
 
@@ -159,7 +160,8 @@ public sealed class TapeErrorTests : EngineTest
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Vector(2));
         var y = x.Square();
-        using (tape.Pause()) Throws<InvalidOperationException>(() => tape.Gradients(y, [x], createGraph: true), "paused",
+        using (tape.Pause())
+            Throws<InvalidOperationException>(() => tape.Gradients(y, [x], createGraph: true), "paused",
             "createGraph");
         Near([4], tape.Gradients(y, [x], createGraph: true)[0]);
     }
@@ -170,7 +172,8 @@ public sealed class TapeErrorTests : EngineTest
         using var tape = Tape.Training(Random);
         var x = tape.Watch(Vector(2));
         var fails = true;
-        var y = Tape.Record("moody", x.Square().StopGradient(), (x, (_, g) => fails ? throw new NotSupportedException("not today")
+        var y = Tape.Record("moody", x.Square().StopGradient(),
+            (x, (_, g) => fails ? throw new NotSupportedException("not today")
             : g * 4)).Square();
         Throws<NotSupportedException>(() => tape.Gradients(y, [x]), "not today");
         Assert.Same(tape, x.Square().Tape);   // not left paused
@@ -181,7 +184,7 @@ public sealed class TapeErrorTests : EngineTest
         Near([4], x.Square());
     }
 
-    // ---- not finite -----------------------------------------------------------------------------------------------------------
+    // ---- not finite -------------------------------------------------------------------------------------------------
 
     [Fact]
     public void Stop_at_the_first_value_that_is_not_finite()
@@ -194,7 +197,8 @@ public sealed class TapeErrorTests : EngineTest
                 "in layer block1.conv1", "parameter conv1.weight");
         Throws<NonFiniteException>(() => new Parameter("fc.bias", Vector(1, double.NaN)).Value.Square(),
             "the value of 'parameter' [2] is NaN at element 1", "parameter fc.bias");
-        Throws<NonFiniteException>(() => tape.Watch(Vector(double.NegativeInfinity)), "the value of 'watch' [1] is -Infinity");
+        Throws<NonFiniteException>(() => tape.Watch(Vector(double.NegativeInfinity)),
+            "the value of 'watch' [1] is -Infinity");
         var x = tape.Watch(Vector(-1));
         var message = Throws<NonFiniteException>(() => x.Sqrt(), "the value of 'sqrt' [1] is NaN at element 0");
         Assert.DoesNotContain("layer", message);
@@ -218,7 +222,8 @@ public sealed class TapeErrorTests : EngineTest
         Throws<NonFiniteException>(() => tape.Gradients(loss, [weight.Value], createGraph: createGraph),
             [.. parts, "at element 1", "in layer norm"]);
         Assert.Null(LayerContext.Current);
-        Near([2 * 2 * 3, 0], tape.Gradients(loss, [other.Value], createGraph: createGraph)[0]);   // nobody asks for the other one
+        // nobody asks for the other one
+        Near([2 * 2 * 3, 0], tape.Gradients(loss, [other.Value], createGraph: createGraph)[0]);
     }
 
     [Fact]

@@ -134,7 +134,8 @@ public sealed class TapeGradientTests : EngineTest
         Near([12 * 4, 12 * 9], second);
         Near([24 * 2, 24 * -3], third);
         Near([24, 24], fourth);
-        Throws<InvalidOperationException>(() => tape.Gradients(fourth, [x]), "no variable went into it");   // a constant
+        // a constant
+        Throws<InvalidOperationException>(() => tape.Gradients(fourth, [x]), "no variable went into it");
     }
 
     [Fact]

@@ -6,7 +6,7 @@ namespace Tapegrad.Tests.Engine;
 /// <summary>What becomes a record, and what its pulls and its composite are asked.</summary>
 public sealed class TapeRecordTests : EngineTest
 {
-    // ---- what is a variable ---------------------------------------------------------------------------------------------------
+    // ---- what is a variable -----------------------------------------------------------------------------------------
 
     [Fact]
     public void Only_results_of_variables_are_recorded()
@@ -122,7 +122,7 @@ public sealed class TapeRecordTests : EngineTest
         Near([1], tape.Gradients(p.Value.Sum())[p]);
     }
 
-    // ---- pulls ----------------------------------------------------------------------------------------------------------------
+    // ---- pulls ------------------------------------------------------------------------------------------------------
 
     [Fact]
     public void A_pull_that_nobody_needs_is_never_called()
@@ -131,11 +131,15 @@ public sealed class TapeRecordTests : EngineTest
         var frozen = new Parameter("frozen", Vector(1), trainable: false);
         using var tape = Tape.Evaluating();
         var (x, other) = (tape.Watch(Vector(2)), tape.Watch(Vector(3)));
-        var dead = Tape.Record("dead end", Vector(1), (x, Refuse));                  // recorded, but y does not depend on it
-        var toOther = Tape.Record("to other", Vector(1), (other, Refuse));            // leads only to what was not asked for
-        var y = Tape.Record("f", Vector(1), (x, (_, g) => g * 2), (toOther, Refuse), (Vector(1), Refuse), (frozen.Value, Refuse));
+        // recorded, but y does not depend on it
+        var dead = Tape.Record("dead end", Vector(1), (x, Refuse));
+        // leads only to what was not asked for
+        var toOther = Tape.Record("to other", Vector(1), (other, Refuse));
+        var y = Tape.Record("f", Vector(1), (x, (_, g) => g * 2), (toOther, Refuse), (Vector(1), Refuse),
+            (frozen.Value, Refuse));
         var after = Tape.Record("after", Vector(1), (y, Refuse));                     // later than y
-        foreach (var createGraph in new[] { false, true }) Near([2], tape.Gradients(y, [x], createGraph: createGraph)[0]);
+        foreach (var createGraph in new[] { false, true })
+            Near([2], tape.Gradients(y, [x], createGraph: createGraph)[0]);
         Near([1], tape.Gradients(y, [y])[0]);
         Assert.All([dead, after], value => Assert.Same(tape, value.Tape));
     }
@@ -149,7 +153,8 @@ public sealed class TapeRecordTests : EngineTest
         var y = Tape.Record("f", Vector(6), [a, Vector(1), b], (_, g, wanted) =>
         {
             heard = wanted.ToArray();
-            return [wanted[0] ? g * 3 : null, wanted[1] ? throw new InvalidOperationException() : null, wanted[2] ? g * 2 : null];
+            return [wanted[0] ? g * 3 : null, wanted[1] ? throw new InvalidOperationException() : null,
+                wanted[2] ? g * 2 : null];
         });
         Near([2], tape.Gradients(y, [b])[0]);
         Assert.Equal([false, false, true], heard);
@@ -199,7 +204,7 @@ public sealed class TapeRecordTests : EngineTest
         Assert.Equal(expected, gradient.ToDoubles());
     }
 
-    // ---- kernels beside composites --------------------------------------------------------------------------------------------
+    // ---- kernels beside composites ----------------------------------------------------------------------------------
 
     // A kernel whose pull differs from its composite on purpose: 1000 instead of 3x^2.
     private static Tensor Cube(Tensor x) =>
@@ -236,9 +241,11 @@ public sealed class TapeRecordTests : EngineTest
     [Fact]
     public void A_kernel_with_one_tensor_twice_and_a_constant()
     {
-        static Tensor Product(Tensor a, Tensor b, Tensor c) => Tape.RecordKernel("product", (a * b * c).StopGradient(), [a, b, c],
+        static Tensor Product(Tensor a, Tensor b, Tensor c) =>
+            Tape.RecordKernel("product", (a * b * c).StopGradient(), [a, b, c],
             inputs => inputs[0] * inputs[1] * inputs[2],
-                (_, g, wanted) => [wanted[0] ? g * b * c : null, wanted[1] ? g * a * c : null, wanted[2] ? g * a * b : null]);
+                (_, g, wanted) =>
+                [wanted[0] ? g * b * c : null, wanted[1] ? g * a * c : null, wanted[2] ? g * a * b : null]);
         using var tape = Tape.Evaluating();
         var x = tape.Watch(Vector(2));
         var y = Product(x, x, Vector(5));
@@ -266,8 +273,10 @@ public sealed class TapeRecordTests : EngineTest
         var (x, other) = (tape.Watch(Vector(2)), tape.Watch(Vector(3)));
         var refusing = Tape.Record("refusing", Vector(3),
             (other, (_, _) => throw new Xunit.Sdk.XunitException("this pull was called")));
-        var y = Tape.RecordKernel("product", (x * refusing).StopGradient(), [x, refusing], inputs => inputs[0] * inputs[1],
-            (_, g, wanted) => [wanted[0] ? g * 3 : null, wanted[1] ? throw new Xunit.Sdk.XunitException("not wanted") : null]);
+        var y = Tape.RecordKernel("product", (x * refusing).StopGradient(), [x, refusing], inputs =>
+            inputs[0] * inputs[1],
+            (_, g, wanted) =>
+            [wanted[0] ? g * 3 : null, wanted[1] ? throw new Xunit.Sdk.XunitException("not wanted") : null]);
         Near([3], tape.Gradients(y, [x], createGraph: true)[0]);
         Near([3], tape.Gradients(y, [x])[0]);
     }

@@ -6,7 +6,7 @@ namespace Tapegrad.Tests.Engine;
 /// <summary>Who hears of the tape, its mode and its random numbers, and how it prints.</summary>
 public sealed class TapeTests : EngineTest
 {
-    // ---- watching -------------------------------------------------------------------------------------------------------------
+    // ---- watching ---------------------------------------------------------------------------------------------------
 
     [Theory]
     [InlineData(false)]
@@ -23,7 +23,8 @@ public sealed class TapeTests : EngineTest
         _ = Vector(1).Square();   // not recorded
         tape.Gradients(loss, release);
         (string, string?, bool)[] expected =
-            [("multiply", "a", false), ("sum", null, false), ("sum", null, true), ("multiply", "a", true), ("parameter", "a", true)];
+            [("multiply", "a", false), ("sum", null, false), ("sum", null, true), ("multiply", "a", true),
+                ("parameter", "a", true)];
         Assert.Equal(expected, heard.Select(e => (e.Operation, e.Layer?.ToString(), e.Backward)));
         Assert.All(heard.Where(e => e.Operation == "multiply"), e => Assert.Same(y, e.Value));
         Assert.Same(p.Value, heard[0].Inputs[0]);
@@ -56,7 +57,7 @@ public sealed class TapeTests : EngineTest
         using (var first = Tape.Evaluating()) Assert.Equal(0, first.Count);
     }
 
-    // ---- mode and randomness --------------------------------------------------------------------------------------------------
+    // ---- mode and randomness ----------------------------------------------------------------------------------------
 
     [Fact]
     public void Mode_belongs_to_the_tape()
@@ -105,7 +106,7 @@ public sealed class TapeTests : EngineTest
         Assert.Equal(Last(sweep: false), Last(sweep: true));
     }
 
-    // ---- printing -------------------------------------------------------------------------------------------------------------
+    // ---- printing ---------------------------------------------------------------------------------------------------
 
     [Fact]
     public void A_recorded_step_prints_as_a_table()

@@ -56,7 +56,8 @@ public sealed class TensorTests : EngineTest
         Assert.Equal([1, 1], Tensor.Ones(new(2)).ToDoubles());
         Assert.Equal([2.5, 2.5], Tensor.Full(new(2), 2.5).ToDoubles());
         Assert.Equal((Shape.Scalar, 2.5), (Tensor.Scalar(2.5).Shape, Tensor.Scalar(2.5).ToDouble()));
-        Assert.Equal(Enumerable.Range(0, 50).Select(i => Random.Uniform(i)), Tensor.Uniform(new(5, 10), Random).ToDoubles());
+        Assert.Equal(Enumerable.Range(0, 50).Select(i => Random.Uniform(i)),
+            Tensor.Uniform(new(5, 10), Random).ToDoubles());
         Near([.. Enumerable.Range(0, 50).Select(i => Random.Normal(i))], Tensor.Normal(new(5, 10), Random),
             device == Device.Cpu ? 1e-6 : 0);
     }
@@ -79,7 +80,8 @@ public sealed class TensorTests : EngineTest
     [Fact]
     public void Numbers_that_do_not_fill_the_shape_are_refused()
     {
-        Throws<ShapeException>(() => Tensor.From([1.0, 2], new(3)), "2 numbers for the shape [3], which has 3 elements");
+        Throws<ShapeException>(() => Tensor.From([1.0, 2], new(3)),
+            "2 numbers for the shape [3], which has 3 elements");
         Throws<ShapeException>(() => Tensor.From([1f, 2], new(1)), "2 numbers for the shape [1]");
         Throws<ShapeException>(() => Tensor.Ones(new(3)).CopyTo(new float[4]), "4 numbers for the shape [3]");
     }
@@ -109,7 +111,8 @@ public sealed class TensorTests : EngineTest
         var there = Vector(1);
         using (LayerContext.Enter("conv1"))
             Throws<InvalidOperationException>(() => _ = here + there,
-                "add: one tensor is on the reference device, the other on the CPU device", "in layer conv1", "Device.Use");
+                "add: one tensor is on the reference device, the other on the CPU device", "in layer conv1",
+                "Device.Use");
         Assert.Same(Device.Reference, (here * 2).Device);   // what is computed stays on the device of its operands
         Assert.Same(Device.Cpu, (1 - there).Device);
     }
@@ -128,7 +131,8 @@ public sealed class TensorTests : EngineTest
     {
         Assert.Equal("Tensor [] on reference: 2.5", $"{Tensor.Scalar(2.5)}");
         Assert.Equal($"Tensor [3] on reference{Environment.NewLine}[1, -0.25, 1E+10]", $"{Vector(1, -0.25, 1e10)}");
-        Assert.Equal($"Tensor [2, 2] on reference{Environment.NewLine}[[1, 2]\n [3, 4]]", $"{Vector(1, 2, 3, 4).Reshape(2, 2)}");
+        Assert.Equal($"Tensor [2, 2] on reference{Environment.NewLine}[[1, 2]\n [3, 4]]",
+            $"{Vector(1, 2, 3, 4).Reshape(2, 2)}");
         Assert.Equal($"Tensor [2, 1, 2] on reference{Environment.NewLine}[[[1, 2]]\n [[3, 4]]]",
             $"{Vector(1, 2, 3, 4).Reshape(2, 1, 2)}");
     }

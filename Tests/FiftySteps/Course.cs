@@ -6,8 +6,8 @@ using Tapegrad.Optimizers;
 namespace Tapegrad.FiftySteps;
 
 /// <summary>
-/// ResNet-20 on images of noise: enough of everything (convolutions of stride 1 and 2, normalization, pooling, a linear layer, a loss, momentum,
-/// weight decay, running statistics) that a bit which differs somewhere ends in other weights.
+/// ResNet-20 on images of noise: enough of everything (convolutions of stride 1 and 2, normalization, pooling, a linear
+/// layer, a loss, momentum, weight decay, running statistics) that a bit which differs somewhere ends in other weights.
 /// </summary>
 /// <param name="normalization">As <see cref="Normalizations.Parse"/> reads it.</param>
 /// <param name="size">Height and width of the images.</param>

@@ -3,7 +3,9 @@ using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.FiftySteps;
 
-/// <summary>The verbs that a training step calls hundreds of times, and the sharing of work beneath them: none may make garbage.</summary>
+/// <summary>
+/// The verbs that a training step calls hundreds of times, and the sharing of work beneath them: none may make garbage.
+/// </summary>
 /// <param name="count">Elements in a row; each tensor has two.</param>
 public sealed class Verbs(int count)
 {
@@ -34,7 +36,10 @@ public sealed class Verbs(int count)
         yield return ("sharing work", () => Workers.Run(10, nothing));
     }
 
-    /// <summary>Calls each verb so many times, after as many to warm up, and says how many bytes of garbage the whole process made.</summary>
+    /// <summary>
+    /// Calls each verb so many times, after as many to warm up, and says how many bytes of garbage the whole process
+    /// made.
+    /// </summary>
     public IEnumerable<(string Name, long Bytes)> Garbage(int times)
     {
         foreach (var (name, verb) in All())
@@ -60,6 +65,7 @@ public sealed class Verbs(int count)
 
     private readonly struct Step : IUpdate
     {
-        public void Apply<T>(ref T x, T gradient, ref T first, ref T second) where T : struct, IReal<T> => x -= T.Of(0.125) * gradient;
+        public void Apply<T>(ref T x, T gradient, ref T first, ref T second) where T : struct, IReal<T> =>
+            x -= T.Of(0.125) * gradient;
     }
 }

@@ -52,7 +52,10 @@ public sealed class DatasetFuzzing(ITestOutputHelper output) : IDisposable
         }
     }
 
-    /// <summary>A file that somebody changes between two reads: after <paramref name="before"/> bytes it has another length, filled up with zeros.</summary>
+    /// <summary>
+    /// A file that somebody changes between two reads: after <paramref name="before"/> bytes it has another length,
+    /// filled up with zeros.
+    /// </summary>
     private sealed class ChangingFile(byte[] content, int before, int length) : MemoryStream(content)
     {
         private const int Most = 5;   // bytes a read, as a stream may: so that there is something between them
@@ -80,7 +83,8 @@ public sealed class DatasetFuzzing(ITestOutputHelper output) : IDisposable
         }
     }
 
-    // Every place at which a small file can change, and every length that it can have then: no race decides what is tried.
+    // Every place at which a small file can change, and every length that it can have then: no race decides what is
+    // tried.
     [Theory]
     [InlineData("")]
     [InlineData(".gz")]
@@ -104,7 +108,8 @@ public sealed class DatasetFuzzing(ITestOutputHelper output) : IDisposable
                     var (lengths, bytes) = Idx.Read(file, $"images{ending}", 3);
                     Assert.Equal([2, 2, 3], lengths);
                     Assert.Equal(pixels, bytes);
-                    // Right numbers of a file that was another one before they were all read, its length included, would be luck.
+                    // Right numbers of a file that was another one before they were all read, its length included,
+                    // would be luck.
                     if (!file.HasChanged) unchanged++;
                     else if (length == whole.Length || before >= whole.Length) readBefore++;
                     else Assert.Fail($"read as if nothing were wrong: {what}");
@@ -117,6 +122,7 @@ public sealed class DatasetFuzzing(ITestOutputHelper output) : IDisposable
                 }
             }
         // All three happen, whichever way a reader asks for its bytes.
-        Assert.True(unchanged > 0 && refused > whole.Length && readBefore > 0, $"{unchanged} unchanged, {refused} refused, {readBefore} read before");
+        Assert.True(unchanged > 0 && refused > whole.Length && readBefore > 0,
+            $"{unchanged} unchanged, {refused} refused, {readBefore} read before");
     }
 }

@@ -7,10 +7,10 @@ namespace Tapegrad.Tests.Fuzzing;
 
 /// <summary>
 /// Feeds a reader with damaged files. Every input must load, or be refused by one of the documented exceptions
-/// (<see cref="InvalidDataException"/>, <see cref="IOException"/>), without hanging and without taking more memory than is
-/// declared. Input n is a function of the seed and n alone: a valid file, changed once or a few times by
-/// <see cref="Mutators"/> and the common ones, and mended on every second try, so that checksums do not hide what lies behind them.
-/// Written here because fuzzers for .NET are driven by native programs, and a newcomer has none.
+/// (<see cref="InvalidDataException"/>, <see cref="IOException"/>), without hanging and without taking more memory than
+/// is declared. Input n is a function of the seed and n alone: a valid file, changed once or a few times by
+/// <see cref="Mutators"/> and the common ones, and mended on every second try, so that checksums do not hide what lies
+/// behind them. Written here because fuzzers for .NET are driven by native programs, and a newcomer has none.
 /// <code>
 /// TAPEGRAD_FUZZ_SECONDS   how long each format is tried, 3600 for a night; without it, it gets 5000 inputs on any machine
 /// TAPEGRAD_FUZZ_SEED      another seed than 1
@@ -23,7 +23,8 @@ namespace Tapegrad.Tests.Fuzzing;
 internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<byte[]> read)
 {
     private const int LongestMessage = 8192;
-    private const string Memory = "/dev/shm";   // where there is a folder in memory, thousands of files an hour do not reach the disk
+    // where there is a folder in memory, thousands of files an hour do not reach the disk
+    private const string Memory = "/dev/shm";
     private static readonly object Report = new();
 
     private readonly Mutator[] common = Fuzzing.Mutators.Common(valid);
@@ -39,23 +40,29 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
     /// <summary>Makes a checksum, a length or the like right again, on every second input.</summary>
     public Mutator? Mend { get; init; }
 
-    /// <summary>How many bytes reading an input may allocate, from what stands in it and the format's own limits.</summary>
+    /// <summary>
+    /// How many bytes reading an input may allocate, from what stands in it and the format's own limits.
+    /// </summary>
     public Func<byte[], long> MayAllocate { get; init; } = input => (1 << 20) + 64L * input.Length;
 
-    /// <summary>After which time one input counts as hanging: far more than any input needs on a busy machine.</summary>
+    /// <summary>
+    /// After which time one input counts as hanging: far more than any input needs on a busy machine.
+    /// </summary>
     public TimeSpan Patience { get; init; } = Waiting.Long;
 
     /// <summary>How many inputs are tried where no time is given: always the same ones.</summary>
     public int Inputs { get; init; } = 5000;
 
     /// <summary>How long to go on instead.</summary>
-    public TimeSpan? Time { get; init; } = Setting("TAPEGRAD_FUZZ_SECONDS") is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+    public TimeSpan? Time { get; init; } = Setting("TAPEGRAD_FUZZ_SECONDS") is { } seconds
+        ? TimeSpan.FromSeconds(seconds) : null;
 
     /// <summary>Of the inputs.</summary>
     public int Seed { get; init; } = (int)(Setting("TAPEGRAD_FUZZ_SEED") ?? 1);
 
     /// <summary>A new folder for the files of a reader that looks for them by name.</summary>
-    public static string NewFolder() => Directory.CreateDirectory(Path.Combine(Place, $"fuzz-{Guid.NewGuid()}")).FullName;
+    public static string NewFolder() =>
+        Directory.CreateDirectory(Path.Combine(Place, $"fuzz-{Guid.NewGuid()}")).FullName;
 
     private static string Place => Directory.Exists(Memory) ? Memory : Path.GetTempPath();
 
@@ -74,7 +81,9 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
         }
     };
 
-    /// <summary>Reads as many damaged files as <see cref="Inputs"/> or <see cref="Time"/> say, and reports how many.</summary>
+    /// <summary>
+    /// Reads as many damaged files as <see cref="Inputs"/> or <see cref="Time"/> say, and reports how many.
+    /// </summary>
     public void Run(ITestOutputHelper output)
     {
         foreach (var file in valid) Require(file, "a valid file", mayLoad: true, mayRefuse: false);
@@ -87,7 +96,8 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
         {
             try
             {
-                for (var number = 0; found is null && (Time is { } time ? total.Elapsed < time : number < Inputs); number++)
+                for (var number = 0; found is null
+                    && (Time is { } time ? total.Elapsed < time : number < Inputs); number++)
                 {
                     var input = Input(number);
                     current = number;
@@ -104,8 +114,10 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
         reading.Start();
         while (!reading.Join(TimeSpan.FromMilliseconds(20)))
             if (Stopwatch.GetElapsedTime(Volatile.Read(ref begun)) > Patience)
-                Assert.Fail(Describe($"input {current}", $"was still being read after {Patience.TotalSeconds} seconds", Input(current)));
-        if (own is not null) throw new InvalidOperationException($"{format}: a mutator failed on input {current} of seed {Seed}", own);
+                Assert.Fail(Describe($"input {current}", $"was still being read after {Patience.TotalSeconds} seconds",
+                    Input(current)));
+        if (own is not null)
+            throw new InvalidOperationException($"{format}: a mutator failed on input {current} of seed {Seed}", own);
         if (found is var (at, what)) Assert.Fail(Describe($"input {at}", what, Shrink(Input(at), Kind(what))));
 
         var line = string.Create(CultureInfo.InvariantCulture,
@@ -116,14 +128,17 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
                 File.AppendAllText(path, line + Environment.NewLine);
     }
 
-    /// <summary>Cuts a valid file off after each of its bytes but the last: every such beginning must be refused.</summary>
+    /// <summary>
+    /// Cuts a valid file off after each of its bytes but the last: every such beginning must be refused.
+    /// </summary>
     /// <param name="file">A small one.</param>
     /// <param name="mayLoad">The lengths at which a beginning is a valid file itself; none when null.</param>
     public void CutEverywhere(byte[] file, Func<int, bool>? mayLoad = null)
     {
         Require(file, "the whole file", mayLoad: true, mayRefuse: false);
         for (var length = 0; length < file.Length; length++)
-            Require(file[..length], $"the first {length} of {file.Length} bytes", mayLoad?.Invoke(length) ?? false, mayRefuse: true);
+            Require(file[..length], $"the first {length} of {file.Length} bytes", mayLoad?.Invoke(length) ?? false,
+                mayRefuse: true);
     }
 
     private void Require(byte[] input, string what, bool mayLoad, bool mayRefuse)
@@ -131,7 +146,8 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
         var before = loaded;
         if (Problem(input) is { } problem) Assert.Fail(Describe(what, problem, input));
         var loads = loaded > before;
-        if (loads ? !mayLoad : !mayRefuse) Assert.Fail(Describe(what, loads ? "should have been refused" : $"should have loaded: {refusal}", input));
+        if (loads ? !mayLoad : !mayRefuse)
+            Assert.Fail(Describe(what, loads ? "should have been refused" : $"should have loaded: {refusal}", input));
     }
 
     // What is wrong with how an input was read; null when nothing is. The first word tells problems apart.
@@ -167,7 +183,8 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
         do
         {
             var own = Mutators.Count > 0 && random.Next(2) == 0;
-            input = own ? Mutators[random.Next(Mutators.Count)](input, random) : common[random.Next(common.Length)](input, random);
+            input = own ? Mutators[random.Next(Mutators.Count)](input, random)
+                : common[random.Next(common.Length)](input, random);
         }
         while (random.Next(8) > 2);
         return Mend is not null && random.Next(2) == 0 ? Mend(input, random) : input;
@@ -196,9 +213,11 @@ internal sealed class Fuzzer(string format, IReadOnlyList<byte[]> valid, Action<
             File.WriteAllBytes(path, input);
             text = $"in {path}";
         }
-        return $"{format}, {which} of seed {Seed}: {problem}{Environment.NewLine}the input, {input.Length} bytes, base64: {text}";
+        return $"{format}, {which} of seed {Seed}: {problem}{Environment.NewLine}the input, {input.Length} bytes, "
+            + $"base64: {text}";
     }
 
     private static double? Setting(string variable) =>
-        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? double.Parse(text, CultureInfo.InvariantCulture) : null;
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text
+        ? double.Parse(text, CultureInfo.InvariantCulture) : null;
 }

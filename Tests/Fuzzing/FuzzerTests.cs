@@ -5,10 +5,13 @@ using Xunit.Sdk;
 
 namespace Tapegrad.Tests.Fuzzing;
 
-/// <summary>The fuzzer finds the mistakes that readers make. The format here: 'TG', a count as a 32-bit number, so many bytes.</summary>
+/// <summary>
+/// The fuzzer finds the mistakes that readers make. The format here: 'TG', a count as a 32-bit number, so many bytes.
+/// </summary>
 public sealed class FuzzerTests(ITestOutputHelper output)
 {
-    private static readonly byte[][] Valid = [[(byte)'T', (byte)'G', 3, 0, 0, 0, 7, 8, 9], [(byte)'T', (byte)'G', 0, 0, 0, 0]];
+    private static readonly byte[][] Valid = [[(byte)'T', (byte)'G', 3, 0, 0, 0, 7, 8, 9],
+        [(byte)'T', (byte)'G', 0, 0, 0, 0]];
 
     private const int Many = 1_000_000;   // inputs: what is to be found is found among the first thousands
 
@@ -20,12 +23,13 @@ public sealed class FuzzerTests(ITestOutputHelper output)
         if (Count(file) != file.Length - 6) throw new InvalidDataException("another length");
     }
 
-    private static int Count(byte[] file) => file is [(byte)'T', (byte)'G', _, _, _, _, ..] ? BinaryPrimitives.ReadInt32LittleEndian(file.AsSpan(2))
+    private static int Count(byte[] file) =>
+        file is [(byte)'T', (byte)'G', _, _, _, _, ..] ? BinaryPrimitives.ReadInt32LittleEndian(file.AsSpan(2))
         : throw new InvalidDataException("no header");
 
     private string Failure(Fuzzer fuzzer) => Assert.Throws<FailException>(() => fuzzer.Run(output)).Message;
 
-    // ---- what is right passes ------------------------------------------------------------------------------------------------------------
+    // ---- what is right passes ---------------------------------------------------------------------------------------
 
     [Fact]
     public void AStrictReaderPasses()
@@ -46,7 +50,7 @@ public sealed class FuzzerTests(ITestOutputHelper output)
         Assert.All(seen, path => Assert.False(File.Exists(path)));
     }
 
-    // ---- what is wrong is found ----------------------------------------------------------------------------------------------------------
+    // ---- what is wrong is found -------------------------------------------------------------------------------------
 
     [Fact]
     public void FindsAnExceptionThatIsNotDocumented()
@@ -66,7 +70,8 @@ public sealed class FuzzerTests(ITestOutputHelper output)
 
     [Fact]
     public void FindsMemoryTakenOnAPromise() =>
-        Assert.Contains("allocated", Failure(Of(file => GC.KeepAlive(new byte[Math.Clamp(Count(file), 0, 100_000_000)]))));
+        Assert.Contains("allocated",
+            Failure(Of(file => GC.KeepAlive(new byte[Math.Clamp(Count(file), 0, 100_000_000)]))));
 
     [Fact]
     public void FindsAHang()
@@ -93,7 +98,8 @@ public sealed class FuzzerTests(ITestOutputHelper output)
         { Mend = (file, _) => Mend(file), Inputs = Many, Time = null };
         Assert.Contains("behind", Failure(fuzzer));
 
-        static int Sum(byte[] file) => file.Take(file.Length - 4).Aggregate(17, (sum, next) => unchecked(sum * 1_000_003 + next));
+        static int Sum(byte[] file) =>
+            file.Take(file.Length - 4).Aggregate(17, (sum, next) => unchecked(sum * 1_000_003 + next));
         static byte[] Mend(byte[] file)
         {
             if (file.Length < 4) return file;
@@ -107,7 +113,8 @@ public sealed class FuzzerTests(ITestOutputHelper output)
     public void AFormatsOwnMutatorsAreUsed()
     {
         byte[] rare = [42, 42, 42, 42, 42, 42, 42];
-        Assert.Contains("rare", Failure(Of(file => { if (file.AsSpan().StartsWith(rare)) throw new ArgumentException("rare"); }, Many,
+        Assert.Contains("rare",
+            Failure(Of(file => { if (file.AsSpan().StartsWith(rare)) throw new ArgumentException("rare"); }, Many,
             (input, _) => [.. rare, .. input])));
     }
 
@@ -118,7 +125,8 @@ public sealed class FuzzerTests(ITestOutputHelper output)
     [Fact]
     public void ABeginningThatLoadsIsFound()
     {
-        Assert.Contains("the first 6 of 9 bytes", Assert.Throws<FailException>(() => Of(file => Count(file)).CutEverywhere(Valid[0])).Message);
+        Assert.Contains("the first 6 of 9 bytes",
+            Assert.Throws<FailException>(() => Of(file => Count(file)).CutEverywhere(Valid[0])).Message);
         Of(file => Count(file)).CutEverywhere(Valid[0], mayLoad: length => length >= 6);
     }
 

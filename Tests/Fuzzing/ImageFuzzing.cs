@@ -12,8 +12,10 @@ public sealed class ImageFuzzing(ITestOutputHelper output)
 {
     private const long MostPixels = 1 << 16;
 
-    // 16 bytes for each pixel that may be, also where units of 32 pixels stick out; the picture; what the file takes; tables.
-    private static long MayAllocate(byte[] input) => 24 * MostPixels + 24 * 32 * MostPixels / 8 + 128L * input.Length + (24 << 20);
+    // 16 bytes for each pixel that may be, also where units of 32 pixels stick out; the picture; what the file takes;
+    // tables.
+    private static long MayAllocate(byte[] input) =>
+        24 * MostPixels + 24 * 32 * MostPixels / 8 + 128L * input.Length + (24 << 20);
 
     [Theory]
     [InlineData("JPEG")]
@@ -25,7 +27,8 @@ public sealed class ImageFuzzing(ITestOutputHelper output)
     public void Damaged_files_are_read_or_refused(string kind)
     {
         byte[][] valid = [.. GoldenImages.All.Where(image => image.Picture is not null
-            && (kind == "JPEG" ? image.IsJpeg : image.Name.StartsWith(kind, StringComparison.Ordinal))).Select(image => image.File)];
+            && (kind == "JPEG" ? image.IsJpeg : image.Name.StartsWith(kind, StringComparison.Ordinal))).Select(image =>
+            image.File)];
         new Fuzzer(kind, valid, file => ImageFile.Decode(file, mostPixels: MostPixels))
         {
             MayAllocate = MayAllocate,
@@ -42,7 +45,8 @@ public sealed class ImageFuzzing(ITestOutputHelper output)
         {
             var length = BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(at));
             if (length < 0 || length > file.Length - at - 12) break;
-            BinaryPrimitives.WriteUInt32BigEndian(file.AsSpan(at + 8 + length), Crc32.Of(file.AsSpan(at + 4, 4 + length)));
+            BinaryPrimitives.WriteUInt32BigEndian(file.AsSpan(at + 8 + length),
+                Crc32.Of(file.AsSpan(at + 4, 4 + length)));
             at += 12 + length;
         }
         return file;

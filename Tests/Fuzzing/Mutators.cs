@@ -8,8 +8,8 @@ namespace Tapegrad.Tests.Fuzzing;
 internal delegate byte[] Mutator(byte[] input, Random random);
 
 /// <summary>
-/// Damages that concern every format. Places are drawn from the whole file and, as often, from its first and its last 128 bytes,
-/// where formats keep what their readers must not believe.
+/// Damages that concern every format. Places are drawn from the whole file and, as often, from its first and its last
+/// 128 bytes, where formats keep what their readers must not believe.
 /// </summary>
 internal static class Mutators
 {
@@ -18,15 +18,17 @@ internal static class Mutators
     // Where counts, sizes and offsets break: the ends of each type, and their neighbours.
     private static readonly long[] Interesting =
     [
-        0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 63, 64, 100, 127, 128, 255, 256, 1000, 4096, 32767, 32768, 65535, 65536, 1_000_000, 16_777_216,
-        1 << 30, int.MaxValue - 1, int.MaxValue, 1L << 31, uint.MaxValue, 1L << 32, 1L << 40, 1L << 62, long.MaxValue - 7, long.MaxValue,
-        -1, -2, -128, -129, -32768, -32769, int.MinValue, int.MinValue - 1L, long.MinValue,
+        0, 1, 2, 3, 4, 7, 8, 15, 16, 31, 32, 63, 64, 100, 127, 128, 255, 256, 1000, 4096, 32767, 32768, 65535, 65536,
+        1_000_000, 16_777_216, 1 << 30, int.MaxValue - 1, int.MaxValue, 1L << 31, uint.MaxValue, 1L << 32, 1L << 40,
+        1L << 62, long.MaxValue - 7, long.MaxValue, -1, -2, -128, -129, -32768, -32769, int.MinValue, int.MinValue - 1L,
+        long.MinValue,
     ];
 
     /// <summary>All of them; <paramref name="valid"/> are the files that are spliced.</summary>
     public static Mutator[] Common(IReadOnlyList<byte[]> valid) =>
     [
-        FlipBit, SetByte, SetNumber, AddToNumber, ChangeDecimal, CutOff, InsertNoise, DuplicatePiece, MovePiece, DeletePiece, FillPiece,
+        FlipBit, SetByte, SetNumber, AddToNumber, ChangeDecimal, CutOff, InsertNoise, DuplicatePiece, MovePiece,
+        DeletePiece, FillPiece,
         (input, random) => Splice(input, valid[random.Next(valid.Count)], random),
     ];
 
@@ -89,8 +91,10 @@ internal static class Mutators
         var found = input.AsSpan(from).IndexOfAnyInRange((byte)'0', (byte)'9');
         if (found < 0) return input;
         var start = from + found;
-        var length = input.AsSpan(start).IndexOfAnyExceptInRange((byte)'0', (byte)'9') is var end and >= 0 ? end : input.Length - start;
-        return Replace(input, start..(start + length), Encoding.ASCII.GetBytes(InterestingNumber(random).ToString(CultureInfo.InvariantCulture)));
+        var length = input.AsSpan(start).IndexOfAnyExceptInRange((byte)'0', (byte)'9') is var end and >= 0 ? end
+            : input.Length - start;
+        return Replace(input, start..(start + length),
+            Encoding.ASCII.GetBytes(InterestingNumber(random).ToString(CultureInfo.InvariantCulture)));
     }
 
     private static byte[] CutOff(byte[] input, Random random) => input[..random.Next(input.Length + 1)];

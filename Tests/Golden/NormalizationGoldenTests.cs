@@ -19,12 +19,14 @@ public sealed class NormalizationGoldenTests
     public void OneGroupIsLayerNorm()
     {
         // LayerNorm over (C, positions) with gamma and beta per channel is the file's group_norm with one group.
-        var golden = Assert.Single(GoldenCase.Read("norms.json", "group_norm"), golden => golden.Arguments.GetProperty("groups").GetInt32() == 1);
+        var golden = Assert.Single(GoldenCase.Read("norms.json", "group_norm"), golden =>
+            golden.Arguments.GetProperty("groups").GetInt32() == 1);
         golden.Check((golden, tape) => Apply(golden, tape, (_, channels, eps) => new LayerNorm(channels, eps: eps)));
     }
 
     [Fact]
-    public void InstanceNormIsPyTorchs() => Check("instance_norm", 5, (_, channels, eps) => new InstanceNorm(channels, eps));
+    public void InstanceNormIsPyTorchs() =>
+        Check("instance_norm", 5, (_, channels, eps) => new InstanceNorm(channels, eps));
 
     [Fact]
     public void BatchNormInTrainingIsPyTorchs() =>
@@ -51,23 +53,29 @@ public sealed class NormalizationGoldenTests
         {
             var x = golden.Input("x");
             var layer = new BatchNorm(x.Shape[-1], Convention(golden, golden.Arguments.GetProperty("eps").GetDouble()));
-            using (var tape = Tape.Training(new RandomSource(1))) tape.Gradients(layer.Apply(x).Square().Mean()).CommitStatistics();
-            golden.AssertClose("running mean", Expected("running_mean"), layer.RunningMean.Value.ToDoubles(), tolerance);
-            golden.AssertClose("running variance", Expected("running_variance"), layer.RunningVariance.Value.ToDoubles(), tolerance);
+            using (var tape = Tape.Training(new RandomSource(1)))
+                tape.Gradients(layer.Apply(x).Square().Mean()).CommitStatistics();
+            golden.AssertClose("running mean", Expected("running_mean"), layer.RunningMean.Value.ToDoubles(),
+                tolerance);
+            golden.AssertClose("running variance", Expected("running_variance"),
+                layer.RunningVariance.Value.ToDoubles(), tolerance);
 
             double[] Expected(string name) =>
-                [.. golden.Outputs.GetProperty(name).GetProperty("data").EnumerateArray().Select(value => value.GetDouble())];
+                [.. golden.Outputs.GetProperty(name).GetProperty("data").EnumerateArray()
+                    .Select(value => value.GetDouble())];
         }
     }
 
-    private static void Check(string operation, int count, Func<GoldenCase, int, double, Normalization> create, bool training = true)
+    private static void Check(string operation, int count, Func<GoldenCase, int, double, Normalization> create,
+        bool training = true)
     {
         var cases = GoldenCase.Read("norms.json", operation);
         Assert.Equal(count, cases.Count);
         foreach (var golden in cases) golden.Check((golden, tape) => Apply(golden, tape, create), training);
     }
 
-    private static (Tensor, (string, Tensor)[]) Apply(GoldenCase golden, Tape tape, Func<GoldenCase, int, double, Normalization> create)
+    private static (Tensor, (string, Tensor)[]) Apply(GoldenCase golden, Tape tape,
+        Func<GoldenCase, int, double, Normalization> create)
     {
         var x = tape.Watch(golden.Input("x"));
         var layer = create(golden, x.Shape[-1], golden.Arguments.GetProperty("eps").GetDouble());

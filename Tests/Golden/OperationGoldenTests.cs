@@ -16,8 +16,10 @@ public sealed class OperationGoldenTests
     // Each operation of the file, on the inputs by their names.
     private static readonly Dictionary<string, Func<GoldenCase, Func<string, Tensor>, Tensor>> Formulas = new()
     {
-        ["max_pool2d"] = (golden, input) => input("x").MaxPool2d(golden.Integer("kernel"), golden.Integer("stride"), golden.Integer("padding")),
-        ["avg_pool2d"] = (golden, input) => input("x").AveragePool2d(golden.Integer("kernel"), golden.Integer("stride"), golden.Integer("padding")),
+        ["max_pool2d"] = (golden, input) =>
+            input("x").MaxPool2d(golden.Integer("kernel"), golden.Integer("stride"), golden.Integer("padding")),
+        ["avg_pool2d"] = (golden, input) =>
+        input("x").AveragePool2d(golden.Integer("kernel"), golden.Integer("stride"), golden.Integer("padding")),
         ["global_average_pool"] = (_, input) => input("x").GlobalAveragePool(),
         ["linear"] = (_, input) => input("x").MatrixProduct(input("weight")) + input("bias"),
         ["cross_entropy"] = (golden, input) => input("logits").CrossEntropy(
@@ -28,7 +30,8 @@ public sealed class OperationGoldenTests
         ["sigmoid"] = (_, input) => input("x").Sigmoid(),
         ["tanh"] = (_, input) => input("x").Tanh(),
         ["matmul"] = (_, input) => input("a").MatrixProduct(input("b")),
-        ["(a + b) * a / (b*b + 1)"] = (_, input) => (input("a") + input("b")) * input("a") / (input("b") * input("b") + 1),
+        ["(a + b) * a / (b*b + 1)"] = (_, input) =>
+        (input("a") + input("b")) * input("a") / (input("b") * input("b") + 1),
     };
 
     [Theory]
@@ -56,13 +59,16 @@ public sealed class OperationGoldenTests
             var (c, t) = (golden.Fill([7], k: 1, scale: 0.5, offset: 1), golden.Fill([7], k: 2));
             Optimizer optimizer = golden.Arguments.GetProperty("kind").GetString() == "adam"
                 ? new Adam([p], Argument("beta1"), Argument("beta2"), Argument("eps"))
-                : new Sgd([p], Argument("momentum"), Argument("weight_decay"), golden.Arguments.GetProperty("nesterov").GetBoolean());
+                : new Sgd([p], Argument("momentum"), Argument("weight_decay"),
+                    golden.Arguments.GetProperty("nesterov").GetBoolean());
             var trace = golden.Json.GetProperty("trace").EnumerateArray().ToArray();
             Assert.Equal(6, trace.Length);
             foreach (var step in trace)
             {
-                using (var tape = Tape.Training(default)) optimizer.Step(tape.Gradients((c * (p.Value - t).Square()).Sum() * 0.5), Argument("lr"));
-                golden.AssertClose("p", [.. step.EnumerateArray().Select(value => value.GetDouble())], p.Value.ToDoubles(), tolerance);
+                using (var tape = Tape.Training(default))
+                    optimizer.Step(tape.Gradients((c * (p.Value - t).Square()).Sum() * 0.5), Argument("lr"));
+                golden.AssertClose("p", [.. step.EnumerateArray().Select(value => value.GetDouble())],
+                    p.Value.ToDoubles(), tolerance);
             }
         }
     }

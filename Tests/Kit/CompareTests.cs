@@ -53,7 +53,8 @@ public sealed class CompareTests
     [Fact]
     public void A_difference_of_just_the_tolerance_is_allowed()
     {
-        static void Close(double actual) => Compare.Close(Comparison.DevicesValue, "", [1], [actual], tolerance: 0.25, "");
+        static void Close(double actual) =>
+            Compare.Close(Comparison.DevicesValue, "", [1], [actual], tolerance: 0.25, "");
         Close(1.25);
         Close(0.75);
         Assert.Throws<LawViolation>(() => Close(Math.BitIncrement(1.25)));

@@ -3,8 +3,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Kit;
 
-/// <summary>The kit is worth what it catches. None of its comparisons can be switched off, on a device, in a mode or for a kind of numbers, without
-/// a test that fails.</summary>
+/// <summary>
+/// The kit is worth what it catches. None of its comparisons can be switched off, on a device, in a mode or for a kind
+/// of numbers, without a test that fails.
+/// </summary>
 public sealed class ComparisonsTests
 {
     public static TheoryData<int, string, string> Numbered
@@ -12,7 +14,8 @@ public sealed class ComparisonsTests
         get
         {
             var data = new TheoryData<int, string, string>();
-            foreach (var (number, offender) in Offenders.All.Index()) data.Add(number, offender.Comparison, offender.Where);
+            foreach (var (number, offender) in Offenders.All.Index())
+                data.Add(number, offender.Comparison, offender.Where);
             return data;
         }
     }
@@ -28,7 +31,8 @@ public sealed class ComparisonsTests
     }
 
     [Fact]
-    public void Each_comparison_has_an_offender() => Assert.Empty(Comparison.All.Keys.Except(Offenders.All.Select(offender => offender.Comparison)));
+    public void Each_comparison_has_an_offender() =>
+        Assert.Empty(Comparison.All.Keys.Except(Offenders.All.Select(offender => offender.Comparison)));
 
     [Fact]
     public void What_the_offenders_are_made_from_is_right()
@@ -40,17 +44,19 @@ public sealed class ComparisonsTests
 
     // A running average that takes 0.004 of each batch needs more than a thousand to come near its limit.
     [Fact]
-    public void A_slow_running_average_is_given_the_time_that_it_needs() => NormalizationLaws.Check(channels => new Running(channels) { New = 0.004 },
+    public void A_slow_running_average_is_given_the_time_that_it_needs() =>
+        NormalizationLaws.Check(channels => new Running(channels) { New = 0.004 },
         new LawOptions { Skip = ~Law.EvaluationLimit, Cases = 2 });
 
-    // ---- comparing --------------------------------------------------------------------------------------------------------------------------------
+    // ---- comparing --------------------------------------------------------------------------------------------------
 
     private static void Differs(Action compare) => Assert.Throws<LawViolation>(compare);
 
     [Fact]
     public void Numbers_are_close_up_to_the_tolerance_times_the_largest()
     {
-        static void Close(double[] expected, double[] actual) => Compare.Close(Comparison.DevicesValue, "", expected, actual, 1e-3, "");
+        static void Close(double[] expected, double[] actual) =>
+            Compare.Close(Comparison.DevicesValue, "", expected, actual, 1e-3, "");
         Close([], []);
         Close([0, 0.5], [0.0009, 0.4991]);      // in proportion to 1 where all are smaller
         Differs(() => Close([0, 0.5], [0, 0.5011]));
@@ -63,13 +69,15 @@ public sealed class ComparisonsTests
         }
         Differs(() => Close([double.NaN], [double.NaN]));
         Close([double.PositiveInfinity, 1], [double.PositiveInfinity, 1]);
-        Differs(() => Close([double.PositiveInfinity, 1], [double.PositiveInfinity, 2]));   // infinity allows nothing beside it
+        // infinity allows nothing beside it
+        Differs(() => Close([double.PositiveInfinity, 1], [double.PositiveInfinity, 2]));
     }
 
     [Fact]
     public void Bits_are_the_same_to_the_last_and_the_sign()
     {
-        static void Bits(double[] expected, double[] actual) => Compare.Bits(Comparison.ThreadsValue, "", expected, actual, "");
+        static void Bits(double[] expected, double[] actual) =>
+            Compare.Bits(Comparison.ThreadsValue, "", expected, actual, "");
         Bits([1, 0, double.NegativeInfinity], [1, 0, double.NegativeInfinity]);
         Differs(() => Bits([1, 2], [1, Math.BitIncrement(2)]));
         Differs(() => Bits([0], [-0.0]));
@@ -94,15 +102,17 @@ public sealed class ComparisonsTests
             Differs(() => Compare.Finite(Comparison.MagnitudesValue, "", [1, 2, odd]));
     }
 
-    // ---- exceptions ------------------------------------------------------------------------------------------------------------------------------
+    // ---- exceptions -------------------------------------------------------------------------------------------------
 
     [Fact]
     public void An_exception_that_is_none_is_reported()
     {
-        var held = Assert.Throws<LawException>(() => OperationLaws.Check(x => x.Exp(), Input.Any, new() { Except = Law.DevicesAgree }));
+        var held = Assert.Throws<LawException>(() =>
+            OperationLaws.Check(x => x.Exp(), Input.Any, new() { Except = Law.DevicesAgree }));
         Assert.Equal(Law.DevicesAgree, held.Law);
         Assert.Contains("take the exception back", held.Message);
-        held = Assert.Throws<LawException>(() => NormalizationLaws.Check(channels => new Offenders.Variant(channels, Offenders.Right), except: ["Pooling"]));
+        held = Assert.Throws<LawException>(() =>
+            NormalizationLaws.Check(channels => new Offenders.Variant(channels, Offenders.Right), except: ["Pooling"]));
         Assert.Contains("Variant is excepted from the law Pooling", held.Message);
     }
 
@@ -121,5 +131,6 @@ public sealed class ComparisonsTests
 
     [Fact]
     public void A_law_of_another_name_is_refused() =>
-        Assert.Throws<ArgumentException>(() => NormalizationLaws.Check(channels => new Running(channels), except: ["Batchindependence!"]));
+        Assert.Throws<ArgumentException>(() =>
+            NormalizationLaws.Check(channels => new Running(channels), except: ["Batchindependence!"]));
 }

@@ -5,11 +5,14 @@ using static Tapegrad.Laws.Formulas;
 
 namespace Tapegrad.Tests.Kit;
 
-/// <summary>A device that is wrong in one kind of calls alone is found out: none of the shapes, formulas and numbers that the laws of devices go
-/// through can be left out unnoticed.</summary>
+/// <summary>
+/// A device that is wrong in one kind of calls alone is found out: none of the shapes, formulas and numbers that the
+/// laws of devices go through can be left out unnoticed.
+/// </summary>
 public sealed class DeviceFamiliesTests
 {
-    private sealed record Family(string Verb, string What, Func<Called, bool> IsSuch, Offence Offence = Offence.LastElement);
+    private sealed record Family(string Verb, string What, Func<Called, bool> IsSuch,
+        Offence Offence = Offence.LastElement);
 
     private static Family Of<TWhat>(string verb, string what, Func<TWhat, bool> isSuch) => new(verb, what,
         call => call.What is TWhat its && isSuch(its));
@@ -27,15 +30,19 @@ public sealed class DeviceFamiliesTests
         yield return Of<Type>("Write and Read", "floats", type => type == typeof(float[]));
         yield return new("Write and Read", "no numbers", call => call.Result.Any(float.IsNaN));
         foreach (var value in (double[])[0, -3.5, double.NegativeInfinity])
-            yield return Of<double>("Fill", $"{value}", filled => filled.Equals(value)) with { Offence = Offence.NotWritten };
+            yield return Of<double>("Fill", $"{value}", filled =>
+                filled.Equals(value)) with
+            { Offence = Offence.NotWritten };
         Family Copy(string what, Func<Shape, Walk, Walk, bool> isSuch) =>
             Of<(Shape, Walk, Walk)>("Copy", what, call => isSuch(call.Item1, call.Item2, call.Item3));
-        yield return Copy("permuted", (extent, from, to) => extent.Rank > 1 && from.Offset == 0 && to.Offset == 0 && from.Strides[^1] > 1);
+        yield return Copy("permuted", (extent, from, to) => extent.Rank > 1 && from.Offset == 0 && to.Offset == 0
+            && from.Strides[^1] > 1);
         yield return Copy("backwards", (extent, from, to) => from.Strides is [-1]);
         yield return Copy("repeated", (extent, from, to) => from.Strides is [0]);
         yield return Copy("every third", (extent, from, to) => from.Strides is [3]);
         yield return Copy("cut out", (extent, from, to) => from.Offset > 0 && extent.Rank == 3);
-        yield return Copy("put in", (extent, from, to) => to.Offset > 0) with { Offence = Offence.SlightlyOff };   // the corners are not written
+        // the corners are not written
+        yield return Copy("put in", (extent, from, to) => to.Offset > 0) with { Offence = Offence.SlightlyOff };
         yield return Copy("repeated rows", (extent, from, to) => extent.Rank == 3 && from.Strides[0] == 0);
         foreach (var verb in (string[])["Gather", "AddGathered"])
         {
@@ -50,21 +57,27 @@ public sealed class DeviceFamiliesTests
 
     private static IEnumerable<Family> Elementwise()
     {
-        foreach (var formula in (Type[])[typeof(Negated), typeof(Magnitude), typeof(Root), typeof(Exponential), typeof(Logarithm), typeof(Tangent),
-            typeof(Error), typeof(Line)])
+        foreach (var formula in (Type[])[typeof(Negated), typeof(Magnitude), typeof(Root), typeof(Exponential),
+            typeof(Logarithm), typeof(Tangent), typeof(Error), typeof(Line)])
             yield return Of<Type>("Map", formula.Name, type => type == formula);
         yield return new("Map", "no numbers", HasSpecial);
         // Within what rounding allows, so that nothing but the second time shows it.
-        yield return new("Map", "few numbers, a second time", call => call.Result.Length < 100 && (Type)call.What == typeof(Exponential),
+        yield return new("Map", "few numbers, a second time", call =>
+            call.Result.Length < 100 && (Type)call.What == typeof(Exponential),
             Offence.AnotherTime);
-        yield return Of<Type>("Map", "what is rounded, by little", type => type == typeof(Exponential)) with { Offence = Offence.SlightlyOff };
+        yield return Of<Type>("Map", "what is rounded, by little", type =>
+            type == typeof(Exponential)) with
+        { Offence = Offence.SlightlyOff };
         Family Zip(string what, Func<Type, Shape, Shape, bool> isSuch) =>
             Of<(Type, Shape, Shape)>("Zip", what, call => isSuch(call.Item1, call.Item2, call.Item3));
-        foreach (var formula in (Type[])[typeof(Difference), typeof(Product), typeof(Quotient), typeof(Power), typeof(Larger), typeof(IsGreater),
-            typeof(IsGreaterOrEqual), typeof(IsEqual), typeof(Choice), typeof(Fused)])
+        foreach (var formula in (Type[])[typeof(Difference), typeof(Product), typeof(Quotient), typeof(Power),
+            typeof(Larger), typeof(IsGreater), typeof(IsGreaterOrEqual), typeof(IsEqual), typeof(Choice),
+            typeof(Fused)])
             yield return Zip(formula.Name, (type, a, b) => type == formula);
         yield return new("Zip", "no numbers", HasSpecial);
-        yield return Zip("what is rounded, by little", (type, a, b) => type == typeof(Quotient)) with { Offence = Offence.SlightlyOff };
+        yield return Zip("what is rounded, by little", (type, a, b) =>
+            type == typeof(Quotient)) with
+        { Offence = Offence.SlightlyOff };
         yield return Zip("a row for all", (type, a, b) => b.Rank == 1 && a.Rank > 1);
         yield return Zip("all for a row", (type, a, b) => a.Rank == 1 && b.Rank > 1);
         yield return Zip("a column and a row", (type, a, b) => a.Count > 1 && b.Count > 1 && a[-1] == 1 && b[-1] > 1);
@@ -82,14 +95,17 @@ public sealed class DeviceFamiliesTests
                 foreach (var odd in (float[])[float.NaN, float.PositiveInfinity])
                 {
                     var (count, which) = (states, number);
-                    yield return new("CheckUpdate", $"{states} states, {odd} in number {number}", call => (int)call.What == count
+                    yield return new("CheckUpdate", $"{states} states, {odd} in number {number}", call =>
+                        (int)call.What == count
                         && call.Inputs[which].Any(value => value.Equals(odd)), Offence.NotWritten);
                 }
         }
-        yield return new("CheckUpdate", "only what it would leave", call => call.Inputs.All(input => input.All(float.IsFinite)), Offence.NotWritten);
+        yield return new("CheckUpdate", "only what it would leave", call =>
+            call.Inputs.All(input => input.All(float.IsFinite)), Offence.NotWritten);
         yield return new("CheckUpdate", "only what it would leave, far behind", call => call.Inputs[0].Length > 60_000
             && call.Inputs.All(input => input.All(float.IsFinite)), Offence.NotWritten);
-        foreach (var verb in (string[])["Map", "Zip", "Update", "FillUniform", "FillNormal", "Fold", "MatrixProduct", "Copy", "Fill",
+        foreach (var verb in (string[])["Map", "Zip", "Update", "FillUniform", "FillNormal", "Fold", "MatrixProduct",
+            "Copy", "Fill",
             "Write and Read", "MaxPool", "MaxPoolGradient"])
             yield return new(verb, "large", IsLarge);
     }
@@ -103,23 +119,29 @@ public sealed class DeviceFamiliesTests
         yield return Fold("rows", (type, shape, axes) => shape.Rank == 2 && axes is [1]);
         yield return Fold("columns", (type, shape, axes) => shape.Rank == 2 && axes is [0]);
         yield return Fold("all", (type, shape, axes) => shape.Rank == 1 && shape.Count > 1000);
-        yield return Fold("two of four axes", (type, shape, axes) => shape.Rank == 4 && axes.Length == 2 && axes[^1] < 3);
-        yield return Fold("two of four axes, the last one too", (type, shape, axes) => shape.Rank == 4 && axes.Length == 2 && axes[^1] == 3);
+        yield return Fold("two of four axes", (type, shape, axes) => shape.Rank == 4 && axes.Length == 2
+            && axes[^1] < 3);
+        yield return Fold("two of four axes, the last one too", (type, shape, axes) =>
+            shape.Rank == 4 && axes.Length == 2 && axes[^1] == 3);
         yield return Fold("nothing", (type, shape, axes) => shape.Count == 0);
         foreach (var verb in (string[])["Fold", "MatrixProduct"])
         {
             static bool IsSum(Called call) => call.What is MatrixProductGeometry { OffsetsA.Length: 1 }
                 || call.What is (Type type, Shape, int[]) && type == typeof(Sum);
-            yield return new(verb, "sums of whole numbers", call => IsSum(call) && call.Inputs[0].Length > 1 && IsWhole(call));
-            yield return new(verb, "sums of other numbers, by little", call => IsSum(call) && !IsWhole(call), Offence.SlightlyOff);
+            yield return new(verb, "sums of whole numbers", call => IsSum(call) && call.Inputs[0].Length > 1
+                && IsWhole(call));
+            yield return new(verb, "sums of other numbers, by little", call => IsSum(call) && !IsWhole(call),
+                Offence.SlightlyOff);
         }
         foreach (var (a, b) in ((bool, bool)[])[(false, false), (false, true), (true, false), (true, true)])
             yield return Of<MatrixProductGeometry>("MatrixProduct", $"transposed {a}, {b}",
                 product => product.TransposeA == a && product.TransposeB == b);
         yield return Of<MatrixProductGeometry>("MatrixProduct", "several", product => product.OffsetsA.Length == 3
             && product is { TransposeA: false, TransposeB: false });
-        yield return Of<MatrixProductGeometry>("MatrixProduct", "one for all, first", product => product.OffsetsA.Length == 3 && product.TransposeA);
-        yield return Of<MatrixProductGeometry>("MatrixProduct", "one for all, second", product => product.OffsetsA.Length == 3 && product.TransposeB);
+        yield return Of<MatrixProductGeometry>("MatrixProduct", "one for all, first", product =>
+            product.OffsetsA.Length == 3 && product.TransposeA);
+        yield return Of<MatrixProductGeometry>("MatrixProduct", "one for all, second", product =>
+            product.OffsetsA.Length == 3 && product.TransposeB);
         yield return Of<MatrixProductGeometry>("MatrixProduct", "a dozen", product => product.OffsetsA.Length == 12);
         yield return Of<MatrixProductGeometry>("MatrixProduct", "long sums", product => product.Inner > 512);
     }
@@ -130,11 +152,13 @@ public sealed class DeviceFamiliesTests
         {
             ("strides", window => window.Stride.Height > 1), ("dilation", window => window.Dilation.Height > 1),
             ("no padding", window => window.Padding == 0),
-            ("a kernel that is no square", window => window.Kernel.Height != window.Kernel.Width), ("one pixel", window => window.Kernel == 1),
+            ("a kernel that is no square", window => window.Kernel.Height != window.Kernel.Width),
+            ("one pixel", window => window.Kernel == 1),
         };
         foreach (var (what, isSuch) in kinds)
         {
-            foreach (var verb in (string[])["ExtractWindows", "AddWindows", "MaxPool", "MaxPoolGradient"]) yield return Of(verb, what, isSuch);
+            foreach (var verb in (string[])["ExtractWindows", "AddWindows", "MaxPool", "MaxPoolGradient"])
+                yield return Of(verb, what, isSuch);
             foreach (var verb in (string[])["Convolve", "ConvolveInputGradient", "ConvolveWeightGradient"])
                 yield return Of<ConvolutionGeometry>(verb, what, convolution => isSuch(convolution.Windows));
         }
@@ -144,7 +168,8 @@ public sealed class DeviceFamiliesTests
                 convolution => convolution.Groups > 1 && convolution.Groups < convolution.Windows.Channels);
             yield return Of<ConvolutionGeometry>(verb, "depthwise",
                 convolution => convolution.Groups > 1 && convolution.Groups == convolution.Windows.Channels);
-            yield return Of<ConvolutionGeometry>(verb, "many channels", convolution => convolution.Windows.Channels >= 320);
+            yield return Of<ConvolutionGeometry>(verb, "many channels", convolution =>
+                convolution.Windows.Channels >= 320);
             yield return new(verb, "by little", _ => true, Offence.SlightlyOff);
         }
         yield return new("Convolve", "with a bias", call => call.Inputs.Length == 3);
@@ -160,19 +185,23 @@ public sealed class DeviceFamiliesTests
             yield return Kind("no relu", normalization => !normalization.Relu);
             yield return Kind("sub-batches", normalization => normalization.Sharing.SubBatch > 0);
             yield return Kind("not centered", normalization => !normalization.Sharing.IsCentered);
-            foreach (var (batch, positions) in ((bool, bool)[])[(false, false), (false, true), (true, false), (true, true)])
-                yield return Kind($"sharing batch {batch}, positions {positions}", normalization => normalization.Sharing.ShareBatch == batch
+            foreach (var (batch, positions) in ((bool, bool)[])[(false, false), (false, true), (true, false),
+                (true, true)])
+                yield return Kind($"sharing batch {batch}, positions {positions}", normalization =>
+                    normalization.Sharing.ShareBatch == batch
                     && normalization.Sharing.SharePositions == positions);
             yield return new(verb, "by little", _ => true, Offence.SlightlyOff);
         }
         foreach (var part in (string[])["gamma", "beta", "residual"])
             yield return Of<string>("NormalizeGradient", $"that of {part}", its => its == part);
-        foreach (var part in (string[])["means", "variances"]) yield return Of<string>("ReadMoments", part, its => its == part);
+        foreach (var part in (string[])["means", "variances"])
+            yield return Of<string>("ReadMoments", part, its => its == part);
         yield return new("Normalize", "a residual", call => call.Inputs.Length == 2);
         yield return new("Normalize", "no residual", call => call.Inputs.Length == 1);
     }
 
-    private static readonly Family[] families = [.. Moves(), .. Elementwise(), .. Sums(), .. Windows(), .. Normalizations()];
+    private static readonly Family[] families = [.. Moves(), .. Elementwise(), .. Sums(), .. Windows(),
+        .. Normalizations()];
 
     public static TheoryData<int, string, string> Numbered()
     {

@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Kit;
 
-/// <summary>Both devices obey the laws of devices, and a device that is wrong in one verb, in one way, is found out.</summary>
+/// <summary>
+/// Both devices obey the laws of devices, and a device that is wrong in one verb, in one way, is found out.
+/// </summary>
 public sealed class DeviceLawsTests
 {
     public static TheoryData<string> Verbs => [.. DeviceLaws.Verbs];
@@ -25,20 +27,24 @@ public sealed class DeviceLawsTests
     public void The_reference_device_obeys_them(string verb) => DeviceLaws.Check(Device.Reference, verb);
 
     [Fact]
-    public void A_device_that_does_nothing_wrong_passes_behind_a_wrapper() => DeviceLaws.Check(new Offender(Device.Cpu, "", Offence.None));
+    public void A_device_that_does_nothing_wrong_passes_behind_a_wrapper() =>
+        DeviceLaws.Check(new Offender(Device.Cpu, "", Offence.None));
 
     [Fact]
     public void A_name_that_is_no_verb_is_refused() =>
-        Assert.Contains("'Multiply'", Assert.Throws<ArgumentException>(() => DeviceLaws.Check(Device.Cpu, "Multiply")).Message);
+        Assert.Contains("'Multiply'",
+            Assert.Throws<ArgumentException>(() => DeviceLaws.Check(Device.Cpu, "Multiply")).Message);
 
     public static TheoryData<string, Offence> Offences()
     {
         var all = new TheoryData<string, Offence>();
         foreach (var verb in DeviceLaws.Verbs)
             foreach (var offence in Enum.GetValues<Offence>())
-                if (offence != Offence.None && !(verb is "Write and Read" or "Fill" or "FillUniform" or "FillNormal" or "ReadMoments"
+                if (offence != Offence.None
+                    && !(verb is "Write and Read" or "Fill" or "FillUniform" or "FillNormal" or "ReadMoments"
                         && offence == Offence.ChangesItsInput)
-                    && !(verb == "FirstNonFinite" && offence is Offence.SlightlyOff or Offence.Infinite or Offence.NotWritten)
+                    && !(verb == "FirstNonFinite" && offence is Offence.SlightlyOff or Offence.Infinite
+                        or Offence.NotWritten)
                     && !(verb == "CheckUpdate" && offence is Offence.SlightlyOff)
                     && !(verb == "Fill" && offence == Offence.NotWritten)) all.Add(verb, offence);
         return all;
@@ -47,5 +53,6 @@ public sealed class DeviceLawsTests
     [Theory]
     [MemberData(nameof(Offences))]
     public void A_wrong_verb_is_found_out_by_name(string verb, Offence offence) =>
-        Assert.Equal(verb, Assert.Throws<DeviceLawException>(() => DeviceLaws.Check(new Offender(Device.Cpu, verb, offence), verb)).Verb);
+        Assert.Equal(verb, Assert.Throws<DeviceLawException>(() =>
+            DeviceLaws.Check(new Offender(Device.Cpu, verb, offence), verb)).Verb);
 }

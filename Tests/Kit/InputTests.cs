@@ -67,12 +67,15 @@ public class InputTests
     [Fact]
     public void NumbersAreAsAskedFor()
     {
-        var drawn = Drawn(Input.Of("A B").Positive(), Input.Of("A B").AwayFrom(0, 3, -3), Input.Of("A B").Distinct(), Input.Of("A B").Between(2, 3));
+        var drawn = Drawn(Input.Of("A B").Positive(), Input.Of("A B").AwayFrom(0, 3, -3), Input.Of("A B").Distinct(),
+            Input.Of("A B").Between(2, 3));
         Assert.All(drawn, d =>
         {
             Assert.All(d.Values[0], value => Assert.True(value >= 0.5));
-            Assert.All(d.Values[1], value => Assert.All((double[])[0, 3, -3], place => Assert.True(Math.Abs(value - place) >= 0.3 - 1e-6)));
-            Assert.All(d.Values[2].Order().Zip(d.Values[2].Order().Skip(1)), pair => Assert.True(pair.Second - pair.First > 0.09));
+            Assert.All(d.Values[1], value =>
+                Assert.All((double[])[0, 3, -3], place => Assert.True(Math.Abs(value - place) >= 0.3 - 1e-6)));
+            Assert.All(d.Values[2].Order().Zip(d.Values[2].Order().Skip(1)), pair =>
+                Assert.True(pair.Second - pair.First > 0.09));
             Assert.All(d.Values[3], value => Assert.InRange(value, 2, 3));
         });
         Assert.Contains(drawn, d => d.Values[1].Any(value => value > 3) && d.Values[1].Any(value => value < 0));

@@ -9,13 +9,16 @@ namespace Tapegrad.Tests.Kit;
 public class NormalizationLawsTests
 {
     // Whatever the test says instead of x^.
-    private sealed class Variant(int channels, Sharing sharing, Func<Variant, Tensor, Tensor> formula) : Base(channels, sharing)
+    private sealed class Variant(int channels, Sharing sharing, Func<Variant, Tensor, Tensor> formula)
+        : Base(channels, sharing)
     {
         protected override Tensor Normalize(Tensor x) => formula(this, x);
     }
 
-    private static Func<int, Base> Of(Func<Variant, Tensor, Tensor> formula, bool batch = false, bool positions = true, bool perChannel = false) =>
-        channels => new Variant(channels, new Sharing(batch, positions, perChannel ? channels : channels % 2 == 0 ? 2 : 1), formula);
+    private static Func<int, Base> Of(Func<Variant, Tensor, Tensor> formula, bool batch = false, bool positions = true,
+        bool perChannel = false) =>
+        channels => new Variant(channels,
+            new Sharing(batch, positions, perChannel ? channels : channels % 2 == 0 ? 2 : 1), formula);
 
     private static LawException Breaks(Law law, Func<int, Base> create, LawOptions? options = null) =>
         Breaks(law, () => NormalizationLaws.Check(create, options));
@@ -60,11 +63,13 @@ public class NormalizationLawsTests
     // The mean rounded to one float errs by 1e-4 of the deviation and more.
     [Fact]
     public void AMeanInOneFloatIsFound() =>
-        Assert.Contains("ten thousand", Breaks(Law.DevicesAgree, Of((n, x) => (x - n.S.Mean(x)) / (n.S.Variance(x) + n.Eps).Sqrt())).Message);
+        Assert.Contains("ten thousand",
+            Breaks(Law.DevicesAgree, Of((n, x) => (x - n.S.Mean(x)) / (n.S.Variance(x) + n.Eps).Sqrt())).Message);
 
     [Fact]
     public void NoEpsIsFound() =>
-        Breaks(Law.ConstantInput, Of((n, x) => n.S.Center(x) / n.S.Variance(x).Sqrt()), new() { Skip = ~Law.ConstantInput });
+        Breaks(Law.ConstantInput, Of((n, x) => n.S.Center(x) / n.S.Variance(x).Sqrt()),
+            new() { Skip = ~Law.ConstantInput });
 
     [Fact]
     public void AScaleThatStaysIsFound() =>
@@ -133,8 +138,10 @@ public class NormalizationLawsTests
     [Fact]
     public void TheReportNamesTheSmallestShapeAndTheSeed()
     {
-        var broken = Breaks(Law.BatchIndependence, Of((n, x) => Right(n, x) + 0.1 * Right(n, x).Mean([0], keepAxes: true)));
-        Assert.Equal(new Shape(2, 2, 1), Assert.Single(broken.Shapes));   // two samples, and two positions, so that x^ is not 0
+        var broken =
+            Breaks(Law.BatchIndependence, Of((n, x) => Right(n, x) + 0.1 * Right(n, x).Mean([0], keepAxes: true)));
+        // two samples, and two positions, so that x^ is not 0
+        Assert.Equal(new Shape(2, 2, 1), Assert.Single(broken.Shapes));
         Assert.Contains($"Replay = {broken.Seed}", broken.Message);
         Assert.Contains("Variant", broken.Message);
     }

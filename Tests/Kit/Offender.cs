@@ -7,7 +7,8 @@ namespace Tapegrad.Tests.Kit;
 /// <summary>What an offender does to a result, or instead of one.</summary>
 public enum Offence
 {
-    None, LastElement, FirstElement, SlightlyOff, Infinite, NotWritten, ChangesItsInput, AnotherTime, OnOneThread, OnTwoThreads, OnThreeThreads,
+    None, LastElement, FirstElement, SlightlyOff, Infinite, NotWritten, ChangesItsInput, AnotherTime, OnOneThread,
+    OnTwoThreads, OnThreeThreads,
 }
 
 /// <summary>A call of a verb.</summary>
@@ -16,8 +17,12 @@ public enum Offence
 /// <param name="Inputs">Those that there are.</param>
 internal sealed record Called(object What, float[] Result, float[][] Inputs);
 
-/// <summary>The CPU device, but for one verb, in some of its calls. (It hands its own verbs on, so it is the CPU's buffers that it makes.)</summary>
-internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Func<Called, bool>? isSuch = null) : Device("offender"),
+/// <summary>
+/// The CPU device, but for one verb, in some of its calls. (It hands its own verbs on, so it is the CPU's buffers that
+/// it makes.)
+/// </summary>
+internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Func<Called, bool>? isSuch = null)
+    : Device("offender"),
     IConvolutionKernels, INormalizationKernels, IPoolingKernels
 {
     private int calls;
@@ -103,7 +108,8 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     public override void Copy(Shape extent, Buffer source, Walk from, Buffer target, Walk to) =>
         Do("Copy", (extent, from, to), () => inner.Copy(extent, source, from, target, to), target, source);
 
-    public override void Map<TMap>(TMap map, Buffer x, Buffer y) => Do("Map", typeof(TMap), () => inner.Map(map, x, y), y, x);
+    public override void Map<TMap>(TMap map, Buffer x, Buffer y) =>
+        Do("Map", typeof(TMap), () => inner.Map(map, x, y), y, x);
 
     public override void Zip<TZip>(TZip zip, Buffer a, Shape shapeA, Buffer b, Shape shapeB, Buffer y, Shape shape) =>
         Do("Zip", (typeof(TZip), shapeA, shapeB), () => inner.Zip(zip, a, shapeA, b, shapeB, y, shape), y, b, a);
@@ -123,16 +129,20 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     public override void AddWindows(WindowGeometry geometry, Buffer windows, Buffer x) =>
         Do("AddWindows", geometry, () => inner.AddWindows(geometry, windows, x), x, windows);
 
-    public override void Gather(GatherGeometry geometry, Buffer x, Buffer y) => Do("Gather", geometry, () => inner.Gather(geometry, x, y), y, x);
+    public override void Gather(GatherGeometry geometry, Buffer x, Buffer y) =>
+        Do("Gather", geometry, () => inner.Gather(geometry, x, y), y, x);
 
     public override void AddGathered(GatherGeometry geometry, Buffer y, Buffer x) =>
         Do("AddGathered", geometry, () => inner.AddGathered(geometry, y, x), x, y);
 
-    public override void FillUniform(Buffer target, RandomSource random) => Do("FillUniform", 0, () => inner.FillUniform(target, random), target);
+    public override void FillUniform(Buffer target, RandomSource random) =>
+        Do("FillUniform", 0, () => inner.FillUniform(target, random), target);
 
-    public override void FillNormal(Buffer target, RandomSource random) => Do("FillNormal", 0, () => inner.FillNormal(target, random), target);
+    public override void FillNormal(Buffer target, RandomSource random) =>
+        Do("FillNormal", 0, () => inner.FillNormal(target, random), target);
 
-    public override void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second)
+    public override void Update<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first,
+        Buffer? second)
     {
         var states = (first is null ? 0 : 1) + (second is null ? 0 : 1);
         DoAll("Update", () => inner.Update(update, parameter, gradient, first, second), gradient,
@@ -140,7 +150,8 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     }
 
     // The same for a verb with several results: the first one of them, or those that are such.
-    private void DoAll(string name, Action call, Buffer? input, params ReadOnlySpan<(object What, Buffer? Result)> results)
+    private void DoAll(string name, Action call, Buffer? input,
+        params ReadOnlySpan<(object What, Buffer? Result)> results)
     {
         foreach (var (what, result) in results)
         {
@@ -151,16 +162,19 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
         }
     }
 
-    public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first, Buffer? second, Buffer y) =>
+    public override void CheckUpdate<TUpdate>(TUpdate update, Buffer parameter, Buffer gradient, Buffer? first,
+        Buffer? second, Buffer y) =>
         Do("CheckUpdate", (first is null ? 0 : 1) + (second is null ? 0 : 1),
-            () => inner.CheckUpdate(update, parameter, gradient, first, second, y), y, gradient, parameter, first, second);
+            () => inner.CheckUpdate(update, parameter, gradient, first, second, y), y, gradient, parameter, first,
+            second);
 
     public override (int Buffer, int Element)? FirstNonFinite(ReadOnlySpan<Buffer> buffers)
     {
         var found = inner.FirstNonFinite(buffers);
         if (verb != "FirstNonFinite") return found;
         if (isSuch is not null)
-            return isSuch(new Called(found ?? default, found is var (which, element) ? [Numbers(buffers[which])[element]] : [], [])) ? null : found;
+            return isSuch(new Called(found ?? default, found is var (which, element)
+                ? [Numbers(buffers[which])[element]] : [], [])) ? null : found;
         if (offence == Offence.ChangesItsInput) Numbers(buffers[1])[2] += 1;
         return offence switch
         {
@@ -184,26 +198,35 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
         Do("Convolve", geometry, () => inner.Convolve(geometry, x, w, bias, y), y, w, x, bias);
 
     public void ConvolveInputGradient(ConvolutionGeometry geometry, Buffer gradient, Buffer w, Buffer xGradient) =>
-        Do("ConvolveInputGradient", geometry, () => inner.ConvolveInputGradient(geometry, gradient, w, xGradient), xGradient, w);
+        Do("ConvolveInputGradient", geometry, () => inner.ConvolveInputGradient(geometry, gradient, w, xGradient),
+            xGradient, w);
 
     public void ConvolveWeightGradient(ConvolutionGeometry geometry, Buffer x, Buffer gradient, Buffer wGradient) =>
-        Do("ConvolveWeightGradient", geometry, () => inner.ConvolveWeightGradient(geometry, x, gradient, wGradient), wGradient, x);
+        Do("ConvolveWeightGradient", geometry, () => inner.ConvolveWeightGradient(geometry, x, gradient, wGradient),
+            wGradient, x);
 
-    public void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual, Buffer statistics, Buffer y) =>
-        Do("Normalize", geometry, () => inner.Normalize(geometry, x, gamma, beta, residual, statistics, y), y, x, residual);
+    public void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual,
+        Buffer statistics, Buffer y) =>
+        Do("Normalize", geometry, () => inner.Normalize(geometry, x, gamma, beta, residual, statistics, y), y, x,
+            residual);
 
     public void ReadMoments(Buffer statistics, Buffer mean, Buffer variance) =>
-        DoAll("ReadMoments", () => inner.ReadMoments(statistics, mean, variance), null, ("variances", variance), ("means", mean));
+        DoAll("ReadMoments", () => inner.ReadMoments(statistics, mean, variance), null, ("variances", variance),
+            ("means", mean));
 
-    public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer statistics, Buffer? y,
-        Buffer gradient,
+    public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta,
+        Buffer statistics, Buffer? y, Buffer gradient,
         Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient) =>
-        DoAll("NormalizeGradient", () => inner.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient,
-            betaGradient, residualGradient), gradient, (geometry, xGradient), ("gamma", gammaGradient), ("beta", betaGradient),
+        DoAll("NormalizeGradient", () =>
+            inner.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient,
+            betaGradient, residualGradient), gradient, (geometry, xGradient), ("gamma", gammaGradient),
+            ("beta", betaGradient),
             ("residual", residualGradient));
 
-    public void MaxPool(WindowGeometry geometry, Buffer x, Buffer y) => Do("MaxPool", geometry, () => inner.MaxPool(geometry, x, y), y, x);
+    public void MaxPool(WindowGeometry geometry, Buffer x, Buffer y) =>
+        Do("MaxPool", geometry, () => inner.MaxPool(geometry, x, y), y, x);
 
     public void MaxPoolGradient(WindowGeometry geometry, Buffer x, Buffer gradient, Buffer xGradient) =>
-        Do("MaxPoolGradient", geometry, () => inner.MaxPoolGradient(geometry, x, gradient, xGradient), xGradient, gradient);
+        Do("MaxPoolGradient", geometry, () => inner.MaxPoolGradient(geometry, x, gradient, xGradient), xGradient,
+            gradient);
 }

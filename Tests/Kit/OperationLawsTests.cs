@@ -21,7 +21,8 @@ public class OperationLawsTests
     [Fact]
     public void AForgottenFactorIsFoundOnTheSmallestShape()
     {
-        var broken = Breaks(Law.Derivatives, () => OperationLaws.Check(x => Tape.Record("wrong", x.Square(), (x, (_, g) => g * x)), Input.Of("m n")));
+        var broken = Breaks(Law.Derivatives, () =>
+            OperationLaws.Check(x => Tape.Record("wrong", x.Square(), (x, (_, g) => g * x)), Input.Of("m n")));
         Assert.Equal(new Shape(1, 1), Assert.Single(broken.Shapes));
         Assert.Contains("order 1", broken.Message);
     }
@@ -49,13 +50,17 @@ public class OperationLawsTests
 
     // The two variables are right together, and the second one is wrong where the first is a constant.
     [Fact]
-    public void EveryChoiceOfVariablesIsTried() => Assert.Contains("input 1", Breaks(Law.Derivatives, () => OperationLaws.Check(
-        (a, b) => Tape.Record("wrong", (a * b).StopGradient(), [a, b], (_, g, wanted) => wanted[0] ? [g * b, g * a] : [null, g * b]),
+    public void EveryChoiceOfVariablesIsTried() =>
+        Assert.Contains("input 1", Breaks(Law.Derivatives, () => OperationLaws.Check(
+        (a, b) => Tape.Record("wrong", (a * b).StopGradient(), [a, b], (_, g, wanted) =>
+            wanted[0] ? [g * b, g * a] : [null, g * b]),
         Input.Of("n"), Input.Of("n"))).Message);
 
     [Fact]
-    public void AConstantIsNeverAVariable() => OperationLaws.Check((x, c) => Tape.Record("times", (x * c).StopGradient(), [x, c],
-        (_, g, wanted) => wanted[1] ? throw new InvalidOperationException("a constant") : [g * c, null]), Input.Of("n"), Input.Of("n").Constant());
+    public void AConstantIsNeverAVariable() =>
+        OperationLaws.Check((x, c) => Tape.Record("times", (x * c).StopGradient(), [x, c],
+        (_, g, wanted) => wanted[1] ? throw new InvalidOperationException("a constant") : [g * c, null]), Input.Of("n"),
+        Input.Of("n").Constant());
 
     // Threads divide another work each time.
     [Fact]
@@ -74,8 +79,10 @@ public class OperationLawsTests
     public void AnErrorThatNeedsTwoRowsIsMadeNoSmaller()
     {
         // The sum of each column, whose gradient reaches the first row only.
-        var broken = Breaks(Law.Derivatives, () => OperationLaws.Check(x => Tape.Record("wrong", x.Sum([0], keepAxes: true).StopGradient(),
-            (x, (_, g) => x.Shape[0] > 1 ? g.Concatenate(0, Tensor.Zeros(new Shape(x.Shape[0] - 1, x.Shape[1]))) : g)), Input.Of("M N")));
+        var broken = Breaks(Law.Derivatives, () =>
+            OperationLaws.Check(x => Tape.Record("wrong", x.Sum([0], keepAxes: true).StopGradient(),
+            (x, (_, g) => x.Shape[0] > 1 ? g.Concatenate(0, Tensor.Zeros(new Shape(x.Shape[0] - 1, x.Shape[1]))) : g)),
+            Input.Of("M N")));
         Assert.Equal(new Shape(2, 1), Assert.Single(broken.Shapes));
     }
 
@@ -91,7 +98,8 @@ public class OperationLawsTests
     // The engine refuses it before any law is asked.
     [Fact]
     public void AGradientOfAnotherShapeIsFound() => Breaks(Law.Computes, () =>
-        OperationLaws.Check(x => Tape.Record("wrong", (x * 2).StopGradient(), (x, (_, g) => (g * 2).Reshape(-1))), Input.Of("m 2")));
+        OperationLaws.Check(x => Tape.Record("wrong", (x * 2).StopGradient(), (x, (_, g) => (g * 2).Reshape(-1))),
+            Input.Of("m 2")));
 
     [Fact]
     public void AnExceptedLawIsNotMeantToHold() =>
@@ -101,9 +109,11 @@ public class OperationLawsTests
     public void TheSeedOfAReportShowsTheCaseAgain()
     {
         static Tensor Wrong(Tensor x) => x.Shape[0] == 5 ? throw new InvalidOperationException("five") : x;
-        var broken = Breaks(Law.Computes, () => OperationLaws.Check(Wrong, Input.Of("n"), Options with { Cases = 100 }));
+        var broken =
+            Breaks(Law.Computes, () => OperationLaws.Check(Wrong, Input.Of("n"), Options with { Cases = 100 }));
         Assert.Contains($"Replay = {broken.Seed}", broken.Message);
-        var again = Breaks(Law.Computes, () => OperationLaws.Check(Wrong, Input.Of("n"), Options with { Replay = broken.Seed }));
+        var again = Breaks(Law.Computes, () =>
+            OperationLaws.Check(Wrong, Input.Of("n"), Options with { Replay = broken.Seed }));
         Assert.Equal(broken.Message, again.Message);
     }
 

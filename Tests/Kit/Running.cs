@@ -3,7 +3,9 @@ using Tapegrad.Layers;
 
 namespace Tapegrad.Tests.Kit;
 
-/// <summary>Batch normalization by its formula, each part of which can be replaced by a wrong one, on one device or on both.</summary>
+/// <summary>
+/// Batch normalization by its formula, each part of which can be replaced by a wrong one, on one device or on both.
+/// </summary>
 internal sealed class Running : Module, IStatistics
 {
     private const double Eps = 1e-5;
@@ -49,7 +51,8 @@ internal sealed class Running : Module, IStatistics
     {
         if (x.Count == 0) return x;
         var isWrong = Device is null || Device == x.Device;
-        if (Tape.Current is not { IsTraining: true } tape) return isWrong && Evaluate is not null ? Evaluate(this, x) : Right(x);
+        if (Tape.Current is not { IsTraining: true } tape)
+            return isWrong && Evaluate is not null ? Evaluate(this, x) : Right(x);
         var sharing = new Sharing(Batch: true, Positions: true, Groups: x.Shape[-1]);
         var moments = sharing.Moments(x);
         if (isWrong) InTraining?.Invoke(this, moments);

@@ -6,9 +6,9 @@ using Base = Tapegrad.Layers.Normalization;
 namespace Tapegrad.Tests.Kit;
 
 /// <summary>
-/// The laws on a normalization with parameters and statistics of its own: the switchable one (Luo et al., 2018), which learns how much of each of
-/// three means and variances it takes: of the sample's channel, of the sample, of the batch's channel. In training all seems well with each of
-/// these; evaluation tells.
+/// The laws on a normalization with parameters and statistics of its own: the switchable one (Luo et al., 2018), which
+/// learns how much of each of three means and variances it takes: of the sample's channel, of the sample, of the
+/// batch's channel. In training all seems well with each of these; evaluation tells.
 /// </summary>
 public sealed class SwitchableNormLawsTests
 {
@@ -18,7 +18,8 @@ public sealed class SwitchableNormLawsTests
 
         private readonly Parameter ofMeans, ofVariances, mean, variance;
 
-        public SwitchableNorm(int channels) : base(channels, new Sharing(Batch: true, Positions: true, Groups: channels))
+        public SwitchableNorm(int channels)
+            : base(channels, new Sharing(Batch: true, Positions: true, Groups: channels))
         {
             ofMeans = Parameter("mean_weight", Tensor.Zeros(new Shape(3)));
             ofVariances = Parameter("var_weight", Tensor.Zeros(new Shape(3)));
@@ -54,7 +55,8 @@ public sealed class SwitchableNormLawsTests
             }
             else (centered, spread) = (ForgetsRunningMean ? x : x - mean, OfRunningVariance(variance));
             // The weights of the means add up to 1, so x less their mean is the mean of what x is less each.
-            var (p, q) = (Weights(ofMeans), Weights(MixesUpWeights && Tape.Current is not { IsTraining: true } ? ofMeans : ofVariances));
+            var (p, q) = (Weights(ofMeans),
+                Weights(MixesUpWeights && Tape.Current is not { IsTraining: true } ? ofMeans : ofVariances));
             return (p[0] * instance.Center(x) + p[1] * layer.Center(x) + p[2] * centered)
                 / (q[0] * instance.Variance(x) + q[1] * layer.Variance(x) + q[2] * spread + Eps).Sqrt();
         }
@@ -67,18 +69,21 @@ public sealed class SwitchableNormLawsTests
     }
 
     [Fact]
-    public void It_obeys_all_but_one() => NormalizationLaws.Check(channels => new SwitchableNorm(channels), except: ["BatchIndependence"]);
+    public void It_obeys_all_but_one() =>
+        NormalizationLaws.Check(channels => new SwitchableNorm(channels), except: ["BatchIndependence"]);
 
     [Fact]
     public void A_wrong_branch_of_evaluation_is_found()
     {
         Breaks(channels => new SwitchableNorm(channels) { OfRunningVariance = variance => variance.Sqrt() });
-        Breaks(channels => new SwitchableNorm(channels) { OfRunningVariance = variance => variance * 0 + 1 });   // as if nothing had been committed
+        // as if nothing had been committed
+        Breaks(channels => new SwitchableNorm(channels) { OfRunningVariance = variance => variance * 0 + 1 });
         Breaks(channels => new SwitchableNorm(channels) { ForgetsRunningMean = true });
         // Only where the two kinds of weights differ, as they do when every parameter is drawn.
         Breaks(channels => new SwitchableNorm(channels) { MixesUpWeights = true });
 
         static void Breaks(Func<int, SwitchableNorm> create) =>
-            Assert.Equal(Law.EvaluationLimit, Assert.Throws<LawException>(() => NormalizationLaws.Check(create, except: ["BatchIndependence"])).Law);
+            Assert.Equal(Law.EvaluationLimit,
+                Assert.Throws<LawException>(() => NormalizationLaws.Check(create, except: ["BatchIndependence"])).Law);
     }
 }

@@ -2,7 +2,9 @@ using Tapegrad.Devices;
 
 namespace Tapegrad.Laws;
 
-/// <summary>Compares numbers, and says what differs. A number that is none is equal to nothing, itself included.</summary>
+/// <summary>
+/// Compares numbers, and says what differs. A number that is none is equal to nothing, itself included.
+/// </summary>
 internal static class Compare
 {
     private const double ReferenceTolerance = 1e-9;
@@ -12,7 +14,8 @@ internal static class Compare
     {
         if (!options.Checks(Law.RecordedGradient)) return;
         var tolerance = device == Device.Reference ? ReferenceTolerance : options.CpuTolerance;
-        All(Comparison.RecordedGradient, $"on the {device} device{where}", sweeps.Plain, sweeps.Recorded, tolerance, "from a plain one");
+        All(Comparison.RecordedGradient, $"on the {device} device{where}", sweeps.Plain, sweeps.Recorded, tolerance,
+            "from a plain one");
     }
 
     /// <summary>The law that both devices agree.</summary>
@@ -20,7 +23,8 @@ internal static class Compare
     {
         if (!options.Checks(Law.DevicesAgree)) return;
         if (cpu.Shape != reference.Shape)
-            throw new LawViolation(Comparison.DevicesShape, $"{Comparison.DevicesShape.What} on the CPU device is {cpu.Shape}, on the reference "
+            throw new LawViolation(Comparison.DevicesShape,
+                $"{Comparison.DevicesShape.What} on the CPU device is {cpu.Shape}, on the reference "
                 + $"device {reference.Shape}.");
         const string Other = "on the reference device";
         where = $"on the CPU device{where}";
@@ -45,7 +49,8 @@ internal static class Compare
                     var several = compute();
                     Bits(Comparison.ThreadsValue, $"on {threads} threads", one.Value, several.Value, "on one");
                     for (var i = 0; i < one.Plain.Length; i++)
-                        Bits(Comparison.ThreadsGradient, $"of variable {i} on {threads} threads", one.Plain[i], several.Plain[i], "on one");
+                        Bits(Comparison.ThreadsGradient, $"of variable {i} on {threads} threads", one.Plain[i],
+                            several.Plain[i], "on one");
                 }
             }
             finally
@@ -60,9 +65,12 @@ internal static class Compare
         Each(comparison, where, expected, actual, other, "the bits must be the same",
             (x, y) => BitConverter.DoubleToInt64Bits(x) == BitConverter.DoubleToInt64Bits(y));
 
-    /// <summary>Throws unless each element differs by at most the tolerance times the largest magnitude, which counts as 1 if it
-    /// is smaller.</summary>
-    public static void Close(Comparison comparison, string where, double[] expected, double[] actual, double tolerance, string other)
+    /// <summary>
+    /// Throws unless each element differs by at most the tolerance times the largest magnitude, which counts as 1 if it
+    /// is smaller.
+    /// </summary>
+    public static void Close(Comparison comparison, string where, double[] expected, double[] actual, double tolerance,
+        string other)
     {
         var allowed = tolerance * expected.Select(Math.Abs).Where(double.IsFinite).Append(1).Max();
         Each(comparison, where, expected, actual, other, FormattableString.Invariant($"allowed error {allowed:G3}"),
@@ -74,22 +82,27 @@ internal static class Compare
     {
         var index = Array.FindIndex(numbers, number => !double.IsFinite(number));
         if (index < 0) return;
-        throw new LawViolation(comparison, FormattableString.Invariant($"{comparison.What} {where} is {numbers[index]} at element {index}."));
+        throw new LawViolation(comparison,
+            FormattableString.Invariant($"{comparison.What} {where} is {numbers[index]} at element {index}."));
     }
 
-    private static void Each(Comparison comparison, string where, double[] expected, double[] actual, string other, string how,
-        Func<double, double, bool> isRight)
+    private static void Each(Comparison comparison, string where, double[] expected, double[] actual, string other,
+        string how, Func<double, double, bool> isRight)
     {
         if (expected.Length != actual.Length)
-            throw new LawViolation(comparison, $"{comparison.What} {where} has {actual.Length} elements; {other} {expected.Length}.");
+            throw new LawViolation(comparison,
+                $"{comparison.What} {where} has {actual.Length} elements; {other} {expected.Length}.");
         for (var i = 0; i < expected.Length; i++)
             if (double.IsNaN(actual[i]) || !isRight(expected[i], actual[i]))
-                throw new LawViolation(comparison, FormattableString.Invariant($"{comparison.What} {where} is {actual[i]:R} at element {i}; ")
+                throw new LawViolation(comparison,
+                    FormattableString.Invariant($"{comparison.What} {where} is {actual[i]:R} at element {i}; ")
                     + FormattableString.Invariant($"{other} it is {expected[i]:R} ({how})."));
     }
 
-    private static void All(Comparison comparison, string where, double[][] expected, double[][] actual, double tolerance, string other)
+    private static void All(Comparison comparison, string where, double[][] expected, double[][] actual,
+        double tolerance, string other)
     {
-        for (var i = 0; i < expected.Length; i++) Close(comparison, $"{where}, of variable {i},", expected[i], actual[i], tolerance, other);
+        for (var i = 0; i < expected.Length; i++)
+            Close(comparison, $"{where}, of variable {i},", expected[i], actual[i], tolerance, other);
     }
 }

@@ -4,12 +4,15 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad.Laws;
 
 /// <summary>
-/// The laws of devices: every verb, and every kernel that a device offers, against the reference device or the definition in plain loops, on shapes that
-/// are empty, one, prime, around the sizes of vectors and blocks, and large. An error may be as large as the roundings of the device's type explain; what
-/// rounds nothing is exact. A verb leaves its inputs as they are, writes every element of its result (which is full of NaN before), and has the
-/// same bits when it is called again, and on one, two and three threads.
+/// The laws of devices: every verb, and every kernel that a device offers, against the reference device or the
+/// definition in plain loops, on shapes that are empty, one, prime, around the sizes of vectors and blocks, and large.
+/// An error may be as large as the roundings of the device's type explain; what rounds nothing is exact. A verb leaves
+/// its inputs as they are, writes every element of its result (which is full of NaN before), and has the same bits when
+/// it is called again, and on one, two and three threads.
 /// </summary>
-/// <remarks>Needs no test runner and prints nothing. Results are read with <see cref="Device.Read(Buffer, Span{double})"/>.</remarks>
+/// <remarks>
+/// Needs no test runner and prints nothing. Results are read with <see cref="Device.Read(Buffer, Span{double})"/>.
+/// </remarks>
 public static class DeviceLaws
 {
     /// <summary>The names of everything that is checked, verbs first.</summary>
@@ -26,7 +29,8 @@ public static class DeviceLaws
     /// <exception cref="DeviceLawException">It breaks a law.</exception>
     public static void Check(Device device, string verb)
     {
-        if (!Verbs.Contains(verb)) throw new ArgumentException($"'{verb}' is none of {string.Join(", ", Verbs)}.", nameof(verb));
+        if (!Verbs.Contains(verb))
+            throw new ArgumentException($"'{verb}' is none of {string.Join(", ", Verbs)}.", nameof(verb));
         foreach (var one in All(verb))
             if (one.IsOffered(device)) Check(device, one);
     }
@@ -40,7 +44,8 @@ public static class DeviceLaws
         var expected = one.Expected();
         var magnitudes = one.Magnitudes?.Invoke() ?? expected;
         var largest = device.Element == typeof(float) ? float.MaxValue : double.MaxValue;
-        // Four times the least number that the type holds, too: results below the normal range are rounded to multiples of it.
+        // Four times the least number that the type holds, too: results below the normal range are rounded to multiples
+        // of it.
         var absolute = one.Absolute(eps) + 4 * float.Epsilon;
         var actual = On(1, one, () => Run(device, one));
         for (var i = 0; i < expected.Length; i++)
@@ -48,7 +53,8 @@ public static class DeviceLaws
             var (e, a) = (expected[i], actual[i]);
             var allowed = one.Roundings == 0 ? 0 : one.Roundings * eps * Math.Abs(magnitudes[i]) + absolute;
             var isClose = e.Equals(a) || e == a || Math.Abs(e - a) <= allowed
-                || one.Roundings > 0 && Math.Abs(e) > largest * (1 - one.Roundings * eps) && a == Math.CopySign(double.PositiveInfinity, e);
+                || one.Roundings > 0 && Math.Abs(e) > largest * (1 - one.Roundings * eps)
+                && a == Math.CopySign(double.PositiveInfinity, e);
             if (!isClose) throw new DeviceLawException(one.Verb, FormattableString.Invariant(
                 $"{device}: {one.Verb}, {one.What}: element {i} is {a:R}; it should be {e:R} (allowed error {allowed:G3})."));
         }
@@ -80,7 +86,8 @@ public static class DeviceLaws
     {
         var again = Run(device, one);
         for (var i = 0; i < first.Length; i++)
-            if (BitConverter.DoubleToInt64Bits(first[i]) != BitConverter.DoubleToInt64Bits(again[i]) && !(double.IsNaN(first[i]) && double.IsNaN(again[i])))
+            if (BitConverter.DoubleToInt64Bits(first[i]) != BitConverter.DoubleToInt64Bits(again[i])
+                && !(double.IsNaN(first[i]) && double.IsNaN(again[i])))
                 throw new DeviceLawException(one.Verb, FormattableString.Invariant(
                     $"{device}: {one.Verb}, {one.What}: element {i} is {first[i]:R}, and {when} {again[i]:R}; the bits must be the same."));
         return again;
@@ -138,9 +145,13 @@ public sealed class DeviceLawException(string verb, string message) : Exception(
 /// <param name="Inputs">The numbers that go in, as floats hold them.</param>
 /// <param name="Length">The length of what comes out.</param>
 /// <param name="Run">The call.</param>
-internal sealed record DeviceCase(string Verb, string What, double[][] Inputs, int Length, Action<Device, Buffer[], Buffer> Run)
+internal sealed record DeviceCase(string Verb, string What, double[][] Inputs, int Length,
+    Action<Device, Buffer[], Buffer> Run)
 {
-    /// <summary>How many roundings an element may have seen, each of half a unit in the last place of <see cref="Magnitudes"/>; 0: it is exact.</summary>
+    /// <summary>
+    /// How many roundings an element may have seen, each of half a unit in the last place of <see cref="Magnitudes"/>;
+    /// 0: it is exact.
+    /// </summary>
     public double Roundings { get; init; }
 
     /// <summary>What the errors are proportional to; null: the expected numbers.</summary>
@@ -164,7 +175,9 @@ internal sealed record DeviceCase(string Verb, string What, double[][] Inputs, i
     public DeviceCase Summing(double roundings) => this with
     {
         Roundings = roundings,
-        Magnitudes = () => DeviceLaws.Run(Device.Reference, this with { Inputs = [.. Inputs.Select(input => Array.ConvertAll(input, Math.Abs))] }),
+        Magnitudes = () =>
+        DeviceLaws.Run(Device.Reference,
+            this with { Inputs = [.. Inputs.Select(input => Array.ConvertAll(input, Math.Abs))] }),
     };
 
     /// <summary>Normal numbers, as floats hold them.</summary>

@@ -2,7 +2,10 @@ using Tapegrad.Devices;
 
 namespace Tapegrad.Laws;
 
-/// <summary>Formulas for the laws and the tests of devices, which need no operation then: one for each member of <see cref="IReal{T}"/>.</summary>
+/// <summary>
+/// Formulas for the laws and the tests of devices, which need no operation then: one for each member of
+/// <see cref="IReal{T}"/>.
+/// </summary>
 internal static class Formulas
 {
     internal readonly struct Negated : IMap
@@ -43,7 +46,8 @@ internal static class Formulas
     // slope x + offset, rounded once: a formula with fields of both kinds, and both constants.
     internal readonly struct Line(double slope, int offset) : IMap
     {
-        public T Apply<T>(T x) where T : struct, IReal<T> => T.FusedMultiplyAdd(T.Of(slope), x, T.Of(offset) * T.One) + T.Zero;
+        public T Apply<T>(T x) where T : struct, IReal<T> =>
+            T.FusedMultiplyAdd(T.Of(slope), x, T.Of(offset) * T.One) + T.Zero;
     }
 
     internal readonly struct Sum : IFold

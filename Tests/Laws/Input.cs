@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace Tapegrad.Laws;
 
 /// <summary>
-/// What an operation is fed in a check: the axes, as letters, and how the numbers are drawn. A letter stands for a length that is
-/// drawn; the same letter is the
+/// What an operation is fed in a check: the axes, as letters, and how the numbers are drawn. A letter stands for a
+/// length that is drawn; the same letter is the
 /// same length in all inputs. A capital is at least 1, a small letter may be empty.
 /// <code>
 /// Input.Any                      any shape; several of them broadcast with each other
@@ -15,7 +15,9 @@ namespace Tapegrad.Laws;
 /// Input.Of("")                   a single number
 /// </code>
 /// </summary>
-/// <remarks>An immutable value; thread-safe. Numbers are drawn from the standard normal distribution unless said otherwise.</remarks>
+/// <remarks>
+/// An immutable value; thread-safe. Numbers are drawn from the standard normal distribution unless said otherwise.
+/// </remarks>
 public sealed partial record Input
 {
     private readonly Func<RandomSource, int, double[]> fill = (random, count) => Draw(count, random.Normal);
@@ -26,7 +28,8 @@ public sealed partial record Input
     public static Input Any { get; } = Of("..");
 
     /// <summary>An input with the given axes, separated by spaces.</summary>
-    /// <exception cref="FormatException">An axis is none of <c>..</c> (in front), <c>n</c>, <c>2C</c>, <c>H+2</c>, <c>3</c>.</exception>
+    /// <exception cref="FormatException">An axis is none of <c>..</c> (in front), <c>n</c>, <c>2C</c>, <c>H+2</c>,
+    /// <c>3</c>.</exception>
     public static Input Of(string axes)
     {
         var words = axes.Split(' ', StringSplitOptions.RemoveEmptyEntries);
@@ -56,7 +59,8 @@ public sealed partial record Input
     }
 
     /// <summary>Numbers no two of which are nearer than 0.1: for an operation that compares its elements.</summary>
-    public Input Distinct() => FilledBy((random, count) => [.. random.Permutation(count).Select(i => 0.1 * (i - count / 2))]);
+    public Input Distinct() =>
+        FilledBy((random, count) => [.. random.Permutation(count).Select(i => 0.1 * (i - count / 2))]);
 
     /// <summary>Numbers drawn by a function of its own: (random, how many) -> numbers.</summary>
     public Input FilledBy(Func<RandomSource, int, double[]> draw) => new(this, draw, IsConstant);
@@ -64,7 +68,8 @@ public sealed partial record Input
     /// <summary>Never a variable.</summary>
     public Input Constant() => new(this, fill, isConstant: true);
 
-    private Input(Input original, Func<RandomSource, int, double[]> fill, bool isConstant) : this(original.HasFront, original.Axes) =>
+    private Input(Input original, Func<RandomSource, int, double[]> fill, bool isConstant)
+        : this(original.HasFront, original.Axes) =>
         (this.fill, IsConstant) = (fill, isConstant);
 
     internal bool HasFront { get; }
@@ -75,7 +80,8 @@ public sealed partial record Input
 
     internal double[] Fill(RandomSource random, int count) => fill(random, count);
 
-    private static double[] Draw(int count, Func<long, double> element) => [.. Enumerable.Range(0, count).Select(i => element(i))];
+    private static double[] Draw(int count, Func<long, double> element) =>
+        [.. Enumerable.Range(0, count).Select(i => element(i))];
 
     /// <summary>Factor * the length that a letter stands for + Plus; without a letter, Plus.</summary>
     internal readonly partial record struct Axis(char? Letter, int Factor, int Plus)
@@ -84,14 +90,15 @@ public sealed partial record Input
         {
             var match = Pattern().Match(text);
             if (!match.Success)
-                throw new FormatException($"the axis '{text}' is none of: '..' (in front), a letter ('n'), a multiple ('2C'), a sum ('H+2'), "
-                    + "a number ('3').");
+                throw new FormatException($"the axis '{text}' is none of: '..' (in front), a letter ('n'), a multiple "
+                    + "('2C'), a sum ('H+2'), a number ('3').");
             var (number, letter, plus) = (match.Groups[1].Value, match.Groups[2].Value, match.Groups[3].Value);
             if (letter == "") return new Axis(null, 0, int.Parse(number));
             return new Axis(letter[0], number == "" ? 1 : int.Parse(number), plus == "" ? 0 : int.Parse(plus));
         }
 
-        public int Length(IReadOnlyDictionary<char, int> lengths) => (Letter is { } letter ? Factor * lengths[letter] : 0) + Plus;
+        public int Length(IReadOnlyDictionary<char, int> lengths) =>
+            (Letter is { } letter ? Factor * lengths[letter] : 0) + Plus;
 
         [GeneratedRegex(@"^(?!$)(\d*)([A-Za-z]?)(?:(?<=[A-Za-z])\+(\d+))?$")]
         private static partial Regex Pattern();

@@ -4,15 +4,17 @@ using Tapegrad.Layers;
 namespace Tapegrad.Laws;
 
 /// <summary>
-/// A normalization under test on one device: numbers in, numbers out. Of the layer it uses what every module has (its parameters, its state, the
-/// tape), so it may be any that keeps the shape of its input.
+/// A normalization under test on one device: numbers in, numbers out. Of the layer it uses what every module has (its
+/// parameters, its state, the tape), so it may be any that keeps the shape of its input.
 /// </summary>
 internal sealed class NormalizationBench
 {
     private readonly NormalizationCase drawn;
     private readonly Module layer;
 
-    /// <summary>Makes the layer for the case's channels; every parameter that it learns is random unless it is to be bare.</summary>
+    /// <summary>
+    /// Makes the layer for the case's channels; every parameter that it learns is random unless it is to be bare.
+    /// </summary>
     public NormalizationBench(Func<int, Module> create, NormalizationCase drawn, Device device, bool isBare = false)
     {
         using var _ = Device.Use(device);
@@ -21,7 +23,8 @@ internal sealed class NormalizationBench
         for (var number = 0; number < layer.Parameters.Count; number++)
         {
             var (parameter, random) = (layer.Parameters[number], drawn.Random.Split(-9 - number));
-            var values = parameter.Value.ToDoubles().Select((value, c) => (double)(float)(value + 0.3 * random.Normal(c)));
+            var values = parameter.Value.ToDoubles()
+                .Select((value, c) => (double)(float)(value + 0.3 * random.Normal(c)));
             parameter.Value = Tensor.From([.. values], parameter.Shape);
         }
     }
@@ -62,7 +65,8 @@ internal sealed class NormalizationBench
     public double[] Betas()
     {
         using var _ = Device.Use(Device);
-        var beta = layer.Parameters.FirstOrDefault(parameter => parameter.Name == "bias" && parameter.Count == drawn.Channels)?.Value.ToDoubles();
+        var beta = layer.Parameters.FirstOrDefault(parameter =>
+            parameter.Name == "bias" && parameter.Count == drawn.Channels)?.Value.ToDoubles();
         return [.. Enumerable.Range(0, drawn.Shape.Count).Select(i => beta?[i % drawn.Channels] ?? 0)];
     }
 
@@ -97,7 +101,9 @@ internal sealed class NormalizationBench
             }, drawn.Seed, parameters: layer.Parameters);
     }
 
-    /// <summary>Trains on some samples and commits what that proposed: parts of one batch, whose gradients are added.</summary>
+    /// <summary>
+    /// Trains on some samples and commits what that proposed: parts of one batch, whose gradients are added.
+    /// </summary>
     public void Commit(params double[][] parts)
     {
         using var _ = Device.Use(Device);
@@ -122,5 +128,6 @@ internal sealed class NormalizationBench
 
     private Tape Open() => IsTraining ? Tape.Training(drawn.Random) : Tape.Evaluating();
 
-    private Tensor Samples(double[] numbers) => Tensor.From(numbers, new Shape([numbers.Length / drawn.SampleSize, .. drawn.Shape.Dimensions[1..]]));
+    private Tensor Samples(double[] numbers) =>
+        Tensor.From(numbers, new Shape([numbers.Length / drawn.SampleSize, .. drawn.Shape.Dimensions[1..]]));
 }

@@ -2,8 +2,10 @@ using Tapegrad.Devices;
 
 namespace Tapegrad.Laws;
 
-/// <summary>A shape [N, positions.., C] for a normalization, and numbers of several kinds to fill it. A function of the seed and
-/// the channels to choose from.</summary>
+/// <summary>
+/// A shape [N, positions.., C] for a normalization, and numbers of several kinds to fill it. A function of the seed and
+/// the channels to choose from.
+/// </summary>
 internal sealed record NormalizationCase : ICase<NormalizationCase>
 {
     private readonly IReadOnlyList<int> channelCounts;
@@ -25,8 +27,8 @@ internal sealed record NormalizationCase : ICase<NormalizationCase>
     public string Describe() => $"{Shape}";
 
     /// <summary>
-    /// A small case. The seed's last two digits are the case's number: ranks from 2 to 5 and the numbers of channels take turns,
-    /// and the first cases are the
+    /// A small case. The seed's last two digits are the case's number: ranks from 2 to 5 and the numbers of channels
+    /// take turns, and the first cases are the
     /// edges: one pixel, no sample, one sample.
     /// </summary>
     public static NormalizationCase Draw(IReadOnlyList<int> channelCounts, long seed)
@@ -36,7 +38,8 @@ internal sealed record NormalizationCase : ICase<NormalizationCase>
         var batch = number switch { 0 => 1, 1 => 0, 2 => 1, _ => batches[random.Below(4, 0)] };
         var between = Enumerable.Range(1, number % 4).Select(axis => positions[random.Below(4, axis)]);
         // Shifted by one each time round, so that every rank meets every number of channels.
-        return new NormalizationCase(channelCounts, [batch, .. between, channelCounts[(number + number / 4) % channelCounts.Count]], seed);
+        return new NormalizationCase(channelCounts,
+            [batch, .. between, channelCounts[(number + number / 4) % channelCounts.Count]], seed);
     }
 
     /// <summary>A case large enough for a device to use its threads.</summary>
@@ -49,17 +52,23 @@ internal sealed record NormalizationCase : ICase<NormalizationCase>
     public IEnumerable<NormalizationCase> Smaller()
     {
         NormalizationCase With(int[] dimensions) => new(channelCounts, dimensions, Seed);
-        foreach (var channels in channelCounts.Where(count => count < Channels)) yield return With([.. dimensions[..^1], channels]);
-        for (var axis = 1; axis < dimensions.Length - 1; axis++) yield return With([.. dimensions[..axis], .. dimensions[(axis + 1)..]]);
+        foreach (var channels in channelCounts.Where(count => count < Channels))
+            yield return With([.. dimensions[..^1], channels]);
+        for (var axis = 1; axis < dimensions.Length - 1; axis++)
+            yield return With([.. dimensions[..axis], .. dimensions[(axis + 1)..]]);
         for (var axis = 0; axis < dimensions.Length - 1; axis++)
-            if (dimensions[axis] > 1) yield return With([.. dimensions[..axis], dimensions[axis] - 1, .. dimensions[(axis + 1)..]]);
+            if (dimensions[axis] > 1)
+                yield return With([.. dimensions[..axis], dimensions[axis] - 1, .. dimensions[(axis + 1)..]]);
     }
 
     /// <summary>Numbers of mean 0 and deviation 1, moved and stretched, as float holds them.</summary>
-    public double[] Values(double mean = 0, double deviation = 1) => Numbers(i => (float)(mean + deviation * Random.Normal(i)));
+    public double[] Values(double mean = 0, double deviation = 1) =>
+        Numbers(i => (float)(mean + deviation * Random.Normal(i)));
 
-    /// <summary>Multiples of 1/16, no two alike unless they are many: exact in float, and so are sums with whole numbers up to
-    /// thousands.</summary>
+    /// <summary>
+    /// Multiples of 1/16, no two alike unless they are many: exact in float, and so are sums with whole numbers up to
+    /// thousands.
+    /// </summary>
     public double[] Sixteenths()
     {
         var order = Random.Permutation(Shape.Count);
@@ -69,7 +78,9 @@ internal sealed record NormalizationCase : ICase<NormalizationCase>
     /// <summary>The elements of a sample.</summary>
     public int SampleSize => dimensions[1..].Aggregate(1, (product, length) => product * length);
 
-    /// <summary>Another batch, of so many samples of the same shape: numbers of a mean and a deviation of each channel's own.</summary>
+    /// <summary>
+    /// Another batch, of so many samples of the same shape: numbers of a mean and a deviation of each channel's own.
+    /// </summary>
     public double[] Batch(int samples) => [.. Enumerable.Range(0, samples * SampleSize).Select(i =>
         (double)(float)(2 - i % Channels + (3 + i % Channels) * Random.Split(1).Normal(i)))];
 

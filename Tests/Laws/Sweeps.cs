@@ -2,7 +2,9 @@ using Tapegrad.Devices;
 
 namespace Tapegrad.Laws;
 
-/// <summary>What a function gives on a device: its value, and the gradients of a random product with it, by each variable.</summary>
+/// <summary>
+/// What a function gives on a device: its value, and the gradients of a random product with it, by each variable.
+/// </summary>
 /// <param name="Shape">The value's shape.</param>
 /// <param name="Value">The value.</param>
 /// <param name="Plain">The gradients from a plain sweep, which may use kernels.</param>
@@ -16,7 +18,8 @@ internal sealed record Sweeps(Shape Shape, double[] Value, double[][] Plain, dou
     /// <param name="random">Of the step and of the products.</param>
     /// <param name="training">Whether the tape is for training.</param>
     /// <param name="order">1, or more for the second derivatives too.</param>
-    public static Sweeps Run(Device device, Func<Tape, (Tensor Value, Tensor[] Variables)> function, RandomSource random, bool training, int order)
+    public static Sweeps Run(Device device, Func<Tape, (Tensor Value, Tensor[] Variables)> function,
+        RandomSource random, bool training, int order)
     {
         using var _ = Device.Use(device);
         using var tape = training ? Tape.Training(random) : Tape.Evaluating();
@@ -29,12 +32,13 @@ internal sealed record Sweeps(Shape Shape, double[] Value, double[][] Plain, dou
         return new Sweeps(y.Shape, y.ToDoubles(), Numbers(plain), Numbers(recorded), Numbers(second));
     }
 
-    // The sum of random numbers times the tensors. The variables join with weight 0, so that the tape knows the result even where
-    // a derivative is 0 everywhere.
+    // The sum of random numbers times the tensors. The variables join with weight 0, so that the tape knows the result
+    // even where a derivative is 0 everywhere.
     private static Tensor Product(Tensor[] tensors, RandomSource random, Tensor[] variables)
     {
         var sum = variables.Aggregate(Tensor.Scalar(0), (sum, x) => sum + (x * 0).Sum());
-        return tensors.Select((x, i) => (x * Tensor.Normal(x.Shape, random.Split(i))).Sum()).Aggregate(sum, (sum, term) => sum + term);
+        return tensors.Select((x, i) => (x * Tensor.Normal(x.Shape, random.Split(i))).Sum())
+            .Aggregate(sum, (sum, term) => sum + term);
     }
 
     private static double[][] Numbers(Tensor[] tensors) => [.. tensors.Select(x => x.ToDoubles())];

@@ -22,7 +22,8 @@ public sealed class LayersTests
         layer.Weight.Value = Tensor.From([1.0, 2, 3, 4, 5, 6], new Shape(2, 3));
         layer.Bias!.Value = Tensor.From([10.0, 20, 30], new Shape(3));
         // [1, -1] W = [1-4, 2-5, 3-6] = -3 each; [0, 2] W = [8, 10, 12].
-        AssertEqual(Tensor.From([7.0, 17, 27, 18, 30, 42], new Shape(2, 3)), layer.Apply(Tensor.From([1.0, -1, 0, 2], new Shape(2, 2))));
+        AssertEqual(Tensor.From([7.0, 17, 27, 18, 30, 42], new Shape(2, 3)),
+            layer.Apply(Tensor.From([1.0, -1, 0, 2], new Shape(2, 2))));
         Assert.Equal(new Shape(2, 1, 4, 3), layer.Apply(Tensor.Ones(new Shape(2, 1, 4, 2))).Shape);
         Assert.Equal(new Shape(0, 3), layer.Apply(Tensor.Ones(new Shape(0, 2))).Shape);
         Assert.Null(new Linear(2, 3, Random, bias: false).Bias);
@@ -34,13 +35,15 @@ public sealed class LayersTests
     public void Conv2dHandsOnAllItsSettings()
     {
         var x = Tensor.Normal(new Shape(2, 9, 8, 4), Random);
-        var layer = new Conv2d(4, 6, new Size2d(3, 2), Random, stride: new Size2d(2, 1), padding: new Size2d(1, 2), dilation: new Size2d(1, 2),
-            groups: 2);
+        var layer = new Conv2d(4, 6, new Size2d(3, 2), Random, stride: new Size2d(2, 1), padding: new Size2d(1, 2),
+            dilation: new Size2d(1, 2), groups: 2);
         layer.Bias!.Value = Tensor.Normal(new Shape(6), Random.Split(1));
         Assert.Equal(new Shape(3, 2, 2, 6), layer.Weight.Shape);
-        AssertEqual(x.Conv2d(layer.Weight, layer.Bias.Value, new Size2d(2, 1), new Size2d(1, 2), new Size2d(1, 2), 2), layer.Apply(x));
+        AssertEqual(x.Conv2d(layer.Weight, layer.Bias.Value, new Size2d(2, 1), new Size2d(1, 2), new Size2d(1, 2), 2),
+            layer.Apply(x));
         Assert.Equal("4 -> 6, kernel 3x2, stride 2x1, padding 1x2, dilation 1x2, groups 2", layer.Settings);
-        AssertEqual(x.Conv2d(layer.Weight, null, groups: 2), Same(new Conv2d(4, 6, new Size2d(3, 2), Random, groups: 2, bias: false)).Apply(x));
+        AssertEqual(x.Conv2d(layer.Weight, null, groups: 2),
+            Same(new Conv2d(4, 6, new Size2d(3, 2), Random, groups: 2, bias: false)).Apply(x));
         Assert.Throws<ShapeException>(() => new Conv2d(4, 6, 3, Random, groups: 4));
         Assert.Throws<ShapeException>(() => new Conv2d(6, 4, 3, Random, groups: 4));
         Assert.Throws<ShapeException>(() => new Conv2d(4, 4, 3, Random, groups: 0));
@@ -71,13 +74,14 @@ public sealed class LayersTests
     public void ConvTranspose2dHandsOnAllItsSettings()
     {
         var x = Tensor.Normal(new Shape(2, 5, 6, 4), Random);
-        var layer = new ConvTranspose2d(4, 6, new Size2d(3, 2), Random, stride: new Size2d(2, 3), padding: new Size2d(1, 0),
-            outputPadding: new Size2d(0, 2), dilation: new Size2d(1, 2), groups: 2);
+        var layer = new ConvTranspose2d(4, 6, new Size2d(3, 2), Random, stride: new Size2d(2, 3),
+            padding: new Size2d(1, 0), outputPadding: new Size2d(0, 2), dilation: new Size2d(1, 2), groups: 2);
         layer.Bias!.Value = Tensor.Normal(new Shape(6), Random.Split(1));
         Assert.Equal(new Shape(3, 2, 3, 4), layer.Weight.Shape);
-        AssertEqual(x.ConvTranspose2d(layer.Weight, layer.Bias.Value, new Size2d(2, 3), new Size2d(1, 0), new Size2d(0, 2), new Size2d(1, 2), 2),
-            layer.Apply(x));
-        Assert.Equal("4 -> 6, kernel 3x2, stride 2x3, padding 1x0, output padding 0x2, dilation 1x2, groups 2", layer.Settings);
+        AssertEqual(x.ConvTranspose2d(layer.Weight, layer.Bias.Value, new Size2d(2, 3), new Size2d(1, 0),
+            new Size2d(0, 2), new Size2d(1, 2), 2), layer.Apply(x));
+        Assert.Equal("4 -> 6, kernel 3x2, stride 2x3, padding 1x0, output padding 0x2, dilation 1x2, groups 2",
+            layer.Settings);
         var plain = new ConvTranspose2d(4, 6, 2, Random, bias: false);
         AssertEqual(x.ConvTranspose2d(plain.Weight), plain.Apply(x));
         Assert.Equal("4 -> 6, kernel 2, no bias", plain.Settings);
@@ -88,9 +92,11 @@ public sealed class LayersTests
     public void PoolingHandsOnAllItsSettings()
     {
         var x = Tensor.Normal(new Shape(2, 7, 8, 3), Random);
-        AssertEqual(x.MaxPool2d(3, new Size2d(2, 1), new Size2d(1, 0)), new MaxPool2d(3, new Size2d(2, 1), new Size2d(1, 0)).Apply(x));
+        AssertEqual(x.MaxPool2d(3, new Size2d(2, 1), new Size2d(1, 0)),
+            new MaxPool2d(3, new Size2d(2, 1), new Size2d(1, 0)).Apply(x));
         AssertEqual(x.MaxPool2d(2), new MaxPool2d(2).Apply(x));
-        AssertEqual(x.AveragePool2d(3, new Size2d(2, 1), new Size2d(1, 0)), new AveragePool2d(3, new Size2d(2, 1), new Size2d(1, 0)).Apply(x));
+        AssertEqual(x.AveragePool2d(3, new Size2d(2, 1), new Size2d(1, 0)),
+            new AveragePool2d(3, new Size2d(2, 1), new Size2d(1, 0)).Apply(x));
         AssertEqual(x.AveragePool2d(2), new AveragePool2d(2).Apply(x));
         AssertEqual(x.GlobalAveragePool(), new GlobalAveragePool().Apply(x));
         Assert.Equal("kernel 2, stride 2", new AveragePool2d(2).Settings);
@@ -141,7 +147,8 @@ public sealed class LayersTests
         var (first, second) = (new Linear(2, 3, Random.Split(1)), new Linear(3, 4, Random.Split(2)));
         var x = Tensor.Normal(new Shape(5, 2), Random);
         var model = new Sequential(first, new Relu(), second);
-        AssertEqual(x.MatrixProduct(first.Weight).Add(first.Bias!).Relu().MatrixProduct(second.Weight).Add(second.Bias!), model.Apply(x));
+        AssertEqual(x.MatrixProduct(first.Weight).Add(first.Bias!).Relu().MatrixProduct(second.Weight)
+            .Add(second.Bias!), model.Apply(x));
         Assert.Equal(["0", "1", "2"], model.Children.Select(child => child.Name));
         AssertEqual(x, new Sequential(Array.Empty<Module>()).Apply(x));
     }
@@ -153,8 +160,10 @@ public sealed class LayersTests
     public void HeNormalHasItsDeviation(string which, int fan)
     {
         var shape = new Shape(3, 3, 16, 32);   // fan-in 3 * 3 * 16, fan-out 3 * 3 * 32
-        var values = (which == "he" ? Initializers.HeNormal(shape, Random) : Initializers.HeNormalFanOut(shape, Random)).ToDoubles();
-        Assert.InRange(Math.Sqrt(values.Average(value => value * value)), 0.96 * Math.Sqrt(2.0 / fan), 1.04 * Math.Sqrt(2.0 / fan));
+        var values = (which == "he" ? Initializers.HeNormal(shape, Random) : Initializers.HeNormalFanOut(shape, Random))
+            .ToDoubles();
+        Assert.InRange(Math.Sqrt(values.Average(value => value * value)), 0.96 * Math.Sqrt(2.0 / fan),
+            1.04 * Math.Sqrt(2.0 / fan));
         Assert.InRange(values.Average(), -0.05 * Math.Sqrt(2.0 / fan), 0.05 * Math.Sqrt(2.0 / fan));
         Assert.True(values.Max() > 2.5 * Math.Sqrt(2.0 / fan));   // a uniform distribution would end at 1.73 deviations
     }
@@ -188,13 +197,15 @@ public sealed class LayersTests
         }
         Assert.NotEqual(linear.Weight.Value.ToDoubles()[..400], linear.Bias.Value.ToDoubles());
         Assert.Equal(linear.Weight.Value.ToDoubles(), new Linear(100, 400, Random).Weight.Value.ToDoubles());
-        Assert.NotEqual(linear.Weight.Value.ToDoubles(), new Linear(100, 400, Random.Split(1)).Weight.Value.ToDoubles());
+        Assert.NotEqual(linear.Weight.Value.ToDoubles(),
+            new Linear(100, 400, Random.Split(1)).Weight.Value.ToDoubles());
         var convolution = new Conv2d(16, 32, 3, Random);
         AssertEqual(Initializers.HeNormalFanOut(new Shape(3, 3, 16, 32), Random), convolution.Weight);
         Assert.All(convolution.Bias!.Value.ToDoubles(), bias => Assert.Equal(0, bias));
         convolution = new Conv2d(16, 32, 3, Random, initializer: Initializers.XavierUniform);
         AssertEqual(Initializers.XavierUniform(new Shape(3, 3, 16, 32), Random), convolution.Weight);
-        AssertEqual(Tensor.Ones(new Shape(2, 3)), new Linear(2, 3, Random, initializer: (shape, _) => Tensor.Ones(shape)).Weight);
+        AssertEqual(Tensor.Ones(new Shape(2, 3)),
+            new Linear(2, 3, Random, initializer: (shape, _) => Tensor.Ones(shape)).Weight);
     }
 }
 

@@ -6,7 +6,8 @@ namespace Tapegrad.Tests.Layers;
 /// <summary>Names and order, paths in errors and on the tape, hooks, the printed summary.</summary>
 public sealed class ModuleTests
 {
-    // y = a(b(x) + 1) with a parameter before, between and after its children: the order of files must not depend on that.
+    // y = a(b(x) + 1) with a parameter before, between and after its children: the order of files must not depend on
+    // that.
     private sealed class Mixed : Module
     {
         private readonly Module a, b;
@@ -31,7 +32,8 @@ public sealed class ModuleTests
     {
         public T Add<T>(string name, T module) where T : Module => Child(name, module);
 
-        public Parameter AddParameter(string name, int[]? fileAxes = null) => Parameter(name, Tensor.Ones(new Shape(2, 3)), fileAxes: fileAxes);
+        public Parameter AddParameter(string name, int[]? fileAxes = null) =>
+            Parameter(name, Tensor.Ones(new Shape(2, 3)), fileAxes: fileAxes);
 
         protected override Tensor Forward(Tensor x) => x;
     }
@@ -40,8 +42,10 @@ public sealed class ModuleTests
     public void OwnParametersComeFirstThenThoseOfTheChildrenInOrder()
     {
         var model = new Mixed();
-        Assert.Equal(["first", "kept", "last", "b.weight", "b.bias", "a.inner.weight"], model.State.Select(parameter => parameter.Name));
-        Assert.Equal(["first", "last", "b.weight", "b.bias", "a.inner.weight"], model.Parameters.Select(parameter => parameter.Name));
+        Assert.Equal(["first", "kept", "last", "b.weight", "b.bias", "a.inner.weight"],
+            model.State.Select(parameter => parameter.Name));
+        Assert.Equal(["first", "last", "b.weight", "b.bias", "a.inner.weight"],
+            model.Parameters.Select(parameter => parameter.Name));
         Assert.Equal(["b", "a"], model.Children.Select(child => child.Name));
         Assert.Equal(["", "b", "a", "a.inner"], model.Modules.Select(module => module.Path));
         Assert.Equal(["", "b", "a", "inner"], model.Modules.Select(module => module.Name));
@@ -78,7 +82,8 @@ public sealed class ModuleTests
         Refused("'a.b' contains a dot", holder => holder.Add("a.b", new Relu()));
         Refused("'a.b' contains a dot", holder => holder.AddParameter("a.b"));
         Refused("has no name", holder => holder.AddParameter(""));
-        Refused("already belongs to a module", holder => { var relu = new Relu(); holder.Add("x", relu); holder.Add("y", relu); });
+        Refused("already belongs to a module", holder =>
+            { var relu = new Relu(); holder.Add("x", relu); holder.Add("y", relu); });
         Refused("cannot contain itself", holder => holder.Add("x", holder));
         Refused("cannot contain itself", holder => holder.Add("x", new Holder()).Add("y", holder));
         Refused("axis 0 is named twice", holder => holder.AddParameter("x", [0, 0]));
@@ -101,9 +106,11 @@ public sealed class ModuleTests
     {
         var model = new Mixed();
         var seen = new List<(string, Shape)>();
-        foreach (var module in model.Modules) module.AfterApply += (layer, output) => seen.Add((layer.Path, output.Shape));
+        foreach (var module in model.Modules)
+            module.AfterApply += (layer, output) => seen.Add((layer.Path, output.Shape));
         var y = model.Apply(Tensor.Ones(new Shape(4, 2)));
-        Assert.Equal([("b", new Shape(4, 2)), ("a.inner", new Shape(4, 3)), ("a", new Shape(4, 3)), ("", y.Shape)], seen);
+        Assert.Equal([("b", new Shape(4, 2)), ("a.inner", new Shape(4, 3)), ("a", new Shape(4, 3)), ("", y.Shape)],
+            seen);
     }
 
     [Fact]
@@ -132,7 +139,8 @@ public sealed class ModuleTests
     public void RecordsNameThePlaceWhereALayerIsAppliedNow()
     {
         var layer = new Linear(2, 3, new RandomSource(1));
-        Assert.Equal(["", "", "here", "here", "there", ""], ((string[])["", "", "here", "here", "there", ""]).Select(Place));
+        Assert.Equal(["", "", "here", "here", "there", ""], ((string[])["", "", "here", "here", "there", ""])
+            .Select(Place));
         new Holder().Add("fc", layer);
         Assert.Equal(["fc", "here.fc"], ((string[])["", "here"]).Select(Place));
 
@@ -150,7 +158,8 @@ public sealed class ModuleTests
     [Fact]
     public void TheSummaryIsATable()
     {
-        var model = new Sequential(("conv", new Conv2d(3, 8, 3, new RandomSource(1), padding: 1, bias: false)), ("norm", new BatchNorm(8)),
+        var model = new Sequential(("conv", new Conv2d(3, 8, 3, new RandomSource(1), padding: 1, bias: false)),
+            ("norm", new BatchNorm(8)),
             ("relu", new Relu()), ("pool", new GlobalAveragePool()), ("fc", new Linear(8, 1000, new RandomSource(2))));
         // 3 * 3 * 3 * 8 = 216; 8 + 8 learned and 8 + 8 kept; 8 * 1000 + 1000 = 9000; 216 + 16 + 9000 = 9232.
         Assert.Equal("""

@@ -25,7 +25,8 @@ public sealed class SaveLoadTests : IDisposable
     public void WhatIsSavedIsLoaded()
     {
         var (model, other) = (Model(1), Model(7));
-        model.Children.OfType<BatchNorm>().Single().RunningMean.Value = Tensor.Normal(new Shape(6), new RandomSource(3));
+        model.Children.OfType<BatchNorm>()
+            .Single().RunningMean.Value = Tensor.Normal(new Shape(6), new RandomSource(3));
         model.Metadata["colour"] = "blue";
         model.Save(FilePath);
         other.Load(FilePath);
@@ -42,9 +43,10 @@ public sealed class SaveLoadTests : IDisposable
         var model = Model(1);
         model.Save(FilePath);
         using var file = SafetensorsFile.Open(FilePath);
-        Assert.Equal(["conv.weight", "conv.bias", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var", "fc.weight", "fc.bias"],
-            file.Entries.Select(entry => entry.Name));
-        var (convolution, linear) = (model.Children.OfType<Conv2d>().Single().Weight, model.Children.OfType<Linear>().Single().Weight);
+        Assert.Equal(["conv.weight", "conv.bias", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var",
+            "fc.weight", "fc.bias"], file.Entries.Select(entry => entry.Name));
+        var (convolution, linear) = (model.Children.OfType<Conv2d>().Single().Weight,
+            model.Children.OfType<Linear>().Single().Weight);
         var (inFile, axes) = (file.ReadDoubles(file.Entries[0]), file.Entries[0].Shape);
         Assert.Equal(new Shape(6, 2, 3, 2), axes);   // [O, C / groups, KH, KW]
         for (var (o, at) = (0, 0); o < 6; o++)
@@ -52,18 +54,21 @@ public sealed class SaveLoadTests : IDisposable
                 for (var i = 0; i < 3; i++)
                     for (var j = 0; j < 2; j++) Assert.Equal(convolution.Value.At(i, j, c, o), inFile[at++]);
         Assert.Equal(new Shape(5, 6), file.Entries[6].Shape);   // [outputs, inputs]
-        Assert.Equal(Enumerable.Range(0, 30).Select(at => linear.Value.At(at % 6, at / 6)), file.ReadDoubles(file.Entries[6]));
+        Assert.Equal(Enumerable.Range(0, 30).Select(at => linear.Value.At(at % 6, at / 6)),
+            file.ReadDoubles(file.Entries[6]));
     }
 
     [Fact]
     public void SequencesAndTransposesHavePyTorchsAxesToo()
     {
         var (sequence, transpose) =
-            (new Conv1d(4, 6, 3, new RandomSource(1), groups: 2), new ConvTranspose2d(4, 6, new Size2d(3, 2), new RandomSource(2)));
+            (new Conv1d(4, 6, 3, new RandomSource(1), groups: 2),
+                new ConvTranspose2d(4, 6, new Size2d(3, 2), new RandomSource(2)));
         new Sequential(sequence, transpose).Save(FilePath);
         using var file = SafetensorsFile.Open(FilePath);
         var (first, second) = (file.Entries[0], file.Entries[2]);
-        Assert.Equal((new Shape(6, 2, 3), new Shape(4, 6, 3, 2)), (first.Shape, second.Shape));   // [O, C / groups, K] and [C, O / groups, KH, KW]
+        // [O, C / groups, K] and [C, O / groups, KH, KW]
+        Assert.Equal((new Shape(6, 2, 3), new Shape(4, 6, 3, 2)), (first.Shape, second.Shape));
         Assert.Equal(sequence.Weight.Value.Permute(2, 1, 0).ToDoubles(), file.ReadDoubles(first));
         Assert.Equal(transpose.Weight.Value.Permute(3, 2, 0, 1).ToDoubles(), file.ReadDoubles(second));
     }
@@ -98,7 +103,8 @@ public sealed class SaveLoadTests : IDisposable
         using var device = Device.Use(Device.Reference);
         var (model, other) = (Model(1), Model(2));
         model.Save(FilePath);
-        using (var file = SafetensorsFile.Open(FilePath)) Assert.All(file.Entries, entry => Assert.Equal(SafetensorsType.F64, entry.Type));
+        using (var file = SafetensorsFile.Open(FilePath))
+            Assert.All(file.Entries, entry => Assert.Equal(SafetensorsType.F64, entry.Type));
         other.Load(FilePath);
         Assert.Equal(Values(model), Values(other));
     }
@@ -117,8 +123,8 @@ public sealed class SaveLoadTests : IDisposable
             new("fc.extra", new Shape(1), new float[1]),
         ], new Dictionary<string, string> { ["normalization"] = "group:2", ["other"] = "text" });
         var message = Assert.Throws<InvalidDataException>(() => model.Load(FilePath)).Message;
-        Assert.StartsWith($"{FilePath}: the file belongs to another model: it says: normalization = group:2 (here batch); "
-            + "missing in the file: bn.running_mean, bn.running_var; unknown to the model: fc.extra; "
+        Assert.StartsWith($"{FilePath}: the file belongs to another model: it says: normalization = group:2 (here "
+            + "batch); missing in the file: bn.running_mean, bn.running_var; unknown to the model: fc.extra; "
             + "of another shape: conv.weight [6, 2, 2, 3] (here [6, 2, 3, 2]). Nothing was changed.", message);
         Assert.Equal(before, Values(model));
         Assert.False(model.Metadata.ContainsKey("other"));
@@ -135,7 +141,8 @@ public sealed class SaveLoadTests : IDisposable
         var random = new RandomSource(1);
         Refused("missing in the file: bias", new Linear(2, 3, random, bias: false), new Linear(2, 3, random));
         Refused("unknown to the model: bias", new Linear(2, 3, random), new Linear(2, 3, random, bias: false));
-        Refused("of another shape: weight [3, 2] (here [2, 3])", new Linear(2, 3, random, bias: false), new Linear(3, 2, random, bias: false));
+        Refused("of another shape: weight [3, 2] (here [2, 3])", new Linear(2, 3, random, bias: false),
+            new Linear(3, 2, random, bias: false));
         var named = new Linear(2, 3, random) { Metadata = { ["k"] = "a" } };
         Refused("it says: k = a (here b)", named, new Linear(2, 3, random) { Metadata = { ["k"] = "b" } });
         var coloured = new Linear(2, 3, random) { Metadata = { ["k"] = "\u001b[31ma\n" } };

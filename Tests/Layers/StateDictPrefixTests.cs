@@ -32,7 +32,8 @@ public sealed class StateDictPrefixTests : IDisposable
         var report = Load(model, partial: true, "ema.fc.weight", "ema.fc.bias", "fc.weight", "fc.bias");
         Assert.Equal("", report.Prefix);
         Assert.Equal(["ema.fc.weight", "ema.fc.bias"], report.Unknown);
-        Assert.All(model.Parameters.Zip([3.0, 4.0]), pair => Assert.All(pair.First.Value.ToDoubles(), value => Assert.Equal(pair.Second, value)));
+        Assert.All(model.Parameters.Zip([3.0, 4.0]), pair =>
+            Assert.All(pair.First.Value.ToDoubles(), value => Assert.Equal(pair.Second, value)));
     }
 
     [Fact]
@@ -43,20 +44,24 @@ public sealed class StateDictPrefixTests : IDisposable
     }
 
     [Fact]
-    public void Whole_models_behind_several_are_refused() => Assert.Contains("it holds the model 2 times, behind 'student.', 'teacher.'",
-        Assert.Throws<InvalidDataException>(() => Load(Model(), partial: true, "student.fc.weight", "student.fc.bias", "teacher.fc.weight",
+    public void Whole_models_behind_several_are_refused() =>
+        Assert.Contains("it holds the model 2 times, behind 'student.', 'teacher.'",
+        Assert.Throws<InvalidDataException>(() =>
+            Load(Model(), partial: true, "student.fc.weight", "student.fc.bias", "teacher.fc.weight",
             "teacher.fc.bias")).Message);
 
     // Without all that they share in front.
     [Fact]
     public void Where_nothing_fits_the_names_are_told_without_what_they_share()
     {
-        var message = Assert.Throws<InvalidDataException>(() => Load(Model(), partial: true, "net.deep.one.kernel", "net.deep.two.kernel")).Message;
+        var message = Assert.Throws<InvalidDataException>(() =>
+            Load(Model(), partial: true, "net.deep.one.kernel", "net.deep.two.kernel")).Message;
         Assert.Contains("unknown to the model: 2 (one.kernel, two.kernel)", message);
     }
 
     [Fact]
-    public void A_model_without_numbers_needs_none() => Assert.Empty(Load(new Relu(), partial: true, "fc.weight").Loaded);
+    public void A_model_without_numbers_needs_none() =>
+        Assert.Empty(Load(new Relu(), partial: true, "fc.weight").Loaded);
 
     [Fact]
     public void A_counter_is_called_so_behind_a_dot() =>

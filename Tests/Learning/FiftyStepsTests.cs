@@ -4,9 +4,10 @@ using Xunit;
 namespace Tapegrad.Tests.Learning;
 
 /// <summary>
-/// Laws of a whole process, on the program in <c>Tests/FiftySteps</c>: the same bits of all weights after fifty steps of ResNet-20 with momentum,
-/// BatchNorm and GroupNorm(8), batch 4, for any number of threads and any instruction set; and no memory that a step leaves behind. In the process
-/// of the tests the runtime compiles, collects and allocates for others meanwhile.
+/// Laws of a whole process, on the program in <c>Tests/FiftySteps</c>: the same bits of all weights after fifty steps
+/// of ResNet-20 with momentum, BatchNorm and GroupNorm(8), batch 4, for any number of threads and any instruction set;
+/// and no memory that a step leaves behind. In the process of the tests the runtime compiles, collects and allocates
+/// for others meanwhile.
 /// </summary>
 public sealed class FiftyStepsTests
 {
@@ -23,7 +24,8 @@ public sealed class FiftyStepsTests
     public void Weights_do_not_depend_on_threads_nor_on_the_widest_vectors(string environment) =>
         Assert.Equal(OfCifarSize.Value[1..], Weights(32, environment)[1..]);
 
-    // Without its vector unit the processor takes a hundred times as long for a fused multiply-add: smaller images, so that this ends in seconds.
+    // Without its vector unit the processor takes a hundred times as long for a fused multiply-add: smaller images, so
+    // that this ends in seconds.
     [Theory]
     [InlineData(8, "DOTNET_EnableAVX2=0", 128)]
     [InlineData(4, "DOTNET_EnableHWIntrinsic=0", 0)]
@@ -35,9 +37,11 @@ public sealed class FiftyStepsTests
     }
 
     [Fact]
-    public void Each_normalization_ends_in_weights_of_its_own() => Assert.NotEqual(OfCifarSize.Value[1], OfCifarSize.Value[2]);
+    public void Each_normalization_ends_in_weights_of_its_own() =>
+        Assert.NotEqual(OfCifarSize.Value[1], OfCifarSize.Value[2]);
 
-    // A call that makes an object each time makes 24 bytes at least: none is smaller. Below the length that is shared among threads, and above it.
+    // A call that makes an object each time makes 24 bytes at least: none is smaller. Below the length that is shared
+    // among threads, and above it.
     [Theory]
     [InlineData(5)]
     [InlineData(60_003)]
@@ -46,15 +50,18 @@ public sealed class FiftyStepsTests
         const int times = 1000;
         var lines = Run($"verbs {length} {times}", "TAPEGRAD_THREADS=2");
         Assert.Equal(9, lines.Length);
-        Assert.All(lines, line => Assert.True(int.Parse(line.Split(' ')[0]) < 24 * times, $"bytes in {times} calls: {line}"));
+        Assert.All(lines, line =>
+            Assert.True(int.Parse(line.Split(' ')[0]) < 24 * times, $"bytes in {times} calls: {line}"));
     }
 
-    // Closures, records and tensors: what grows with the network, not with its images. The limit is what it takes now and a little more. A machine
-    // that is short of memory may bring a full collection or two; what asks for them in a step would bring a thousand.
+    // Closures, records and tensors: what grows with the network, not with its images. The limit is what it takes now
+    // and a little more. A machine that is short of memory may bring a full collection or two; what asks for them in a
+    // step would bring a thousand.
     [Theory]
     [InlineData("batch", 88)]
     [InlineData("group:8", 80)]
-    public void A_thousand_steps_make_no_buffer_little_garbage_and_ask_for_no_full_collection(string normalization, int kilobytes)
+    public void A_thousand_steps_make_no_buffer_little_garbage_and_ask_for_no_full_collection(string normalization,
+        int kilobytes)
     {
         var lines = Run($"garbage 1000 8 2 {normalization}", "");
         Assert.Equal(3, lines.Length);
@@ -75,7 +82,8 @@ public sealed class FiftyStepsTests
 
     private static string[] Run(string arguments, string environment)
     {
-        var start = new ProcessStartInfo("dotnet", $"\"{Path.Combine(AppContext.BaseDirectory, "fifty-steps.dll")}\" {arguments}")
+        var start = new ProcessStartInfo("dotnet",
+            $"\"{Path.Combine(AppContext.BaseDirectory, "fifty-steps.dll")}\" {arguments}")
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

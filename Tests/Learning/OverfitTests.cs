@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Learning;
 
-/// <summary>All parts together must be able to learn: a network of a quarter of a million weights can know 64 images by heart.</summary>
+/// <summary>
+/// All parts together must be able to learn: a network of a quarter of a million weights can know 64 images by heart.
+/// </summary>
 public sealed class OverfitTests
 {
     [Theory]

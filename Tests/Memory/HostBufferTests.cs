@@ -17,7 +17,8 @@ public unsafe class HostBufferTests
             Assert.Equal(0, (nint)floats.Pointer % 64);
             Assert.Equal(0, (nint)doubles.Pointer % 64);
             Assert.Equal((length, length), (floats.Length, floats.Span.Length));
-            // Bytes counts the padding: up to a line before the first element, and a whole line of 64 bytes behind the last.
+            // Bytes counts the padding: up to a line before the first element, and a whole line of 64 bytes behind the
+            // last.
             Assert.InRange(floats.Bytes, length * sizeof(float) + 128, length * sizeof(float) + 192);
             Assert.InRange(doubles.Bytes, length * sizeof(double) + 128, length * sizeof(double) + 192);
         }

@@ -14,7 +14,8 @@ public sealed class PoolPolicyTests
 
         public int End => start + occupied;
 
-        protected internal override Buffer Cut(int from, int length, int occupied) => new Place(start + from, length, occupied);
+        protected internal override Buffer Cut(int from, int length, int occupied) =>
+            new Place(start + from, length, occupied);
     }
 
     [Theory]
@@ -24,9 +25,11 @@ public sealed class PoolPolicyTests
     [InlineData(128, 300)]
     public void Buffers_begin_where_the_policy_says_and_their_slack_is_theirs(int alignment, int slack)
     {
-        var pool = new BufferPool(length => new Place(0, length, length), new PoolPolicy(long.MaxValue, alignment, slack));
+        var pool = new BufferPool(length => new Place(0, length, length),
+            new PoolPolicy(long.MaxValue, alignment, slack));
         var random = new RandomSource(1);
-        var places = Enumerable.Range(0, 20).Select(i => (Place)pool.Rent((1 << 14) + random.Below(1000, i))).OrderBy(place => place.First).ToArray();
+        var places = Enumerable.Range(0, 20).Select(i => (Place)pool.Rent((1 << 14) + random.Below(1000, i)))
+            .OrderBy(place => place.First).ToArray();
         Assert.Equal(1, pool.Created);
         Assert.All(places, place => Assert.Equal(0, place.First % alignment));
         Assert.All(places, place => Assert.True(place.End >= place.First + place.Length + slack));
@@ -48,7 +51,8 @@ public sealed class PoolPolicyTests
     public void When_there_is_no_memory_what_waits_is_given_up_and_it_is_tried_once_more(int length)
     {
         BufferPool? pool = null;
-        pool = new BufferPool(size => pool!.BytesWaiting > 0 ? throw new OutOfMemoryException() : new Place(0, size, size), new PoolPolicy(long.MaxValue));
+        pool = new BufferPool(size => pool!.BytesWaiting > 0 ? throw new OutOfMemoryException()
+            : new Place(0, size, size), new PoolPolicy(long.MaxValue));
         pool.Return(new Place(0, 50, 50));
         Assert.Equal(length, pool.Rent(length).Length);
         Assert.Equal(1, pool.Created);
@@ -58,7 +62,8 @@ public sealed class PoolPolicyTests
     public void A_piece_with_room_for_nothing_else_is_taken_when_a_large_one_is_not_to_be_had()
     {
         const int length = 1 << 16;
-        var pool = new BufferPool(size => size > 2 * length ? throw new OutOfMemoryException() : new Place(0, size, size));
+        var pool = new BufferPool(size => size > 2 * length ? throw new OutOfMemoryException()
+            : new Place(0, size, size));
         Assert.Equal(length, pool.Rent(length).Length);
     }
 

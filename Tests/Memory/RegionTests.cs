@@ -6,7 +6,9 @@ using Buffer = Tapegrad.Memory.Buffer;
 
 namespace Tapegrad.Tests.Memory;
 
-/// <summary>Long buffers are cut from regions: apart from each other, on boundaries, joined again when they come back.</summary>
+/// <summary>
+/// Long buffers are cut from regions: apart from each other, on boundaries, joined again when they come back.
+/// </summary>
 public class RegionTests
 {
     private const int Least = 1 << 14, RegionLength = 1 << 22;   // elements: what is cut, and the first region
@@ -20,7 +22,9 @@ public class RegionTests
         foreach (var buffer in buffers) pool.Return(buffer);
     }
 
-    /// <summary>Any order of requests and returns: every buffer keeps its own numbers, whole vectors behind its end included.</summary>
+    /// <summary>
+    /// Any order of requests and returns: every buffer keeps its own numbers, whole vectors behind its end included.
+    /// </summary>
     [Property(MaxTest = 60, EndSize = 60)]
     public unsafe void Buffers_never_overlap_and_the_pool_counts_what_waits((bool Rent, ushort Number)[] events)
     {

@@ -11,7 +11,8 @@ public class AbsOperationTests
 
     [Fact]
     public void GivesTheMagnitude() =>
-        OnBothDevices(() => Gives(Vector(-2.5, 0, 3, double.NegativeInfinity, double.NaN).Abs(), 2.5, 0, 3, double.PositiveInfinity, double.NaN));
+        OnBothDevices(() => Gives(Vector(-2.5, 0, 3, double.NegativeInfinity, double.NaN).Abs(), 2.5, 0, 3,
+            double.PositiveInfinity, double.NaN));
 
     [Fact]
     public void ItsDerivativeIsTheSignAnd0At0() =>

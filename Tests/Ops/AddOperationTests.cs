@@ -30,12 +30,14 @@ public class AddOperationTests
     });
 
     [Fact]
-    public void RefusesShapesThatDoNotFit() => Refuses<ShapeException>(() => _ = Counting(2, 3) + Counting(2), "add", "[2, 3]", "[2]");
+    public void RefusesShapesThatDoNotFit() =>
+        Refuses<ShapeException>(() => _ = Counting(2, 3) + Counting(2), "add", "[2, 3]", "[2]");
 
     [Fact]
     public void RefusesTensorsOfTwoDevices()
     {
         var ours = Vector(1);
-        using (Device.Use(Device.Reference)) Refuses<InvalidOperationException>(() => _ = ours + Vector(1), "add", "CPU", Device.Reference.Name);
+        using (Device.Use(Device.Reference))
+            Refuses<InvalidOperationException>(() => _ = ours + Vector(1), "add", "CPU", Device.Reference.Name);
     }
 }

@@ -17,7 +17,8 @@ public class AveragePool2dOperationTests
 
     [Fact]
     public void ObeysTheLawsWithSidesThatDiffer() =>
-        OperationLaws.Check(x => x.AveragePool2d(new Size2d(1, 3), new Size2d(2, 1), new Size2d(0, 1)), Input.Of("n H W+1 c"));
+        OperationLaws.Check(x => x.AveragePool2d(new Size2d(1, 3), new Size2d(2, 1), new Size2d(0, 1)),
+            Input.Of("n H W+1 c"));
 
     // 4 x 4 pixels 0 .. 15 in windows of 2 x 2: the mean of 0, 1, 4, 5 is 2.5, and so on.
     [Fact]
@@ -31,17 +32,20 @@ public class AveragePool2dOperationTests
     // Each window of 2 x 2 holds one pixel and three zeros of the padding.
     [Fact]
     public void PaddingCounts() =>
-        OnBothDevices(() => Gives(Of([1, 2, 2, 1], 4, 8, 12, 16).AveragePool2d(2, 2, 1), new Shape(1, 2, 2, 1), 1, 2, 3, 4));
+        OnBothDevices(() =>
+            Gives(Of([1, 2, 2, 1], 4, 8, 12, 16).AveragePool2d(2, 2, 1), new Shape(1, 2, 2, 1), 1, 2, 3, 4));
 
     [Fact]
     public void SpreadsTheGradientEvenly() => OnBothDevices(() =>
-        Gives(Gradient(x => x.AveragePool2d(2, 1), Counting(1, 2, 3, 1), 4, 8), new Shape(1, 2, 3, 1), 1, 3, 2, 1, 3, 2));
+        Gives(Gradient(x => x.AveragePool2d(2, 1), Counting(1, 2, 3, 1), 4, 8), new Shape(1, 2, 3, 1), 1, 3, 2,
+            1, 3, 2));
 
     [Fact]
     public void RefusesWhatDoesNotFit()
     {
         Refuses<ShapeException>(() => Counting(2, 2, 1).AveragePool2d(2), "average pool", "[2, 2, 1]", "[N, H, W, C]");
-        Refuses<ShapeException>(() => Counting(1, 2, 2, 1).AveragePool2d(3), "average pool", "[1, 2, 2, 1]", "kernel of 3");
+        Refuses<ShapeException>(() => Counting(1, 2, 2, 1).AveragePool2d(3), "average pool", "[1, 2, 2, 1]",
+            "kernel of 3");
         Refuses<ShapeException>(() => Counting(1, 2, 2, 1).AveragePool2d(2, 0), "average pool", "stride 0");
     }
 }

@@ -7,7 +7,8 @@ namespace Tapegrad.Tests.Ops;
 public class BroadcastOperationTests
 {
     [Fact]
-    public void ObeysTheLaws() => OperationLaws.Check(x => x.BroadcastTo(new Shape(2, x.Shape[0], 3, x.Shape[2])), Input.Of("a 1 b"));
+    public void ObeysTheLaws() =>
+        OperationLaws.Check(x => x.BroadcastTo(new Shape(2, x.Shape[0], 3, x.Shape[2])), Input.Of("a 1 b"));
 
     [Fact]
     public void ObeysTheLawsForANumber() => OperationLaws.Check(x => x.BroadcastTo(new Shape(3, 2)), Input.Of(""));
@@ -22,7 +23,8 @@ public class BroadcastOperationTests
 
     [Fact]
     public void TheGradientIsTheSumOverTheRepetitions() => OnBothDevices(() =>
-        Gives(Gradient(x => x.BroadcastTo(new Shape(2, 3)), Of([2, 1], 1, 2), 1, 2, 3, 4, 5, 6), new Shape(2, 1), 6, 15));
+        Gives(Gradient(x => x.BroadcastTo(new Shape(2, 3)), Of([2, 1], 1, 2), 1, 2, 3, 4, 5, 6), new Shape(2, 1),
+            6, 15));
 
     [Fact]
     public void RefusesOtherShapes()

@@ -19,7 +19,8 @@ public class ClampOperationTests
 
     [Fact]
     public void TheGradientPassesInsideTheRangeItsEndsIncluded() => OnBothDevices(() =>
-        Gives(Gradient(x => x.Clamp(-1, 2), Vector(-3, -1, 0, 2, 3), 1, 2, 3, 4, double.PositiveInfinity), 0, 2, 3, 4, 0));
+        Gives(Gradient(x => x.Clamp(-1, 2), Vector(-3, -1, 0, 2, 3), 1, 2, 3, 4, double.PositiveInfinity), 0, 2,
+            3, 4, 0));
 
     [Theory]
     [InlineData(2, 1)]

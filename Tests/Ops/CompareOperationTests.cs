@@ -12,7 +12,8 @@ public class CompareOperationTests
 
     [Fact]
     public void ObeysTheLaws() =>
-        OperationLaws.Check((a, b) => a.Greater(b) + 2 * a.GreaterOrEqual(b) + 4 * a.Less(b) + 8 * a.LessOrEqual(b) + 16 * a.Equal(b), Whole, Whole);
+        OperationLaws.Check((a, b) => a.Greater(b) + 2 * a.GreaterOrEqual(b) + 4 * a.Less(b) + 8 * a.LessOrEqual(b)
+            + 16 * a.Equal(b), Whole, Whole);
 
     [Fact]
     public void TheDerivativeIs0() => OperationLaws.Check((a, b) => a.Greater(b) + b.Square(), Input.Any, Input.Any);

@@ -8,7 +8,8 @@ public class ConcatenateOperationTests
 {
     [Fact]
     public void ObeysTheLawsAlongAMiddleAxis() =>
-        OperationLaws.Check((x, y, z) => x.Concatenate(1, y, z), Input.Of("n a C"), Input.Of("n b C"), Input.Of("n 2 C"));
+        OperationLaws.Check((x, y, z) => x.Concatenate(1, y, z), Input.Of("n a C"), Input.Of("n b C"),
+            Input.Of("n 2 C"));
 
     [Fact]
     public void ObeysTheLawsAlongTheLastAxis() =>
@@ -29,7 +30,8 @@ public class ConcatenateOperationTests
     [Fact]
     public void EachPartGetsItsSliceOfTheGradient() => OnBothDevices(() =>
     {
-        var gradients = Gradients(x => x[0].Concatenate(1, x[1]), [Of([2, 2], 1, 2, 3, 4), Of([2, 1], 10, 20)], 1, 2, 3, 4, 5, 6);
+        var gradients = Gradients(x => x[0].Concatenate(1, x[1]), [Of([2, 2], 1, 2, 3, 4), Of([2, 1], 10, 20)], 1, 2, 3,
+            4, 5, 6);
         Gives(gradients[0], new Shape(2, 2), 1, 2, 4, 5);
         Gives(gradients[1], new Shape(2, 1), 3, 6);
     });
@@ -37,7 +39,8 @@ public class ConcatenateOperationTests
     [Fact]
     public void RefusesPartsThatDiffer()
     {
-        Refuses<ShapeException>(() => Counting(2, 3).Concatenate(1, Counting(3, 3)), "concatenate", "[2, 3]", "[3, 3]", "axis 1");
+        Refuses<ShapeException>(() => Counting(2, 3).Concatenate(1, Counting(3, 3)), "concatenate", "[2, 3]", "[3, 3]",
+            "axis 1");
         Refuses<ShapeException>(() => Counting(2, 3).Concatenate(0, Counting(3)), "concatenate", "[2, 3]", "[3]");
         Refuses<ShapeException>(() => Counting(2, 3).Concatenate(2, Counting(2, 3)), "axis 2", "[2, 3]");
     }

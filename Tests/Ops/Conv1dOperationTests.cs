@@ -29,6 +29,7 @@ public class Conv1dOperationTests
     public void RefusesWhatDoesNotFit()
     {
         Refuses<ShapeException>(() => Counting(4, 1).Conv1d(Counting(2, 1, 1)), "conv1d", "[4, 1]", "[N, L, C]");
-        Refuses<ShapeException>(() => Counting(1, 4, 1).Conv1d(Counting(2, 1)), "conv1d", "[2, 1]", "[K, C / groups, O]");
+        Refuses<ShapeException>(() => Counting(1, 4, 1).Conv1d(Counting(2, 1)), "conv1d", "[2, 1]",
+            "[K, C / groups, O]");
     }
 }

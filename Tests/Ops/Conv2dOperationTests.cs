@@ -9,7 +9,8 @@ public class Conv2dOperationTests
 {
     private sealed record Setting(Size2d Kernel, Size2d Stride, Size2d Padding, Size2d Dilation, int Groups)
     {
-        public Tensor Convolve(Tensor x, Tensor w, Tensor? bias = null) => x.Conv2d(w, bias, Stride, Padding, Dilation, Groups);
+        public Tensor Convolve(Tensor x, Tensor w, Tensor? bias = null) =>
+            x.Conv2d(w, bias, Stride, Padding, Dilation, Groups);
 
         public ConvolutionGeometry Geometry(Shape x, int outputs) =>
             new(new WindowGeometry(x[0], x[1], x[2], x[3], Kernel, Stride, Padding, Dilation), outputs, Groups);
@@ -48,15 +49,17 @@ public class Conv2dOperationTests
     }
 
     [Fact]
-    public void ObeysTheLawsWithABias() => OperationLaws.Check((x, w, bias) => x.Conv2d(w, bias, stride: 2, padding: 1, groups: 2),
+    public void ObeysTheLawsWithABias() =>
+        OperationLaws.Check((x, w, bias) => x.Conv2d(w, bias, stride: 2, padding: 1, groups: 2),
         Input.Of("n H W 2C"), Input.Of("2 3 C 2O"), Input.Of("2O"), new() { Cases = 6 });
 
     [Fact]
     public void ADepthwiseConvolutionObeysTheLaws() =>
-        OperationLaws.Check((x, w) => x.Conv2d(w, padding: 1, groups: 5), Input.Of("n H W 5"), Input.Of("3 3 1 5O"), new() { Cases = 6 });
+        OperationLaws.Check((x, w) => x.Conv2d(w, padding: 1, groups: 5), Input.Of("n H W 5"), Input.Of("3 3 1 5O"),
+            new() { Cases = 6 });
 
-    // Windows of 2 x 3, stride (2, 1), padding (1, 0), dilation (1, 2), two groups: P x Q outputs come from 2 P x (Q + 4) pixels,
-    // of which the last row is seen
+    // Windows of 2 x 3, stride (2, 1), padding (1, 0), dilation (1, 2), two groups: P x Q outputs come from 2 P x (Q +
+    // 4) pixels, of which the last row is seen
     // by no window when the padding is taken off.
     private static readonly Setting Uneven = new(new(2, 3), new(2, 1), new(1, 0), new(1, 2), 2);
 
@@ -90,8 +93,10 @@ public class Conv2dOperationTests
                             for (var l = 0; l < setting.Kernel.Width; l++)
                                 for (var c = 0; c < perGroup; c++)
                                 {
-                                    var row = i * setting.Stride.Height + k * setting.Dilation.Height - setting.Padding.Height;
-                                    var column = j * setting.Stride.Width + l * setting.Dilation.Width - setting.Padding.Width;
+                                    var row = i * setting.Stride.Height
+                                        + k * setting.Dilation.Height - setting.Padding.Height;
+                                    var column = j * setting.Stride.Width
+                                        + l * setting.Dilation.Width - setting.Padding.Width;
                                     if (row < 0 || row >= height || column < 0 || column >= width) continue;
                                     var channel = o / (outputs / setting.Groups) * perGroup + c;
                                     sum += images[((n * height + row) * width + column) * channels + channel]
@@ -109,10 +114,12 @@ public class Conv2dOperationTests
         var setting = Table[name];
         var x = Random(1, 2, 5, 7, 2 * setting.Groups);
         var w = Random(2, setting.Kernel.Height, setting.Kernel.Width, 2, 3 * setting.Groups);
-        Same(Definition(setting, x, w), setting.Convolve(x, w).ToDoubles(), x.Device == Device.Reference ? 1e-12 : 1e-5);
+        Same(Definition(setting, x, w), setting.Convolve(x, w).ToDoubles(), x.Device == Device.Reference ? 1e-12
+            : 1e-5);
     });
 
-    // y(0, 0) = 0 * 1 + 1 * 2 + 3 * 3 + 4 * 4 = 27; each step to the right adds 1 + 2 + 3 + 4, each step down three times that.
+    // y(0, 0) = 0 * 1 + 1 * 2 + 3 * 3 + 4 * 4 = 27; each step to the right adds 1 + 2 + 3 + 4, each step down three
+    // times that.
     [Fact]
     public void ByHand() => OnBothDevices(() =>
     {
@@ -126,20 +133,22 @@ public class Conv2dOperationTests
         Gives(gradients[2], 1);
     });
 
-    // Channels 1, 2 | 3, 4 in two groups of one output each, weights 1, 10: 1 + 20 and 3 + 40. Interleaved groups would give 1 +
-    // 30 and 2 + 40.
+    // Channels 1, 2 | 3, 4 in two groups of one output each, weights 1, 10: 1 + 20 and 3 + 40. Interleaved groups would
+    // give 1 + 30 and 2 + 40.
     [Fact]
     public void GroupsAreContiguousBlocks() => OnBothDevices(() =>
-        Gives(Of([1, 1, 1, 4], 1, 2, 3, 4).Conv2d(Of([1, 1, 2, 2], 1, 1, 10, 10), groups: 2), new Shape(1, 1, 1, 2), 21, 43));
+        Gives(Of([1, 1, 1, 4], 1, 2, 3, 4).Conv2d(Of([1, 1, 2, 2], 1, 1, 10, 10), groups: 2), new Shape(1, 1, 1, 2),
+            21, 43));
 
-    // Whatever the CPU device computes in a kernel of its own is what windows and matrix products give: the triple, and its
-    // gradients of order 1 and 2.
+    // Whatever the CPU device computes in a kernel of its own is what windows and matrix products give: the triple, and
+    // its gradients of order 1 and 2.
     [Theory]
     [MemberData(nameof(Settings))]
     public void TheKernelIsTheComposite(string name)
     {
         var setting = Table[name];
-        var (x, w) = (Random(1, 3, 9, 11, 5 * setting.Groups), Random(2, setting.Kernel.Height, setting.Kernel.Width, 5, 7 * setting.Groups));
+        var (x, w) = (Random(1, 3, 9, 11, 5 * setting.Groups),
+            Random(2, setting.Kernel.Height, setting.Kernel.Width, 5, 7 * setting.Groups));
         var geometry = setting.Geometry(x.Shape, w.Shape[3]);
         var bias = Random(5, w.Shape[3]);
         var y = Conv2dOperation.Convolve(x, w, bias, geometry);
@@ -152,8 +161,10 @@ public class Conv2dOperationTests
         Agree(y, Conv2dOperation.ConvolveComposite(x, w, bias, geometry));
         Agree(Conv2dOperation.InputGradient(g, w, geometry), Conv2dOperation.InputGradientComposite(g, w, geometry));
         Agree(Conv2dOperation.WeightGradient(x, g, geometry), Conv2dOperation.WeightGradientComposite(x, g, geometry));
-        var kernels = FirstAndSecond(inputs => Conv2dOperation.Convolve(inputs[0], inputs[1], inputs[2], geometry), x, w, bias);
-        var composites = FirstAndSecond(inputs => Conv2dOperation.ConvolveComposite(inputs[0], inputs[1], inputs[2], geometry), x, w, bias);
+        var kernels = FirstAndSecond(inputs => Conv2dOperation.Convolve(inputs[0], inputs[1], inputs[2], geometry), x,
+            w, bias);
+        var composites = FirstAndSecond(inputs =>
+            Conv2dOperation.ConvolveComposite(inputs[0], inputs[1], inputs[2], geometry), x, w, bias);
         foreach (var (kernel, composite) in kernels.Zip(composites)) Agree(kernel, composite);
     }
 
@@ -166,7 +177,8 @@ public class Conv2dOperationTests
         var seed = Random(4, y.Shape.Dimensions.ToArray());
         var first = tape.Gradients(y, variables, seed);
         var recorded = tape.Gradients(y, variables, seed, createGraph: true);
-        var product = recorded.Select((slope, i) => (slope * Random(5 + i, slope.Shape.Dimensions.ToArray())).Sum()).Aggregate((a, b) => a + b);
+        var product = recorded.Select((slope, i) => (slope * Random(5 + i, slope.Shape.Dimensions.ToArray())).Sum())
+            .Aggregate((a, b) => a + b);
         return [.. first.Concat(recorded).Concat(tape.Gradients(product, variables)).Select(tensor => tensor.Keep())];
     }
 
@@ -174,15 +186,21 @@ public class Conv2dOperationTests
     public void RefusesShapesThatDoNotFit()
     {
         var x = Counting(1, 4, 4, 6);
-        Refuses<ShapeException>(() => Counting(4, 4, 6).Conv2d(Counting(3, 3, 6, 2)), "conv2d", "[4, 4, 6]", "[N, H, W, C]");
+        Refuses<ShapeException>(() => Counting(4, 4, 6).Conv2d(Counting(3, 3, 6, 2)), "conv2d", "[4, 4, 6]",
+            "[N, H, W, C]");
         Refuses<ShapeException>(() => x.Conv2d(Counting(3, 6, 2)), "conv2d", "[3, 6, 2]", "[KH, KW, C / groups, O]");
-        Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 5, 2)), "conv2d", "[1, 4, 4, 6]", "[KH, KW, 6, O]", "[3, 3, 5, 2]");
-        Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 6, 2), groups: 2), "2 groups", "[KH, KW, 3, O]", "[3, 3, 6, 2]");
-        Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 1, 4), groups: 4), "conv2d", "4 groups", "6 input channels", "4 output channels");
-        Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 2, 4), groups: 3), "conv2d", "3 groups", "4 output channels");
+        Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 5, 2)), "conv2d", "[1, 4, 4, 6]", "[KH, KW, 6, O]",
+            "[3, 3, 5, 2]");
+        Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 6, 2), groups: 2), "2 groups", "[KH, KW, 3, O]",
+            "[3, 3, 6, 2]");
+        Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 1, 4), groups: 4), "conv2d", "4 groups",
+            "6 input channels", "4 output channels");
+        Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 2, 4), groups: 3), "conv2d", "3 groups",
+            "4 output channels");
         Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 6, 2), groups: 0), "conv2d", "0 groups");
         Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 6, 2), Counting(3)), "conv2d", "[3]", "[2]");
-        Refuses<ShapeException>(() => x.Conv2d(Counting(5, 5, 6, 2)), "conv2d", "kernel of 5", "[1, 4, 4, 6]", "padding 0");
+        Refuses<ShapeException>(() => x.Conv2d(Counting(5, 5, 6, 2)), "conv2d", "kernel of 5", "[1, 4, 4, 6]",
+            "padding 0");
         Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 6, 2), dilation: 2), "conv2d", "dilation 2");
         Refuses<ShapeException>(() => x.Conv2d(Counting(3, 3, 6, 2), stride: new Size2d(1, 0)), "conv2d", "stride 1x0");
     }

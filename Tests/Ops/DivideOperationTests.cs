@@ -31,5 +31,6 @@ public class DivideOperationTests
     });
 
     [Fact]
-    public void RefusesShapesThatDoNotFit() => Refuses<ShapeException>(() => _ = Counting(2, 3) / Counting(2), "divide", "[2, 3]", "[2]");
+    public void RefusesShapesThatDoNotFit() =>
+        Refuses<ShapeException>(() => _ = Counting(2, 3) / Counting(2), "divide", "[2, 3]", "[2]");
 }

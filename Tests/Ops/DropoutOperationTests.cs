@@ -21,10 +21,11 @@ public class DropoutOperationTests
     public void ObeysTheLaws(double rate) => OperationLaws.Check(x => x.Dropout(rate), Input.Any, Training);
 
     [Fact]
-    public void TwoInARowObeyTheLaws() => OperationLaws.Check(x => x.Dropout(0.5).Square().Dropout(0.5), Input.Any, Training);
+    public void TwoInARowObeyTheLaws() =>
+        OperationLaws.Check(x => x.Dropout(0.5).Square().Dropout(0.5), Input.Any, Training);
 
-    // Of n = 10,000 elements each is dropped with probability p: the share's deviation is sqrt(p (1 - p) / n), at most 0.005;
-    // five of them are allowed.
+    // Of n = 10,000 elements each is dropped with probability p: the share's deviation is sqrt(p (1 - p) / n), at most
+    // 0.005; five of them are allowed.
     [Theory]
     [InlineData(0.1)]
     [InlineData(0.5)]
@@ -33,7 +34,8 @@ public class DropoutOperationTests
     {
         var values = Drop(seed: 1, rate, count: 10_000);
         var dropped = values.Count(value => value == 0) / 10_000.0;
-        Assert.InRange(dropped, rate - 5 * Math.Sqrt(rate * (1 - rate) / 10_000), rate + 5 * Math.Sqrt(rate * (1 - rate) / 10_000));
+        Assert.InRange(dropped, rate - 5 * Math.Sqrt(rate * (1 - rate) / 10_000),
+            rate + 5 * Math.Sqrt(rate * (1 - rate) / 10_000));
         Assert.All(values, value => Assert.True(value == 0 || Math.Abs(value * (1 - rate) - 1) < 1e-6));
         Assert.Contains(values, value => value != 0);
     });
@@ -51,7 +53,8 @@ public class DropoutOperationTests
     [Fact]
     public void ASeedDrawsTheSameMaskOnEveryDeviceAndAnotherSeedAnother()
     {
-        using (Device.Use(Device.Reference)) Assert.Equal(Drop(5, 0.5, 200).Select(value => value == 0), OnCpu(5).Select(value => value == 0));
+        using (Device.Use(Device.Reference))
+            Assert.Equal(Drop(5, 0.5, 200).Select(value => value == 0), OnCpu(5).Select(value => value == 0));
         Assert.Equal(OnCpu(5), OnCpu(5));
         Assert.NotEqual(OnCpu(5), OnCpu(6));
 

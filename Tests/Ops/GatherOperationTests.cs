@@ -26,7 +26,8 @@ public class GatherOperationTests
 
     [Fact]
     public void ASlicesGradientIsTheSumOfItsCopies() => OnBothDevices(() =>
-        Gives(Gradient(x => x.Gather(0, 2, 0, 2), Counting(3, 2), 1, 2, 10, 20, 100, 200), new Shape(3, 2), 10, 20, 0, 0, 101, 202));
+        Gives(Gradient(x => x.Gather(0, 2, 0, 2), Counting(3, 2), 1, 2, 10, 20, 100, 200), new Shape(3, 2), 10, 20, 0,
+            0, 101, 202));
 
     // Long slices are added in parts, on any number of threads.
     [Fact]
@@ -43,7 +44,8 @@ public class GatherOperationTests
     [Fact]
     public void RefusesAnIndexOutside()
     {
-        Refuses<ArgumentOutOfRangeException>(() => Counting(3, 2).Gather(0, 1, 3), "gather", "index 1", "3", "axis 0", "[3, 2]");
+        Refuses<ArgumentOutOfRangeException>(() => Counting(3, 2).Gather(0, 1, 3), "gather", "index 1", "3", "axis 0",
+            "[3, 2]");
         Refuses<ArgumentOutOfRangeException>(() => Counting(3, 2).Gather(1, -1), "gather", "index 0", "-1");
         Refuses<ShapeException>(() => Counting(3, 2).Gather(2, 0), "axis 2", "[3, 2]");
     }

@@ -20,5 +20,6 @@ public class LeakyReluOperationTests
     });
 
     [Fact]
-    public void ItsSlopeAt0IsTheOneBelow() => OnBothDevices(() => Gives(Gradient(x => x.LeakyRelu(0.25), Vector(-1, 0, 1), 4, 4, 4), 1, 1, 4));
+    public void ItsSlopeAt0IsTheOneBelow() =>
+        OnBothDevices(() => Gives(Gradient(x => x.LeakyRelu(0.25), Vector(-1, 0, 1), 4, 4, 4), 1, 1, 4));
 }

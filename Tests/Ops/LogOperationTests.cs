@@ -11,8 +11,10 @@ public class LogOperationTests
 
     [Fact]
     public void GivesTheNaturalLogarithm() => OnBothDevices(() =>
-        Gives(Vector(1, Math.E, 0, -1, double.PositiveInfinity).Log(), 0, 1, double.NegativeInfinity, double.NaN, double.PositiveInfinity));
+        Gives(Vector(1, Math.E, 0, -1, double.PositiveInfinity).Log(), 0, 1, double.NegativeInfinity, double.NaN,
+            double.PositiveInfinity));
 
     [Fact]
-    public void ItsDerivativeIsTheInverse() => OnBothDevices(() => Gives(Gradient(x => x.Log(), Vector(4, 0.5), 2, 3), 0.5, 6));
+    public void ItsDerivativeIsTheInverse() =>
+        OnBothDevices(() => Gives(Gradient(x => x.Log(), Vector(4, 0.5), 2, 3), 0.5, 6));
 }

@@ -12,7 +12,8 @@ public class LogSoftmaxOperationTests
     // e^0 : e^(log 3) = 1 : 3.
     [Fact]
     public void GivesTheLogarithmsOfTheProbabilities() => OnBothDevices(() =>
-        Gives(Of([2, 2], 0, Math.Log(3), 5, 5).LogSoftmax(), new Shape(2, 2), Math.Log(0.25), Math.Log(0.75), Math.Log(0.5), Math.Log(0.5)));
+        Gives(Of([2, 2], 0, Math.Log(3), 5, 5).LogSoftmax(), new Shape(2, 2), Math.Log(0.25), Math.Log(0.75),
+            Math.Log(0.5), Math.Log(0.5)));
 
     [Fact]
     public void LargeNumbersDoNotOverflow() => OnBothDevices(() =>
@@ -23,7 +24,8 @@ public class LogSoftmaxOperationTests
 
     // d/dx_j of log p_0 = [j = 0] - p_j.
     [Fact]
-    public void GradientByHand() => OnBothDevices(() => Gives(Gradient(x => x.LogSoftmax(), Vector(0, Math.Log(3)), 1, 0), 0.75, -0.75));
+    public void GradientByHand() =>
+        OnBothDevices(() => Gives(Gradient(x => x.LogSoftmax(), Vector(0, Math.Log(3)), 1, 0), 0.75, -0.75));
 
     [Fact]
     public void RefusesAnEmptyAxis()

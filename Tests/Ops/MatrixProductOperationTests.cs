@@ -26,10 +26,12 @@ public class MatrixProductOperationTests
 
     [Fact]
     public void BatchesBroadcast() => OnBothDevices(() =>
-        Gives(Of([2, 1, 1, 2], 1, 2, 3, 4).MatrixProduct(Of([3, 2, 1], 1, 0, 0, 1, 1, 1)), new Shape(2, 3, 1, 1), 1, 2, 3, 3, 4, 7));
+        Gives(Of([2, 1, 1, 2], 1, 2, 3, 4).MatrixProduct(Of([3, 2, 1], 1, 0, 0, 1, 1, 1)), new Shape(2, 3, 1, 1), 1, 2,
+            3, 3, 4, 7));
 
     [Fact]
-    public void ASumOfNothingIs0() => OnBothDevices(() => Gives(Of([2, 0]).MatrixProduct(Of([0, 1])), new Shape(2, 1), 0, 0));
+    public void ASumOfNothingIs0() =>
+        OnBothDevices(() => Gives(Of([2, 0]).MatrixProduct(Of([0, 1])), new Shape(2, 1), 0, 0));
 
     // dA = G B^T and dB = A^T G. With A = (1 2), B = (3; 4), G = 5: dA = (15 20), dB = (5; 10).
     [Fact]
@@ -43,10 +45,13 @@ public class MatrixProductOperationTests
     [Fact]
     public void RefusesShapesThatDoNotFit()
     {
-        Refuses<ShapeException>(() => Counting(2, 3).MatrixProduct(Counting(2, 3)), "matrix product", "[2, 3]", "rows of 3", "columns of 2");
+        Refuses<ShapeException>(() => Counting(2, 3).MatrixProduct(Counting(2, 3)), "matrix product", "[2, 3]",
+            "rows of 3", "columns of 2");
         Refuses<ShapeException>(() => Counting(2, 3).MatrixProduct(Counting(2, 3), transposeA: true, transposeB: true),
             "(transposed)", "rows of 2", "columns of 3");
-        Refuses<ShapeException>(() => Counting(3).MatrixProduct(Counting(3, 1)), "matrix product", "[3]", "[3, 1]", "two axes");
-        Refuses<ShapeException>(() => Counting(2, 1, 3).MatrixProduct(Counting(4, 3, 1)), "matrix product", "[2]", "[4]");
+        Refuses<ShapeException>(() => Counting(3).MatrixProduct(Counting(3, 1)), "matrix product", "[3]", "[3, 1]",
+            "two axes");
+        Refuses<ShapeException>(() => Counting(2, 1, 3).MatrixProduct(Counting(4, 3, 1)), "matrix product",
+            "[2]", "[4]");
     }
 }

@@ -36,7 +36,8 @@ public class MaxOperationTests
     {
         Gives(Gradient(x => x.Max(1), Of([2, 3], 7, 1, 7, 1, 2, 3), 10, 20), new Shape(2, 3), 5, 0, 5, 0, 0, 20);
         Gives(Gradient(x => x.Min(), Of([3], 1, 1, 2), 10), 5, 5, 0);
-        Gives(Gradient(x => x.Max(0), Of([2, 1], 1, 2), double.PositiveInfinity), new Shape(2, 1), 0, double.PositiveInfinity);
+        Gives(Gradient(x => x.Max(0), Of([2, 1], 1, 2), double.PositiveInfinity), new Shape(2, 1), 0,
+            double.PositiveInfinity);
     });
 
     [Fact]

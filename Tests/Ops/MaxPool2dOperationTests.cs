@@ -17,7 +17,8 @@ public class MaxPool2dOperationTests
 
     [Fact]
     public void ObeysTheLawsWithSidesThatDiffer() =>
-        OperationLaws.Check(x => x.MaxPool2d(new Size2d(1, 3), new Size2d(2, 1), new Size2d(0, 1)), Input.Of("n H W+1 c").Distinct());
+        OperationLaws.Check(x => x.MaxPool2d(new Size2d(1, 3), new Size2d(2, 1), new Size2d(0, 1)),
+            Input.Of("n H W+1 c").Distinct());
 
     [Fact]
     public void GivesTheLargestOfEachWindow() => OnBothDevices(() =>
@@ -31,7 +32,8 @@ public class MaxPool2dOperationTests
     public void PaddingNeverWinsAndNaNDoes() => OnBothDevices(() =>
     {
         Gives(Of([1, 2, 2, 1], -4, -3, -2, -1).MaxPool2d(2, 2, 1), new Shape(1, 2, 2, 1), -4, -3, -2, -1);
-        Gives(Of([1, 1, 4, 1], 1, double.NaN, double.NaN, 2).MaxPool2d(new Size2d(1, 2)), new Shape(1, 1, 2, 1), double.NaN, double.NaN);
+        Gives(Of([1, 1, 4, 1], 1, double.NaN, double.NaN, 2).MaxPool2d(new Size2d(1, 2)), new Shape(1, 1, 2, 1),
+            double.NaN, double.NaN);
     });
 
     [Fact]
@@ -44,19 +46,22 @@ public class MaxPool2dOperationTests
 
     [Fact]
     public void OfSeveralNaNsTheFirstGetsTheGradient() => OnBothDevices(() =>
-        Gives(Gradient(x => x.MaxPool2d(2), Of([1, 2, 2, 1], 9, double.NaN, double.NaN, 1), 10), new Shape(1, 2, 2, 1), 0, 10, 0, 0));
+        Gives(Gradient(x => x.MaxPool2d(2), Of([1, 2, 2, 1], 9, double.NaN, double.NaN, 1), 10), new Shape(1, 2, 2, 1),
+            0, 10, 0, 0));
 
     // One pixel is the largest of both windows that see it.
     [Fact]
     public void OverlappingWindowsAddTheirGradients() => OnBothDevices(() =>
-        Gives(Gradient(x => x.MaxPool2d(new Size2d(1, 2), 1), Of([1, 1, 3, 1], 1, 9, 2), 10, 20), new Shape(1, 1, 3, 1), 0, 30, 0));
+        Gives(Gradient(x => x.MaxPool2d(new Size2d(1, 2), 1), Of([1, 1, 3, 1], 1, 9, 2), 10, 20), new Shape(1, 1, 3, 1),
+            0, 30, 0));
 
     [Fact]
     public void RefusesWhatDoesNotFit()
     {
         Refuses<ShapeException>(() => Counting(2, 2, 1).MaxPool2d(2), "max pool", "[2, 2, 1]", "[N, H, W, C]");
         Refuses<ShapeException>(() => Counting(1, 2, 2, 1).MaxPool2d(3), "max pool", "[1, 2, 2, 1]", "kernel of 3");
-        Refuses<ShapeException>(() => Counting(1, 4, 4, 1).MaxPool2d(3, 1, 2), "max pool", "padding 2", "half the kernel 3");
+        Refuses<ShapeException>(() => Counting(1, 4, 4, 1).MaxPool2d(3, 1, 2), "max pool", "padding 2",
+            "half the kernel 3");
         Refuses<ShapeException>(() => Counting(1, 4, 4, 1).MaxPool2d(2, 2, -1), "max pool", "padding -1");
     }
 }

@@ -40,5 +40,6 @@ public class MaximumOperationTests
 
     [Fact]
     public void WhatWasNotTakenGetsNothingFromAnInfiniteGradient() => OnBothDevices(() =>
-        Gives(Gradient(x => x.Maximum(0), Vector(-1, 1), double.PositiveInfinity, double.NegativeInfinity), 0, double.NegativeInfinity));
+        Gives(Gradient(x => x.Maximum(0), Vector(-1, 1), double.PositiveInfinity, double.NegativeInfinity), 0,
+            double.NegativeInfinity));
 }

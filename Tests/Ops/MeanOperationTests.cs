@@ -11,10 +11,12 @@ public class MeanOperationTests
     [InlineData(1)]
     [InlineData(1, 2)]
     [InlineData(-1, -2)]
-    public void ObeysTheLaws(params int[] axes) => OperationLaws.Check(x => x.Mean(axes), Input.Of(axes.Length == 0 ? "A B C" : "a B C"));
+    public void ObeysTheLaws(params int[] axes) =>
+        OperationLaws.Check(x => x.Mean(axes), Input.Of(axes.Length == 0 ? "A B C" : "a B C"));
 
     [Fact]
-    public void ObeysTheLawsWithKeptAxes() => OperationLaws.Check(x => x.Mean([0, 2], keepAxes: true), Input.Of("A b C"));
+    public void ObeysTheLawsWithKeptAxes() =>
+        OperationLaws.Check(x => x.Mean([0, 2], keepAxes: true), Input.Of("A b C"));
 
     [Fact]
     public void GivesTheMean() => OnBothDevices(() =>
@@ -26,7 +28,8 @@ public class MeanOperationTests
 
     [Fact]
     public void SpreadsTheGradientEvenly() =>
-        OnBothDevices(() => Gives(Gradient(x => x.Mean(1), Counting(2, 4), 4, 8), new Shape(2, 4), 1, 1, 1, 1, 2, 2, 2, 2));
+        OnBothDevices(() =>
+            Gives(Gradient(x => x.Mean(1), Counting(2, 4), 4, 8), new Shape(2, 4), 1, 1, 1, 1, 2, 2, 2, 2));
 
     [Fact]
     public void TheMeanOfNothingIsRefused()

@@ -7,7 +7,8 @@ namespace Tapegrad.Tests.Ops;
 public class MeanSquaredErrorOperationTests
 {
     [Fact]
-    public void ObeysTheLaws() => OperationLaws.Check((x, y) => x.MeanSquaredError(y), Input.Of("N C"), Input.Of("N C"));
+    public void ObeysTheLaws() =>
+        OperationLaws.Check((x, y) => x.MeanSquaredError(y), Input.Of("N C"), Input.Of("N C"));
 
     [Fact]
     public void IsTheMeanOfTheSquares() => OnBothDevices(() =>
@@ -19,7 +20,8 @@ public class MeanSquaredErrorOperationTests
     [Fact]
     public void RefusesToBroadcastAndToAverageNothing()
     {
-        Refuses<ShapeException>(() => Counting(3).MeanSquaredError(Counting(3, 1)), "mean squared error", "[3]", "[3, 1]");
+        Refuses<ShapeException>(() => Counting(3).MeanSquaredError(Counting(3, 1)), "mean squared error", "[3]",
+            "[3, 1]");
         Refuses<ShapeException>(() => Of([0]).MeanSquaredError(Of([0])), "[0]");
     }
 }

@@ -49,20 +49,24 @@ public class NormOperationTests
         Gives(tape.Gradients(second, [v], Of([2, 2], 1, 0, 1, 0))[0], new Shape(2, 2), 0, 0, 0.128, -0.096);
     });
 
-    // Whatever the numbers' magnitude, up to the ends of the device's type: the norm, and its gradient, which is x over the norm.
+    // Whatever the numbers' magnitude, up to the ends of the device's type: the norm, and its gradient, which is x over
+    // the norm.
     [Theory]
     [InlineData(false, 37)]
     [InlineData(true, 300)]
-    public void No_magnitude_overflows_or_vanishes(bool inDouble, int decades) => Prop.ForAll(ArbMap.Default.ArbFor<int>(), seed =>
+    public void No_magnitude_overflows_or_vanishes(bool inDouble, int decades) =>
+        Prop.ForAll(ArbMap.Default.ArbFor<int>(), seed =>
     {
         using var device = Device.Use(inDouble ? Device.Reference : Device.Cpu);
         var random = new RandomSource(seed);
         var count = 1 + random.Below(40, 0);
         var size = Math.Pow(10, decades * (2 * random.Uniform(1) - 1));
-        var x = Tensor.From([.. Enumerable.Range(0, count).Select(i => size * random.Normal(10 + i))], new Shape(count));
+        var x = Tensor.From([.. Enumerable.Range(0, count).Select(i => size * random.Normal(10 + i))],
+            new Shape(count));
         var numbers = x.ToDoubles();
         var largest = numbers.Max(Math.Abs);
-        var norm = Math.Sqrt(numbers.Sum(value => value / largest * (value / largest)));   // of the numbers over the largest
+        // of the numbers over the largest
+        var norm = Math.Sqrt(numbers.Sum(value => value / largest * (value / largest)));
         Same([norm], [x.Norm().ToDouble() / largest], 1e-6);
         Same([.. numbers.Select(value => value / largest / norm)], Gradient(x => x.Norm(), x).ToDoubles(), 1e-6);
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
@@ -77,9 +81,11 @@ public class NormOperationTests
         foreach (var (count, root) in ((int, double)[])[(1, 1), (4, 2), (4096, 64)])
             for (var exponent = least; exponent <= most; exponent += inDouble ? 31 : 1)
                 foreach (var sign in (int[])[-1, 1])
-                    Assert.Equal(root * Math.ScaleB(1, exponent), Tensor.Full(new Shape(count), sign * Math.ScaleB(1, exponent)).Norm().ToDouble());
+                    Assert.Equal(root * Math.ScaleB(1, exponent),
+                        Tensor.Full(new Shape(count), sign * Math.ScaleB(1, exponent)).Norm().ToDouble());
     }
 
     [Fact]
-    public void Refuses_an_axis_that_is_not_there() => Refuses<ShapeException>(() => Counting(2, 2).Norm(2), "axis 2", "[2, 2]");
+    public void Refuses_an_axis_that_is_not_there() =>
+        Refuses<ShapeException>(() => Counting(2, 2).Norm(2), "axis 2", "[2, 2]");
 }

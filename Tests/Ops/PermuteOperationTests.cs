@@ -22,7 +22,8 @@ public class PermuteOperationTests
 
     [Fact]
     public void TheGradientIsPermutedBack() => OnBothDevices(() =>
-        Gives(Gradient(x => x.Permute(2, 0, 1), Counting(1, 2, 3), 1, 2, 3, 4, 5, 6), new Shape(1, 2, 3), 1, 3, 5, 2, 4, 6));
+        Gives(Gradient(x => x.Permute(2, 0, 1), Counting(1, 2, 3), 1, 2, 3, 4, 5, 6), new Shape(1, 2, 3), 1, 3, 5,
+            2, 4, 6));
 
     [Fact]
     public void RefusesWhatIsNoOrder()

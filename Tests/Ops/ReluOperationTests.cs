@@ -10,7 +10,8 @@ public class ReluOperationTests
     public void ObeysTheLaws() => OperationLaws.Check(x => x.Relu(), Input.Any.AwayFrom(0));
 
     [Fact]
-    public void ObeysTheLawsBehindAnotherOperation() => OperationLaws.Check(x => x.Square().Relu() * x.Relu(), Input.Any.AwayFrom(0));
+    public void ObeysTheLawsBehindAnotherOperation() =>
+        OperationLaws.Check(x => x.Square().Relu() * x.Relu(), Input.Any.AwayFrom(0));
 
     [Fact]
     public void KeepsWhatIsPositive() => OnBothDevices(() =>
@@ -18,5 +19,6 @@ public class ReluOperationTests
             0, 0, 2, double.NaN, 0, double.PositiveInfinity));
 
     [Fact]
-    public void ItsDerivativeAt0Is0() => OnBothDevices(() => Gives(Gradient(x => x.Relu(), Vector(-1, 0, 2), 5, 6, 7), 0, 0, 7));
+    public void ItsDerivativeAt0Is0() =>
+        OnBothDevices(() => Gives(Gradient(x => x.Relu(), Vector(-1, 0, 2), 5, 6, 7), 0, 0, 7));
 }

@@ -14,7 +14,8 @@ public class SliceOperationTests
         OperationLaws.Check(x => x.Slice(axis, start, length, step), Input.Of("a 5 b"));
 
     [Fact]
-    public void ObeysTheLawsForAllAxesAtOnce() => OperationLaws.Check(x => x.Slice([0, 1, 2], [2, 1, 2], [2, 1, 1]), Input.Of("3 3 4"));
+    public void ObeysTheLawsForAllAxesAtOnce() =>
+        OperationLaws.Check(x => x.Slice([0, 1, 2], [2, 1, 2], [2, 1, 1]), Input.Of("3 3 4"));
 
     [Fact]
     public void TakesEveryStepthElement() => OnBothDevices(() =>

@@ -11,7 +11,8 @@ public class SoftplusOperationTests
 
     [Fact]
     public void IsASmoothRectifier() => OnBothDevices(() =>
-        Gives(Vector(0, Math.Log(3), -Math.Log(3), 1000, -1000).Softplus(), Math.Log(2), Math.Log(4), Math.Log(4 / 3.0), 1000, 0));
+        Gives(Vector(0, Math.Log(3), -Math.Log(3), 1000, -1000).Softplus(), Math.Log(2), Math.Log(4), Math.Log(4 / 3.0),
+            1000, 0));
 
     // log(1 + e) is about e: its digits are not lost in 1 + e.
     [Fact]

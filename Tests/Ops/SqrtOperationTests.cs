@@ -11,7 +11,8 @@ public class SqrtOperationTests
 
     [Fact]
     public void GivesTheRoot() =>
-        OnBothDevices(() => Gives(Vector(9, 0, -1, double.PositiveInfinity).Sqrt(), 3, 0, double.NaN, double.PositiveInfinity));
+        OnBothDevices(() =>
+            Gives(Vector(9, 0, -1, double.PositiveInfinity).Sqrt(), 3, 0, double.NaN, double.PositiveInfinity));
 
     [Fact]
     public void ItsDerivativeIsHalfTheInverseRootAndInfiniteAt0() => OnBothDevices(() =>

@@ -8,7 +8,8 @@ public class StopGradientOperationTests
 {
     // What it says about derivatives is meant to be wrong; the other laws hold.
     [Fact]
-    public void ObeysTheLaws() => OperationLaws.Check(x => x.StopGradient() * x, Input.Any, new() { Except = Law.Derivatives });
+    public void ObeysTheLaws() =>
+        OperationLaws.Check(x => x.StopGradient() * x, Input.Any, new() { Except = Law.Derivatives });
 
     [Fact]
     public void IsAConstantForTheGradient() => OnBothDevices(() =>

@@ -17,7 +17,8 @@ public class SumOperationTests
     [InlineData()]
     [InlineData(1)]
     [InlineData(0, 2)]
-    public void ObeysTheLawsWithKeptAxes(params int[] axes) => OperationLaws.Check(x => x.Sum(axes, keepAxes: true), Input.Of("a b c"));
+    public void ObeysTheLawsWithKeptAxes(params int[] axes) =>
+        OperationLaws.Check(x => x.Sum(axes, keepAxes: true), Input.Of("a b c"));
 
     [Fact]
     public void SumToObeysTheLaws() => OperationLaws.Check(x => x.SumTo(new Shape(1, x.Shape[2])), Input.Of("a b c"));
@@ -31,7 +32,8 @@ public class SumOperationTests
         Gives(Counting(2, 3).Sum([1], keepAxes: true), new Shape(2, 1), 3, 12);
         Gives(Counting(2, 3).Sum([], keepAxes: true), new Shape(1, 1), 15);
         Gives(Counting(2, 1, 2).Sum(0, -1), new Shape(1), 6);
-        Gives(Counting(2, 2, 3).SumTo(new Shape(2, 1)), new Shape(2, 1), 0 + 1 + 2 + 6 + 7 + 8, 3 + 4 + 5 + 9 + 10 + 11);
+        Gives(Counting(2, 2, 3).SumTo(new Shape(2, 1)), new Shape(2, 1), 0 + 1 + 2 + 6 + 7 + 8,
+            3 + 4 + 5 + 9 + 10 + 11);
     });
 
     [Fact]

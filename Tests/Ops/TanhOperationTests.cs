@@ -12,7 +12,8 @@ public class TanhOperationTests
     // tanh(x) = (e^2x - 1) / (e^2x + 1), so at (log 3) / 2 it is (3 - 1) / (3 + 1).
     [Fact]
     public void SquashesInto1() =>
-        OnBothDevices(() => Gives(Vector(0, Math.Log(3) / 2, -Math.Log(3) / 2, 1000, -1000).Tanh(), 0, 0.5, -0.5, 1, -1));
+        OnBothDevices(() =>
+            Gives(Vector(0, Math.Log(3) / 2, -Math.Log(3) / 2, 1000, -1000).Tanh(), 0, 0.5, -0.5, 1, -1));
 
     [Fact]
     public void ItsDerivativeIs1MinusItsSquare() =>

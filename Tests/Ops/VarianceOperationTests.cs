@@ -27,7 +27,8 @@ public class VarianceOperationTests
     });
 
     [Fact]
-    public void ALargeMeanCostsNoDigits() => OnBothDevices(() => Gives((Vector(1, 2, 6) + 4096).Variance(), Shape.Scalar, 14 / 3.0));
+    public void ALargeMeanCostsNoDigits() =>
+        OnBothDevices(() => Gives((Vector(1, 2, 6) + 4096).Variance(), Shape.Scalar, 14 / 3.0));
 
     [Fact]
     public void ItsGradient() => OnBothDevices(() =>
@@ -40,7 +41,8 @@ public class VarianceOperationTests
     public void OfTooFewThereIsNone()
     {
         Refuses<ShapeException>(() => Of([2, 0]).Variance(1), "[2, 0]");
-        Refuses<ShapeException>(() => Counting(2, 1).Variance([1], keepAxes: false, unbiased: true), "variance", "[2, 1]", "(1)", "two");
+        Refuses<ShapeException>(() => Counting(2, 1).Variance([1], keepAxes: false, unbiased: true), "variance",
+            "[2, 1]", "(1)", "two");
         Gives(Of([0, 2]).Variance(1), new Shape(0));
     }
 }

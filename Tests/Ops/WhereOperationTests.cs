@@ -10,10 +10,12 @@ public class WhereOperationTests
         .FilledBy((random, count) => [.. Enumerable.Range(0, count).Select(i => random.Below(3, i) - 1.0)]);
 
     [Fact]
-    public void ObeysTheLaws() => OperationLaws.Check((condition, a, b) => condition.Where(a, b), Condition, Input.Any, Input.Any);
+    public void ObeysTheLaws() =>
+        OperationLaws.Check((condition, a, b) => condition.Where(a, b), Condition, Input.Any, Input.Any);
 
     [Fact]
-    public void MaskedObeysTheLaws() => OperationLaws.Check((condition, x) => x.Masked(condition), Condition, Input.Any);
+    public void MaskedObeysTheLaws() =>
+        OperationLaws.Check((condition, x) => x.Masked(condition), Condition, Input.Any);
 
     [Fact]
     public void Chooses() => OnBothDevices(() =>
@@ -29,24 +31,28 @@ public class WhereOperationTests
         var condition = Vector(1, 0);
         Gives(condition.Where(Vector(1, double.NaN), Vector(double.PositiveInfinity, 2)), 1, 2);
         Gives(Gradient(x => x.Greater(0).Where(x, x * 2), Vector(3, double.NaN), 1, 1), 1, 2);
-        Gives(Gradients(x => condition.Where(x[0], x[1]), [Vector(1, double.NaN), Vector(double.NaN, 2)], 3, 4)[0], 3, 0);
-        Gives(Gradients(x => condition.Where(x[0], x[1]), [Vector(1, double.NaN), Vector(double.NaN, 2)], 3, 4)[1], 0, 4);
+        Gives(Gradients(x => condition.Where(x[0], x[1]), [Vector(1, double.NaN), Vector(double.NaN, 2)], 3, 4)[0], 3,
+            0);
+        Gives(Gradients(x => condition.Where(x[0], x[1]), [Vector(1, double.NaN), Vector(double.NaN, 2)], 3, 4)[1], 0,
+            4);
     });
 
     [Fact]
-    public void AConditionThatIsNaNChoosesTheFirst() => OnBothDevices(() => Gives(Vector(double.NaN).Where(Vector(1), Vector(2)), 1));
+    public void AConditionThatIsNaNChoosesTheFirst() =>
+        OnBothDevices(() => Gives(Vector(double.NaN).Where(Vector(1), Vector(2)), 1));
 
     [Fact]
     public void RefusesShapesThatDoNotFit() =>
         Refuses<ShapeException>(() => Counting(2, 3).Where(Counting(2), Counting(3)), "masked", "[2, 3]", "[2]");
 
-    // ---- a guarded function ------------------------------------------------------------------------------------------------------------------
+    // ---- a guarded function -----------------------------------------------------------------------------------------
 
     [Fact]
     public void A_guarded_function_obeys_the_laws()
     {
         OperationLaws.Check(x => x.Greater(0).Where(x, v => v.Log(), otherwise: 2), Input.Any.AwayFrom(0));
-        OperationLaws.Check((condition, x, y) => condition.Where(x, v => 1 / v, y), Condition, Input.Any.Positive(), Input.Any);
+        OperationLaws.Check((condition, x, y) => condition.Where(x, v => 1 / v, y), Condition, Input.Any.Positive(),
+            Input.Any);
     }
 
     // The derivatives of log x are 1/x, -1/x^2, 2/x^3; of what is not chosen 0, although log has no finite one there.
@@ -75,7 +81,8 @@ public class WhereOperationTests
         Gives(Gradient(x => x.Greater(0).Where(x, v => v.Log(), otherwise: 0), Vector(2, 0)), 0.5, 0);
     });
 
-    // At 1 the derivative of sqrt(1 - x), -1 / (2 sqrt(1 - x)), is infinite: it comes to nothing, but a tape that looks for such numbers meets it.
+    // At 1 the derivative of sqrt(1 - x), -1 / (2 sqrt(1 - x)), is infinite: it comes to nothing, but a tape that looks
+    // for such numbers meets it.
     [Fact]
     public void The_safe_number_is_the_callers_where_1_is_none() => OnBothDevices(() =>
     {
@@ -83,7 +90,8 @@ public class WhereOperationTests
         {
             using var tape = Tape.Evaluating(stopAtNonFinite: true);
             var x = tape.Watch(Vector(0.75, 1));
-            return tape.Gradients(x.Less(1).Where(x, v => (1 - v).Sqrt(), otherwise: 0, safe).Sum(), [x])[0].ToDoubles();
+            return tape.Gradients(x.Less(1).Where(x, v => (1 - v).Sqrt(), otherwise: 0, safe).Sum(), [x])[0]
+                .ToDoubles();
         }
         Same([-1, 0], Differentiate(safe: 0), 1e-6);
         Refuses<NonFiniteException>(() => Differentiate(safe: 1), "sqrt");

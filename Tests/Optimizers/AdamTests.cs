@@ -18,7 +18,8 @@ public sealed class AdamTests : EngineTest
         double[] p = [random.Normal(10), random.Normal(11), 0];
         var (mean, square) = (new double[3], new double[3]);
         var parameter = new Parameter("p", Vector(p));
-        var adam = isApart ? new AdamW([parameter], beta1, beta2, eps, decay) : new Adam([parameter], beta1, beta2, eps, decay);
+        var adam = isApart ? new AdamW([parameter], beta1, beta2, eps, decay)
+            : new Adam([parameter], beta1, beta2, eps, decay);
         for (var step = 1; step <= 6; step++)
         {
             var rate = random.Split(step).Uniform(0);
@@ -31,7 +32,8 @@ public sealed class AdamTests : EngineTest
                 if (isApart) p[i] *= 1 - rate * decay;
                 mean[i] = beta1 * mean[i] + (1 - beta1) * decayed;
                 square[i] = beta2 * square[i] + (1 - beta2) * decayed * decayed;
-                p[i] -= rate * (mean[i] / (1 - Math.Pow(beta1, step))) / (Math.Sqrt(square[i] / (1 - Math.Pow(beta2, step)))
+                p[i] -= rate * (mean[i] / (1 - Math.Pow(beta1, step)))
+                    / (Math.Sqrt(square[i] / (1 - Math.Pow(beta2, step)))
                     + eps);
             }
             Near(p, parameter.Value, 1e-10);
@@ -94,7 +96,8 @@ public sealed class AdamTests : EngineTest
         // Both betas may be 0: the means are then the last gradient and its square.
         var p = new Parameter("p", Vector(0, 0));
         var adam = new Adam([p], beta1: 0, beta2: 0, eps: 0);
-        foreach (var (slopes, expected) in ((double[], double[])[])[([2, -3], [-0.1, 0.1]), ([-1e3, -5], [0, 0.2]), ([4, 1e-3], [-0.1, 0.1])])
+        foreach (var (slopes, expected) in ((double[], double[])[])[([2, -3], [-0.1, 0.1]), ([-1e3, -5], [0, 0.2]),
+            ([4, 1e-3], [-0.1, 0.1])])
         {
             using var tape = Tape.Training(Random);
             adam.Step(tape.Gradients((p.Value * Vector(slopes)).Sum()), 0.1);

@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Optimizers;
 
-/// <summary>The exponential moving average against its formula, and the exchange of values that must leave nothing behind.</summary>
+/// <summary>
+/// The exponential moving average against its formula, and the exchange of values that must leave nothing behind.
+/// </summary>
 public sealed class AveragedWeightsTests : EngineTest
 {
     [Theory]

@@ -8,7 +8,8 @@ namespace Tapegrad.Tests.Optimizers;
 public sealed class LearningRateTests : EngineTest
 {
     // The recipe of the PyTorch run that the training program is compared with:
-    // warm = max(1, int(.05 * total)); lr * ((s + 1) / warm if s < warm else .5 * (1 + cos(pi * (s - warm) / (total - warm))))
+    // warm = max(1, int(.05 * total)); lr * ((s + 1) / warm if s < warm else .5 * (1 + cos(pi * (s - warm) / (total -
+    // warm))))
     [Theory]
     [InlineData(1170, 0.05)]   // 3 epochs of 390 steps
     [InlineData(11700, 0.05)]
@@ -20,7 +21,8 @@ public sealed class LearningRateTests : EngineTest
         var rate = LearningRate.Cosine(0.1, total, share);
         var warm = Math.Max(1, (int)(share * total));
         for (var s = 0; s < total; s++)
-            Near(0.1 * (s < warm ? (double)(s + 1) / warm : 0.5 * (1 + Math.Cos(Math.PI * (s - warm) / (total - warm)))), rate[s],
+            Near(0.1 * (s < warm ? (double)(s + 1) / warm
+                : 0.5 * (1 + Math.Cos(Math.PI * (s - warm) / (total - warm)))), rate[s],
                 1e-15);
     }
 
@@ -104,7 +106,8 @@ public sealed class LearningRateTests : EngineTest
 
     [Fact]
     public void A_warm_up_over_everything() =>
-        Near([0.05, 0.1, 0.1], Vector([.. Enumerable.Range(0, 3).Select(step => LearningRate.Cosine(0.1, 2, 1)[step])]));
+        Near([0.05, 0.1, 0.1],
+            Vector([.. Enumerable.Range(0, 3).Select(step => LearningRate.Cosine(0.1, 2, 1)[step])]));
 
     [Fact]
     public void Impossible_schedules_are_refused()

@@ -9,24 +9,27 @@ using Xunit;
 namespace Tapegrad.Tests.Optimizers;
 
 /// <summary>
-/// Everything that squares or accumulates, in float, over magnitudes from 1e-30 to 1e30: either it agrees with double, or it is refused and nothing
-/// has changed. Never a number that is silently another one.
+/// Everything that squares or accumulates, in float, over magnitudes from 1e-30 to 1e30: either it agrees with double,
+/// or it is refused and nothing has changed. Never a number that is silently another one.
 /// </summary>
 public sealed class MagnitudesTests
 {
     private const double Decades = 30;
 
-    private static double Magnitude(RandomSource random, int draw) => Math.Pow(10, Decades * (2 * random.Uniform(draw) - 1));
+    private static double Magnitude(RandomSource random, int draw) =>
+        Math.Pow(10, Decades * (2 * random.Uniform(draw) - 1));
 
     // Numbers of one magnitude; a quarter of them of another one.
     private static double[] Numbers(RandomSource random, int count)
     {
         var (most, others) = (Magnitude(random, 0), Magnitude(random, 1));
-        return [.. Enumerable.Range(0, count).Select(i => (double)(float)((random.Below(4, 100 + i) == 0 ? others : most) * random.Normal(i)))];
+        return [.. Enumerable.Range(0, count)
+            .Select(i => (double)(float)((random.Below(4, 100 + i) == 0 ? others : most) * random.Normal(i)))];
     }
 
     private static void ForAll(int tests, Action<RandomSource> property) =>
-        Prop.ForAll(ArbMap.Default.ArbFor<int>(), seed => property(new RandomSource(seed))).Check(Config.QuickThrowOnFailure.WithMaxTest(tests));
+        Prop.ForAll(ArbMap.Default.ArbFor<int>(), seed => property(new RandomSource(seed)))
+        .Check(Config.QuickThrowOnFailure.WithMaxTest(tests));
 
     private static Optimizer Create(int kind, Parameter[] parameters) => kind switch
     {
@@ -55,7 +58,8 @@ public sealed class MagnitudesTests
             Parameter[] Make(Device device)
             {
                 using var _ = Device.Use(device);
-                return [.. counts.Select((count, i) => new Parameter($"p{i}", Tensor.From(Numbers(random.Split(i), count), new Shape(count))))];
+                return [.. counts.Select((count, i) =>
+                    new Parameter($"p{i}", Tensor.From(Numbers(random.Split(i), count), new Shape(count))))];
             }
             var (parameters, twins) = (Make(Device.Cpu), Make(Device.Reference));
             var (optimizer, twin) = (Create(kind, parameters), Create(kind, twins));
@@ -63,7 +67,8 @@ public sealed class MagnitudesTests
             var statistics = new Recorder();
             for (var step = 0; step < 12; step++)
             {
-                var (slopes, draw) = (counts.Select((count, i) => Numbers(random.Split(100 * step + i), count)).ToArray(), random.Split(-1 - step));
+                var (slopes, draw) = (counts.Select((count, i) => Numbers(random.Split(100 * step + i), count))
+                    .ToArray(), random.Split(-1 - step));
                 var rate = Math.Pow(10, 4 * draw.Uniform(0) - 4);
                 foreach (var (own, other) in state.Zip(twinState))
                     using (Device.Use(Device.Reference)) other.Value = Tensor.From(own.Value.ToDoubles(), own.Shape);
@@ -74,13 +79,15 @@ public sealed class MagnitudesTests
                     using var _ = Device.Use(device);
                     using var tape = Tape.Training(random);
                     tape.Propose(seen, new Moments(4, Tensor.Scalar(1), Tensor.Scalar(2)));
-                    var loss = of.Select((p, i) => (p.Value * Tensor.From(slopes[i], p.Shape)).Sum()).Aggregate((a, b) => a + b);
+                    var loss = of.Select((p, i) => (p.Value * Tensor.From(slopes[i], p.Shape)).Sum())
+                        .Aggregate((a, b) => a + b);
                     return which.Step(tape.Gradients(loss), rate);
                 }
                 var committed = statistics.Committed.Count;
                 var isTaken = Take(Device.Cpu, optimizer, parameters, statistics);
                 Assert.True(Take(Device.Reference, twin, twins, new Recorder()));
-                var (after, wanted) = (state.Select(p => p.Value.ToDoubles()).ToArray(), twinState.Select(p => p.Value.ToDoubles()).ToArray());
+                var (after, wanted) = (state.Select(p => p.Value.ToDoubles()).ToArray(),
+                    twinState.Select(p => p.Value.ToDoubles()).ToArray());
                 if (isTaken)
                 {
                     taken++;
@@ -95,21 +102,26 @@ public sealed class MagnitudesTests
                     Assert.Equal(committed, statistics.Committed.Count);
                     // There is a reason: a number, or the square behind a root, that a float does not hold.
                     var largest = wanted.SelectMany(numbers => numbers).Max(Math.Abs);
-                    var squares = kind < 3 ? 0 : twin.State.Where(p => p.Name.EndsWith("square", StringComparison.Ordinal))
+                    var squares = kind < 3 ? 0
+                        : twin.State.Where(p => p.Name.EndsWith("square", StringComparison.Ordinal))
                         .SelectMany(p => p.Value.ToDoubles()).Max() / (1 - Math.Pow(0.999, twin.Steps));
-                    Assert.True(Math.Max(largest, squares) > float.MaxValue / 1.001, $"refused, though the largest is {largest} and {squares}");
+                    Assert.True(Math.Max(largest, squares) > float.MaxValue / 1.001,
+                        $"refused, though the largest is {largest} and {squares}");
                 }
             }
         });
         Assert.True(taken > 100, "hardly a step was taken");
-        Assert.True(refused > 20 || kind < 3, "hardly a step was refused");   // 1e30 squared is beyond floats; SGD squares nothing
+        // 1e30 squared is beyond floats; SGD squares nothing
+        Assert.True(refused > 20 || kind < 3, "hardly a step was refused");
     }
 
-    // A few roundings of the larger of what was and what is; what is below 1e-37 has no digits in float, and its square none at all.
+    // A few roundings of the larger of what was and what is; what is below 1e-37 has no digits in float, and its square
+    // none at all.
     private static void AssertNear(double[] before, double[] wanted, double[] got, string name)
     {
         for (var i = 0; i < wanted.Length; i++)
-            Assert.True(Math.Abs(wanted[i] - got[i]) <= 1e-5 * Math.Max(Math.Abs(before[i]), Math.Abs(wanted[i])) + 1e-37,
+            Assert.True(Math.Abs(wanted[i] - got[i]) <= 1e-5 * Math.Max(Math.Abs(before[i]), Math.Abs(wanted[i]))
+                + 1e-37,
                 $"{name}[{i}]: {before[i]:R} should become {wanted[i]:R}, and became {got[i]:R}");
     }
 
@@ -120,7 +132,8 @@ public sealed class MagnitudesTests
     public void After_a_huge_gradient_steps_go_on(int kind) => ForAll(50, random =>
     {
         using var device = Device.Use(Device.Cpu);
-        var (parameter, twin) = (new Parameter("p", Tensor.Zeros(new Shape(1))), new Parameter("p", Tensor.Zeros(new Shape(1))));
+        var (parameter, twin) = (new Parameter("p", Tensor.Zeros(new Shape(1))),
+            new Parameter("p", Tensor.Zeros(new Shape(1))));
         var (optimizer, untroubled) = (Create(kind, [parameter]), Create(kind, [twin]));
         bool Step(Optimizer which, Parameter p, double slope)
         {
@@ -141,13 +154,15 @@ public sealed class MagnitudesTests
     public void What_would_not_stay_finite_is_named()
     {
         using var device = Device.Use(Device.Cpu);
-        var (weight, bias) = (new Parameter("weight", Tensor.Ones(new Shape(2))), new Parameter("bias", Tensor.Ones(new Shape(1))));
+        var (weight, bias) = (new Parameter("weight", Tensor.Ones(new Shape(2))),
+            new Parameter("bias", Tensor.Ones(new Shape(1))));
         void Throws(Optimizer optimizer, double rate, params double[] slopes)
         {
             using var tape = Tape.Training(new RandomSource(1));
             var loss = (weight.Value * Tensor.From(slopes, new Shape(2))).Sum() + bias.Value.Sum();
             var message = Assert.Throws<NonFiniteException>(() => optimizer.Step(tape.Gradients(loss), rate)).Message;
-            Assert.Contains(optimizer is Adam ? "weight.mean_square [2] would become Infinity at element 1" : "weight [2] would become -Infinity at element 1",
+            Assert.Contains(optimizer is Adam ? "weight.mean_square [2] would become Infinity at element 1"
+                : "weight [2] would become -Infinity at element 1",
                 message);
             Assert.Contains("the step was not taken", message);
             Assert.Equal(0, optimizer.Steps);
@@ -165,8 +180,10 @@ public sealed class MagnitudesTests
             new Parameter($"p{i}", Tensor.Zeros(new Shape(1 + random.Below(20, 1 + i)))))];
         double[][] slopes = [.. parameters.Select((p, i) => Numbers(random.Split(i), p.Count))];
         using var tape = Tape.Training(random);
-        var gradients = tape.Gradients(parameters.Select((p, i) => (p.Value * Tensor.From(slopes[i], p.Shape)).Sum()).Aggregate((a, b) => a + b));
-        var norm = Math.Sqrt(slopes.SelectMany(numbers => numbers).Sum(value => value * value));   // double holds these squares
+        var gradients = tape.Gradients(parameters.Select((p, i) => (p.Value * Tensor.From(slopes[i], p.Shape)).Sum())
+            .Aggregate((a, b) => a + b));
+        // double holds these squares
+        var norm = Math.Sqrt(slopes.SelectMany(numbers => numbers).Sum(value => value * value));
         Assert.InRange(gradients.Norm() / norm, 1 - 1e-6, 1 + 1e-6);
 
         var limit = Magnitude(random, 50);
@@ -175,16 +192,19 @@ public sealed class MagnitudesTests
         Assert.InRange(clipped.Norm() / length, 1 - 1e-5, 1 + 1e-5);
         for (var i = 0; i < parameters.Length; i++)
             foreach (var (slope, got) in slopes[i].Zip(clipped[parameters[i]].ToDoubles()))
-                Assert.True(Math.Abs(slope / norm - got / length) < 1e-5, $"{slope} of {norm} became {got} of {length}");
+                Assert.True(Math.Abs(slope / norm - got / length) < 1e-5,
+                    $"{slope} of {norm} became {got} of {length}");
     });
 
     [Fact]
     public void Ordinary_norms_keep_every_bit() => ForAll(100, random =>
     {
         using var device = Device.Use(Device.Cpu);
-        Parameter[] parameters = [.. Enumerable.Range(0, 3).Select(i => new Parameter($"p{i}", Tensor.Zeros(new Shape(1 + random.Below(5000, i)))))];
+        Parameter[] parameters = [.. Enumerable.Range(0, 3)
+            .Select(i => new Parameter($"p{i}", Tensor.Zeros(new Shape(1 + random.Below(5000, i)))))];
         using var tape = Tape.Training(random);
-        var loss = parameters.Select((p, i) => (p.Value * Tensor.Normal(p.Shape, random.Split(i)) * Math.Pow(10, 20 * random.Uniform(9 + i) - 10)).Sum());
+        var loss = parameters.Select((p, i) =>
+            (p.Value * Tensor.Normal(p.Shape, random.Split(i)) * Math.Pow(10, 20 * random.Uniform(9 + i) - 10)).Sum());
         var gradients = tape.Gradients(loss.Aggregate((a, b) => a + b));
         Assert.Equal(Math.Sqrt(parameters.Sum(p => gradients[p].Square().Sum().ToDouble())), gradients.Norm());
     });
@@ -218,7 +238,8 @@ public sealed class MagnitudesTests
         Assert.Equal(5, (Of(Device.Reference, 0, 0) + Of(Device.Reference, 3e-200, 4e-200)).Norm() * 1e200, 1e-12);
     }
 
-    // Two batches of any magnitudes, pooled: the running statistics are those of double, or the step is refused and they stay.
+    // Two batches of any magnitudes, pooled: the running statistics are those of double, or the step is refused and
+    // they stay.
     [Fact]
     public void Statistics_agree_with_double_or_stay() => ForAll(150, random =>
     {
@@ -232,7 +253,8 @@ public sealed class MagnitudesTests
             foreach (var batch in batches)
             {
                 using var tape = Tape.Training(random);
-                var gradients = tape.Gradients(norm.Apply(tape.Watch(Tensor.From(batch, new Shape(6, 1)))).Sum()).Keep();
+                var gradients = tape.Gradients(norm.Apply(tape.Watch(Tensor.From(batch, new Shape(6, 1)))).Sum())
+                    .Keep();
                 sum = sum is null ? gradients : (sum + gradients).Keep();
             }
             return (sgd.Step(sum!, 0), [.. norm.State.Where(p => !p.IsTrainable).Select(p => p.Value.ToDoubles())]);
@@ -244,8 +266,10 @@ public sealed class MagnitudesTests
             return;
         }
         var largest = batches.SelectMany(batch => batch).Max(Math.Abs);
-        Assert.True(Math.Abs(wanted[0][0] - got[0][0]) <= 1e-6 * largest, $"the mean {wanted[0][0]} became {got[0][0]}");
-        Assert.True(Math.Abs(wanted[1][0] - got[1][0]) <= 1e-5 * wanted[1][0], $"the variance {wanted[1][0]} became {got[1][0]}");
+        Assert.True(Math.Abs(wanted[0][0] - got[0][0]) <= 1e-6 * largest,
+            $"the mean {wanted[0][0]} became {got[0][0]}");
+        Assert.True(Math.Abs(wanted[1][0] - got[1][0]) <= 1e-5 * wanted[1][0],
+            $"the variance {wanted[1][0]} became {got[1][0]}");
     });
 
     // Each batch has a variance of 0; that of both together is beyond all floats.
@@ -260,7 +284,8 @@ public sealed class MagnitudesTests
             return tape.Gradients(norm.Apply(tape.Watch(Tensor.Full(new Shape(4, 1), value))).Sum()).Keep();
         }
         var both = (Of(1e25) + Of(-1e25)).Keep();
-        Assert.Contains("the batch statistics of", Assert.Throws<NonFiniteException>(() => new Sgd(norm.Parameters).Step(both, 0.1)).Message);
+        Assert.Contains("the batch statistics of",
+            Assert.Throws<NonFiniteException>(() => new Sgd(norm.Parameters).Step(both, 0.1)).Message);
         Assert.True(new Sgd(norm.Parameters).Step(Of(1e25), 0.1));
         Assert.True(norm.State.All(p => p.Value.ToDoubles().All(double.IsFinite)));
     }
@@ -280,7 +305,8 @@ public sealed class MagnitudesTests
             wanted = [.. wanted.Zip(p.Value.ToDoubles(), (old, value) => decay * old + (1 - decay) * value)];
             var got = average.State[0].Value.ToDoubles();
             for (var i = 0; i < 5; i++)
-                Assert.True(Math.Abs(wanted[i] - got[i]) <= 1e-5 * (Math.Abs(before[i]) + Math.Abs(p.Value.At(i))), $"{wanted[i]} became {got[i]}");
+                Assert.True(Math.Abs(wanted[i] - got[i]) <= 1e-5 * (Math.Abs(before[i]) + Math.Abs(p.Value.At(i))),
+                    $"{wanted[i]} became {got[i]}");
             wanted = got;
         }
     });
@@ -290,7 +316,8 @@ public sealed class MagnitudesTests
     public void Losses_and_their_gradients_agree_with_double() => ForAll(100, random =>
     {
         double[] x = Numbers(random.Split(0), 12), t = Numbers(random.Split(1), 12);
-        foreach (var loss in (Func<Tensor, Tensor>[])[x => x.Reshape(3, 4).CrossEntropy([0, 3, 1]), x => x.Reshape(3, 4).CrossEntropy([0, 3, 1], 0.1),
+        foreach (var loss in (Func<Tensor, Tensor>[])[x => x.Reshape(3, 4).CrossEntropy([0, 3, 1]), x =>
+            x.Reshape(3, 4).CrossEntropy([0, 3, 1], 0.1),
             x => x.MeanSquaredError(Tensor.From(t, new Shape(12))), x => x.Mean(), x => x.Norm()])
         {
             (double, double[]) Run(Device device)
@@ -302,11 +329,14 @@ public sealed class MagnitudesTests
                 return (value.ToDouble(), tape.Gradients(value, [v])[0].ToDoubles());
             }
             var ((got, gradient), (wanted, wantedGradient)) = (Run(Device.Cpu), Run(Device.Reference));
-            Assert.True(double.IsPositiveInfinity(got) ? wanted * x.Length > float.MaxValue / 1.001   // the sum, before it is a mean
-                : Math.Abs(got - wanted) <= 1e-5 * Math.Abs(wanted) + 1e-6 * x.Max(Math.Abs) + 1e-37, $"{wanted} became {got}");
+            // the sum, before it is a mean
+            Assert.True(double.IsPositiveInfinity(got) ? wanted * x.Length > float.MaxValue / 1.001
+                : Math.Abs(got - wanted) <= 1e-5 * Math.Abs(wanted) + 1e-6 * x.Max(Math.Abs) + 1e-37,
+                $"{wanted} became {got}");
             var largest = wantedGradient.Max(Math.Abs);
             for (var i = 0; i < x.Length; i++)
-                Assert.True(Math.Abs(wantedGradient[i] - gradient[i]) <= 1e-5 * largest + 1e-37, $"gradient {i}: {wantedGradient[i]} became {gradient[i]}");
+                Assert.True(Math.Abs(wantedGradient[i] - gradient[i]) <= 1e-5 * largest + 1e-37,
+                    $"gradient {i}: {wantedGradient[i]} became {gradient[i]}");
         }
     });
 }

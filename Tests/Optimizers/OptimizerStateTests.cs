@@ -18,7 +18,8 @@ public sealed class OptimizerStateTests : EngineTest
         Assert.Equal(["a.velocity", "b.velocity"], NamesOf(new Sgd([a, b], momentum: 0.5)));
         var adam = new Adam([a, b]);
         Assert.Equal(["a.mean", "a.mean_square", "b.mean", "b.mean_square"], NamesOf(adam));
-        Assert.All((Parameter[])[.. adam.State, .. new Sgd([a], momentum: 0.5).State], state => Assert.False(state.IsTrainable));
+        Assert.All((Parameter[])[.. adam.State, .. new Sgd([a], momentum: 0.5).State], state =>
+            Assert.False(state.IsTrainable));
     }
 
     [Fact]
@@ -32,7 +33,8 @@ public sealed class OptimizerStateTests : EngineTest
         Assert.Equal(Optimizer.MostSteps, adam.Steps);
     }
 
-    public static TheoryData<long[]> Wrong => [[1, 1], [1, 1, 1, 1], [], [1, -1, 1], [-1, 0, 0], [1, 1, Optimizer.MostSteps + 1]];
+    public static TheoryData<long[]> Wrong =>
+        [[1, 1], [1, 1, 1, 1], [], [1, -1, 1], [-1, 0, 0], [1, 1, Optimizer.MostSteps + 1]];
 
     [Theory]
     [MemberData(nameof(Wrong))]

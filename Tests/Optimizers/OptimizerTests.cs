@@ -11,14 +11,16 @@ public sealed class OptimizerTests : EngineTest
     private readonly Parameter weight, bias, frozen, unused;
 
     public OptimizerTests() =>
-        (weight, bias, frozen, unused) = (new("conv1.weight", Tensor.From([1.0, 2], new(1, 2))), new("conv1.bias", Vector(3)),
+        (weight, bias, frozen, unused) = (new("conv1.weight", Tensor.From([1.0, 2], new(1, 2))),
+            new("conv1.bias", Vector(3)),
         new("frozen", Vector(5)) { IsTrainable = false }, new("unused", Vector(7)));
 
     private Parameter[] All => [weight, bias, frozen, unused];
 
     public static TheoryData<string> Kinds => ["sgd", "momentum", "adam"];
 
-    private static Optimizer Create(string kind, IReadOnlyList<ParameterGroup> groups, NonFinite onNonFinite = NonFinite.Throw) =>
+    private static Optimizer Create(string kind, IReadOnlyList<ParameterGroup> groups,
+        NonFinite onNonFinite = NonFinite.Throw) =>
         kind switch
         {
             "sgd" => new Sgd(groups) { OnNonFinite = onNonFinite },
@@ -70,7 +72,8 @@ public sealed class OptimizerTests : EngineTest
         var (oldWeight, oldBias) = (weight.Value, bias.Value);
         // the weight, which comes first, has an ordinary gradient
         var gradients = tape.Gradients(Loss() + (bias.Value * double.NaN).Sum());
-        Throws<NonFiniteException>(() => optimizer.Step(gradients, 0.1), "the gradient of conv1.bias [1] is NaN at element 0",
+        Throws<NonFiniteException>(() => optimizer.Step(gradients, 0.1),
+            "the gradient of conv1.bias [1] is NaN at element 0",
             "the step was not taken", "stopAtNonFinite");
         Near([1, 2], oldWeight, 0);
         Near([3], oldBias, 0);
@@ -239,7 +242,8 @@ public sealed class OptimizerTests : EngineTest
     {
         Device[] devices = [Device.Cpu, Device.Reference];
         // With finite gradients too: 1e30 is none whose square a float, or whose move by such a rate, can be.
-        foreach (var (bad, factor, rate) in ((int, double, double)[])[(0, double.NaN, 1), (1, double.NaN, 1), (0, 1e30, 1e30), (2, 1, 1)])
+        foreach (var (bad, factor, rate) in ((int, double, double)[])[(0, double.NaN, 1), (1, double.NaN, 1),
+            (0, 1e30, 1e30), (2, 1, 1)])
         {
             var parameters = devices.Select((device, i) =>
             {
@@ -258,7 +262,8 @@ public sealed class OptimizerTests : EngineTest
                 var before = parameters.Select(p => p.Value.ToDoubles()).ToArray();
                 var isTaken = optimizer.Step(tape.Gradients(losses[order[0]]) + tape.Gradients(losses[order[1]]), rate);
                 Assert.Equal(bad == 2, isTaken);
-                foreach (var (p, values) in parameters.Zip(before)) Assert.Equal(isTaken, !values.SequenceEqual(p.Value.ToDoubles()));
+                foreach (var (p, values) in parameters.Zip(before))
+                    Assert.Equal(isTaken, !values.SequenceEqual(p.Value.ToDoubles()));
             }
         }
     }

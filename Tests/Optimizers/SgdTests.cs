@@ -40,8 +40,8 @@ public sealed class SgdTests : EngineTest
     [Fact]
     public void The_rate_multiplies_the_velocity_not_the_gradient_that_enters_it()
     {
-        // Slope 1 at rates 1, 0, 0.1: the velocities are 1, 1.5, 1.75, so p moves by 1, 0 and 0.175. Scaling the gradient instead
-        // would move it by 1, 0.5, 0.35.
+        // Slope 1 at rates 1, 0, 0.1: the velocities are 1, 1.5, 1.75, so p moves by 1, 0 and 0.175. Scaling the
+        // gradient instead would move it by 1, 0.5, 0.35.
         var p = new Parameter("p", Vector(0));
         var sgd = new Sgd([p], momentum: 0.5);
         foreach (var (rate, expected) in ((double, double)[])[(1, -1), (0, -1), (0.1, -1.175)])

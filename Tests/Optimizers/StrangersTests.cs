@@ -4,7 +4,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Optimizers;
 
-/// <summary>A layer that was not registered is neither trained nor saved, while the loss falls: it is named, once.</summary>
+/// <summary>
+/// A layer that was not registered is neither trained nor saved, while the loss falls: it is named, once.
+/// </summary>
 public sealed class StrangersTests
 {
     private sealed class Forgetful : Module
@@ -48,7 +50,9 @@ public sealed class StrangersTests
             Notices.Raised -= Listen;
         }
         if (all) Assert.Empty(notices);
-        else Assert.StartsWith("the loss was computed from 2 trainable parameters that this optimizer does not update: weight [2, 3], bias [3].",
+        else
+            Assert.StartsWith("the loss was computed from 2 trainable parameters that this optimizer does not update: "
+                + "weight [2, 3], bias [3].",
             Assert.Single(notices));
     }
 
@@ -59,10 +63,12 @@ public sealed class StrangersTests
     public void Of_many_the_first_five_are_named(int count, string names)
     {
         var known = new Parameter("known", Tensor.Ones(new Shape(1)));
-        Parameter[] strangers = [.. Enumerable.Range(0, count).Select(i => new Parameter($"p{i}", Tensor.Ones(new Shape(1))))];
+        Parameter[] strangers =
+            [.. Enumerable.Range(0, count).Select(i => new Parameter($"p{i}", Tensor.Ones(new Shape(1))))];
         using var notices = HeardNotices.Containing(names);
         using var tape = Tape.Training(new RandomSource(1));
         new Sgd([known]).Step(tape.Gradients(strangers.Aggregate(known.Value, (sum, p) => sum + p.Value).Sum()), 0.1);
-        Assert.StartsWith($"the loss was computed from {count} trainable parameters that this optimizer does not update: ", Assert.Single(notices.All));
+        Assert.StartsWith($"the loss was computed from {count} trainable parameters that this optimizer does not "
+            + "update: ", Assert.Single(notices.All));
     }
 }

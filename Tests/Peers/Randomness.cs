@@ -12,7 +12,8 @@ public static class Randomness
         {
             var values = Tensor.Uniform(parameter.Shape, random.Split(index));
             if (parameter.Name.EndsWith("running_var")) parameter.Value = values + 0.5;
-            else if (parameter.Shape.Rank == 1) parameter.Value = values + (parameter.Name.EndsWith("weight") ? 0.5 : -0.5);
+            else if (parameter.Shape.Rank == 1)
+                parameter.Value = values + (parameter.Name.EndsWith("weight") ? 0.5 : -0.5);
         }
     }
 }

@@ -5,16 +5,23 @@ using Xunit;
 
 namespace Tapegrad.Tests.Program;
 
-/// <summary>The program that measures: the names of its figures, by which they are compared, and what it refuses.</summary>
+/// <summary>
+/// The program that measures: the names of its figures, by which they are compared, and what it refuses.
+/// </summary>
 public sealed class BenchmarksTests
 {
     private static readonly string Configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
     private static readonly string ProgramPath =
-        Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../Benchmarks/bin", Configuration, "net10.0/benchmarks.dll"));
+        Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../../../Benchmarks/bin", Configuration,
+            "net10.0/benchmarks.dll"));
 
     private static Outcome Run(string arguments)
     {
-        var start = new ProcessStartInfo("dotnet", $"\"{ProgramPath}\" {arguments}") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", $"\"{ProgramPath}\" {arguments}")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        };
         return Cifar10Program.Finish(Process.Start(start)!);
     }
 
@@ -64,7 +71,8 @@ public sealed class BenchmarksTests
         Pair(30, peak: 30);
         Pair(120, peak: 120);
         lines = Run($"compare {string.Join(' ', files)}").Lines;
-        Assert.Contains("| **2.00** | 0.50 to 3.00 | conv forward GF/s | 120 | 60 | nhwc |", lines);   // the median pair
+        // the median pair
+        Assert.Contains("| **2.00** | 0.50 to 3.00 | conv forward GF/s | 120 | 60 | nhwc |", lines);
         Assert.Contains("| 30 to 225.5 | fma peak GF/s |", lines);
 
         var other = File("""{ "threads": 1 }""");
@@ -81,10 +89,12 @@ public sealed class BenchmarksTests
         var outcome = Run("scaling --batch 2 --seconds 0");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         var rows = outcome.Lines[2..].Select(line => line.Split('|', StringSplitOptions.TrimEntries)).ToArray();
-        Assert.Equal(["20 8", "20 16", "20 32", "20 64", "32 16", "44 16", "56 16"], rows.Select(row => $"{row[1]} {row[2]}"));
-        Assert.Equal(["269,722", "464,154", "853,018"], rows.Where(row => row[2] == "16" && row[1] != "44").Select(row => row[3]));
-        // ResNet-20 multiplies 40,551,424 times in its convolutions and 640 times in its linear layer; three times in a step, but
-        // for the gradient of the image.
+        Assert.Equal(["20 8", "20 16", "20 32", "20 64", "32 16", "44 16", "56 16"],
+            rows.Select(row => $"{row[1]} {row[2]}"));
+        Assert.Equal(["269,722", "464,154", "853,018"], rows.Where(row => row[2] == "16" && row[1] != "44")
+            .Select(row => row[3]));
+        // ResNet-20 multiplies 40,551,424 times in its convolutions and 640 times in its linear layer; three times in a
+        // step, but for the gradient of the image.
         Assert.Equal("242.4", rows[1][4]);
         Assert.Equal(6 * 40_552_064 - 2 * 442_368, 242.4e6, 0.05e6);
     }
@@ -114,7 +124,8 @@ public sealed class BenchmarksTests
         var rows = outcome.Lines[2..].Select(line => line.Split('|', StringSplitOptions.TrimEntries)).ToArray();
         Assert.Equal(6, rows.Select(row => row[1]).Distinct().Count());
         double[] Errors(string path) =>
-            [.. rows.Where(row => row[2] == path).SelectMany(row => row[3..6]).Select(error => double.Parse(error, CultureInfo.InvariantCulture))];
+            [.. rows.Where(row => row[2] == path).SelectMany(row => row[3..6])
+                .Select(error => double.Parse(error, CultureInfo.InvariantCulture))];
         Assert.Equal((18, 18), (Errors("Winograd").Length, Errors("direct").Length));
         foreach (var (winograd, direct) in Errors("Winograd").Zip(Errors("direct")))
         {
@@ -140,5 +151,6 @@ public sealed class BenchmarksTests
     [InlineData("peer --seconds 1,5", "--seconds '1,5'")]
     [InlineData("scaling --batch 0", "--batch '0'")]
     [InlineData("errors --batch 0", "--batch '0'")]
-    public void What_it_does_not_understand_is_refused_in_one_line(string arguments, string word) => Assert.Contains(word, Refused(arguments));
+    public void What_it_does_not_understand_is_refused_in_one_line(string arguments, string word) =>
+        Assert.Contains(word, Refused(arguments));
 }

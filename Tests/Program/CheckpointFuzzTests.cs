@@ -14,7 +14,8 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
 {
     // In memory where that can be: every valid checkpoint is flushed.
     private readonly string folder = Directory.CreateDirectory(
-        Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"tapegrad-test-{Guid.NewGuid()}")).FullName;
+        Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(),
+            $"tapegrad-test-{Guid.NewGuid()}")).FullName;
     private readonly Parameter weight = new("weight", Tensor.Zeros(new Shape(2, 3)));
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
@@ -53,7 +54,8 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
         const string first = """
             {"Options":["--lr","0.1"],"Data":null,"Images":"00ff","Place":{"Epoch":1,"Batch":0,"LossSum":0,"Correct":0,"OptimizerCounters":[0,0],"AverageSteps":0},"Accuracy":null,"Metrics":""}
             """;
-        Assert.Contains("its text is of version 1, and this one goes on from 2", Assert.Throws<InvalidDataException>(() => Read(Say(first))).Message);
+        Assert.Contains("its text is of version 1, and this one goes on from 2",
+            Assert.Throws<InvalidDataException>(() => Read(Say(first))).Message);
     }
 
     // What is left out would be taken for 0 or nothing, and the run would go on as another.
@@ -66,13 +68,15 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
             {
                 var part = whole.DeepClone();
                 (place == "" ? part : part[place]!).AsObject().Remove(name);
-                Assert.Contains("does not say", Assert.Throws<InvalidDataException>(() => Read(Say(part.ToJsonString()))).Message);
+                Assert.Contains("does not say",
+                    Assert.Throws<InvalidDataException>(() => Read(Say(part.ToJsonString()))).Message);
             }
         Read(Say(whole.ToJsonString()));
     }
 
     private static SavedRun Run =>
-        new(SavedRun.Newest, new Recipe { Model = "resnet8", LearningRate = 0.1 }, "/data", "00ff", new Position(2, 3, 4.5, 6, [7, 7], 7), 0.5, "{}\n");
+        new(SavedRun.Newest, new Recipe { Model = "resnet8", LearningRate = 0.1 }, "/data", "00ff",
+            new Position(2, 3, 4.5, 6, [7, 7], 7), 0.5, "{}\n");
 
     private Fuzzer Fuzz(byte[] valid) => new("checkpoint", [valid], Read)
     {
@@ -95,7 +99,8 @@ public sealed class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
 
     private static string Change(string text, Random random)
     {
-        string[] words = ["null", "-1", "9999999999999999999999", "1e999", "\"", "[", "]", "{", "}", "[[[[", "7", "true",
+        string[] words = ["null", "-1", "9999999999999999999999", "1e999", "\"", "[", "]", "{", "}", "[[[[",
+            "7", "true",
             "\"batch\"", "\"\"", ",", ":", "\"place\""];
         var at = random.Next(text.Length);
         return text[..at] + words[random.Next(words.Length)] + text[Math.Min(text.Length, at + random.Next(6))..];

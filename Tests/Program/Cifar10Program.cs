@@ -20,8 +20,8 @@ internal sealed record Outcome(int ExitCode, string Output, string Error)
 }
 
 /// <summary>
-/// Runs the program of Examples/Cifar10 as a user would: a process of its own, in an empty folder, with an empty home and no terminal.
-/// Disposing removes the folder.
+/// Runs the program of Examples/Cifar10 as a user would: a process of its own, in an empty folder, with an empty home
+/// and no terminal. Disposing removes the folder.
 /// </summary>
 internal sealed class Cifar10Program : IDisposable
 {
@@ -41,7 +41,8 @@ internal sealed class Cifar10Program : IDisposable
     public void Dispose() => Directory.Delete(Folder, recursive: true);
 
     /// <summary>Runs to the end.</summary>
-    public Outcome Run(string arguments, params (string Name, string Value)[] environment) => Finish(Start(arguments, environment));
+    public Outcome Run(string arguments, params (string Name, string Value)[] environment) =>
+        Finish(Start(arguments, environment));
 
     /// <summary>Runs to success.</summary>
     public Outcome Succeed(string arguments)
@@ -68,11 +69,15 @@ internal sealed class Cifar10Program : IDisposable
         return Start(new ProcessStartInfo(file, rest), environment);
     }
 
-    /// <summary>Starts in a terminal of its own, which lasts as long as the process that is given back; what it shows is that one's output.</summary>
+    /// <summary>
+    /// Starts in a terminal of its own, which lasts as long as the process that is given back; what it shows is that
+    /// one's output.
+    /// </summary>
     public Process StartInTerminal(string arguments, string terminal)
     {
         var (file, rest) = Command(arguments);
-        return Start(new ProcessStartInfo("script", ["--quiet", "--flush", "--command", $"{file} {rest}", "/dev/null"]), [("TERM", terminal)]);
+        return Start(new ProcessStartInfo("script", ["--quiet", "--flush", "--command", $"{file} {rest}", "/dev/null"]),
+            [("TERM", terminal)]);
     }
 
     /// <summary>Runs to the end, what it prints going to a file.</summary>
@@ -83,8 +88,9 @@ internal sealed class Cifar10Program : IDisposable
     }
 
     /// <summary>
-    /// The program and what it is told. A shell that runs the tests in the background, or one that outlives its terminal, has them and all that they
-    /// start ignore Ctrl-C or the closing of the terminal: what they test must not.
+    /// The program and what it is told. A shell that runs the tests in the background, or one that outlives its
+    /// terminal, has them and all that they start ignore Ctrl-C or the closing of the terminal: what they test must
+    /// not.
     /// </summary>
     private static (string File, string Arguments) Command(string arguments)
     {
@@ -93,7 +99,8 @@ internal sealed class Cifar10Program : IDisposable
         var names = from signal in ((int Number, string Name)[])[(1, "HUP"), (2, "INT")]
                     where (ignored >> (signal.Number - 1) & 1) != 0
                     select signal.Name;
-        return names.Any() ? ("env", $"--default-signal={string.Join(',', names)} dotnet {program}") : ("dotnet", program);
+        return names.Any() ? ("env", $"--default-signal={string.Join(',', names)} dotnet {program}")
+            : ("dotnet", program);
     }
 
     private Process Start(ProcessStartInfo start, (string Name, string Value)[] environment)
@@ -112,7 +119,8 @@ internal sealed class Cifar10Program : IDisposable
 
     /// <summary>A bit for each signal that this process and its children ignore, the lowest for number 1.</summary>
     private static ulong IgnoredSignals => OperatingSystem.IsLinux()
-        ? Convert.ToUInt64(File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:"))[7..].Trim(), 16)
+        ? Convert.ToUInt64(File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:"))[7..]
+            .Trim(), 16)
         : 0;
 
     public static Outcome Finish(Process process)
@@ -126,13 +134,16 @@ internal sealed class Cifar10Program : IDisposable
         }
     }
 
-    /// <summary>A folder with the six files of CIFAR-10 in their right length: all zeros, which is ten thousand black airplanes a
-    /// file. Costs no disk space.</summary>
+    /// <summary>
+    /// A folder with the six files of CIFAR-10 in their right length: all zeros, which is ten thousand black airplanes
+    /// a file. Costs no disk space.
+    /// </summary>
     public string BlackCifar10()
     {
         var folder = PathOf("black");
         Directory.CreateDirectory(folder);
-        foreach (var name in (string[])["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"])
+        foreach (var name in (string[])["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5",
+            "test_batch"])
         {
             using var file = File.Create(Path.Combine(folder, $"{name}.bin"));
             file.SetLength(10_000 * 3073);

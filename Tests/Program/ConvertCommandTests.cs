@@ -23,15 +23,19 @@ public sealed class ConvertCommandTests : IDisposable
         // As torch saves a data-parallel model: another beginning of the names, counters, no metadata.
         var model = Trained();
         StateDict.Save(model, program.PathOf("own.npz"));
-        var arrays = ArrayFile.Read(program.PathOf("own.npz")).Select(array => array with { Name = $"module.{array.Name}" });
+        var arrays = ArrayFile.Read(program.PathOf("own.npz"))
+            .Select(array => array with { Name = $"module.{array.Name}" });
         SafetensorsFile.Write(program.PathOf("torch.safetensors"),
             [.. arrays, new("module.bn1.num_batches_tracked", Shape.Scalar, new long[] { 3 })]);
-        var outcome = program.Run("convert --from torch.safetensors --to model.safetensors --model resnet8 --norm batch --classes 7 --channels 1");
+        var outcome =
+            program.Run("convert --from torch.safetensors --to model.safetensors --model resnet8 --norm batch "
+                + "--classes 7 --channels 1");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         Assert.Contains("torch.safetensors, whose names all begin with 'module.'", outcome.Output);
         Assert.Contains("ignored: 1 (module.bn1.num_batches_tracked)", outcome.Output);
         var rebuilt = ModelSpec.Rebuild(program.PathOf("model.safetensors"));
-        Assert.Equal(model.State.Select(parameter => parameter.Value.ToFloats()), rebuilt.State.Select(parameter => parameter.Value.ToFloats()));
+        Assert.Equal(model.State.Select(parameter => parameter.Value.ToFloats()),
+            rebuilt.State.Select(parameter => parameter.Value.ToFloats()));
     }
 
     [Fact]
@@ -41,7 +45,8 @@ public sealed class ConvertCommandTests : IDisposable
         SafetensorsFile.Write(program.PathOf("a.safetensors"), arrays);
         Assert.Contains("a.npz: 2 arrays, 3 numbers", program.Run("convert --from a.safetensors --to a.npz").Output);
         Assert.Equal(0, program.Run("convert --from a.npz --to b.safetensors").ExitCode);
-        Assert.Equal(File.ReadAllBytes(program.PathOf("a.safetensors")), File.ReadAllBytes(program.PathOf("b.safetensors")));
+        Assert.Equal(File.ReadAllBytes(program.PathOf("a.safetensors")),
+            File.ReadAllBytes(program.PathOf("b.safetensors")));
     }
 
     [Fact]
@@ -53,19 +58,27 @@ public sealed class ConvertCommandTests : IDisposable
         program.AssertRefused("convert --from model.pth --to a.npz", "a pickle is a program");
         program.AssertRefused("convert --from model.safetensors --to a.npy", "one array, and there are");
         program.AssertRefused("convert --from model.safetensors --to a.txt", "a.txt", ".safetensors or .npz or .npy");
-        program.AssertRefused("convert --from model.safetensors --to model.safetensors --model resnet8", "model.safetensors", "read");
+        program.AssertRefused("convert --from model.safetensors --to model.safetensors --model resnet8",
+            "model.safetensors", "read");
         program.AssertRefused("convert --from model.safetensors --to a.SAFETENSORS", "format already", "--model");
         program.AssertRefused("convert --from model.safetensors --to a.npz --norm batch", "--norm", "--model");
-        foreach (var large in (string[])["wrn1000-33554431", "resnet20 --classes 2147483647", "vgg --norm none --channels 2147483647"])
-            program.AssertRefused($"convert --from model.safetensors --to a.npz --model {large}", "more than fit into the");
-        program.AssertRefused("convert --from model.safetensors --to a.npz --model resnet9", "no architecture 'resnet9'");
+        foreach (var large in (string[])["wrn1000-33554431", "resnet20 --classes 2147483647",
+            "vgg --norm none --channels 2147483647"])
+            program.AssertRefused($"convert --from model.safetensors --to a.npz --model {large}",
+                "more than fit into the");
+        program.AssertRefused("convert --from model.safetensors --to a.npz --model resnet9",
+            "no architecture 'resnet9'");
         program.AssertRefused("convert --from model.safetensors --to a.npz --model resnet8 --norm batch --channels 1",
-            "of another shape: 2 (fc.weight [7, 64] (here [10, 64])", "--model resnet8 --norm batch", "Nothing was written");
+            "of another shape: 2 (fc.weight [7, 64] (here [10, 64])", "--model resnet8 --norm batch",
+            "Nothing was written");
         StateDict.Save(Trained(), program.PathOf("own.npz"));
-        program.AssertRefused("convert --from own.npz --to a.NPY --model resnet8 --norm batch --classes 7 --channels 1", "--to a.NPY", "one array");
-        program.AssertRefused("convert --from own.npz --to a.npz --model resnet8 --norm batch --data x", "--data", "keeps nothing of the images");
+        program.AssertRefused("convert --from own.npz --to a.NPY --model resnet8 --norm batch --classes 7 --channels 1",
+            "--to a.NPY", "one array");
+        program.AssertRefused("convert --from own.npz --to a.npz --model resnet8 --norm batch --data x", "--data",
+            "keeps nothing of the images");
         program.BlackCifar10();
-        program.AssertRefused("convert --from own.npz --to a.safetensors --model resnet8 --norm batch --data black --size 64", "--size", "have a size already");
+        program.AssertRefused("convert --from own.npz --to a.safetensors --model resnet8 --norm batch --data black "
+            + "--size 64", "--size", "have a size already");
         Assert.False(File.Exists(program.PathOf("a.npz")) || File.Exists(program.PathOf("a.NPY")));
     }
 

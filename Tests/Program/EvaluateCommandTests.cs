@@ -18,16 +18,19 @@ public sealed class EvaluateCommandTests : IDisposable
         var outcome = program.Run("evaluate --weights run/model.safetensors --test-limit 100");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         Assert.StartsWith("test loss: ", outcome.Lines[0]);
-        var rows = outcome.Lines[2..^1].Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToArray();
+        var rows = outcome.Lines[2..^1].Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .ToArray();
         Assert.Equal(10, rows.Length);
-        // Columns: name, accuracy, number, then how many were taken for each class. The first hundred shapes are ten of each class.
+        // Columns: name, accuracy, number, then how many were taken for each class. The first hundred shapes are ten of
+        // each class.
         for (var actual = 0; actual < 10; actual++)
         {
             var counts = rows[actual][3..].Select(int.Parse).ToArray();
             Assert.Equal(10, counts.Sum());
             Assert.Equal(counts[actual] / 10.0, double.Parse(rows[actual][1]), 4);
         }
-        Assert.Equal($"test accuracy: {rows.Select((row, k) => int.Parse(row[3 + k])).Sum() / 100.0:F4}", outcome.Lines[^1]);
+        Assert.Equal($"test accuracy: {rows.Select((row, k) => int.Parse(row[3 + k])).Sum() / 100.0:F4}",
+            outcome.Lines[^1]);
     }
 
     // What is printed does not grow with the classes; the file has a line for each pair that happened.
@@ -41,14 +44,17 @@ public sealed class EvaluateCommandTests : IDisposable
         var model = new ModelSpec("resnet8", "layer", Classes: classes).Build(seed: 1);
         for (var k = 0; k < classes; k++)
             foreach (var i in (int[])[0, 1])
-                program.WritePicture($"many/class {k}/{i}.png", new Picture(8, 8, 3, [.. Enumerable.Repeat((byte)(37 * k + i), 192)]));
+                program.WritePicture($"many/class {k}/{i}.png",
+                    new Picture(8, 8, 3, [.. Enumerable.Repeat((byte)(37 * k + i), 192)]));
         model.Save(program.PathOf("many.safetensors"));
         var evaluated = program.Succeed("evaluate --weights many.safetensors --data many --confusion all.csv");
         Assert.InRange(evaluated.Lines.Length, 13, 50);
         var pairs = File.ReadAllLines(program.PathOf("all.csv"))[1..].Select(line => line.Split(',')).ToArray();
-        Assert.Equal((classes, classes), (pairs.Length, pairs.Sum(pair => int.Parse(pair[2]))));   // one image of each class is tested on
+        // one image of each class is tested on
+        Assert.Equal((classes, classes), (pairs.Length, pairs.Sum(pair => int.Parse(pair[2]))));
         Assert.Equal(classes > 20, evaluated.Output.Contains($"the worst of {classes} classes"));
-        Assert.Equal($"test accuracy: {pairs.Count(pair => pair[0] == pair[1]) / (double)classes:F4}", evaluated.Lines.Single(line => line.StartsWith("test acc")));
+        Assert.Equal($"test accuracy: {pairs.Count(pair => pair[0] == pair[1]) / (double)classes:F4}",
+            evaluated.Lines.Single(line => line.StartsWith("test acc")));
     }
 
     [Fact]
@@ -98,7 +104,8 @@ public sealed class EvaluateCommandTests : IDisposable
     [Theory]
     [InlineData("x.pt", "pickles", "safetensors.torch.save_file")]
     [InlineData("x.npz", "arrays", "convert --from x.npz")]
-    public void Refuses_weights_of_other_kinds_and_says_how_they_become_a_network(string name, string what, string remedy)
+    public void Refuses_weights_of_other_kinds_and_says_how_they_become_a_network(string name, string what,
+        string remedy)
     {
         File.WriteAllBytes(program.PathOf(name), [80, 75, 3, 4, 0, 0, 0, 0, 0, 0]);
         program.AssertRefused($"evaluate --weights {name}", $"--weights {name}", what, remedy);
@@ -121,7 +128,8 @@ public sealed class EvaluateCommandTests : IDisposable
         Assert.False(File.Exists(program.PathOf("mistakes.html")));
     }
 
-    // Shapes10 takes the place of CIFAR-10 in training alone: how well a network does on images that it was not made for says nothing.
+    // Shapes10 takes the place of CIFAR-10 in training alone: how well a network does on images that it was not made
+    // for says nothing.
     [Fact]
     public void Refuses_to_evaluate_on_shapes_what_was_not_trained_on_them()
     {
@@ -142,15 +150,21 @@ public sealed class EvaluateCommandTests : IDisposable
     {
         program.BlackCifar10();
         new ModelSpec("resnet8", "group:8", Classes: 7).Build(seed: 1).Save(program.PathOf("seven.safetensors"));
-        program.AssertRefused("evaluate --weights seven.safetensors --data black --test-limit 10", "seven.safetensors", "7 classes", "10");
-        new ModelSpec("resnet8", "group:8", Classes: 10, Inputs: 1).Build(seed: 1).Save(program.PathOf("grey.safetensors"));
-        program.AssertRefused("evaluate --weights grey.safetensors --data black --test-limit 10", "grey.safetensors", "it takes images of 1 channels");
+        program.AssertRefused("evaluate --weights seven.safetensors --data black --test-limit 10", "seven.safetensors",
+            "7 classes", "10");
+        new ModelSpec("resnet8", "group:8", Classes: 10, Inputs: 1).Build(seed: 1)
+            .Save(program.PathOf("grey.safetensors"));
+        program.AssertRefused("evaluate --weights grey.safetensors --data black --test-limit 10", "grey.safetensors",
+            "it takes images of 1 channels");
         new ModelSpec("vgg", "group:8", Classes: 10, Inputs: 1).Build(seed: 1).Save(program.PathOf("vgg.safetensors"));
         WriteIdx("small", test: 10);
         program.AssertRefused("evaluate --weights vgg.safetensors --data small", "vgg.safetensors", "images of 8x8");
-        Assert.Equal(0, program.Run("train --model resnet8 --norm group:8 --batch 4 --epochs 1 --train-limit 8 --data small --out small-run").ExitCode);
+        Assert.Equal(0,
+            program.Run("train --model resnet8 --norm group:8 --batch 4 --epochs 1 --train-limit 8 --data small --out "
+                + "small-run").ExitCode);
         WriteIdx("large", test: 10, side: 12);
-        program.AssertRefused("evaluate --weights small-run/model.safetensors --data large", "input_size", "8x8", "12x12");
+        program.AssertRefused("evaluate --weights small-run/model.safetensors --data large", "input_size", "8x8",
+            "12x12");
         WriteIdx("none", test: 0);
         program.AssertRefused("evaluate --weights grey.safetensors --data none", "--data", "no image to test on");
         program.AssertRefused("train --model resnet8 --batch 4 --data none", "--data", "no image to test on");
@@ -162,7 +176,8 @@ public sealed class EvaluateCommandTests : IDisposable
         new ModelSpec("resnet8", "batch", Classes: 10).Build(seed: 1).Save(program.PathOf("new.safetensors"));
         program.AssertRefused("evaluate --weights new.safetensors --data black", "--data");
         program.BlackCifar10();
-        program.AssertRefused("evaluate --weights new.safetensors --data black --test-limit 10", "new.safetensors", "bn1", "no running statistics");
+        program.AssertRefused("evaluate --weights new.safetensors --data black --test-limit 10", "new.safetensors",
+            "bn1", "no running statistics");
     }
 
     // Black images of ten classes.
@@ -171,7 +186,8 @@ public sealed class EvaluateCommandTests : IDisposable
         Directory.CreateDirectory(program.PathOf(name));
         foreach (var (part, count) in ((string, int)[])[("train", 20), ("t10k", test)])
         {
-            File.WriteAllBytes(program.PathOf(name, $"{part}-images-idx3-ubyte"), IdxTests.Encode(0x803, [count, side, side], new byte[side * side * count]));
+            File.WriteAllBytes(program.PathOf(name, $"{part}-images-idx3-ubyte"),
+                IdxTests.Encode(0x803, [count, side, side], new byte[side * side * count]));
             File.WriteAllBytes(program.PathOf(name, $"{part}-labels-idx1-ubyte"),
                 IdxTests.Encode(0x801, [count], [.. Enumerable.Range(0, count).Select(i => (byte)(i % 10))]));
         }

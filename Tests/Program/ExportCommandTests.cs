@@ -16,13 +16,15 @@ public sealed class ExportCommandTests : IDisposable
     {
         Assert.Equal(0, program.Run($"{Cifar10Program.Short} --norm batch --out run").ExitCode);
         var (plain, outcome) = Export("--weights run/model.safetensors --out model.onnx");
-        Assert.StartsWith("model.onnx: takes images normalized by input_mean and input_std, float [N, 3, 32, 32]", outcome.Output);
+        Assert.StartsWith("model.onnx: takes images normalized by input_mean and input_std, float [N, 3, 32, 32]",
+            outcome.Output);
         Assert.Equal("[N, 3, 32, 32]", OnnxText.Shape(plain.Graph.Input.Single()));
         Assert.Contains("BatchNormalization", OnnxText.Operators(plain));
         Assert.Contains(plain.MetadataProps, pair => pair is { Key: "input_mean", Value: "0.5,0.5,0.5" });
         Assert.Equal(21, plain.OpsetImport.Single().Version);
 
-        (var other, outcome) = Export("--weights run/model.safetensors --out model.onnx --fold --decompose --pixels --size 40x24");
+        (var other, outcome) =
+            Export("--weights run/model.safetensors --out model.onnx --fold --decompose --pixels --size 40x24");
         Assert.StartsWith("model.onnx: takes pixels from 0 to 1, float [N, 3, 40, 24]", outcome.Output);
         Assert.Equal("[N, 3, 40, 24]", OnnxText.Shape(other.Graph.Input.Single()));
         Assert.DoesNotContain("BatchNormalization", OnnxText.Operators(other));
@@ -90,5 +92,6 @@ public sealed class ExportCommandTests : IDisposable
         Assert.False(File.Exists(program.PathOf("a.onnx")));
     }
 
-    private void AssertRefused(string arguments, params string[] words) => program.AssertRefused($"export {arguments}", words);
+    private void AssertRefused(string arguments, params string[] words) =>
+        program.AssertRefused($"export {arguments}", words);
 }

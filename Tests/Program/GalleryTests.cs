@@ -1,6 +1,6 @@
-using FsCheck.Xunit;
 using System.Net;
 using System.Text.RegularExpressions;
+using FsCheck.Xunit;
 using Tapegrad.Datasets;
 using Tapegrad.Datasets.Images;
 using Tapegrad.Examples.Cifar10;
@@ -16,14 +16,16 @@ public sealed class GalleryTests
     // Images of one pixel, each of another grey; all are of class 0. Every fourth is classified right.
     private static (ImageDataset Dataset, Mistakes Mistakes, int[] Expected) Greys(params string[] names)
     {
-        var dataset = new ImageDataset("greys", [.. Enumerable.Range(0, Count).Select(i => (byte)(3 * i))], new int[Count], (1, 1, 1), names)
+        var dataset = new ImageDataset("greys", [.. Enumerable.Range(0, Count).Select(i => (byte)(3 * i))],
+            new int[Count], (1, 1, 1), names)
         { Sources = [.. Enumerable.Range(0, Count).Select(i => $"{names[0]}/{i}.png")] };
         var order = new RandomSource(1).Permutation(Count);
         var scores = Enumerable.Range(0, Count).Select(i => i % 4 == 0 ? -1f : 1 + order[i] / 20f).ToArray();
         var mistakes = new Mistakes(dataset);
         foreach (var batch in scores.Chunk(10))   // as batches of an evaluation come
             mistakes.Watch(Tensor.From([.. batch.SelectMany(score => new[] { 0, score })], new Shape(batch.Length, 2)));
-        return (dataset, mistakes, [.. Enumerable.Range(0, Count).Where(i => scores[i] > 0).OrderByDescending(i => scores[i])]);
+        return (dataset, mistakes,
+            [.. Enumerable.Range(0, Count).Where(i => scores[i] > 0).OrderByDescending(i => scores[i])]);
     }
 
     [Fact]
@@ -34,9 +36,11 @@ public sealed class GalleryTests
         Assert.Equal(expected, mistakes.All.Select(mistake => mistake.Image));
         var page = Gallery.Of(dataset, mistakes);
         Assert.Contains("60 of 60 mistakes among 80 images", page);
-        var pictures = Regex.Matches(page, "base64,([^\"]*)\"").Select(match => ImageFile.Decode(Convert.FromBase64String(match.Groups[1].Value)));
+        var pictures = Regex.Matches(page, "base64,([^\"]*)\"")
+            .Select(match => ImageFile.Decode(Convert.FromBase64String(match.Groups[1].Value)));
         Assert.Equal(expected.Select(i => (byte)(3 * i)), pictures.Select(picture => picture.Pixels[0]));
-        Assert.Equal(expected.Select(i => $"no/{i}.png"), Regex.Matches(page, "class=\"file\"><bdi dir=\"ltr\">(.*?)</bdi>").Select(match => match.Groups[1].Value));
+        Assert.Equal(expected.Select(i => $"no/{i}.png"),
+            Regex.Matches(page, "class=\"file\"><bdi dir=\"ltr\">(.*?)</bdi>").Select(match => match.Groups[1].Value));
     }
 
     // Letters of all scripts, and what would be read as a page's own signs, or turn what stands beside it.
@@ -49,7 +53,8 @@ public sealed class GalleryTests
         Assert.DoesNotContain("<script", page);
         Assert.DoesNotContain('\u202E', page);
         Assert.Contains("default-src 'none'", page);
-        var captions = Regex.Matches(page, "<bdi dir=\"[a-z]+\">(.*?)</bdi>").Select(match => WebUtility.HtmlDecode(match.Groups[1].Value)).ToArray();
+        var captions = Regex.Matches(page, "<bdi dir=\"[a-z]+\">(.*?)</bdi>")
+            .Select(match => WebUtility.HtmlDecode(match.Groups[1].Value)).ToArray();
         Assert.Equal([names[1].Replace('\u202E', '?'), names[0]], captions[..2]);
         Assert.StartsWith(names[0], captions[2]);
     }
@@ -57,7 +62,8 @@ public sealed class GalleryTests
     // Read by the rules of RFC 4180, the fields are what they were.
     private static List<string[]> ReadCsv(string text)
     {
-        var (rows, row, field, quoted) = (new List<string[]>(), new List<string>(), new System.Text.StringBuilder(), false);
+        var (rows, row, field, quoted) = (new List<string[]>(), new List<string>(),
+            new System.Text.StringBuilder(), false);
         for (var i = 0; i < text.Length; i++)
             if (quoted && text[i] == '"' && i + 1 < text.Length && text[i + 1] == '"') field.Append(text[++i]);
             else if (text[i] == '"') quoted = !quoted;
@@ -93,7 +99,9 @@ public sealed class GalleryTests
         var (_, mistakes, expected) = Greys("a, \"b\"\nc", "ä");
         var rows = ReadCsv(mistakes.ToCsv());
         Assert.Equal(["image", "class", "taken for", "probability"], rows[0]);
-        Assert.Equal(expected.Select(i => (string[])[$"a, \"b\"\nc/{i}.png", "a, \"b\"\nc", "ä"]), rows[1..].Select(row => row[..3]));
-        Assert.All(rows[1..], row => Assert.InRange(double.Parse(row[3], System.Globalization.CultureInfo.InvariantCulture), 0.5, 1));
+        Assert.Equal(expected.Select(i => (string[])[$"a, \"b\"\nc/{i}.png", "a, \"b\"\nc", "ä"]),
+            rows[1..].Select(row => row[..3]));
+        Assert.All(rows[1..], row =>
+            Assert.InRange(double.Parse(row[3], System.Globalization.CultureInfo.InvariantCulture), 0.5, 1));
     }
 }

@@ -5,8 +5,8 @@ using Xunit;
 namespace Tapegrad.Tests.Program;
 
 /// <summary>
-/// The packages, from a folder as their source, as a stranger gets them: one named in a new project in an empty folder, where the guide's program
-/// trains and goes on; and the program as a tool.
+/// The packages, from a folder as their source, as a stranger gets them: one named in a new project in an empty folder,
+/// where the guide's program trains and goes on; and the program as a tool.
 /// </summary>
 public sealed class PackagesTests : IClassFixture<PackagesTests.Packed>
 {
@@ -32,7 +32,8 @@ public sealed class PackagesTests : IClassFixture<PackagesTests.Packed>
 
     [Fact]
     public void Each_library_is_one_and_so_is_the_program() => Assert.Equal(
-        ((string[])["Tapegrad", "Tapegrad.Datasets", "Tapegrad.Laws", "Tapegrad.Layers", "Tapegrad.Onnx", "Tapegrad.Optimizers", "Tapegrad.Tool",
+        ((string[])["Tapegrad", "Tapegrad.Datasets", "Tapegrad.Laws", "Tapegrad.Layers", "Tapegrad.Onnx",
+            "Tapegrad.Optimizers", "Tapegrad.Tool",
             "Tapegrad.Training"]).Select(name => $"{name}.{Version}.nupkg").Order(),
         Directory.GetFiles(packages, "*.nupkg").Select(path => Path.GetFileName(path)).Order());
 
@@ -43,9 +44,12 @@ public sealed class PackagesTests : IClassFixture<PackagesTests.Packed>
         Run(work, $"tool install Tapegrad.Tool --tool-path tools --add-source {packages} --version {Version}");
         var tapegrad = Path.Combine(work, "tools", OperatingSystem.IsWindows() ? "tapegrad.exe" : "tapegrad");
         Assert.Contains("train", Run(folder, work, tapegrad, "--help"));
-        var lines = Run(folder, work, tapegrad, "train --model resnet8 --epochs 1 --batch 32 --train-limit 128 --test-limit 8 --out run").Trim().Split('\n');
+        var lines = Run(folder, work, tapegrad,
+            "train --model resnet8 --epochs 1 --batch 32 --train-limit 128 --test-limit 8 --out run").Trim()
+            .Split('\n');
         Assert.Matches(@"^test accuracy: [01]\.[0-9]{4}$", lines[^1]);
-        Assert.Equal(lines[^1], Run(folder, work, tapegrad, "evaluate --weights run/model.safetensors --test-limit 8").Trim().Split('\n')[^1]);
+        Assert.Equal(lines[^1], Run(folder, work, tapegrad, "evaluate --weights run/model.safetensors --test-limit 8")
+            .Trim().Split('\n')[^1]);
     }
 
     [Fact]
@@ -55,7 +59,8 @@ public sealed class PackagesTests : IClassFixture<PackagesTests.Packed>
         Run(project, "new console --no-restore");
         Run(project, "new nugetconfig");
         Run(project, $"nuget add source {packages} --name tapegrad");
-        Run(project, $"add package Tapegrad.Training --version {Version} --package-directory {Path.Combine(folder, "cache")}");
+        Run(project,
+            $"add package Tapegrad.Training --version {Version} --package-directory {Path.Combine(folder, "cache")}");
         File.WriteAllText(Path.Combine(project, "Program.cs"), GuideProgram());
         // Five epochs, or fewer where one of them gets 99 % right, with which the program ends early.
         var lines = Run(project, "run -c Release").Trim().Split('\n');
@@ -74,7 +79,8 @@ public sealed class PackagesTests : IClassFixture<PackagesTests.Packed>
     {
         var epochs = lines.Where(line => line.StartsWith("epoch ")).ToArray();
         for (var i = 0; i < epochs.Length; i++) Assert.StartsWith($"epoch {first + i}: ", epochs[i]);
-        return (epochs.Length, epochs.Length == 0 ? 0 : double.Parse(epochs[^1].Split(' ')[2].TrimEnd('%'), CultureInfo.InvariantCulture));
+        return (epochs.Length, epochs.Length == 0 ? 0
+            : double.Parse(epochs[^1].Split(' ')[2].TrimEnd('%'), CultureInfo.InvariantCulture));
     }
 
     // The first program of the page on checkpoints.
@@ -99,7 +105,8 @@ public sealed class PackagesTests : IClassFixture<PackagesTests.Packed>
         { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["NUGET_PACKAGES"] = directory == Repository() ? null : Path.Combine(folder, "cache");
         start.Environment["DOTNET_CLI_USE_MSBUILD_SERVER"] = "0";
-        start.Environment["DOTNET_ROOT"] = Path.GetDirectoryName(Environment.ProcessPath);   // where the tool finds the runtime
+        // where the tool finds the runtime
+        start.Environment["DOTNET_ROOT"] = Path.GetDirectoryName(Environment.ProcessPath);
         start.Environment["XDG_CACHE_HOME"] = folder;
         start.Environment.Remove("TAPEGRAD_DATA");
         using var process = Process.Start(start)!;

@@ -7,7 +7,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Program;
 
-/// <summary>The command 'predict': what it shows, and files of weights that say too little, or what would harm a terminal.</summary>
+/// <summary>
+/// The command 'predict': what it shows, and files of weights that say too little, or what would harm a terminal.
+/// </summary>
 public sealed class PredictCommandTests : IDisposable
 {
     private readonly Cifar10Program program = new();
@@ -17,7 +19,8 @@ public sealed class PredictCommandTests : IDisposable
     [Fact]
     public void Bars_are_as_long_as_a_class_is_probable()
     {
-        var lines = PredictCommand.ToBars("a.png", [new Prediction("cat", 0.5), new Prediction("tabby", 0.25), new Prediction("dog", 0)]).Split('\n');
+        var lines = PredictCommand.ToBars("a.png",
+            [new Prediction("cat", 0.5), new Prediction("tabby", 0.25), new Prediction("dog", 0)]).Split('\n');
         Assert.Equal(["a.png", $"  cat    {new string('█', 15)}{new string(' ', 15)}  50.0 %",
             $"  tabby  {new string('█', 7)}▌{new string(' ', 22)}  25.0 %",
             $"  dog    {new string(' ', 30)}   0.0 %"], lines);
@@ -30,13 +33,15 @@ public sealed class PredictCommandTests : IDisposable
     [InlineData("猫", "猫    ")]
     [InlineData("e\u0301", "e\u0301     ")]
     [InlineData("longer than this", "longer than this")]
-    public void Columns_are_filled_by_what_a_terminal_shows(string name, string expected) => Assert.Equal(expected, Line.Pad(name, 6));
+    public void Columns_are_filled_by_what_a_terminal_shows(string name, string expected) =>
+        Assert.Equal(expected, Line.Pad(name, 6));
 
     // A file of weights that says all that 'predict' needs, of images of 8 x 8 pixels.
     private Module Described(string architecture = "resnet8", string size = "8x8")
     {
         var model = new ModelSpec(architecture, "layer", Classes: 2).Build(seed: 1);
-        foreach (var (key, text) in ((string, string)[])[("class_names", "one,two"), ("input_mean", "0.5,0.5,0.5"), ("input_std", "1,1,1"),
+        foreach (var (key, text) in ((string, string)[])[("class_names", "one,two"), ("input_mean", "0.5,0.5,0.5"),
+            ("input_std", "1,1,1"),
             ("input_size", size)])
             model.Metadata[key] = text;
         program.WritePicture("a.png", new Picture(5, 5, 1, new byte[25]));
@@ -50,8 +55,11 @@ public sealed class PredictCommandTests : IDisposable
         var last = model.Parameters[^1];
         last.Value = Tensor.From([.. Enumerable.Repeat(float.NaN, last.Count)], last.Shape);
         model.Save(program.PathOf("nan.safetensors"));
-        var guesses = JsonDocument.Parse(program.Succeed("predict --json --weights nan.safetensors a.png").Lines[0]).RootElement.GetProperty("predictions");
-        Assert.All(guesses.EnumerateArray(), guess => Assert.Equal(JsonValueKind.Null, guess.GetProperty("probability").ValueKind));
+        var guesses =
+            JsonDocument.Parse(program.Succeed("predict --json --weights nan.safetensors a.png").Lines[
+                0]).RootElement.GetProperty("predictions");
+        Assert.All(guesses.EnumerateArray(), guess =>
+            Assert.Equal(JsonValueKind.Null, guess.GetProperty("probability").ValueKind));
         Assert.Contains("NaN", program.Succeed("predict --weights nan.safetensors a.png").Lines[0]);
     }
 
@@ -95,15 +103,20 @@ public sealed class PredictCommandTests : IDisposable
         var line = Assert.Single(program.Succeed("predict --weights names.safetensors a.png").Lines);
         Assert.DoesNotContain('\u001b', line);
         Assert.Equal(["ca?[31mts x", "do?gs"], ((string[])[line.Split('\t')[1], line.Split('\t')[3]]).Order());
-        var named = JsonDocument.Parse(program.Succeed("predict --json --weights names.safetensors a.png").Lines[0]).RootElement.GetProperty("predictions");
-        Assert.Equal(["ca\u001b[31mts\nx", "do\tgs"], named.EnumerateArray().Select(guess => guess.GetProperty("class").GetString()).Order());
-        Assert.DoesNotContain(PredictCommand.ToBars("a\u001bb", [new Prediction("c\u001bd", 1)]), letter => char.IsControl(letter) && letter != '\n');
-        Assert.Equal("a?gnp?.exe??", Line.Of("a\u202Egnp\u202C.exe\u2066\u2069"));   // right to left it would read otherwise
+        var named = JsonDocument.Parse(program.Succeed("predict --json --weights names.safetensors a.png").Lines[
+            0]).RootElement.GetProperty("predictions");
+        Assert.Equal(["ca\u001b[31mts\nx", "do\tgs"],
+            named.EnumerateArray().Select(guess => guess.GetProperty("class").GetString()).Order());
+        Assert.DoesNotContain(PredictCommand.ToBars("a\u001bb", [new Prediction("c\u001bd", 1)]), letter =>
+            char.IsControl(letter) && letter != '\n');
+        // right to left it would read otherwise
+        Assert.Equal("a?gnp?.exe??", Line.Of("a\u202Egnp\u202C.exe\u2066\u2069"));
 
         // The same in the table of 'evaluate', and in messages.
         if (OperatingSystem.IsWindows()) return;   // no such folders there
         foreach (var name in (string[])["ca\u001b[31mts\nx", "do\tgs"])
-            for (var i = 0; i < 2; i++) program.WritePicture($"pictures/{name}/{i}.png", new Picture(8, 8, 3, new byte[192]));
+            for (var i = 0; i < 2; i++)
+                program.WritePicture($"pictures/{name}/{i}.png", new Picture(8, 8, 3, new byte[192]));
         File.WriteAllBytes(program.PathOf("pictures", "do\tgs", "\u001b[2J.png"), [1]);
         Assert.Contains("ca?[31mts x", Succeeded().Output);
         model.Metadata["class_names"] = "\u001b[2Jone,two";

@@ -29,21 +29,26 @@ public sealed partial class ProfileCommandTests : IDisposable
         Assert.All(outcome.Output.Split('\n'), line => Assert.InRange(line.Length, 0, 80));
         Assert.DoesNotContain('\u001b', outcome.Output);
         var lines = outcome.Lines;
-        var (first, second) = (Array.FindIndex(lines, line => line.StartsWith('─')), Array.FindLastIndex(lines, line => line.StartsWith('─')));
+        var (first, second) = (Array.FindIndex(lines, line => line.StartsWith('─')),
+            Array.FindLastIndex(lines, line => line.StartsWith('─')));
         var layers = lines[(first + 1)..(second - 1)];
-        var operations = lines[(second + 1)..].TakeWhile(line => !line.StartsWith("optimizer", StringComparison.Ordinal)).ToArray();
+        var operations = lines[(second + 1)..]
+            .TakeWhile(line => !line.StartsWith("optimizer", StringComparison.Ordinal)).ToArray();
         string[] convolutions = [.. layers.Where(line => line.Contains(" conv2d ")).Select(line => line.Split(' ')[0])];
-        Assert.Equal(["conv1", "layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1", "layer2.0.conv2", "layer3.0.conv1", "layer3.0.conv2"],
-            convolutions);
+        Assert.Equal(["conv1", "layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1", "layer2.0.conv2", "layer3.0.conv1",
+            "layer3.0.conv2"], convolutions);
         foreach (var name in (string[])["bn1 ", "layer3.0.bn2 ", "layer2.0.shortcut ", "pool ", "fc ", "loss "])
             Assert.Contains(layers, line => line.StartsWith(name, StringComparison.Ordinal));
 
         var step = Times(lines.Single(line => line.StartsWith("the fastest of 2 steps")))[0];
-        var rest = lines.Where(line => line.StartsWith("optimizer's step") || line.StartsWith("not attributed")).Sum(line => Times(line)[0]);
-        Assert.Equal(step, layers.Sum(line => Times(line).Sum()) + rest, 0.005 * (2 * layers.Length + 3));   // each figure is rounded to 0.01
+        var rest = lines.Where(line => line.StartsWith("optimizer's step") || line.StartsWith("not attributed"))
+            .Sum(line => Times(line)[0]);
+        // each figure is rounded to 0.01
+        Assert.Equal(step, layers.Sum(line => Times(line).Sum()) + rest, 0.005 * (2 * layers.Length + 3));
         Assert.Equal(step, operations.Sum(line => Times(line).Sum()) + rest, 0.005 * (2 * operations.Length + 3));
         Assert.Equal(step, Times(lines.Single(line => line.StartsWith("the step"))).Sum(), 0.0151);
-        Assert.All(layers.Where(line => line.Contains("conv2d")), line => Assert.All(Times(line), time => Assert.True(time > 0)));
+        Assert.All(layers.Where(line => line.Contains("conv2d")), line =>
+            Assert.All(Times(line), time => Assert.True(time > 0)));
     }
 
     [Fact]
@@ -61,23 +66,29 @@ public sealed partial class ProfileCommandTests : IDisposable
             Assert.Equal(["GF/s", "1.0"], row[4..]);   // 16 numbers for each pixel
         }
         void CheckRate(string time, string rate, double flops) =>
-            Assert.InRange(Number(rate), flops / 1e6 / (Number(time) + 0.005) - 0.51, flops / 1e6 / (Number(time) - 0.005) + 0.51);
+            Assert.InRange(Number(rate), flops / 1e6 / (Number(time) + 0.005) - 0.51,
+                flops / 1e6 / (Number(time) - 0.005) + 0.51);
         // All the values wait for the sweep at once, and little else does.
-        var rows = outcome.Lines.SkipWhile(line => !line.StartsWith('─')).Skip(1).TakeWhile(line => !line.StartsWith("operation,"));
+        var rows = outcome.Lines.SkipWhile(line => !line.StartsWith('─')).Skip(1)
+            .TakeWhile(line => !line.StartsWith("operation,"));
         var (kept, most) = (rows.Sum(row => Number(row.TrimEnd().Split(' ')[^1])),
-            Number(outcome.Lines.Single(line => line.StartsWith("memory: at most", StringComparison.Ordinal)).Split(' ')[3]));
+            Number(outcome.Lines.Single(line => line.StartsWith("memory: at most", StringComparison.Ordinal))
+                .Split(' ')[3]));
         Assert.InRange(most, kept - 2, 3 * kept);
-        Check("conv1", 2 * pixels * 9 * 3 * 16, 2 * pixels * 9 * 3 * 16);   // nobody asks for the gradient of the images
+        // nobody asks for the gradient of the images
+        Check("conv1", 2 * pixels * 9 * 3 * 16, 2 * pixels * 9 * 3 * 16);
         Check("layer1.0.conv2", 2 * pixels * 9 * 16 * 16, 4 * pixels * 9 * 16 * 16);
     }
 
     [Fact]
     public void Small_rates_have_a_decimal_and_no_memory_is_less_than_none()
     {
-        Assert.Equal(["", "0.4", "9.9", "12"], ((double[])[0.01, 0.4, 9.94, 12.3]).Select(rate => ProfileCommand.Rate(new Cost(1, Flops: rate * 1e9))));
+        Assert.Equal(["", "0.4", "9.9", "12"],
+            ((double[])[0.01, 0.4, 9.94, 12.3]).Select(rate => ProfileCommand.Rate(new Cost(1, Flops: rate * 1e9))));
         Assert.Equal("", ProfileCommand.Rate(new Cost(1e-6, Flops: 1e9)));   // too short to be measured
         string Megabytes(params long[] kept) =>
-            ProfileCommand.Megabytes(kept.Select(bytes => new ProfileRow("conv1", "relu", new Cost(), new Cost(), bytes)));
+            ProfileCommand.Megabytes(kept.Select(bytes =>
+                new ProfileRow("conv1", "relu", new Cost(), new Cost(), bytes)));
         Assert.Equal(["0.0", "0.3", "0.2"], [Megabytes(-100_000), Megabytes(300_000), Megabytes(300_000, -100_000)]);
     }
 

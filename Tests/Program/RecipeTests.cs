@@ -12,7 +12,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Program;
 
-/// <summary>What 'train' computes, against the same run written out from the parts of the library: the same weights, bit for bit.</summary>
+/// <summary>
+/// What 'train' computes, against the same run written out from the parts of the library: the same weights, bit for
+/// bit.
+/// </summary>
 public sealed class RecipeTests : IDisposable
 {
     private readonly Cifar10Program program = new();
@@ -117,11 +120,15 @@ public sealed class RecipeTests : IDisposable
         var property = typeof(Recipe).GetProperty(setting)!;
         var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
         var isWhole = type == typeof(int);
-        foreach (var (value, isTaken) in ((double, bool)[])[(least, true), (most, true), (isWhole ? least - 1 : Math.BitDecrement(least), false),
-            (isWhole ? most + 1 : Math.BitIncrement(most), false), (double.NaN, false), (double.PositiveInfinity, false)])
+        foreach (var (value, isTaken) in ((double, bool)[])[(least, true), (most, true),
+            (isWhole ? least - 1 : Math.BitDecrement(least), false),
+            (isWhole ? most + 1 : Math.BitIncrement(most), false), (double.NaN, false),
+            (double.PositiveInfinity, false)])
         {
             var text = value.ToString("R", CultureInfo.InvariantCulture);
-            Assert.Equal(isTaken, new RootCommand { Options = { TrainOptions.Settings[setting] } }.Parse([TrainOptions.Settings[setting].Name, text])
+            Assert.Equal(isTaken,
+                new RootCommand { Options = { TrainOptions.Settings[setting] } }.Parse(
+                    [TrainOptions.Settings[setting].Name, text])
                 .Errors.Count == 0);
             if (isWhole && (value != Math.Clamp(value, int.MinValue, int.MaxValue) || double.IsNaN(value))) continue;
             var recipe = new Recipe();
@@ -171,7 +178,8 @@ public sealed class RecipeTests : IDisposable
     [InlineData("--lr 0.1 --optimizer adamw", 0.1, 0.05, "weights")]
     [InlineData("--lr 0.1 --model vgg", 0.1, 0.0005, "all")]
     [InlineData("--optimizer adamw --weight-decay 0.5 --decay all", 0.002, 0.5, "all")]
-    public void Each_network_and_optimizer_has_its_rate_and_its_decay(string options, double rate, double decay, string decayed)
+    public void Each_network_and_optimizer_has_its_rate_and_its_decay(string options, double rate, double decay,
+        string decayed)
     {
         var recipe = RecipeOf($"train {options}").Resolve(Shapes10.Load(128, 1).Train);
         Assert.Equal((rate, decay, decayed), (recipe.LearningRate, recipe.WeightDecay, recipe.Decayed));
@@ -180,16 +188,19 @@ public sealed class RecipeTests : IDisposable
     [Fact]
     public void Every_option_is_in_one_of_the_recipes()
     {
-        var tried = ((Dictionary<string, string?>[])[Steps, Cycle, Held, Own]).SelectMany(recipe => recipe).Where(option => option.Value is not null)
+        var tried = ((Dictionary<string, string?>[])[Steps, Cycle, Held, Own]).SelectMany(recipe => recipe)
+            .Where(option => option.Value is not null)
             .Select(option => option.Key).Distinct();
-        Assert.Equal(TrainOptions.Settings.Values.Select(option => option.Name).Order(), tried.Except(["--data"]).Order());
+        Assert.Equal(TrainOptions.Settings.Values.Select(option => option.Name).Order(),
+            tried.Except(["--data"]).Order());
     }
 
     // As typed, so that none is forgotten between the command line and what is computed.
     [Fact]
     public void Every_setting_of_a_recipe_has_an_option_that_sets_it()
     {
-        Assert.Equal(typeof(Recipe).GetProperties().Where(property => property.CanWrite).Select(property => property.Name).Order(),
+        Assert.Equal(typeof(Recipe).GetProperties().Where(property => property.CanWrite)
+            .Select(property => property.Name).Order(),
             TrainOptions.Settings.Keys.Order());
         foreach (var (setting, option) in TrainOptions.Settings)
         {
@@ -205,7 +216,8 @@ public sealed class RecipeTests : IDisposable
                 _ => property.PropertyType == typeof(double) || property.PropertyType == typeof(double?) ? "0.25" : "7",
             };
             var given = RecipeOf($"train {option.Name} {typed}");
-            Assert.Equal(typed, Convert.ToString(property.GetValue(given), CultureInfo.InvariantCulture), ignoreCase: true);
+            Assert.Equal(typed, Convert.ToString(property.GetValue(given), CultureInfo.InvariantCulture),
+                ignoreCase: true);
             Assert.Equal(given, Recipe.FromJson(given.ToJson()));
             property.SetValue(given, property.GetValue(new Recipe()));
             Assert.Equal(new Recipe(), given);   // and nothing else
@@ -238,13 +250,15 @@ public sealed class RecipeTests : IDisposable
     public void AdamW_in_one_cycle_on_mixed_images_with_averages()
     {
         var (train, test) = Shapes10.Load(80, 50);
-        var model = ResNet.Cifar(14, channels => new GroupNorm(channels, GroupSpec.Count(4)), classes: 10, seed: 1, zeroGamma: true);
+        var model = ResNet.Cifar(14, channels => new GroupNorm(channels, GroupSpec.Count(4)), classes: 10, seed: 1,
+            zeroGamma: true);
         ParameterGroup[] groups =
         [
             new([.. model.Parameters.Where(parameter => parameter.Shape.Rank > 1)], WeightDecay: 0.1),
             new([.. model.Parameters.Where(parameter => parameter.Shape.Rank == 1)]),
         ];
-        Compare(Cycle, new WrittenRun(train, test, model, new AdamW(groups), LearningRate.OneCycle(0.002, 10), train.Augment with { Cutout = 8 })
+        Compare(Cycle, new WrittenRun(train, test, model, new AdamW(groups), LearningRate.OneCycle(0.002, 10),
+            train.Augment with { Cutout = 8 })
         {
             Average = 0.9,
             Mixup = 0.2,
@@ -257,8 +271,8 @@ public sealed class RecipeTests : IDisposable
         var (all, test) = Shapes10.Load(96, 30);
         var (train, held) = all.Split(30);
         var model = ResNet.Cifar(8, channels => new LayerNorm(channels), classes: 10, seed: 1);
-        Compare(Held, new WrittenRun(train, test, model, new Adam(model.Parameters, weightDecay: 0.01), LearningRate.Cosine(0.003, 12, warmup: 0.5),
-            train.Augment)
+        Compare(Held, new WrittenRun(train, test, model, new Adam(model.Parameters, weightDecay: 0.01),
+            LearningRate.Cosine(0.003, 12, warmup: 0.5), train.Augment)
         { Epochs = 4, Batch = 22, Validation = held });
     }
 
@@ -276,23 +290,27 @@ public sealed class RecipeTests : IDisposable
         var (train, test) = ImageFolder.Load(program.PathOf("pictures"), side: 12);
         Assert.InRange(train.Count, 16, 39);
         var model = ResNet.Cifar(8, channels => new BatchNorm(channels), classes: 2, seed: 1);
-        Compare(Own, new WrittenRun(train, test, model, new Sgd(model.Parameters), LearningRate.Constant(0.05, steps: train.Count / 8 * 2, warmup: 0.5),
-            train.Augment)
+        Compare(Own, new WrittenRun(train, test, model, new Sgd(model.Parameters),
+            LearningRate.Constant(0.05, steps: train.Count / 8 * 2, warmup: 0.5), train.Augment)
         { Batch = 8 });
     }
 
     private void Compare(Dictionary<string, string?> recipe, WrittenRun written)
     {
-        var options = new Dictionary<string, string?>(Plain.Select(option => KeyValuePair.Create(option.Key, (string?)option.Value)));
+        var options =
+            new Dictionary<string, string?>(Plain.Select(option =>
+                KeyValuePair.Create(option.Key, (string?)option.Value)));
         foreach (var (name, value) in recipe) options[name] = value;
         var given = options.Where(option => option.Value is not null).Select(option => $"{option.Key} {option.Value}");
         var outcome = program.Run($"train --out run {string.Join(' ', given)}");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         var (weights, accuracy, _) = written.Run();
-        Assert.Equal(weights, ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")).State.Select(parameter => parameter.Value.ToFloats()));
+        Assert.Equal(weights, ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")).State.Select(parameter =>
+            parameter.Value.ToFloats()));
         Assert.Equal(FormattableString.Invariant($"test accuracy: {accuracy:F4}"), outcome.Lines[^1]);
         var last = JsonNode.Parse(File.ReadLines(program.PathOf("run", "metrics.jsonl")).Last())!;
-        Assert.Equal(written.LastEpoch, (last["train_loss"]!.GetValue<double>(), last["train_accuracy"]!.GetValue<double>(),
-            last["learning_rate"]!.GetValue<double>()));
+        Assert.Equal(written.LastEpoch,
+            (last["train_loss"]!.GetValue<double>(), last["train_accuracy"]!.GetValue<double>(),
+                last["learning_rate"]!.GetValue<double>()));
     }
 }

@@ -10,9 +10,12 @@ namespace Tapegrad.Tests.Program;
 /// <summary>A run that is interrupted, in every way, and goes on: as its user would do it.</summary>
 public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
 {
-    // Two epochs' sums pass from one to the next (5 batches, 3 a step), and everything that a checkpoint must remember is there.
-    private const string Recipe = "--model resnet8 --norm batch --epochs 4 --batch 16 --train-limit 96 --test-limit 20 --validation 16 "
-        + "--accumulate 3 --average 0.9 --mixup 0.2 --cutout 6 --label-smoothing 0.1 --zero-gamma --decay weights --seed 7";
+    // Two epochs' sums pass from one to the next (5 batches, 3 a step), and everything that a checkpoint must remember
+    // is there.
+    private const string Recipe =
+        "--model resnet8 --norm batch --epochs 4 --batch 16 --train-limit 96 --test-limit 20 --validation 16 "
+        + "--accumulate 3 --average 0.9 --mixup 0.2 --cutout 6 --label-smoothing 0.1 --zero-gamma --decay weights "
+        + "--seed 7";
 
     private readonly Cifar10Program program = new();
 
@@ -45,7 +48,8 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         while (killed < kills || completed == 0)
         {
             var threads = $"--threads {random.Next(1, 4)}";
-            var goesOn = Directory.Exists(program.PathOf("run")) && Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Any();
+            var goesOn = Directory.Exists(program.PathOf("run"))
+                && Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Any();
             if (!goesOn) begun++;
             using var process = program.Start(goesOn
                 ? $"train --resume run {threads}"
@@ -54,7 +58,8 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
             // From the moment that it knows what to do, or any time before.
             var last = "";
             if (random.Next(8) > 0)
-                while (!last.Contains(" thread") && await process.StandardOutput.ReadLineAsync() is { } line) last = line;
+                while (!last.Contains(" thread") && await process.StandardOutput.ReadLineAsync() is { } line)
+                    last = line;
             var dies = killed < kills && !process.WaitForExit(random.Next(random.Next(8) == 0 ? 1500 : 300));
             if (dies) process.Kill();
             last = last + "\n" + await process.StandardOutput.ReadToEndAsync();
@@ -70,11 +75,13 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
             Assert.Equal(Weights("whole"), Weights("run"));
             Assert.Equal(Metrics("whole"), Metrics("run"));
             Assert.Equal(2, Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Count());
-            Assert.Equal(5, Directory.EnumerateFiles(program.PathOf("run")).Count());   // and nothing that a killed process left behind
+            // and nothing that a killed process left behind
+            Assert.Equal(5, Directory.EnumerateFiles(program.PathOf("run")).Count());
             completed++;
             Directory.Delete(program.PathOf("run"), recursive: true);
         }
-        output.WriteLine($"{killed} kills survived, in {completed} whole runs; {begun} were killed before the first checkpoint, or began anew");
+        output.WriteLine($"{killed} kills survived, in {completed} whole runs; {begun} were killed before the first "
+            + "checkpoint, or began anew");
     }
 
     [Theory]
@@ -85,9 +92,11 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
     {
         if (OperatingSystem.IsWindows()) return;   // there is no way to send one process a signal there
         AssertGood(program.Run($"train {Recipe} --out whole"));
-        using var process = program.Start($"train {Recipe} --out run");   // the next checkpoint would be written after a minute
+        // the next checkpoint would be written after a minute
+        using var process = program.Start($"train {Recipe} --out run");
         while (process.StandardOutput.ReadLine() is { } line && !line.StartsWith("epoch 1/")) { }
-        // A window that is closed says so twice, by its shell and by the system; only a person who presses Ctrl-C twice insists.
+        // A window that is closed says so twice, by its shell and by the system; only a person who presses Ctrl-C twice
+        // insists.
         var kill = $"kill -{signal} {process.Id}";
         Process.Start("sh", ["-c", signal == "INT" ? kill : $"{kill}; sleep 0.01; {kill}"]).WaitForExit();
         var outcome = Cifar10Program.Finish(process);
@@ -111,7 +120,8 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         File.Delete(program.PathOf("run", "model.safetensors"));   // the only place of the best epoch's
         var refused = program.Run("--resume run");
         Assert.Equal(1, refused.ExitCode);
-        Assert.Contains("model.safetensors: it is gone", Assert.Single(refused.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.Contains("model.safetensors: it is gone",
+            Assert.Single(refused.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)));
     }
 
     // 'script' runs a program in a terminal of its own; killed, it takes that away, as the closing of a window does.
@@ -122,18 +132,22 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
     {
         if (!OperatingSystem.IsLinux() || !File.Exists("/usr/bin/script")) return;
         program.BlackCifar10();
-        const string training = "train --data black --model resnet8 --norm batch --epochs 1000 --batch 8 --train-limit 64 --test-limit 8 --out run";
+        const string training =
+            "train --data black --model resnet8 --norm batch --epochs 1000 --batch 8 --train-limit 64 --test-limit 8 "
+                + "--out run";
         using (var window = program.StartInTerminal(training, terminal))
         {
             var seen = "";
             var letters = new char[256];
-            while (!seen.Contains("epoch 3/") && window.StandardOutput.Read(letters) is var count and > 0) seen += new string(letters, 0, count);
+            while (!seen.Contains("epoch 3/") && window.StandardOutput.Read(letters) is var count and > 0)
+                seen += new string(letters, 0, count);
             Assert.Contains(shown, seen);
             window.Kill();
             window.WaitForExit();
         }
         // The program holds this file while it runs.
-        for (var patience = 6000; patience > 0 && File.Exists(program.PathOf("run", ".in-use")); patience--) Thread.Sleep(50);
+        for (var patience = 6000; patience > 0 && File.Exists(program.PathOf("run", ".in-use")); patience--)
+            Thread.Sleep(50);
         using var resumed = program.Start("--resume run");
         var line = resumed.StandardOutput.ReadLine()!;
         resumed.Kill();
@@ -159,7 +173,8 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         Assert.StartsWith("run goes on in epoch 2 of 2, after 3 of 4 steps", resumed.Output);
         Assert.Equal(Weights("whole"), Weights("run"));
         File.Delete(program.PathOf("run", "model.safetensors"));
-        AssertGood(program.Run("train --resume run"));   // it is over, but the last epoch's weights are in its checkpoint
+        // it is over, but the last epoch's weights are in its checkpoint
+        AssertGood(program.Run("train --resume run"));
         Assert.Equal(Weights("whole"), Weights("run"));
         Assert.Equal(Metrics("whole"), Metrics("run"));
     }
@@ -203,11 +218,13 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
         Assert.Contains(Path.GetFileName(files[1]), outcome.Error);
         Assert.Equal(weights, Weights("run"));
 
-        foreach (var file in Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*")) File.WriteAllBytes(file, newest[..1000]);
+        foreach (var file in Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*"))
+            File.WriteAllBytes(file, newest[..1000]);
         var refused = program.Run("train --resume run");
         Assert.Equal(1, refused.ExitCode);
         var line = Assert.Single(refused.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
-        Assert.Contains("none of its checkpoints is whole. Begin the run again: --out run --overwrite. The newest, run/checkpoint-", line);
+        Assert.Contains("none of its checkpoints is whole. Begin the run again: --out run --overwrite. The newest, "
+            + "run/checkpoint-", line);
         Assert.Equal(weights, Weights("run"));
     }
 
@@ -240,7 +257,8 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
     public void A_checkpoint_that_contradicts_itself_is_refused_in_a_line(string old, string other, string why)
     {
         AssertGood(program.Run($"{Cifar10Program.Short} --out run"));
-        var (weights, path) = (Weights("run"), Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Order().Last());
+        var (weights, path) = (Weights("run"), Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Order()
+            .Last());
         NamedArray[] arrays;
         string text;
         using (var file = SafetensorsFile.Open(path))

@@ -4,7 +4,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Program;
 
-/// <summary>The folder of a run: what belongs to the run, what to its user, and what happens when one of them is gone or damaged.</summary>
+/// <summary>
+/// The folder of a run: what belongs to the run, what to its user, and what happens when one of them is gone or
+/// damaged.
+/// </summary>
 public sealed class RunFolderTests : IDisposable
 {
     // Ends with two checkpoints, after the last step and after the one before.
@@ -18,10 +21,13 @@ public sealed class RunFolderTests : IDisposable
 
     private string WeightsPath => Path("model.safetensors");
 
-    private string[] Names => [.. Directory.EnumerateFileSystemEntries(program.PathOf("run")).Select(path => System.IO.Path.GetFileName(path)).Order()];
+    private string[] Names =>
+        [.. Directory.EnumerateFileSystemEntries(program.PathOf("run")).Select(path => System.IO.Path.GetFileName(path))
+            .Order()];
 
     private Process StartForEver() =>
-        program.Start("train --epochs 100000 --batch 32 --train-limit 64 --test-limit 10 --model resnet8 --checkpoint-every 0 --out run");
+        program.Start("train --epochs 100000 --batch 32 --train-limit 64 --test-limit 10 --model resnet8 "
+            + "--checkpoint-every 0 --out run");
 
     private static void ReadTo(Process process, int epoch)
     {
@@ -82,10 +88,12 @@ public sealed class RunFolderTests : IDisposable
     public void What_a_killed_process_left_behind_is_removed_and_nothing_else(string command)
     {
         program.Succeed($"{Cifar10Program.Short} --out run");
-        string[] own = [".model.safetensors.bak", ".model.safetensors-notes", ".checkpoint-notes.txt", ".checkpoint-notes.abcdefgh.txt",
+        string[] own = [".model.safetensors.bak", ".model.safetensors-notes", ".checkpoint-notes.txt",
+            ".checkpoint-notes.abcdefgh.txt",
             ".checkpoint-000000002.safetensors", "notes.txt"];
         var names = Names;
-        foreach (var name in (string[])[".model.safetensors.abcdefgh.ijk", ".checkpoint-000000002.safetensors.0bcdefgh.ij1", .. own])
+        foreach (var name in (string[])[".model.safetensors.abcdefgh.ijk",
+            ".checkpoint-000000002.safetensors.0bcdefgh.ij1", .. own])
             File.WriteAllText(Path(name), "half");
         program.Succeed(command);
         Assert.Equal([.. names.Concat(own).Order()], Names);
@@ -125,7 +133,8 @@ public sealed class RunFolderTests : IDisposable
             while (process.StandardOutput.ReadLine() is { } line && !line.StartsWith("epoch ")) { }
             Kill(process);
         }
-        var epochs = File.ReadAllLines(Path("metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("epoch").GetInt32());
+        var epochs = File.ReadAllLines(Path("metrics.jsonl"))
+            .Select(line => JsonDocument.Parse(line).RootElement.GetProperty("epoch").GetInt32());
         Assert.Equal(Enumerable.Range(1, epochs.Count()), epochs);
         Assert.InRange(epochs.Count(), 4, int.MaxValue);
     }

@@ -32,7 +32,8 @@ public sealed class ServingTests
                 outcome.AssertRefused(weights == vgg ? "2" : weights);
                 Assert.Empty(outcome.Output);
             }
-            foreach (var side in (string[])["-3", "0", "x"]) Assert.Equal((2, ""), (Serve(vgg, side).ExitCode, Serve(vgg, side).Output));
+            foreach (var side in (string[])["-3", "0", "x"])
+                Assert.Equal((2, ""), (Serve(vgg, side).ExitCode, Serve(vgg, side).Output));
         }
         finally
         {
@@ -52,7 +53,8 @@ public sealed class ServingTests
         const int threads = 8, requests = 300;
         using var device = Device.Use(Device.Cpu);
         var model = new ModelSpec("resnet8", normalization).Build(seed: 1);
-        foreach (var entry in model.State.Where(p => !p.IsTrainable)) entry.Value = Tensor.Full(entry.Shape, 0.5);   // running statistics
+        // running statistics
+        foreach (var entry in model.State.Where(p => !p.IsTrainable)) entry.Value = Tensor.Full(entry.Shape, 0.5);
         var alone = Enumerable.Range(0, requests).Select(request => Predict(model, request)).ToArray();
         var wrong = new int[threads];
         var running = Enumerable.Range(0, threads).Select(thread => new Thread(() =>
@@ -69,7 +71,8 @@ public sealed class ServingTests
         Assert.Equal(new int[threads], wrong);
     }
 
-    // The pattern of the page: what is awaited stands outside of the scope, so whichever thread goes on has opened its own.
+    // The pattern of the page: what is awaited stands outside of the scope, so whichever thread goes on has opened its
+    // own.
     [Fact]
     public async Task Requests_that_await_outside_of_their_scope_are_all_answered()
     {

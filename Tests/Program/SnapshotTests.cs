@@ -23,7 +23,8 @@ public sealed class SnapshotTests
             }
             Set(-1);
             snapshot.Restore();
-            Assert.All(model.State, parameter => Assert.All(parameter.Value.ToFloats(), number => Assert.Equal(Math.Max(0, steps - 1), number)));
+            Assert.All(model.State, parameter =>
+                Assert.All(parameter.Value.ToFloats(), number => Assert.Equal(Math.Max(0, steps - 1), number)));
 
             void Set(int step)
             {

@@ -23,8 +23,10 @@ public sealed class TrainCommandTests : IDisposable
         Assert.Matches(@"^test accuracy: [01]\.[0-9]{4}$", outcome.Lines[^1]);
         Assert.DoesNotContain('\u001b', outcome.Output);   // no terminal, no colours
 
-        var epochs = File.ReadAllLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
-        string[] names = ["epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate", "images_per_second", "seconds"];
+        var epochs = File.ReadAllLines(program.PathOf("run", "metrics.jsonl"))
+            .Select(line => JsonDocument.Parse(line).RootElement).ToArray();
+        string[] names = ["epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate",
+            "images_per_second", "seconds"];
         Assert.Equal([1, 2], epochs.Select(epoch => epoch.GetProperty("epoch").GetInt32()));
         Assert.All(epochs, epoch => Assert.Equal(names, epoch.EnumerateObject().Select(property => property.Name)));
         Assert.All(epochs, epoch => Assert.InRange(epoch.GetProperty("test_accuracy").GetDouble(), 0, 1));
@@ -42,7 +44,9 @@ public sealed class TrainCommandTests : IDisposable
     {
         byte[] Weights(string name, string options)
         {
-            var outcome = program.Run($"train --epochs 1 --batch 32 --train-limit 96 --test-limit 8 --norm batch --out {name} {options}");
+            var outcome =
+                program.Run($"train --epochs 1 --batch 32 --train-limit 96 --test-limit 8 --norm batch --out {name} "
+                    + $"{options}");
             Assert.True(outcome.ExitCode == 0, outcome.Error);
             return File.ReadAllBytes(program.PathOf(name, "model.safetensors"));
         }
@@ -53,7 +57,8 @@ public sealed class TrainCommandTests : IDisposable
         Assert.NotEqual(first, Weights("e", "--seed 8 --threads 1"));
     }
 
-    // A rate that stays high leaves the last epoch worse than the best one: with this seed, or on another machine with one of the next.
+    // A rate that stays high leaves the last epoch worse than the best one: with this seed, or on another machine with
+    // one of the next.
     [Fact]
     public void Validation_images_choose_the_weights_and_the_test_images_only_measure_them()
     {
@@ -62,11 +67,13 @@ public sealed class TrainCommandTests : IDisposable
 
     private bool IsBestBeforeLast(int seed)
     {
-        var outcome = program.Run("train --model resnet8 --epochs 8 --batch 32 --train-limit 160 --test-limit 40 --norm batch --validation 50 "
-            + $"--schedule constant --lr 0.3 --seed {seed} --out run --overwrite");
+        var outcome =
+            program.Run("train --model resnet8 --epochs 8 --batch 32 --train-limit 160 --test-limit 40 --norm batch "
+            + $"--validation 50 --schedule constant --lr 0.3 --seed {seed} --out run --overwrite");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         Assert.Contains("on 110 images", outcome.Output);
-        var epochs = File.ReadAllLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
+        var epochs = File.ReadAllLines(program.PathOf("run", "metrics.jsonl"))
+            .Select(line => JsonDocument.Parse(line).RootElement).ToArray();
         Assert.All(epochs, epoch => Assert.False(epoch.TryGetProperty("test_accuracy", out _)));
         double[] accuracies = [.. epochs.Select(epoch => epoch.GetProperty("validation_accuracy").GetDouble())];
         Assert.Equal($"validation accuracy: {accuracies.Max():F4}", outcome.Lines[^2]);
@@ -91,7 +98,8 @@ public sealed class TrainCommandTests : IDisposable
     [Fact]
     public void Says_one_thread_and_two_threads()
     {
-        foreach (var (threads, words) in ((int, string)[])[(1, "1 epoch of 4 steps, 1 thread, "), (2, "1 epoch of 4 steps, 2 threads, ")])
+        foreach (var (threads, words) in ((int, string)[])[(1, "1 epoch of 4 steps, 1 thread, "),
+            (2, "1 epoch of 4 steps, 2 threads, ")])
             Assert.Contains(words, program.Run($"{Cifar10Program.Short} --threads {threads}").Output);
     }
 
@@ -140,28 +148,36 @@ public sealed class TrainCommandTests : IDisposable
     [Fact]
     public void Stops_at_a_loss_that_is_not_finite_names_the_layer_and_keeps_the_last_good_weights()
     {
-        var outcome = program.Run($"{Cifar10Program.Short} --norm none --lr 1e6 --schedule constant --warmup 0 --momentum 0 --out run");
+        var outcome =
+            program.Run($"{Cifar10Program.Short} --norm none --lr 1e6 --schedule constant --warmup 0 --momentum 0 "
+                + "--out run");
         outcome.AssertRefused("step 1", "in layer", "--lr");
         AssertFiniteLogits();
     }
 
-    // Batch normalization keeps the loss finite while weights grow; what then fails is a step, and the advice to whoever writes loops is not for here.
+    // Batch normalization keeps the loss finite while weights grow; what then fails is a step, and the advice to
+    // whoever writes loops is not for here.
     [Fact]
     public void A_step_that_cannot_be_taken_is_said_in_the_words_of_the_command()
     {
-        var outcome = program.Run($"{Cifar10Program.Short} --norm batch --lr 1e6 --weight-decay 1e6 --schedule constant --warmup 0 --momentum 0 --out run");
-        outcome.AssertRefused("the step was not taken. The weights", "are kept. Try a lower --lr or a longer --warmup.");
+        var outcome =
+            program.Run($"{Cifar10Program.Short} --norm batch --lr 1e6 --weight-decay 1e6 --schedule constant --warmup "
+                + "0 --momentum 0 --out run");
+        outcome.AssertRefused("the step was not taken. The weights",
+            "are kept. Try a lower --lr or a longer --warmup.");
         Assert.DoesNotContain("Tape", outcome.Error);
     }
 
-    // The rate rises from step to step, until a step in the fifth epoch makes weights whose logits are not numbers: they are not the best, although
-    // NaN is taken for the first class and the first class is there more often than the best epoch before is right.
-    // A rate that rises until no network without normalization follows. RunTests say which weights are kept, epoch by epoch.
+    // The rate rises from step to step, until a step in the fifth epoch makes weights whose logits are not numbers:
+    // they are not the best, although NaN is taken for the first class and the first class is there more often than the
+    // best epoch before is right. A rate that rises until no network without normalization follows. RunTests say which
+    // weights are kept, epoch by epoch.
     [Fact]
     public void The_best_weights_outlive_a_loss_that_is_not_finite()
     {
         const string rising =
-            "train --model resnet8 --norm none --batch 16 --train-limit 80 --test-limit 10 --warmup 1 --momentum 0 --epochs 12 --lr 20 --out run";
+            "train --model resnet8 --norm none --batch 16 --train-limit 80 --test-limit 10 --warmup 1 --momentum 0 "
+                + "--epochs 12 --lr 20 --out run";
         var outcome = program.Run($"{rising} --validation 16");
         outcome.AssertRefused($"epoch {Metrics().Length + 1}", "in layer", "best epoch", "Try a lower --lr");
         Assert.NotEmpty(Metrics());
@@ -171,10 +187,12 @@ public sealed class TrainCommandTests : IDisposable
         program.AssertRefused($"{rising} --overwrite", "in layer", "saved before");
         var last = Metrics().Last(epoch => epoch["test_loss"] is not null);
         var evaluated = program.Run("evaluate --weights run/model.safetensors --test-limit 10").Lines;
-        Assert.Equal(string.Create(CultureInfo.InvariantCulture, $"test loss: {last["test_loss"]!.GetValue<double>():F4}"), evaluated[0]);
+        Assert.Equal(string.Create(CultureInfo.InvariantCulture,
+            $"test loss: {last["test_loss"]!.GetValue<double>():F4}"), evaluated[0]);
     }
 
-    private JsonNode[] Metrics() => [.. File.ReadLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!)];
+    private JsonNode[] Metrics() =>
+        [.. File.ReadLines(program.PathOf("run", "metrics.jsonl")).Select(line => JsonNode.Parse(line)!)];
 
     private void AssertFiniteLogits()
     {
@@ -188,7 +206,8 @@ public sealed class TrainCommandTests : IDisposable
     public void An_interrupt_ends_the_run_after_the_step_with_the_weights_saved()
     {
         if (OperatingSystem.IsWindows()) return;   // there is no way to send one process a Ctrl-C there
-        using var process = program.Start("train --epochs 1000 --batch 32 --train-limit 64 --test-limit 10 --model resnet8 --out run");
+        using var process =
+            program.Start("train --epochs 1000 --batch 32 --train-limit 64 --test-limit 10 --model resnet8 --out run");
         while (process.StandardOutput.ReadLine() is { } line && !line.StartsWith("epoch 1/")) { }
         System.Diagnostics.Process.Start("kill", $"-INT {process.Id}").WaitForExit();
         var outcome = Cifar10Program.Finish(process);

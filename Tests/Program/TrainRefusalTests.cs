@@ -49,19 +49,22 @@ public sealed class TrainRefusalTests : IDisposable
 
     [Fact]
     public void Refuses_groups_that_do_not_divide_the_channels_naming_the_layer() =>
-        program.AssertRefused($"{Cifar10Program.Short} --norm group:3", "error: --norm group:3: in resnet8: ", "3 groups", "16", "bn1");
+        program.AssertRefused($"{Cifar10Program.Short} --norm group:3", "error: --norm group:3: in resnet8: ",
+            "3 groups", "16", "bn1");
 
     [Fact]
     public void Refuses_weights_that_are_a_folder_and_names_what_a_line_goes_wrong_in()
     {
         program.AssertRefused("train --from .", "--from .: it is a folder");
         program.AssertRefused("train --model vgg --zero-gamma", "error: --model vgg: ");
-        program.AssertRefused("train --epochs 1 --train-limit 32 --batch 32 --accumulate 2", "1 epoch has only 1 batch, not");
+        program.AssertRefused("train --epochs 1 --train-limit 32 --batch 32 --accumulate 2",
+            "1 epoch has only 1 batch, not");
         program.AssertRefused("train --train-limit 1 --batch 2", "there is only 1 training image,");
     }
 
     [Fact]
-    public void Refuses_a_batch_larger_than_the_dataset() => program.AssertRefused("train --train-limit 100 --batch 101", "--batch 101", "100");
+    public void Refuses_a_batch_larger_than_the_dataset() =>
+        program.AssertRefused("train --train-limit 100 --batch 101", "--batch 101", "100");
 
     [Theory]
     [InlineData("--data nowhere", "--data", "nowhere")]
@@ -73,7 +76,8 @@ public sealed class TrainRefusalTests : IDisposable
     public void Says_what_is_in_a_folder_that_is_no_dataset()
     {
         foreach (var name in (string[])["cats", "dogs"]) Directory.CreateDirectory(program.PathOf("data", name));
-        program.AssertRefused("train --data data", "it holds 'cats', 'dogs', and image files in no two of its folders. Name");
+        program.AssertRefused("train --data data",
+            "it holds 'cats', 'dogs', and image files in no two of its folders. Name");
         foreach (var name in (string[])["c", "b"]) File.WriteAllText(program.PathOf("data", name), "");
         program.AssertRefused("train --data data", "it holds 'b', 'c', 'cats' and 1 more, and image");
     }
@@ -124,7 +128,8 @@ public sealed class TrainRefusalTests : IDisposable
         Assert.All(["two", "1025"], threads =>
         {
             program.Run(Cifar10Program.Short, ("TAPEGRAD_THREADS", threads)).AssertRefused("TAPEGRAD_THREADS", threads);
-            program.Run("train --threads 1 --data nowhere", ("TAPEGRAD_THREADS", threads)).AssertRefused("--data: there is no folder 'nowhere'");
+            program.Run("train --threads 1 --data nowhere", ("TAPEGRAD_THREADS", threads))
+                .AssertRefused("--data: there is no folder 'nowhere'");
         });
 
     [Theory]

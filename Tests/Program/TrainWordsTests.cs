@@ -16,7 +16,8 @@ public sealed class TrainWordsTests : IDisposable
 
     private JsonNode RunOf(string folder) => JsonNode.Parse(File.ReadAllText(program.PathOf(folder, "run.json")))!;
 
-    private static float[][] Numbers(string path) => [.. ModelSpec.Rebuild(path).State.Select(parameter => parameter.Value.ToFloats())];
+    private static float[][] Numbers(string path) =>
+        [.. ModelSpec.Rebuild(path).State.Select(parameter => parameter.Value.ToFloats())];
 
     [Fact]
     public void The_last_lines_say_of_which_images_the_accuracy_is()
@@ -36,7 +37,8 @@ public sealed class TrainWordsTests : IDisposable
     [Fact]
     public void The_options_of_a_run_stand_in_its_folder()
     {
-        program.Succeed("train --model vgg --norm group:8 --epochs 1 --train-limit 64 --test-limit 8 --validation 32 --seed 5 --batch 8 --out run");
+        program.Succeed("train --model vgg --norm group:8 --epochs 1 --train-limit 64 --test-limit 8 --validation 32 "
+            + "--seed 5 --batch 8 --out run");
         var run = RunOf("run");
         var expected = JsonNode.Parse("""
             {
@@ -47,7 +49,8 @@ public sealed class TrainWordsTests : IDisposable
             }
             """);
         Assert.True(JsonNode.DeepEquals(expected, run["recipe"]), run.ToJsonString());
-        Assert.Equal(("Shapes10", 32, 32, 8), ((string)run["dataset"]!, (int)run["train_images"]!, (int)run["validation_images"]!,
+        Assert.Equal(("Shapes10", 32, 32, 8),
+            ((string)run["dataset"]!, (int)run["train_images"]!, (int)run["validation_images"]!,
             (int)run["test_images"]!));
         Assert.True(run["data"] is null && run["from"] is null);
         program.AssertRefused($"{Tiny} --out run", "exists already");
@@ -63,14 +66,17 @@ public sealed class TrainWordsTests : IDisposable
     [InlineData("predict", "JPEG, PNG, WebP, BMP, GIF or TIFF")]
     [InlineData("profile", "--batch <number> images a step [default: 32]")]
     public void The_help_says_what_is_true_of_its_command(string command, string words) =>
-        Assert.Contains(words, string.Join(' ', program.Succeed($"{command} --help").Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
+        Assert.Contains(words,
+            string.Join(' ', program.Succeed($"{command} --help").Output.Split((char[]?)null,
+                StringSplitOptions.RemoveEmptyEntries)));
 
     [Theory]
     [InlineData("resnet50", "ImageNet's ResNet-50")]
     [InlineData("resnet152", "ImageNet's ResNet-152")]
     public void A_network_that_people_take_for_another_one_says_so_once(string model, string words)
     {
-        var outcome = program.Run($"train --model {model} --norm layer --lr 0 --epochs 1 --batch 2 --train-limit 2 --test-limit 1");
+        var outcome =
+            program.Run($"train --model {model} --norm layer --lr 0 --epochs 1 --batch 2 --train-limit 2 --test-limit 1");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         Assert.Contains(words, Assert.Single(outcome.Error.Trim().Split('\n')));
     }
@@ -79,23 +85,27 @@ public sealed class TrainWordsTests : IDisposable
     [InlineData("resnet34")]
     [InlineData("resnet101")]
     public void A_network_that_is_not_here_is_refused_with_those_that_are(string model) =>
-        program.AssertRefused($"train --model {model}", $"--model '{model}'", "resnet20", "ImageNet's resnet34, 50, 101 and 152 are not here");
+        program.AssertRefused($"train --model {model}", $"--model '{model}'", "resnet20",
+            "ImageNet's resnet34, 50, 101 and 152 are not here");
 
     // Forty-two photos, as somebody has them.
     [Fact]
     public void Few_images_get_smaller_batches_and_a_given_size_is_said_to_be_too_large()
     {
         for (var i = 0; i < 70; i++)
-            program.WritePicture($"photos/{(i % 2 == 0 ? "cats" : "dogs")}/{i}.png", new Picture(9, 9, 3, [.. Enumerable.Repeat((byte)(i % 2 * 200), 243)]));
+            program.WritePicture($"photos/{(i % 2 == 0 ? "cats" : "dogs")}/{i}.png",
+                new Picture(9, 9, 3, [.. Enumerable.Repeat((byte)(i % 2 * 200), 243)]));
         const string photos = "train --data photos --size 8 --model resnet8 --norm batch --epochs 1 --train-limit 42";
         var lines = program.Succeed($"{photos} --out run").Lines;
         Assert.Contains("of 42 images, batches of 8 and not of 32, so that an epoch has 5 steps", lines);
         Assert.Equal(8, (int)RunOf("run")["recipe"]!["batch_size"]!);
         Assert.Matches("^measured on [0-9]+ test images of .*photos$", lines[^2]);
         Assert.Contains("on 42 images of " + program.PathOf("photos"), lines[1]);
-        Assert.Contains("--batch 32: of 42 images an epoch has 1 step, and leaves 10 out, others in each. A smaller --batch makes more.",
+        Assert.Contains("--batch 32: of 42 images an epoch has 1 step, and leaves 10 out, others in each. A smaller "
+            + "--batch makes more.",
             program.Succeed($"{photos} --batch 32 --out given").Lines);
-        Assert.DoesNotContain(program.Succeed($"{photos} --batch 8 --out small").Lines, line => line.Contains("an epoch has"));
+        Assert.DoesNotContain(program.Succeed($"{photos} --batch 8 --out small").Lines, line =>
+            line.Contains("an epoch has"));
     }
 
     // A question would hold a run that somebody has started and left.
@@ -109,18 +119,21 @@ public sealed class TrainWordsTests : IDisposable
         Assert.True(File.Exists(program.PathOf("run", "model.safetensors")));
     }
 
-    // ---- --from ----------------------------------------------------------------------------------------------------------------------------
+    // ---- --from -----------------------------------------------------------------------------------------------------
 
     [Fact]
     public void Weights_go_on_in_another_run()
     {
         program.Succeed($"{Tiny} --out first");
-        var lines = program.Succeed($"train --from first/model.safetensors --lr 0 --epochs 1 --train-limit 64 --test-limit 8 --weight-decay 0 --out run").Lines;
+        var lines = program.Succeed("train --from first/model.safetensors --lr 0 --epochs 1 --train-limit 64 "
+            + "--test-limit 8 --weight-decay 0 --out run").Lines;
         Assert.Contains("begins with the weights of first/model.safetensors", lines);
         Assert.StartsWith("resnet8 with batch normalization", lines[1]);   // neither was given
         // At a rate of 0 they stay; only the running statistics go on.
-        var (first, gone) = (Numbers(program.PathOf("first", "model.safetensors")), Numbers(program.PathOf("run", "model.safetensors")));
-        var trainable = ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")).State.Index().Where(pair => pair.Item.IsTrainable);
+        var (first, gone) = (Numbers(program.PathOf("first", "model.safetensors")),
+            Numbers(program.PathOf("run", "model.safetensors")));
+        var trainable = ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")).State.Index()
+            .Where(pair => pair.Item.IsTrainable);
         Assert.All(trainable, pair => Assert.Equal(first[pair.Index], gone[pair.Index]));
         Assert.Equal(program.PathOf("first", "model.safetensors"), (string)RunOf("run")["from"]!);
         program.Succeed("train --resume run");   // and it goes on without them
@@ -131,10 +144,14 @@ public sealed class TrainWordsTests : IDisposable
     {
         program.Succeed($"{Tiny} --out first");
         for (var i = 0; i < 40; i++)
-            program.WritePicture($"photos/{(i % 2 == 0 ? "cats" : "dogs")}/{i}.png", new Picture(9, 9, 3, [.. Enumerable.Repeat((byte)(i % 2 * 200), 243)]));
-        var lines = program.Succeed("train --from first/model.safetensors --data photos --lr 0 --weight-decay 0 --epochs 1 --out run").Lines;
-        Assert.Contains("begins with the weights of first/model.safetensors, and a new last layer: 2 classes and not 10", lines);
-        var (first, gone) = (ModelSpec.Rebuild(program.PathOf("first", "model.safetensors")), ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")));
+            program.WritePicture($"photos/{(i % 2 == 0 ? "cats" : "dogs")}/{i}.png",
+                new Picture(9, 9, 3, [.. Enumerable.Repeat((byte)(i % 2 * 200), 243)]));
+        var lines = program.Succeed("train --from first/model.safetensors --data photos --lr 0 --weight-decay 0 "
+            + "--epochs 1 --out run").Lines;
+        Assert.Contains(
+            "begins with the weights of first/model.safetensors, and a new last layer: 2 classes and not 10", lines);
+        var (first, gone) = (ModelSpec.Rebuild(program.PathOf("first", "model.safetensors")),
+            ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")));
         foreach (var (before, after) in first.State.Zip(gone.State))
             if (before.Name.StartsWith("fc.", StringComparison.Ordinal)) Assert.Equal(2, after.Shape[-1]);
             else if (before.IsTrainable) Assert.Equal(before.Value.ToFloats(), after.Value.ToFloats());
@@ -148,9 +165,11 @@ public sealed class TrainWordsTests : IDisposable
         program.AssertRefused($"{from} --model resnet14", "its architecture is resnet8, and here resnet14");
         program.AssertRefused($"{from} --norm layer", "its normalization is batch, and here layer");
         program.AssertRefused($"{from} --zero-gamma", "--zero-gamma: the weights of --from");
-        program.AssertRefused("train --from nowhere.safetensors --out run", "--from: there is no file 'nowhere.safetensors'");
+        program.AssertRefused("train --from nowhere.safetensors --out run",
+            "--from: there is no file 'nowhere.safetensors'");
         program.AssertRefused("train --resume first --from first/model.safetensors", "--from: a run goes on");
-        File.WriteAllBytes(program.PathOf("cut.safetensors"), File.ReadAllBytes(program.PathOf("first", "model.safetensors"))[..1000]);
+        File.WriteAllBytes(program.PathOf("cut.safetensors"),
+            File.ReadAllBytes(program.PathOf("first", "model.safetensors"))[..1000]);
         program.AssertRefused("train --from cut.safetensors --out run", "cut.safetensors");
         Assert.False(Directory.Exists(program.PathOf("run")));
     }

@@ -4,19 +4,21 @@ namespace Tapegrad.Devices.Cpu;
 internal readonly record struct Tap(int Kernel, int Offset);
 
 /// <summary>
-/// Results that are made alike along one axis: result[Start + t * Step], t = 0 .. Count - 1, is the sum over the taps of
-/// source[t * SourceStep + tap.Offset] * kernel[tap.Kernel], where the source is 0 outside itself.
+/// Results that are made alike along one axis: result[Start + t * Step], t = 0 .. Count - 1, is the sum over the taps
+/// of source[t * SourceStep + tap.Offset] * kernel[tap.Kernel], where the source is 0 outside itself.
 /// </summary>
 internal sealed record AxisPhase(int Start, int Step, int Count, int SourceStep, Tap[] Taps);
 
 /// <summary>
-/// One axis of a convolution or of its input gradient, as phases. With stride s, dilation d, padding p and K kernel positions:
+/// One axis of a convolution or of its input gradient, as phases. With stride s, dilation d, padding p and K kernel
+/// positions:
 /// <code>
 /// y[i] = sum over k of x[i s + k d - p] w[k]                one phase, steps of s through x
 /// g[h] = sum over k of y[(h + p - k d) / s] w[k],           s phases, h = a, a + s, ..., steps of 1 through y
 ///        where that division leaves no remainder
 /// </code>
-/// So the gradient of a convolution with stride is not a convolution over inserted zeros: each phase has the taps that hit.
+/// So the gradient of a convolution with stride is not a convolution over inserted zeros: each phase has the taps that
+/// hit.
 /// </summary>
 internal sealed class ConvolutionAxis
 {
@@ -25,7 +27,8 @@ internal sealed class ConvolutionAxis
         Phases = [.. phases.Where(phase => phase.Count > 0)];
         var reading = Phases.Where(phase => phase.Taps.Length > 0).ToArray();
         var first = reading.Select(phase => phase.Taps[0].Offset).Append(0).Min();
-        var end = reading.Select(phase => (phase.Count - 1) * phase.SourceStep + phase.Taps[^1].Offset + 1).Append(0).Max();
+        var end = reading.Select(phase => (phase.Count - 1) * phase.SourceStep + phase.Taps[^1].Offset + 1)
+            .Append(0).Max();
         Lead = -first;
         NeedsPadding = first < 0 || end > length;
         Extent = NeedsPadding ? Lead + end : length;
@@ -47,11 +50,17 @@ internal sealed class ConvolutionAxis
     public int Copied { get; }
 
     public static ConvolutionAxis Forward(int length, int results, int kernel, int stride, int padding, int dilation) =>
-        new(length, [new AxisPhase(0, 1, results, stride, [.. Enumerable.Range(0, kernel).Select(k => new Tap(k, k * dilation - padding))])]);
+        new(length, [new AxisPhase(0, 1, results, stride,
+            [.. Enumerable.Range(0, kernel).Select(k => new Tap(k, k * dilation - padding))])]);
 
-    /// <summary>The axis that leads from gradients of <paramref name="results"/> results back to those of <paramref name="length"/> inputs.</summary>
-    public static ConvolutionAxis Gradient(int length, int results, int kernel, int stride, int padding, int dilation) =>
-        new(results, Enumerable.Range(0, stride).Select(a => new AxisPhase(a, stride, (length - a + stride - 1) / stride, 1,
+    /// <summary>
+    /// The axis that leads from gradients of <paramref name="results"/> results back to those of
+    /// <paramref name="length"/> inputs.
+    /// </summary>
+    public static ConvolutionAxis Gradient(int length, int results, int kernel, int stride, int padding,
+        int dilation) =>
+        new(results,
+            Enumerable.Range(0, stride).Select(a => new AxisPhase(a, stride, (length - a + stride - 1) / stride, 1,
             // From the last kernel position to the first, so that the source is read upwards.
             [.. Enumerable.Range(0, kernel).Reverse().Where(k => (a + padding - k * dilation) % stride == 0)
                 .Select(k => new Tap(k, (a + padding - k * dilation) / stride))])));

@@ -5,7 +5,9 @@ namespace Tapegrad.Devices.Cpu;
 /// <summary>A convolution, or its input gradient, of one geometry.</summary>
 internal unsafe interface IConvolutionPlan
 {
-    /// <summary>The result from what is convolved (x, or the gradient of y), the weights, and a bias, which may be null.</summary>
+    /// <summary>
+    /// The result from what is convolved (x, or the gradient of y), the weights, and a bias, which may be null.
+    /// </summary>
     void Run(BufferPool pool, float* source, float* w, float* bias, float* result);
 }
 
@@ -16,10 +18,13 @@ internal unsafe interface IWeightGradientPlan
     void Run(BufferPool pool, float* x, float* g, float* w);
 }
 
-/// <summary>Which kernel computes a convolution and its gradients: the shape alone decides, and whether Winograd's are wanted.</summary>
+/// <summary>
+/// Which kernel computes a convolution and its gradients: the shape alone decides, and whether Winograd's are wanted.
+/// </summary>
 internal static class Convolutions
 {
-    private const int MostWinogradWeights = 1 << 20;   // beyond, 36 numbers for each of them would be more than a network's images
+    // beyond, 36 numbers for each of them would be more than a network's images
+    private const int MostWinogradWeights = 1 << 20;
     private const int WinogradWeightsOfTile = 1 << 16;
     private const int LeastWinogradChannels = 8;
 
@@ -37,23 +42,26 @@ internal static class Convolutions
 
     private static IConvolutionPlan Plan(ConvolutionGeometry geometry, bool isGradient, bool usesWinograd) =>
         usesWinograd && SuitsTransformedWeights(geometry) ? new WinogradConvolution(geometry, isGradient)
-            : DepthwiseConvolution.Suits(geometry) ? new DepthwiseConvolution(geometry, isGradient) : new DirectConvolution(geometry, isGradient);
+            : DepthwiseConvolution.Suits(geometry) ? new DepthwiseConvolution(geometry, isGradient)
+            : new DirectConvolution(geometry, isGradient);
 
     private static IWeightGradientPlan PlanWeightGradient(ConvolutionGeometry geometry, bool usesWinograd) =>
         usesWinograd && SuitsWinograd(geometry) ? new WinogradWeightGradient(geometry)
-            : DepthwiseConvolution.Suits(geometry) ? new DepthwiseConvolution(geometry, isGradient: false) : new WeightGradient(geometry);
+            : DepthwiseConvolution.Suits(geometry) ? new DepthwiseConvolution(geometry, isGradient: false)
+            : new WeightGradient(geometry);
 
     private static bool SuitsWinograd(ConvolutionGeometry geometry) => geometry.Groups == 1
         && geometry.Windows is { Kernel: (3, 3), Stride: (1, 1), Dilation: (1, 1), Channels: >= LeastWinogradChannels }
         && geometry.OutputChannels >= LeastWinogradChannels && Weights(geometry) <= MostWinogradWeights;
 
-    // Where an image has few tiles and there are many weights, the weights' transform costs what the products save. The size of the batch must not
-    // decide: a sample has the same bits alone and in a batch.
+    // Where an image has few tiles and there are many weights, the weights' transform costs what the products save. The
+    // size of the batch must not decide: a sample has the same bits alone and in a batch.
     private static bool SuitsTransformedWeights(ConvolutionGeometry geometry)
     {
         var tiles = ((geometry.Windows.OutputHeight + 3L) / 4) * ((geometry.Windows.OutputWidth + 3) / 4);
         return SuitsWinograd(geometry) && Weights(geometry) <= WinogradWeightsOfTile * tiles;
     }
 
-    private static long Weights(ConvolutionGeometry geometry) => (long)geometry.Windows.Channels * geometry.OutputChannels;
+    private static long Weights(ConvolutionGeometry geometry) =>
+        (long)geometry.Windows.Channels * geometry.OutputChannels;
 }

@@ -1,12 +1,15 @@
 namespace Tapegrad.Devices.Cpu;
 
-// How a kernel cuts its work, as data. A plan keeps its cuts in fields of these types and its loops go over them, so the tests can ask a plan which
-// pieces a shape gives, find shapes for every kind of piece, and see that none is left out.
+// How a kernel cuts its work, as data. A plan keeps its cuts in fields of these types and its loops go over them, so
+// the tests can ask a plan which pieces a shape gives, find shapes for every kind of piece, and see that none is left
+// out.
 
 /// <summary>So many things in pieces of equal size; what is left over is the last piece.</summary>
 internal readonly record struct Blocks(int Length, int Size)
 {
-    /// <summary>How many pieces. Kept, since loops ask for it: a division for each tile of a convolution is a tenth of its time.</summary>
+    /// <summary>
+    /// How many pieces. Kept, since loops ask for it: a division for each tile of a convolution is a tenth of its time.
+    /// </summary>
     public int Count { get; } = (int)(((uint)Length + (uint)Size - 1) / (uint)Size);
 
     /// <summary>The first thing of a piece.</summary>

@@ -5,17 +5,18 @@ using Tapegrad.Memory;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The depthwise convolution, where each channel has one kernel of its own and sees itself alone, its input gradient, and its weight gradient. Equals
+/// The depthwise convolution, where each channel has one kernel of its own and sees itself alone, its input gradient,
+/// and its weight gradient. Equals
 /// <code>
 /// for n, i, j, c:  y[n, i, j, c] = bias[c] + sum over k, l of x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c]
 /// for k, l, c:     w[k, l, c] = sum over n, i, j of x[n, i s + k d - p, j s + l d - p, c] * g[n, i, j, c]
 /// </code>
-/// Each result is one chain of fused multiply-adds over (kernel row, kernel column), from the bias or 0; each weight's gradient one over the pixels
-/// of some images, and those parts, cut by the shape alone, are added in their order.
+/// Each result is one chain of fused multiply-adds over (kernel row, kernel column), from the bias or 0; each weight's
+/// gradient one over the pixels of some images, and those parts, cut by the shape alone, are added in their order.
 /// </summary>
 /// <remarks>
-/// Lanes: eight channels; four neighbouring pixels, or four taps, at a time. Remainders: channels behind the last are computed from what lies there
-/// and dropped; pixels and taps that are left over go one by one, each in the same chain.
+/// Lanes: eight channels; four neighbouring pixels, or four taps, at a time. Remainders: channels behind the last are
+/// computed from what lies there and dropped; pixels and taps that are left over go one by one, each in the same chain.
 /// </remarks>
 internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGradientPlan
 {
@@ -48,21 +49,27 @@ internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGra
         (batch, channels, kernelWidth) = (windows.Batch, windows.Channels, kernel.Width);
         (vectors, parts) = (new Blocks(channels, Vector), new Shares(batch, Math.Min(batch, MostParts)));
         (height, width) = isGradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
-        Func<int, int, int, int, int, int, ConvolutionAxis> axis = isGradient ? ConvolutionAxis.Gradient : ConvolutionAxis.Forward;
-        var vertical = axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height, dilation.Height);
-        var horizontal = axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width, dilation.Width);
-        images = isGradient ? new PaddedImages(vertical, horizontal, windows.OutputHeight, windows.OutputWidth, channels)
+        Func<int, int, int, int, int, int, ConvolutionAxis> axis = isGradient ? ConvolutionAxis.Gradient
+            : ConvolutionAxis.Forward;
+        var vertical = axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height,
+            dilation.Height);
+        var horizontal = axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width,
+            dilation.Width);
+        images = isGradient
+            ? new PaddedImages(vertical, horizontal, windows.OutputHeight, windows.OutputWidth, channels)
             : new PaddedImages(vertical, horizontal, windows.Height, windows.Width, channels);
         phases = [.. from rows in vertical.Phases from columns in horizontal.Phases select new Phase(rows, columns,
             [.. from row in rows.Taps from column in columns.Taps
                 select (row.Offset + vertical.Lead) * images.RowLength + (column.Offset + horizontal.Lead) * channels],
-            [.. from row in rows.Taps from column in columns.Taps select (row.Kernel * kernelWidth + column.Kernel) * channels])];
+            [.. from row in rows.Taps from column in columns.Taps select (row.Kernel * kernelWidth + column.Kernel)
+                * channels])];
         hasPhases = phases.Length > 1;
     }
 
     /// <summary>Whether a geometry is a depthwise convolution with one output a channel.</summary>
     public static bool Suits(ConvolutionGeometry geometry) =>
-        geometry.Groups == geometry.Windows.Channels && geometry.OutputChannels == geometry.Groups && geometry.Groups > 1;
+        geometry.Groups == geometry.Windows.Channels && geometry.OutputChannels == geometry.Groups
+        && geometry.Groups > 1;
 
     public void Run(BufferPool pool, float* source, float* w, float* bias, float* result) =>
         Workers.Run(batch, image => ConvolveImage(image, source, w, bias, result));
@@ -72,7 +79,8 @@ internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGra
         var length = phases[0].Reads.Length * channels;
         var buffer = (HostBuffer<float>)pool.Rent(parts.Count * (length + Vector));
         var sums = buffer.Pointer;
-        Workers.Run(parts.Count, part => SumImages(parts.From(part), parts.From(part + 1), x, g, sums + part * (length + Vector)));
+        Workers.Run(parts.Count, part =>
+            SumImages(parts.From(part), parts.From(part + 1), x, g, sums + part * (length + Vector)));
         for (var i = 0; i < length; i++)
         {
             var sum = sums[i];
@@ -90,15 +98,16 @@ internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGra
             fixed (int* reads = phase.Reads, weights = phase.Weights)
                 for (var vector = 0; vector < vectors.Count; vector++)
                     for (var (row, c) = (0, vectors.From(vector)); row < phase.Rows.Count; row++)
-                        ConvolveRow(padded + (long)row * phase.Rows.SourceStep * images.RowLength + c, phase.Columns.SourceStep * channels,
-                            reads, w + c, weights, phase.Reads.Length, bias == null ? default : Vector256.Load(bias + c), phase.Pixels,
-                            y + ((long)(phase.Rows.Start + row * phase.Rows.Step) * width + phase.Columns.Start) * channels + c,
-                            phase.Columns.Step * channels, vectors.SizeOf(vector));
+                        ConvolveRow(padded + (long)row * phase.Rows.SourceStep * images.RowLength + c,
+                            phase.Columns.SourceStep * channels, reads, w + c, weights, phase.Reads.Length,
+                            bias == null ? default : Vector256.Load(bias + c), phase.Pixels,
+                            y + ((long)(phase.Rows.Start + row * phase.Rows.Step) * width + phase.Columns.Start)
+                            * channels + c, phase.Columns.Step * channels, vectors.SizeOf(vector));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void ConvolveRow(float* x, int step, int* reads, float* w, int* weights, int taps, Vector256<float> bias, Blocks fours,
-        float* y, int yStep, int lanes)
+    private static void ConvolveRow(float* x, int step, int* reads, float* w, int* weights, int taps,
+        Vector256<float> bias, Blocks fours, float* y, int yStep, int lanes)
     {
         var pixels = fours.Length;
         for (; pixels >= 4; pixels -= 4, x += 4 * step, y += 4 * yStep)
@@ -141,7 +150,8 @@ internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGra
                     {
                         var (c, tap) = (vectors.From(vector), phase.Taps.From(four));
                         AddProducts(padded + c, reads + tap, phase.Taps.SizeOf(four), phase,
-                            g + (long)image * height * width * channels + c, sums + tap * channels + c, vectors.SizeOf(vector));
+                            g + (long)image * height * width * channels + c, sums + tap * channels + c,
+                            vectors.SizeOf(vector));
                     }
         }
     }
@@ -151,9 +161,11 @@ internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGra
     private void AddProducts(float* x, int* reads, int taps, Phase phase, float* g, float* sums, int lanes)
     {
         // A tap that is missing repeats the first one and is not kept.
-        int r1 = taps > 1 ? reads[1] : reads[0], r2 = taps > 2 ? reads[2] : reads[0], r3 = taps > 3 ? reads[3] : reads[0];
+        int r1 = taps > 1 ? reads[1] : reads[0], r2 = taps > 2 ? reads[2] : reads[0], r3 = taps > 3 ? reads[3]
+            : reads[0];
         Vector256<float> s0 = Vector256.Load(sums), s1 = taps > 1 ? Vector256.Load(sums + channels) : default;
-        Vector256<float> s2 = taps > 2 ? Vector256.Load(sums + 2 * channels) : default, s3 = taps > 3 ? Vector256.Load(sums + 3 * channels) : default;
+        Vector256<float> s2 = taps > 2 ? Vector256.Load(sums + 2 * channels) : default,
+            s3 = taps > 3 ? Vector256.Load(sums + 3 * channels) : default;
         var step = phase.Columns.SourceStep * channels;
         for (var row = 0; row < phase.Rows.Count; row++)
         {

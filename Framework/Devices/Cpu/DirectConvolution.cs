@@ -3,22 +3,24 @@ using Tapegrad.Memory;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The convolution and its input gradient, which differ in what they read and in how the weights lie, no more. Each result is one chain of fused
-/// multiply-adds over (kernel row, kernel column, channel), from the bias or 0. Equals, for the convolution,
+/// The convolution and its input gradient, which differ in what they read and in how the weights lie, no more. Each
+/// result is one chain of fused multiply-adds over (kernel row, kernel column, channel), from the bias or 0. Equals,
+/// for the convolution,
 /// <code>
 /// for n, i, j, o:  y[n, i, j, o] = bias[o] + sum over k, l, c of x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c, o]
 /// </code>
 /// </summary>
 /// <remarks>
-/// Lanes: 16 output channels of a group, a panel, whose weights are packed in the order in which they are read (0 beyond the last channel); 6 pixels
-/// at a time, from any rows and images. Remainders: channels beyond the last are computed and dropped; pixels beyond the last repeat it, and are
-/// written again.
+/// Lanes: 16 output channels of a group, a panel, whose weights are packed in the order in which they are read (0
+/// beyond the last channel); 6 pixels at a time, from any rows and images. Remainders: channels beyond the last are
+/// computed and dropped; pixels beyond the last repeat it, and are written again.
 /// </remarks>
 internal sealed unsafe class DirectConvolution : IConvolutionPlan
 {
     private const int Panel = ProductTiles.Columns;
     private const int Tile = ProductTiles.Rows;
-    private const int BlockPixels = 96;   // so many pixels use a panel of weights before the next one comes; small images come together
+    // so many pixels use a panel of weights before the next one comes; small images come together
+    private const int BlockPixels = 96;
 
     private readonly int groups, reduced, channels, width, height;
     private readonly Clamped together;   // images
@@ -34,13 +36,15 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
     private sealed record Phase(AxisPhase Rows, AxisPhase Columns, KernelRuns Runs, int Packed, Blocks Images)
     {
         // The pixels of a block of images, and of the last one.
-        private readonly Blocks tiles = Tiles(Rows, Columns, Images.SizeOf(0)), lastTiles = Tiles(Rows, Columns, Images.SizeOf(Images.Count - 1));
+        private readonly Blocks tiles = Tiles(Rows, Columns, Images.SizeOf(0)),
+            lastTiles = Tiles(Rows, Columns, Images.SizeOf(Images.Count - 1));
 
         public int Depth { get; } = Runs.Starts.Length * Runs.Length;
 
         public int CountTiles(int block) => (block == Images.Count - 1 ? lastTiles : tiles).Count;
 
-        private static Blocks Tiles(AxisPhase rows, AxisPhase columns, int images) => new(images * rows.Count * columns.Count, Tile);
+        private static Blocks Tiles(AxisPhase rows, AxisPhase columns, int images) =>
+            new(images * rows.Count * columns.Count, Tile);
     }
 
     /// <summary>The convolution, or its input gradient.</summary>
@@ -58,9 +62,12 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
         together = new Clamped(BlockPixels / Math.Max(1, height * width), 1, Math.Max(1, windows.Batch / 8));
         blocks = new Blocks(windows.Batch, together.Value);
 
-        Func<int, int, int, int, int, int, ConvolutionAxis> axis = gradient ? ConvolutionAxis.Gradient : ConvolutionAxis.Forward;
-        var vertical = axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height, dilation.Height);
-        var horizontal = axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width, dilation.Width);
+        Func<int, int, int, int, int, int, ConvolutionAxis> axis = gradient ? ConvolutionAxis.Gradient
+            : ConvolutionAxis.Forward;
+        var vertical = axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height,
+            dilation.Height);
+        var horizontal = axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width,
+            dilation.Width);
         images = gradient
             ? new PaddedImages(vertical, horizontal, windows.OutputHeight, windows.OutputWidth, geometry.OutputChannels)
             : new PaddedImages(vertical, horizontal, windows.Height, windows.Width, windows.Channels);
@@ -88,12 +95,14 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
         public void Run(int item) => kernel.Pack(item, w, packed);
     }
 
-    private readonly struct Convolving(DirectConvolution kernel, float* source, float* packed, float* bias, float* result) : IItemBody
+    private readonly struct Convolving(DirectConvolution kernel, float* source, float* packed, float* bias,
+        float* result) : IItemBody
     {
         public void Run(int item) => kernel.ConvolveImages(item, source, packed, bias, result);
     }
 
-    // packed[phase, group, panel, depth, lane]: the weights in the order of the walk. w is [KH, KW, C / groups, O] in both directions.
+    // packed[phase, group, panel, depth, lane]: the weights in the order of the walk. w is [KH, KW, C / groups, O] in
+    // both directions.
     private void Pack(int item, float* w, float* packed)
     {
         var (rest, panel) = Math.DivRem(item, panels.Count);
@@ -111,7 +120,8 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
                 if (lanes < Panel) new Span<float>(target, reduced * Panel).Clear();
                 if (laneStride == 1)
                     for (var k = 0; k < reduced; k++)
-                        new Span<float>(tap + (long)k * depthStride, lanes).CopyTo(new Span<float>(target + k * Panel, Panel));
+                        new Span<float>(tap + (long)k * depthStride, lanes)
+                            .CopyTo(new Span<float>(target + k * Panel, Panel));
                 else
                     for (var lane = 0; lane < lanes; lane++)
                         for (var k = 0; k < reduced; k++) target[k * Panel + lane] = tap[(long)lane * laneStride + k];
@@ -145,8 +155,10 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
                         Step = 1,
                     };
                     for (var panel = 0; panel < panels.Count; panel++)
-                        ProductTiles.Multiply(rows, packed + phase.Packed + (long)(group * panels.Count + panel) * phase.Depth * Panel,
-                            bias == null ? null : bias + group * channels + panel * Panel, result + group * channels + panel * Panel, targets,
+                        ProductTiles.Multiply(rows, packed + phase.Packed
+                            + (long)(group * panels.Count + panel) * phase.Depth * Panel,
+                            bias == null ? null : bias + group * channels + panel * Panel, result + group * channels
+                            + panel * Panel, targets,
                             panels.SizeOf(panel));
                 }
         }

@@ -4,12 +4,14 @@ using System.Runtime.Intrinsics;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// e^x, the natural logarithm, the hyperbolic tangent and the error function of eight floats at once: each argument is brought near 0 or 1, exactly,
-/// and there a few terms of the function's series are enough. Off by at most 1.25 units in the last place (erf: 2.5, tanh: 3).
+/// e^x, the natural logarithm, the hyperbolic tangent and the error function of eight floats at once: each argument is
+/// brought near 0 or 1, exactly, and there a few terms of the function's series are enough. Off by at most 1.25 units
+/// in the last place (erf: 2.5, tanh: 3).
 /// </summary>
 /// <remarks>
-/// Sums, products and fused multiply-adds are exactly rounded everywhere, so the bits are the same on any processor and any operating system,
-/// which those of the system's own library are not. (Argument reduction: Cody and Waite, 1980; the logarithm's rearrangement: fdlibm, 1993.)
+/// Sums, products and fused multiply-adds are exactly rounded everywhere, so the bits are the same on any processor and
+/// any operating system, which those of the system's own library are not. (Argument reduction: Cody and Waite, 1980;
+/// the logarithm's rearrangement: fdlibm, 1993.)
 /// </remarks>
 internal static class ElementaryFunctions
 {
@@ -19,7 +21,8 @@ internal static class ElementaryFunctions
     private const int MantissaBits = 23, Bias = 127;
 
     /// <summary>
-    /// x = n ln 2 + r with |r| at most ln 2 / 2, so e^x = 2^n e^r, and e^r = 1 + r + r^2/2! + .. + r^7/7!; the next term is below 2^-27.
+    /// x = n ln 2 + r with |r| at most ln 2 / 2, so e^x = 2^n e^r, and e^r = 1 + r + r^2/2! + .. + r^7/7!; the next
+    /// term is below 2^-27.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Exp(Vector256<float> x)
@@ -39,7 +42,8 @@ internal static class ElementaryFunctions
 
     /// <summary>
     /// x = 2^n m with m from sqrt(1/2) to sqrt(2), so log x = n ln 2 + log m. With f = m - 1 and s = f / (2 + f),
-    /// log m = 2 artanh s = 2 (s + s^3/3 + .. + s^11/11) = f - (f^2/2 - s (f^2/2 + s^2 (2/3 + .. + 2 s^8/11))), where the largest part, f, is exact.
+    /// log m = 2 artanh s = 2 (s + s^3/3 + .. + s^11/11) = f - (f^2/2 - s (f^2/2 + s^2 (2/3 + .. + 2 s^8/11))), where
+    /// the largest part, f, is exact.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Log(Vector256<float> x)
@@ -59,8 +63,10 @@ internal static class ElementaryFunctions
         var log = Fused(n, Ln2High, f - (halfSquare - correction));
         var infinite = Vector256.Equals(x, Vector256.Create(float.PositiveInfinity));
         log = Vector256.ConditionalSelect(infinite, x, log);
-        log = Vector256.ConditionalSelect(Vector256.Equals(x, Vector256<float>.Zero), Vector256.Create(float.NegativeInfinity), log);
-        return Vector256.ConditionalSelect(Vector256.GreaterThanOrEqual(x, Vector256<float>.Zero), log, Vector256.Create(float.NaN));
+        log = Vector256.ConditionalSelect(Vector256.Equals(x, Vector256<float>.Zero),
+            Vector256.Create(float.NegativeInfinity), log);
+        return Vector256.ConditionalSelect(Vector256.GreaterThanOrEqual(x, Vector256<float>.Zero), log,
+            Vector256.Create(float.NaN));
     }
 
     /// <summary>
@@ -80,16 +86,18 @@ internal static class ElementaryFunctions
 
     /// <summary>
     /// Below 1 the series 2/sqrt(pi) (x - x^3/3 + x^5/10 - ..), with k! (2k + 1) below the k-th term. From there on
-    /// 1 - e^(-x^2) t p(t), where t = 1 / (1 + x/2) and p is a polynomial fitted to (1 - erf x) e^(x^2) / t at Chebyshev's places between 1 and 4,
-    /// with a relative error below 2e-7 of what is at most 0.16.
+    /// 1 - e^(-x^2) t p(t), where t = 1 / (1 + x/2) and p is a polynomial fitted to (1 - erf x) e^(x^2) / t at
+    /// Chebyshev's places between 1 and 4, with a relative error below 2e-7 of what is at most 0.16.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Erf(Vector256<float> x)
     {
         const double scale = 1.1283791670955126;   // 2 / sqrt(pi)
         var (size, square) = (Vector256.Abs(x), x * x);
-        var near = x * Series(square, [(float)(scale / 76204800), (float)(-scale / 6894720), (float)(scale / 685440), (float)(-scale / 75600),
-            (float)(scale / 9360), (float)(-scale / 1320), (float)(scale / 216), (float)(-scale / 42), (float)(scale / 10), (float)(-scale / 3),
+        var near = x * Series(square,
+            [(float)(scale / 76204800), (float)(-scale / 6894720), (float)(scale / 685440), (float)(-scale / 75600),
+            (float)(scale / 9360), (float)(-scale / 1320), (float)(scale / 216), (float)(-scale / 42),
+            (float)(scale / 10), (float)(-scale / 3),
             (float)scale]);
         var t = Vector256.Create(1f) / Fused(size, 0.5f, Vector256.Create(1f));
         var far = Vector256.Create(1f) - Exp(-square) * t
@@ -103,13 +111,16 @@ internal static class ElementaryFunctions
     private static Vector256<float> Series(Vector256<float> x, ReadOnlySpan<float> coefficients)
     {
         var sum = Vector256.Create(coefficients[0]);
-        for (var i = 1; i < coefficients.Length; i++) sum = Vector256.FusedMultiplyAdd(sum, x, Vector256.Create(coefficients[i]));
+        for (var i = 1; i < coefficients.Length; i++)
+            sum = Vector256.FusedMultiplyAdd(sum, x, Vector256.Create(coefficients[i]));
         return sum;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Fused(Vector256<float> a, float b, Vector256<float> c) => Vector256.FusedMultiplyAdd(a, Vector256.Create(b), c);
+    private static Vector256<float> Fused(Vector256<float> a, float b, Vector256<float> c) =>
+        Vector256.FusedMultiplyAdd(a, Vector256.Create(b), c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> PowerOfTwo(Vector256<int> n) => ((n + Vector256.Create(Bias)) << MantissaBits).AsSingle();
+    private static Vector256<float> PowerOfTwo(Vector256<int> n) =>
+        ((n + Vector256.Create(Bias)) << MantissaBits).AsSingle();
 }

@@ -3,10 +3,12 @@ using System.Runtime.Intrinsics.X86;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// Images [N, H, W, C] cut into pieces that begin every four pixels, the first one at (<paramref name="top"/>, <paramref name="left"/>), row by row
-/// and image by image: the tiles of Winograd's convolution. Pixels outside the image are 0.
+/// Images [N, H, W, C] cut into pieces that begin every four pixels, the first one at (<paramref name="top"/>,
+/// <paramref name="left"/>), row by row and image by image: the tiles of Winograd's convolution. Pixels outside the
+/// image are 0.
 /// </summary>
-internal sealed unsafe class ImageTiles(int height, int width, int channels, int top, int left, Blocks down, Blocks across)
+internal sealed unsafe class ImageTiles(int height, int width, int channels, int top, int left, Blocks down,
+    Blocks across)
 {
     private const int Step = WinogradTransforms.Results;
     private const int Vector = 8;
@@ -21,24 +23,29 @@ internal sealed unsafe class ImageTiles(int height, int width, int channels, int
     }
 
     /// <summary>
-    /// Some consecutive pieces, transformed: B' d B of 6 x 6 pixels, or A g A' of the 4 x 4 pixels of a gradient. planes[plane, tile, channel], where
-    /// tiles lie <paramref name="tileLength"/> elements apart.
+    /// Some consecutive pieces, transformed: B' d B of 6 x 6 pixels, or A g A' of the 4 x 4 pixels of a gradient.
+    /// planes[plane, tile, channel], where tiles lie <paramref name="tileLength"/> elements apart.
     /// </summary>
-    public void Transform(float* images, bool isGradient, int first, int count, float* planes, int tileLength, long planeLength)
+    public void Transform(float* images, bool isGradient, int first, int count, float* planes, int tileLength,
+        long planeLength)
     {
-        var (size, rowLength) = (isGradient ? WinogradTransforms.Results : WinogradTransforms.Inputs, (long)width * channels);
+        var (size, rowLength) = (isGradient ? WinogradTransforms.Results : WinogradTransforms.Inputs,
+            (long)width * channels);
         for (var tile = 0; tile < count; tile++, planes += tileLength)
         {
             Prefetch(images, first + tile);
             var (from, inside) = Find(images, first + tile, size);
             for (var c = 0; c < channels; c += Vector)
-                if (isGradient) WinogradTransforms.GradientInward((float*)from + c, rowLength, channels, inside, planes + c, planeLength);
+                if (isGradient)
+                    WinogradTransforms.GradientInward((float*)from + c, rowLength, channels, inside, planes + c,
+                        planeLength);
                 else WinogradTransforms.Inward((float*)from + c, rowLength, channels, inside, planes + c, planeLength);
         }
     }
 
     /// <summary>
-    /// Asks for the middle 4 x 4 pixels of a later piece: they lie in four rows, whose order the processor does not foresee. Changes no number.
+    /// Asks for the middle 4 x 4 pixels of a later piece: they lie in four rows, whose order the processor does not
+    /// foresee. Changes no number.
     /// </summary>
     public void Prefetch(float* images, int tile)
     {
@@ -54,7 +61,8 @@ internal sealed unsafe class ImageTiles(int height, int width, int channels, int
     {
         var (image, row, column) = Place(tile);
         return ((nint)(images + ((long)(image * height + row) * width + column) * channels), new TileBounds(
-            Math.Clamp(-row, 0, size), Math.Clamp(height - row, 0, size), Math.Clamp(-column, 0, size), Math.Clamp(width - column, 0, size)));
+            Math.Clamp(-row, 0, size), Math.Clamp(height - row, 0, size), Math.Clamp(-column, 0, size),
+            Math.Clamp(width - column, 0, size)));
     }
 }
 

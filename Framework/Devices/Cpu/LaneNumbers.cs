@@ -1,7 +1,8 @@
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// What each lane of a row has, side by side: see <see cref="NormalizationRows"/>. Each kind of number has a pair of vectors of slack behind it.
+/// What each lane of a row has, side by side: see <see cref="NormalizationRows"/>. Each kind of number has a pair of
+/// vectors of slack behind it.
 /// </summary>
 internal readonly unsafe struct LaneNumbers(float* first, int width)
 {

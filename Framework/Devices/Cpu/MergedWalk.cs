@@ -3,8 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// Two walks through one extent in row-major order, with as few axes as possible: axes of length 1 vanish, and neighbouring axes become one where
-/// both walks go from the end of the inner one to its next beginning in the outer one's stride. The last axis that is left is the row.
+/// Two walks through one extent in row-major order, with as few axes as possible: axes of length 1 vanish, and
+/// neighbouring axes become one where both walks go from the end of the inner one to its next beginning in the outer
+/// one's stride. The last axis that is left is the row.
 /// </summary>
 internal readonly struct MergedWalk
 {

@@ -6,22 +6,25 @@ namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// One normalization, forwards or backwards. x^ = ((x - pivot) - remainder) * inverse,
-/// where the set's mean is kept as two numbers: its first element, and the mean of what is left when that one is subtracted. So a constant set
-/// gives exactly 0, and a large mean costs no digits. What is not to be centered has the mean 0, and the mean of its squares for a variance.
+/// where the set's mean is kept as two numbers: its first element, and the mean of what is left when that one is
+/// subtracted. So a constant set gives exactly 0, and a large mean costs no digits. What is not to be centered has the
+/// mean 0, and the mean of its squares for a variance.
 /// </summary>
 /// <remarks>
-/// Both directions go over a slab twice: for the sums, and once more, from the end, which the cache still holds, to write. What follows x^ happens in
-/// registers. The ReLU's mask is not stored: the gradient computes the value again, by the same expression, so to the bit; where a residual was
-/// added, it reads the value instead and leaves the masked gradient, which is the residual's.
+/// Both directions go over a slab twice: for the sums, and once more, from the end, which the cache still holds, to
+/// write. What follows x^ happens in registers. The ReLU's mask is not stored: the gradient computes the value again,
+/// by the same expression, so to the bit; where a residual was added, it reads the value instead and leaves the masked
+/// gradient, which is the residual's.
 /// </remarks>
-internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry, float* x, float* gamma, float* beta, float* statistics)
+internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry, float* x, float* gamma, float* beta,
+    float* statistics)
 {
     private static readonly Plans<SharingGeometry, SharedSets> plans = new(sharing => new SharedSets(sharing));
 
     private readonly SharingGeometry sharing = geometry.Sharing;
     private readonly SharedSets sets = plans.For(geometry.Sharing);
 
-    // ---- value ---------------------------------------------------------------------------------------------------------------------------
+    // ---- value ------------------------------------------------------------------------------------------------------
 
     public void WriteValue(float* residual, float* y)
     {
@@ -36,7 +39,8 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
     private void WriteValue<TFollow>(TFollow follow, float* y) where TFollow : struct, IFollow =>
         Workers.Run(sets.Items, new ValueItems<TFollow>(this, follow, y));
 
-    private readonly struct ValueItems<TFollow>(NormalizationPass pass, TFollow follow, float* y) : IItemBody where TFollow : struct, IFollow
+    private readonly struct ValueItems<TFollow>(NormalizationPass pass, TFollow follow, float* y) : IItemBody
+        where TFollow : struct, IFollow
     {
         public void Run(int item) => pass.WriteValueItem(item, follow, y);
     }
@@ -83,9 +87,10 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         }
     }
 
-    // ---- gradient ------------------------------------------------------------------------------------------------------------------------
+    // ---- gradient ---------------------------------------------------------------------------------------------------
 
-    public void WriteGradients(BufferPool pool, float* g, float* y, float* kept, float* dx, float* gammaGradient, float* betaGradient)
+    public void WriteGradients(BufferPool pool, float* g, float* y, float* kept, float* dx, float* gammaGradient,
+        float* betaGradient)
     {
         var sums = (HostBuffer<float>)pool.Rent(sets.Items * 2 * sharing.Channels);
         if (geometry.Relu && kept is null) WriteGradient<Positive>(g, y, kept, dx, sums.Pointer);
@@ -94,16 +99,19 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         pool.Return(sums);
     }
 
-    private void WriteGradient<TMask>(float* g, float* y, float* kept, float* dx, float* sums) where TMask : struct, IMask =>
+    private void WriteGradient<TMask>(float* g, float* y, float* kept, float* dx, float* sums) where TMask : struct,
+        IMask =>
         Workers.Run(sets.Items, new GradientItems<TMask>(this, g, y, kept, dx, sums));
 
-    private readonly struct GradientItems<TMask>(NormalizationPass pass, float* g, float* y, float* kept, float* dx, float* sums) : IItemBody
+    private readonly struct GradientItems<TMask>(NormalizationPass pass, float* g, float* y, float* kept, float* dx,
+        float* sums) : IItemBody
         where TMask : struct, IMask
     {
         public void Run(int item) => pass.WriteGradientItem<TMask>(item, g, y, kept, dx, sums);
     }
 
-    private void WriteGradientItem<TMask>(int item, float* g, float* y, float* kept, float* dx, float* sums) where TMask : struct, IMask
+    private void WriteGradientItem<TMask>(int item, float* g, float* y, float* kept, float* dx, float* sums)
+        where TMask : struct, IMask
     {
         var numbers = RentNumbers();
         var totals = RentTotals();
@@ -125,13 +133,14 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         for (var i = 0; i < 2 * sharing.Channels; i++) sums[item * 2 * sharing.Channels + i] = (float)itemSums[i];
     }
 
-    // With s = inverse gamma: dx = s g - mean(s g) - c inverse^2 mean(s g c), without mean(s g) if nothing is centered. A centered set of one
-    // element gives 0, exactly.
+    // With s = inverse gamma: dx = s g - mean(s g) - c inverse^2 mean(s g c), without mean(s g) if nothing is centered.
+    // A centered set of one element gives 0, exactly.
     private void FindSlopes(int slab, LaneNumbers numbers, double* totals, double* itemSums)
     {
         Join(totals);
         var (groups, channels, each) = (sharing.Groups, GroupChannels, geometry.IsGiven ? 0 : -1.0 / sharing.SetSize);
-        double* first = totals, second = totals + sets.Width, gammaSums = itemSums, betaSums = itemSums + sharing.Channels;
+        double* first = totals, second = totals + sets.Width, gammaSums = itemSums,
+            betaSums = itemSums + sharing.Channels;
         float* scales = numbers.Scale, offsets = numbers.Offset, slopes = numbers.Slope, inverses = Inverse(slab);
         for (int group = 0, channel = 0; group < groups; group++)
         {
@@ -144,7 +153,8 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
                 gradients += scales[c] * first[c];
                 products += scales[c] * second[c];
             }
-            var (offset, slope) = (sharing.IsCentered ? (float)(each * gradients) : 0, (float)(each * inverse * inverse * products));
+            var (offset, slope) = (sharing.IsCentered ? (float)(each * gradients) : 0,
+                (float)(each * inverse * inverse * products));
             for (; channel < end; channel++) (offsets[channel], slopes[channel]) = (offset, slope);
         }
         if (sharing is { SetSize: 1, IsCentered: true } && !geometry.IsGiven)
@@ -171,7 +181,7 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         }
     }
 
-    // ---- the work in pieces --------------------------------------------------------------------------------------------------------------
+    // ---- the work in pieces -----------------------------------------------------------------------------------------
 
     private void Run<TRows>(TRows rows, int slab, bool fromTheEnd = false) where TRows : struct, IRows
     {
@@ -181,12 +191,13 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
             for (var i = 0; i < sets.Blocks; i++) blocks.Run(fromTheEnd ? sets.Blocks - 1 - i : i);
     }
 
-    private readonly struct Blocks<TRows>(SharedSets sets, TRows rows, int slab, bool fromTheEnd) : IItemBody where TRows : struct, IRows
+    private readonly struct Blocks<TRows>(SharedSets sets, TRows rows, int slab, bool fromTheEnd) : IItemBody
+        where TRows : struct, IRows
     {
         public void Run(int block) => sets.Run(rows, slab, block, fromTheEnd);
     }
 
-    // ---- numbers of sets, of lanes, of blocks --------------------------------------------------------------------------------------------
+    // ---- numbers of sets, of lanes, of blocks -----------------------------------------------------------------------
 
     private int GroupChannels => sharing.Channels / sharing.Groups;
 
@@ -211,7 +222,8 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         return numbers;
     }
 
-    // Of each block two numbers a lane; the first block's place takes the sum of all. Behind them, two numbers a channel.
+    // Of each block two numbers a lane; the first block's place takes the sum of all. Behind them, two numbers a
+    // channel.
     private double* RentTotals() => Scratch<double>.Rent(TotalsLength + 2 * sharing.Channels);
 
     private int TotalsLength => sets.Blocks * 2 * sets.Width;
@@ -255,7 +267,8 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
 
     private void SpreadStatistics(int slab, LaneNumbers numbers)
     {
-        float* ofGroups = Remainder(slab), inverses = Inverse(slab), gammas = numbers.Gamma, remainders = numbers.Remainder, scales = numbers.Scale;
+        float* ofGroups = Remainder(slab), inverses = Inverse(slab), gammas = numbers.Gamma,
+            remainders = numbers.Remainder, scales = numbers.Scale;
         var (groups, channels) = (sharing.Groups, GroupChannels);
         for (int group = 0, channel = 0; group < groups; group++)
         {

@@ -4,17 +4,18 @@ using Lane = System.Runtime.Intrinsics.Vector256<float>;
 
 namespace Tapegrad.Devices.Cpu;
 
-// The loops of normalization over a chunk of rows (see SharedSets): two that read and sum, two that read again and write. Where c = (x - pivot) -
-// remainder, scale = inverse * gamma, shift = beta:
+// The loops of normalization over a chunk of rows (see SharedSets): two that read and sum, two that read again and
+// write. Where c = (x - pivot) - remainder, scale = inverse * gamma, shift = beta:
 //
 //     Measuring          x            the sums of x - pivot and of its square
 //     WritingValue       x            y = c * scale + shift, then what follows
 //     Summing            x, g         the sums of g and of g * c, where g passes through the mask
 //     WritingGradient    x, g         dx = g * scale + c * slope + offset
 //
-// Lanes: two vectors of a row at a time, rows one after the other, so that the numbers of a lane stay in registers. Remainders: the last two vectors
-// of a row reach back into the ones before, or, where a row is shorter than two vectors, into what lies behind; those lanes are dropped. The loops
-// are never inlined: next to other code they would lose their registers.
+// Lanes: two vectors of a row at a time, rows one after the other, so that the numbers of a lane stay in registers.
+// Remainders: the last two vectors of a row reach back into the ones before, or, where a row is shorter than two
+// vectors, into what lies behind; those lanes are dropped. The loops are never inlined: next to other code they would
+// lose their registers.
 internal static unsafe class NormalizationRows
 {
     private const int Lanes = Real32x8.Lanes;
@@ -24,7 +25,8 @@ internal static unsafe class NormalizationRows
     // The numbers of one vector of lanes, in registers.
     private readonly struct Affine(LaneNumbers numbers, int lane)
     {
-        public readonly Lane Pivot = Vector256.Load(numbers.Pivot + lane), Remainder = Vector256.Load(numbers.Remainder + lane);
+        public readonly Lane Pivot = Vector256.Load(numbers.Pivot + lane),
+            Remainder = Vector256.Load(numbers.Remainder + lane);
         public readonly Lane Scale = Vector256.Load(numbers.Scale + lane), Shift = Vector256.Load(numbers.Shift + lane);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -38,7 +40,7 @@ internal static unsafe class NormalizationRows
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Lane Keep(Lane x, Lane value) => Vector256.AndNot(x, Vector256.LessThanOrEqual(value, Lane.Zero));
 
-    // ---- what follows the affine ---------------------------------------------------------------------------------------------------------
+    // ---- what follows the affine ------------------------------------------------------------------------------------
 
     /// <summary>What becomes of the value at an element.</summary>
     public interface IFollow
@@ -68,7 +70,7 @@ internal static unsafe class NormalizationRows
         }
     }
 
-    // ---- which gradients pass the ReLU ---------------------------------------------------------------------------------------------------
+    // ---- which gradients pass the ReLU ------------------------------------------------------------------------------
 
     /// <summary>What becomes of the gradient of a value.</summary>
     public interface IMask
@@ -88,11 +90,12 @@ internal static unsafe class NormalizationRows
         public static Lane Apply(Lane gradient, Lane value) => Keep(gradient, value);
     }
 
-    // ---- sums ----------------------------------------------------------------------------------------------------------------------------
+    // ---- sums -------------------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// In a block's totals, first[l] += the sum over rows of x - pivot, second[l] += that of its square. In a chunk the pivot is its own first row:
-    /// squares around a far one would lose what the others have to say. The chunk's sums are moved to the common pivot in double.
+    /// In a block's totals, first[l] += the sum over rows of x - pivot, second[l] += that of its square. In a chunk the
+    /// pivot is its own first row: squares around a far one would lose what the others have to say. The chunk's sums
+    /// are moved to the common pivot in double.
     /// </summary>
     public readonly struct Measuring(float* x, LaneNumbers numbers, double* totals) : IRows
     {
@@ -116,15 +119,16 @@ internal static unsafe class NormalizationRows
                 Widen(sumA, sumB, pair);
                 Widen(squareA, squareB, pair + Pair);
                 Widen(pivotA, pivotB, pair + 2 * Pair);
-                Widen(Vector256.Load(numbers.Pivot + lane), Vector256.Load(numbers.Pivot + lane + Lanes), pair + 3 * Pair);
+                Widen(Vector256.Load(numbers.Pivot + lane), Vector256.Load(numbers.Pivot + lane + Lanes),
+                    pair + 3 * Pair);
                 Move(pair, rows);
                 Add(first + lane, pair, Math.Min(Pair, width - lane));
                 Add(first + numbers.Width + lane, pair + Pair, Math.Min(Pair, width - lane));
             }
         }
 
-        // Of a pair: sums and squares around the own pivot, that pivot, the common one. With d = own pivot - common pivot, the sums of x and of its
-        // square around the common one are s + n d and q + d (2 s + n d).
+        // Of a pair: sums and squares around the own pivot, that pivot, the common one. With d = own pivot - common
+        // pivot, the sums of x and of its square around the common one are s + n d and q + d (2 s + n d).
         private static void Move(double* pair, int rows)
         {
             for (var i = 0; i < Pair; i += Doubles)
@@ -139,7 +143,8 @@ internal static unsafe class NormalizationRows
     }
 
     /// <summary>In a block's totals, first[l] += the sum over rows of g, second[l] += that of g * c.</summary>
-    public readonly struct Summing<TMask>(float* x, float* g, LaneNumbers numbers, double* totals) : IRows where TMask : struct, IMask
+    public readonly struct Summing<TMask>(float* x, float* g, LaneNumbers numbers, double* totals) : IRows
+        where TMask : struct, IMask
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
@@ -167,7 +172,8 @@ internal static unsafe class NormalizationRows
         }
     }
 
-    // Through memory: if the sums were still in registers when something is called, the loop before would keep them in memory, too.
+    // Through memory: if the sums were still in registers when something is called, the loop before would keep them in
+    // memory, too.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Widen(Lane a, Lane b, double* target)
     {
@@ -183,14 +189,16 @@ internal static unsafe class NormalizationRows
     private static void Add(double* totals, double* sums, int count)
     {
         var i = 0;
-        for (; i + Doubles <= count; i += Doubles) (Vector256.Load(totals + i) + Vector256.Load(sums + i)).Store(totals + i);
+        for (; i + Doubles <= count; i += Doubles)
+            (Vector256.Load(totals + i) + Vector256.Load(sums + i)).Store(totals + i);
         for (; i < count; i++) totals[i] += sums[i];
     }
 
-    // ---- results -------------------------------------------------------------------------------------------------------------------------
+    // ---- results ----------------------------------------------------------------------------------------------------
 
     /// <summary>y = c * scale + shift, then what follows.</summary>
-    public readonly struct WritingValue<TFollow>(float* x, LaneNumbers numbers, TFollow follow, float* y) : IRows where TFollow : struct, IFollow
+    public readonly struct WritingValue<TFollow>(float* x, LaneNumbers numbers, TFollow follow, float* y) : IRows
+        where TFollow : struct, IFollow
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
@@ -202,7 +210,8 @@ internal static unsafe class NormalizationRows
                 Affine affineA = new(numbers, lane), affineB = new(numbers, lane + Lanes);
                 for (var row = 0; row < rows; row++, element += stride)
                 {
-                    var (a, b) = (affineA.Center(Vector256.Load(x + element)), affineB.Center(Vector256.Load(x + element + Lanes)));
+                    var (a, b) = (affineA.Center(Vector256.Load(x + element)),
+                        affineB.Center(Vector256.Load(x + element + Lanes)));
                     a = follow.Apply(affineA.Value(a), element);
                     b = follow.Apply(affineB.Value(b), element + Lanes);
                     Store(a, b, y + element, width - lane);
@@ -212,7 +221,8 @@ internal static unsafe class NormalizationRows
     }
 
     /// <summary>dx = g * scale + c * slope + offset.</summary>
-    public readonly struct WritingGradient<TMask>(float* x, float* g, LaneNumbers numbers, float* dx) : IRows where TMask : struct, IMask
+    public readonly struct WritingGradient<TMask>(float* x, float* g, LaneNumbers numbers, float* dx) : IRows
+        where TMask : struct, IMask
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
@@ -222,15 +232,20 @@ internal static unsafe class NormalizationRows
                 lane = FirstOfPair(lane, width);
                 var element = start + lane;
                 Affine affineA = new(numbers, lane), affineB = new(numbers, lane + Lanes);
-                var (slopeA, slopeB) = (Vector256.Load(numbers.Slope + lane), Vector256.Load(numbers.Slope + lane + Lanes));
-                var (offsetA, offsetB) = (Vector256.Load(numbers.Offset + lane), Vector256.Load(numbers.Offset + lane + Lanes));
+                var (slopeA, slopeB) =
+                    (Vector256.Load(numbers.Slope + lane), Vector256.Load(numbers.Slope + lane + Lanes));
+                var (offsetA, offsetB) =
+                    (Vector256.Load(numbers.Offset + lane), Vector256.Load(numbers.Offset + lane + Lanes));
                 for (var row = 0; row < rows; row++, element += stride)
                 {
-                    var (a, b) = (affineA.Center(Vector256.Load(x + element)), affineB.Center(Vector256.Load(x + element + Lanes)));
+                    var (a, b) = (affineA.Center(Vector256.Load(x + element)),
+                        affineB.Center(Vector256.Load(x + element + Lanes)));
                     var gradientA = TMask.Apply(Vector256.Load(g + element), affineA.Value(a));
                     var gradientB = TMask.Apply(Vector256.Load(g + element + Lanes), affineB.Value(b));
-                    a = Vector256.FusedMultiplyAdd(gradientA, affineA.Scale, Vector256.FusedMultiplyAdd(a, slopeA, offsetA));
-                    b = Vector256.FusedMultiplyAdd(gradientB, affineB.Scale, Vector256.FusedMultiplyAdd(b, slopeB, offsetB));
+                    a = Vector256.FusedMultiplyAdd(gradientA, affineA.Scale,
+                        Vector256.FusedMultiplyAdd(a, slopeA, offsetA));
+                    b = Vector256.FusedMultiplyAdd(gradientB, affineB.Scale,
+                        Vector256.FusedMultiplyAdd(b, slopeB, offsetB));
                     Store(a, b, dx + element, width - lane);
                 }
             }
@@ -256,7 +271,8 @@ internal static unsafe class NormalizationRows
     }
 
     /// <summary>One after the other.</summary>
-    public readonly struct Then<TFirst, TSecond>(TFirst first, TSecond second) : IRows where TFirst : struct, IRows where TSecond : struct, IRows
+    public readonly struct Then<TFirst, TSecond>(TFirst first, TSecond second) : IRows where TFirst : struct,
+        IRows where TSecond : struct, IRows
     {
         public void Run(int block, long start, int rows, long stride, int width)
         {

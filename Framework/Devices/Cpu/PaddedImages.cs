@@ -3,10 +3,11 @@ using System.Runtime.CompilerServices;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The images [N, H, W, C] that a convolution walks through, with zeros around them as far as it reads. They are copied once for each use, into
-/// the thread's scratch; images that need no zeros are read where they lie.
+/// The images [N, H, W, C] that a convolution walks through, with zeros around them as far as it reads. They are copied
+/// once for each use, into the thread's scratch; images that need no zeros are read where they lie.
 /// </summary>
-internal sealed unsafe class PaddedImages(ConvolutionAxis vertical, ConvolutionAxis horizontal, int height, int width, int channels)
+internal sealed unsafe class PaddedImages(ConvolutionAxis vertical, ConvolutionAxis horizontal, int height, int width,
+    int channels)
 {
     private readonly bool needsPadding = vertical.NeedsPadding || horizontal.NeedsPadding;
 
@@ -50,8 +51,8 @@ internal sealed unsafe class PaddedImages(ConvolutionAxis vertical, ConvolutionA
     }
 
     /// <summary>
-    /// Where the taps of a result read, as runs of consecutive elements behind the result's own start: whole rows of the kernel where neighbouring
-    /// taps read neighbouring pixels and all their channels, else single pixels.
+    /// Where the taps of a result read, as runs of consecutive elements behind the result's own start: whole rows of
+    /// the kernel where neighbouring taps read neighbouring pixels and all their channels, else single pixels.
     /// </summary>
     public KernelRuns Runs(AxisPhase rows, AxisPhase columns, int groups)
     {
@@ -60,9 +61,13 @@ internal sealed unsafe class PaddedImages(ConvolutionAxis vertical, ConvolutionA
         var isContiguous = groups == 1 && (taps.Length == 1 || taps.Length > 1 && taps[1].Offset == taps[0].Offset + 1);
         int[] starts = [.. isContiguous ? taps.Take(1).Select(tap => tap.Offset) : taps.Select(tap => tap.Offset)];
         return new KernelRuns(isContiguous, isContiguous ? taps.Length * reduced : reduced,
-            [.. from row in rows.Taps from start in starts select (row.Offset + vertical.Lead) * RowLength + (start + horizontal.Lead) * channels]);
+            [.. from row in rows.Taps from start in starts select (row.Offset + vertical.Lead) * RowLength
+                + (start + horizontal.Lead) * channels]);
     }
 }
 
-/// <summary>Runs of <see cref="Length"/> consecutive elements, at <see cref="Starts"/>; of whole rows of the kernel, or of single pixels.</summary>
+/// <summary>
+/// Runs of <see cref="Length"/> consecutive elements, at <see cref="Starts"/>; of whole rows of the kernel, or of
+/// single pixels.
+/// </summary>
 internal sealed record KernelRuns(bool HasWholeRows, int Length, int[] Starts);

@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// What a kernel works out from a shape alone, kept for the next call with the same shape: a training step has the same shapes every time. Beyond
-/// so many shapes all are forgotten, and worked out anew when they come again. Thread-safe.
+/// What a kernel works out from a shape alone, kept for the next call with the same shape: a training step has the same
+/// shapes every time. Beyond so many shapes all are forgotten, and worked out anew when they come again. Thread-safe.
 /// </summary>
 internal sealed class Plans<TShape, TPlan> : Plans where TShape : notnull
 {

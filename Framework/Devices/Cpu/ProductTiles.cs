@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The two innermost loops of convolutions and matrix products. Both hold 6 x 16 sums in twelve vectors, so that twelve independent chains keep two
-/// fused multiply-add units busy, and each sum is one chain in a fixed order: its bits depend neither on its place in a tile nor on its neighbours.
+/// The two innermost loops of convolutions and matrix products. Both hold 6 x 16 sums in twelve vectors, so that twelve
+/// independent chains keep two fused multiply-add units busy, and each sum is one chain in a fixed order: its bits
+/// depend neither on its place in a tile nor on its neighbours.
 /// </summary>
 internal static unsafe class ProductTiles
 {
@@ -23,11 +24,12 @@ internal static unsafe class ProductTiles
     /// for each row i, lane j:  y[targets[i] + j] = bias[j] + sum over runs r, then k, of
     ///     x[starts[i] + runs[r] + k * step] * w[(r * runLength + k) * 16 + j]
     /// </code>
-    /// where the bias, 0 when there is none, begins the chain, or y itself if the chain <paramref name="resumes"/>; only the first
-    /// <paramref name="lanes"/> columns are written.
+    /// where the bias, 0 when there is none, begins the chain, or y itself if the chain <paramref name="resumes"/>;
+    /// only the first <paramref name="lanes"/> columns are written.
     /// </summary>
     [SkipLocalsInit]
-    public static void Multiply(ProductRows x, float* w, float* bias, float* y, int* targets, int lanes, bool resumes = false)
+    public static void Multiply(ProductRows x, float* w, float* bias, float* y, int* targets, int lanes,
+        bool resumes = false)
     {
         if (lanes == Columns)
         {
@@ -40,7 +42,8 @@ internal static unsafe class ProductTiles
         for (var (tile, one) = (0, x with { Tiles = 1 }); tile < x.Tiles; tile++, one.Starts += Rows, targets += Rows)
         {
             if (resumes)
-                for (var row = 0; row < Rows; row++) new Span<float>(y + targets[row], lanes).CopyTo(new Span<float>(spare + row * Columns, lanes));
+                for (var row = 0; row < Rows; row++)
+                    new Span<float>(y + targets[row], lanes).CopyTo(new Span<float>(spare + row * Columns, lanes));
             Multiply(one, w, bias, spare, spareTargets, resumes);
             for (var row = 0; row < Rows; row++)
                 for (var lane = 0; lane < lanes; lane++) y[targets[row] + lane] = spare[row * Columns + lane];
@@ -105,8 +108,9 @@ internal static unsafe class ProductTiles
     }
 
     /// <summary>
-    /// Adds outer products of six consecutive elements of x and sixteen of g, over the pixels of some rows, to 6 x 16 sums. Lanes: channels of g;
-    /// where no more than four elements are <paramref name="wanted"/>, the other two are left out; further remainders are the caller's. Equals
+    /// Adds outer products of six consecutive elements of x and sixteen of g, over the pixels of some rows, to 6 x 16
+    /// sums. Lanes: channels of g; where no more than four elements are <paramref name="wanted"/>, the other two are
+    /// left out; further remainders are the caller's. Equals
     /// <code>
     /// for each i &lt; 6, lane j, over rows r, then columns c:
     ///     sums[i * 16 + j] += x[starts[r] + c * step + i] * g[(r * columns + c) * gStep + j]
@@ -114,7 +118,8 @@ internal static unsafe class ProductTiles
     /// where the sum itself begins the chain.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void AddProducts(float* x, int* starts, int rows, int columns, int step, float* g, int gStep, float* sums, int wanted)
+    public static void AddProducts(float* x, int* starts, int rows, int columns, int step, float* g, int gStep,
+        float* sums, int wanted)
     {
         Vector256<float> s00 = Vector256.Load(sums), s01 = Vector256.Load(sums + Vector);
         Vector256<float> s10 = Vector256.Load(sums + Columns), s11 = Vector256.Load(sums + Columns + Vector);
@@ -165,8 +170,8 @@ internal static unsafe class ProductTiles
 }
 
 /// <summary>
-/// The rows on the left of a product, in tiles of six: row i holds, for each run r and then each k below <see cref="RunLength"/>, the element
-/// Source[Starts[i] + RunStarts[r] + k * Step].
+/// The rows on the left of a product, in tiles of six: row i holds, for each run r and then each k below
+/// <see cref="RunLength"/>, the element Source[Starts[i] + RunStarts[r] + k * Step].
 /// </summary>
 internal unsafe struct ProductRows
 {

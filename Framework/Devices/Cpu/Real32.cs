@@ -24,7 +24,8 @@ public readonly record struct Real32(float Value) : IReal<Real32>
     public static Real32 operator -(Real32 a) => new(-a.Value);
 
     /// <inheritdoc/>
-    public static Real32 FusedMultiplyAdd(Real32 a, Real32 b, Real32 c) => new(MathF.FusedMultiplyAdd(a.Value, b.Value, c.Value));
+    public static Real32 FusedMultiplyAdd(Real32 a, Real32 b, Real32 c) =>
+        new(MathF.FusedMultiplyAdd(a.Value, b.Value, c.Value));
 
     /// <inheritdoc/>
     public static Real32 Abs(Real32 x) => new(MathF.Abs(x.Value));

@@ -4,11 +4,13 @@ using System.Runtime.Intrinsics;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// Eight floats side by side: the number of the <see cref="CpuDevice"/>. Each lane holds the bits that <see cref="Real32"/> would.
+/// Eight floats side by side: the number of the <see cref="CpuDevice"/>. Each lane holds the bits that
+/// <see cref="Real32"/> would.
 /// </summary>
 /// <remarks>
-/// Arithmetic is one instruction for all lanes and exactly rounded; Exp, Log, Tanh and Erf are made of it (<see cref="ElementaryFunctions"/>), so no
-/// instruction set changes their bits. Pow goes lane by lane through <see cref="MathF"/>.
+/// Arithmetic is one instruction for all lanes and exactly rounded; Exp, Log, Tanh and Erf are made of it
+/// (<see cref="ElementaryFunctions"/>), so no instruction set changes their bits. Pow goes lane by lane through
+/// <see cref="MathF"/>.
 /// </remarks>
 public readonly record struct Real32x8(Vector256<float> Value) : IReal<Real32x8>
 {
@@ -41,7 +43,8 @@ public readonly record struct Real32x8(Vector256<float> Value) : IReal<Real32x8>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Real32x8 FusedMultiplyAdd(Real32x8 a, Real32x8 b, Real32x8 c) => new(Vector256.FusedMultiplyAdd(a.Value, b.Value, c.Value));
+    public static Real32x8 FusedMultiplyAdd(Real32x8 a, Real32x8 b, Real32x8 c) =>
+        new(Vector256.FusedMultiplyAdd(a.Value, b.Value, c.Value));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -83,7 +86,8 @@ public readonly record struct Real32x8(Vector256<float> Value) : IReal<Real32x8>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Real32x8 GreaterOrEqual(Real32x8 a, Real32x8 b) => OneWhere(Vector256.GreaterThanOrEqual(a.Value, b.Value));
+    public static Real32x8 GreaterOrEqual(Real32x8 a, Real32x8 b) =>
+        OneWhere(Vector256.GreaterThanOrEqual(a.Value, b.Value));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -4,15 +4,15 @@ namespace Tapegrad.Devices.Cpu;
 internal interface IRows
 {
     /// <summary>
-    /// Does it with rows of <paramref name="width"/> elements, <paramref name="stride"/> apart, from element <paramref name="start"/> on. They
-    /// belong to a block, which has sums of its own.
+    /// Does it with rows of <paramref name="width"/> elements, <paramref name="stride"/> apart, from element
+    /// <paramref name="start"/> on. They belong to a block, which has sums of its own.
     /// </summary>
     void Run(int block, long start, int rows, long stride, int width);
 }
 
 /// <summary>
-/// How the sets of a <see cref="SharingGeometry"/> lie in memory, and in which pieces they are gone through. A slab holds G sets side by side: rows
-/// of C channels, <c>stride</c> elements apart.
+/// How the sets of a <see cref="SharingGeometry"/> lie in memory, and in which pieces they are gone through. A slab
+/// holds G sets side by side: rows of C channels, <c>stride</c> elements apart.
 /// <code>
 /// shared over            slabs   their distance   rows   stride
 /// positions              N       P C              P      C
@@ -23,10 +23,11 @@ internal interface IRows
 /// Where sub-batches of B samples share, each of them is such a batch of its own: N / B times as many slabs.
 /// </summary>
 /// <remarks>
-/// Lanes: channels. Rows without a gap are joined into wide ones, of whole vectors and two of them or more, so that few channels fill the lanes too:
-/// lane l of a wide row belongs to channel l mod C. What remains of the rows is a last one, shorter than the others.
-/// Pieces: items of slabs for the threads; in a slab blocks of rows, for the threads where there is one slab only; in a block chunks of 64 rows,
-/// which stay in the first cache and are summed in float. All of them are cut by shape.
+/// Lanes: channels. Rows without a gap are joined into wide ones, of whole vectors and two of them or more, so that few
+/// channels fill the lanes too: lane l of a wide row belongs to channel l mod C. What remains of the rows is a last
+/// one, shorter than the others. Pieces: items of slabs for the threads; in a slab blocks of rows, for the threads
+/// where there is one slab only; in a block chunks of 64 rows, which stay in the first cache and are summed in float.
+/// All of them are cut by shape.
 /// </remarks>
 internal sealed class SharedSets
 {
@@ -37,7 +38,8 @@ internal sealed class SharedSets
     private const int MostBlocks = 64;
 
     private readonly Blocks joined;            // rows in wide rows
-    private readonly Blocks pairs, lastPairs;  // of vectors, in the lanes of a wide row, and of the one that is left over
+    // of vectors, in the lanes of a wide row, and of the one that is left over
+    private readonly Blocks pairs, lastPairs;
     private readonly Clamped blockCount, itemSize;
     private readonly Shares blocks;            // of the wide rows
     private readonly Blocks[] chunks;          // of each block, without the row that is left over
@@ -48,7 +50,8 @@ internal sealed class SharedSets
     public SharedSets(SharingGeometry geometry)
     {
         var (p, c, samples) = (geometry.Positions, geometry.Channels, geometry.Samples);
-        if (geometry.Batch % samples != 0) throw new ArgumentException($"{geometry}: the batch is not made of whole sub-batches");
+        if (geometry.Batch % samples != 0)
+            throw new ArgumentException($"{geometry}: the batch is not made of whole sub-batches");
         // Slabs that share different samples, and among them, unless positions share, those of different positions.
         neighbours = geometry.SharePositions ? 1 : p;
         (neighbourDistance, distance) = (c, (long)samples * p * c);
@@ -108,7 +111,8 @@ internal sealed class SharedSets
         for (var i = 0; i < ofBlock.Count; i++)
         {
             var chunk = fromTheEnd ? ofBlock.Count - 1 - i : i;
-            rows.Run(block, start + (blocks.From(block) + ofBlock.From(chunk)) * stride, ofBlock.SizeOf(chunk), stride, Width);
+            rows.Run(block, start + (blocks.From(block) + ofBlock.From(chunk)) * stride, ofBlock.SizeOf(chunk),
+                stride, Width);
         }
     }
 }

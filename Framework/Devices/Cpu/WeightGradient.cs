@@ -8,17 +8,20 @@ namespace Tapegrad.Devices.Cpu;
 /// <code>
 /// for k, l, c, o:  w[k, l, c, o] = sum over n, i, j of x[n, i s + k d - p, j s + l d - p, c] * g[n, i, j, o]
 /// </code>
-/// Each sum runs over the pixels of a block of images as one chain; then the blocks are added in their order. The blocks are cut by the shape alone.
+/// Each sum runs over the pixels of a block of images as one chain; then the blocks are added in their order. The
+/// blocks are cut by the shape alone.
 /// </summary>
 /// <remarks>
-/// Lanes: 16 output channels of a group, a panel; 6 consecutive elements of a run of the kernel (<see cref="KernelRuns"/>) at a time. Remainders
-/// (channels of the last panel, elements behind a run) are computed from what lies there and dropped.
+/// Lanes: 16 output channels of a group, a panel; 6 consecutive elements of a run of the kernel
+/// (<see cref="KernelRuns"/>) at a time. Remainders (channels of the last panel, elements behind a run) are computed
+/// from what lies there and dropped.
 /// </remarks>
 internal sealed unsafe class WeightGradient : IWeightGradientPlan
 {
     private const int Panel = ProductTiles.Columns;
     private const int Tile = ProductTiles.Rows;
-    private const int StripPixels = 160;         // the pixels that a tile walks: their x and g stay in the first cache for the next tile
+    // the pixels that a tile walks: their x and g stay in the first cache for the next tile
+    private const int StripPixels = 160;
     private const int MostBlocks = 16, FewestBlocks = 4;
     private const int MostPartialSums = 1 << 22;
 
@@ -34,7 +37,8 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
     private readonly Shares blocks;         // of the images
     private readonly Walk[] walks;          // one for each block
 
-    // How a block of images is gone through: so many images together, and their rows in strips; fewer images at the end have strips of their own.
+    // How a block of images is gone through: so many images together, and their rows in strips; fewer images at the end
+    // have strips of their own.
     private sealed record Walk(Clamped Together, Blocks Images, Blocks Strips, Blocks LastStrips);
 
     public WeightGradient(ConvolutionGeometry geometry)
@@ -42,12 +46,15 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
         this.geometry = geometry;
         var windows = geometry.Windows;
         var (kernel, stride, padding, dilation) = (windows.Kernel, windows.Stride, windows.Padding, windows.Dilation);
-        var vertical = ConvolutionAxis.Forward(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height, dilation.Height);
-        var horizontal = ConvolutionAxis.Forward(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width, dilation.Width);
+        var vertical = ConvolutionAxis.Forward(windows.Height, windows.OutputHeight, kernel.Height, stride.Height,
+            padding.Height, dilation.Height);
+        var horizontal = ConvolutionAxis.Forward(windows.Width, windows.OutputWidth, kernel.Width, stride.Width,
+            padding.Width, dilation.Width);
         images = new PaddedImages(vertical, horizontal, windows.Height, windows.Width, windows.Channels);
         (rows, columns) = (vertical.Phases[0], horizontal.Phases[0]);
         runs = images.Runs(rows, columns, geometry.Groups);
-        (inputs, outputs, hasGroups) = (windows.Channels / geometry.Groups, geometry.OutputChannels / geometry.Groups, geometry.Groups > 1);
+        (inputs, outputs, hasGroups) = (windows.Channels / geometry.Groups, geometry.OutputChannels / geometry.Groups,
+            geometry.Groups > 1);
         (panels, tiles) = (new Blocks(outputs, Panel), new Blocks(runs.Length, Tile));
         PartialLength = geometry.Groups * panels.Count * runs.Starts.Length * tiles.Count * Tile * Panel;
         blockCount = new Clamped(MostPartialSums / PartialLength, FewestBlocks, MostBlocks);
@@ -93,11 +100,13 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
         var scratch = Scratch<float>.Rent(images.ScratchLength(together));
         var starts = Scratch<int>.Rent(together * rows.Count);
         for (var row = 0; row < together * rows.Count; row++)
-            starts[row] = (int)(row / rows.Count * images.ImageLength) + row % rows.Count * rows.SourceStep * images.RowLength;
+            starts[row] = (int)(row / rows.Count * images.ImageLength)
+                + row % rows.Count * rows.SourceStep * images.RowLength;
         for (var piece = 0; piece < walk.Images.Count; piece++)
         {
             var (image, count) = (blocks.From(block) + walk.Images.From(piece), walk.Images.SizeOf(piece));
-            SumImages(images.Prepare(x, image, count, scratch), starts, piece == walk.Images.Count - 1 ? walk.LastStrips : walk.Strips,
+            SumImages(images.Prepare(x, image, count, scratch), starts, piece == walk.Images.Count - 1 ? walk.LastStrips
+                : walk.Strips,
                 g + (long)image * rows.Count * GradientRow, sums);
         }
     }
@@ -116,20 +125,22 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
                 for (var panel = 0; panel < panels.Count; panel++)
                     foreach (var run in runs.Starts)
                         for (var tile = 0; tile < tiles.Count; tile++, to += Tile * Panel)
-                            ProductTiles.AddProducts(x + group * inputs + run + tile * Tile, starts + row, count, columns.Count, step,
-                                gRows + group * outputs + panel * Panel, geometry.OutputChannels, to, runs.Length - tile * Tile);
+                            ProductTiles.AddProducts(x + group * inputs + run + tile * Tile, starts + row, count,
+                                columns.Count, step, gRows + group * outputs + panel * Panel, geometry.OutputChannels,
+                                to, runs.Length - tile * Tile);
         }
     }
 
-    // The rows of w that a run makes, into the first block's sums, then to their place: runs follow one another as (kernel row, kernel column,
-    // channel) do.
+    // The rows of w that a run makes, into the first block's sums, then to their place: runs follow one another as
+    // (kernel row, kernel column, channel) do.
     private void Combine(int run, float* sums, float* w)
     {
         for (var group = 0; group < geometry.Groups; group++)
             for (var panel = 0; panel < panels.Count; panel++)
             {
                 var lanes = panels.SizeOf(panel);
-                var from = sums + (((long)group * panels.Count + panel) * runs.Starts.Length + run) * tiles.Count * Tile * Panel;
+                var from = sums + (((long)group * panels.Count + panel) * runs.Starts.Length + run) * tiles.Count * Tile
+                    * Panel;
                 var to = w + (long)run * runs.Length * geometry.OutputChannels + group * outputs + panel * Panel;
                 for (var row = 0; row < runs.Length; row++, from += Panel, to += geometry.OutputChannels)
                 {

@@ -5,16 +5,19 @@ using Tapegrad.Memory;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The 3x3 convolution of stride 1, or its input gradient, by Winograd's F(4x4, 3x3) (<see cref="WinogradTransforms"/>). Equals, up to rounding,
+/// The 3x3 convolution of stride 1, or its input gradient, by Winograd's F(4x4, 3x3)
+/// (<see cref="WinogradTransforms"/>). Equals, up to rounding,
 /// <code>
 /// for n, i, j, o:  y[n, i, j, o] = bias[o] + sum over k, l, c of x[n, i + k - p, j + l - p, c] * w[k, l, c, o]
 /// </code>
-/// and the gradient is the same with the taps turned round and the channels exchanged. Three steps for a block of tiles: transform the inputs to
-/// 36 planes [tiles, C]; multiply each plane with its weights [C, O]; transform the 36 products of a tile back to its 4x4 results.
+/// and the gradient is the same with the taps turned round and the channels exchanged. Three steps for a block of
+/// tiles: transform the inputs to 36 planes [tiles, C]; multiply each plane with its weights [C, O]; transform the 36
+/// products of a tile back to its 4x4 results.
 /// </summary>
 /// <remarks>
-/// Lanes: channels, in the transforms, and 16 output channels, a panel, in the products. Remainders: pixels outside the image are 0, results
-/// outside it are computed and dropped, and so are channels behind the last and tiles behind the last of a block.
+/// Lanes: channels, in the transforms, and 16 output channels, a panel, in the products. Remainders: pixels outside the
+/// image are 0, results outside it are computed and dropped, and so are channels behind the last and tiles behind the
+/// last of a block.
 /// </remarks>
 internal sealed unsafe class WinogradConvolution : IConvolutionPlan
 {
@@ -42,21 +45,27 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
     {
         var windows = geometry.Windows;
         isGradient = gradient;
-        (inputs, outputs) = gradient ? (geometry.OutputChannels, windows.Channels) : (windows.Channels, geometry.OutputChannels);
-        var (sourceHeight, sourceWidth) = gradient ? (windows.OutputHeight, windows.OutputWidth) : (windows.Height, windows.Width);
+        (inputs, outputs) = gradient ? (geometry.OutputChannels, windows.Channels)
+            : (windows.Channels, geometry.OutputChannels);
+        var (sourceHeight, sourceWidth) = gradient ? (windows.OutputHeight, windows.OutputWidth)
+            : (windows.Height, windows.Width);
         (height, width) = gradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
-        var (top, left) = gradient ? (windows.Padding.Height - 2, windows.Padding.Width - 2) : (-windows.Padding.Height, -windows.Padding.Width);
+        var (top, left) = gradient ? (windows.Padding.Height - 2, windows.Padding.Width - 2)
+            : (-windows.Padding.Height, -windows.Padding.Width);
         var (down, across) = (new Blocks(height, Results), new Blocks(width, Results));
         var tiles = windows.Batch * down.Count * across.Count;
         source = new ImageTiles(sourceHeight, sourceWidth, inputs, top, left, down, across);
         target = new ImageTiles(height, width, outputs, 0, 0, down, across);
-        (panels, vectors, inputBlocks) = (new Blocks(outputs, Panel), new Blocks(outputs, Vector), new Blocks(inputs, Vector));
+        (panels, vectors, inputBlocks) = (new Blocks(outputs, Panel), new Blocks(outputs, Vector),
+            new Blocks(inputs, Vector));
         (inputLength, outputLength) = (inputBlocks.Count * Vector, panels.Count * Panel);
         // Cut by the shape alone: by the cache, and so that a few blocks at least share the work.
-        cached = new Clamped(BlockBytes / (Planes * sizeof(float) * (inputLength + outputLength)), LeastTiles, MostTiles);
+        cached = new Clamped(BlockBytes / (Planes * sizeof(float) * (inputLength + outputLength)), LeastTiles,
+            MostTiles);
         sixes = new Clamped(tiles / 8 / Rows, 1, cached.Value / Rows);
         blocks = new Blocks(tiles, sixes.Value * Rows);
-        (rowTiles, lastRowTiles) = (new Blocks(blocks.SizeOf(0), Rows), new Blocks(blocks.SizeOf(blocks.Count - 1), Rows));
+        (rowTiles, lastRowTiles) =
+            (new Blocks(blocks.SizeOf(0), Rows), new Blocks(blocks.SizeOf(blocks.Count - 1), Rows));
     }
 
     public void Run(BufferPool pool, float* x, float* w, float* bias, float* y)
@@ -73,25 +82,31 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
         public void Run(int item) => kernel.TransformWeights(item, w, weights);
     }
 
-    private readonly struct Convolving(WinogradConvolution kernel, float* x, float* weights, float* bias, float* y) : IItemBody
+    private readonly struct Convolving(WinogradConvolution kernel, float* x, float* weights, float* bias, float* y)
+        : IItemBody
     {
         public void Run(int item) => kernel.ConvolveTiles(item, x, weights, bias, y);
     }
 
-    // weights[plane, panel, c, lane] from w [3, 3, C, O], or for the gradient from w [3, 3, O, C] turned round. The lanes behind the last channel are
-    // made of what lies there, and dropped with their products.
+    // weights[plane, panel, c, lane] from w [3, 3, C, O], or for the gradient from w [3, 3, O, C] turned round. The
+    // lanes behind the last channel are made of what lies there, and dropped with their products.
     [SkipLocalsInit]
     private void TransformWeights(int item, float* w, float* weights)
     {
         var (panel, inputBlock) = Math.DivRem(item, inputBlocks.Count);
-        var (channel, first, count) = (panels.From(panel), inputBlocks.From(inputBlock), inputBlocks.SizeOf(inputBlock));
+        var (channel, first, count) = (panels.From(panel), inputBlocks.From(inputBlock),
+            inputBlocks.SizeOf(inputBlock));
         weights += ((long)panel * inputs + first) * Panel;
         var taps = stackalloc float[Taps * Vector * Panel];
         if (isGradient) TurnRound(w, channel, first, count, taps);
         for (var c = 0; c < count; c++, weights += Panel)
             for (var lane = 0; lane < Panel && channel + lane < outputs; lane += Vector)
-                if (isGradient) WinogradTransforms.WeightsInward(taps + c * Panel + lane, Vector * Panel, weights + lane, WeightsPlane);
-                else WinogradTransforms.WeightsInward(w + (first + c) * outputs + channel + lane, (long)inputs * outputs, weights + lane,
+                if (isGradient)
+                    WinogradTransforms.WeightsInward(taps + c * Panel + lane, Vector * Panel, weights + lane,
+                        WeightsPlane);
+                else
+                    WinogradTransforms.WeightsInward(w + (first + c) * outputs + channel + lane, (long)inputs * outputs,
+                        weights + lane,
                     WeightsPlane);
     }
 
@@ -121,14 +136,24 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
         var starts = Scratch<int>.Rent(2 * rows * Rows + 1);
         var targets = starts + rows * Rows;
         var runStart = targets + rows * Rows;
-        for (var tile = 0; tile < rows * Rows; tile++) (starts[tile], targets[tile]) = (tile * inputLength, tile * outputLength);
+        for (var tile = 0; tile < rows * Rows; tile++)
+            (starts[tile], targets[tile]) = (tile * inputLength, tile * outputLength);
         *runStart = 0;
-        var left = new ProductRows { Starts = starts, Tiles = rows, RunStarts = runStart, Runs = 1, RunLength = inputs, Step = 1 };
+        var left = new ProductRows
+        {
+            Starts = starts,
+            Tiles = rows,
+            RunStarts = runStart,
+            Runs = 1,
+            RunLength = inputs,
+            Step = 1
+        };
         for (var plane = 0; plane < Planes; plane++)
         {
             left.Source = inputPlanes + plane * inputPlane;
             for (var panel = 0; panel < panels.Count; panel++, weights += inputs * Panel)
-                ProductTiles.Multiply(left, weights, null, productPlanes + plane * productPlane + panel * Panel, targets, Panel);
+                ProductTiles.Multiply(left, weights, null, productPlanes + plane * productPlane + panel * Panel,
+                    targets, Panel);
         }
 
         for (var tile = 0; tile < count; tile++)

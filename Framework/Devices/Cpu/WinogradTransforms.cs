@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The transforms of Winograd's minimal filtering F(4x4, 3x3): 4x4 results of a 3x3 correlation from 6x6 inputs with 36 multiplications instead of
-/// 144 (Winograd, 1980; Lavin and Gray, 2016). With interpolation points 0, 1, -1, 2, -2 and infinity,
+/// The transforms of Winograd's minimal filtering F(4x4, 3x3): 4x4 results of a 3x3 correlation from 6x6 inputs with 36
+/// multiplications instead of 144 (Winograd, 1980; Lavin and Gray, 2016). With interpolation points 0, 1, -1, 2, -2 and
+/// infinity,
 /// <code>
 /// y = A' [(G w G') .* (B' d B)] A          results y [4, 4] from inputs d [6, 6] and weights w [3, 3]
 /// v = G' [(B' d B) .* (A g A')] G          the gradient of w from d and the gradient g of y
@@ -19,8 +20,9 @@ namespace Tapegrad.Devices.Cpu;
 /// </code>
 /// </summary>
 /// <remarks>
-/// Each method transforms eight channels, the lanes, of one tile: the columns first, into a table on the stack, then the rows. A transformed tile
-/// has its 36 numbers in 36 planes. What is summed first is the same for every tile, so no bit depends on a tile's place.
+/// Each method transforms eight channels, the lanes, of one tile: the columns first, into a table on the stack, then
+/// the rows. A transformed tile has its 36 numbers in 36 planes. What is summed first is the same for every tile, so no
+/// bit depends on a tile's place.
 /// </remarks>
 internal static unsafe class WinogradTransforms
 {
@@ -36,7 +38,8 @@ internal static unsafe class WinogradTransforms
     private const int Vector = 8;
 
     /// <summary>
-    /// B' d B: element (i, j) of d at x + i * rowLength + j * pixelLength, if it exists, and 0 if not; of the result at y + (6 i + j) * planeLength.
+    /// B' d B: element (i, j) of d at x + i * rowLength + j * pixelLength, if it exists, and 0 if not; of the result at
+    /// y + (6 i + j) * planeLength.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
     public static void Inward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y, long planeLength)
@@ -54,20 +57,24 @@ internal static unsafe class WinogradTransforms
 
     // The pixels of a column, and their distance: where they lie, or, where some do not exist, in a copy with zeros.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (nint Pixels, long Step) Existing(float* x, long rowLength, int column, int size, TileBounds inside, float* copy)
+    private static (nint Pixels, long Step) Existing(float* x, long rowLength, int column, int size, TileBounds inside,
+        float* copy)
     {
         var isInside = column >= inside.Left && column < inside.Right;
         if (isInside && inside.Bottom - inside.Top == size) return ((nint)x, rowLength);
         for (var row = 0; row < size; row++)
-            (isInside && row >= inside.Top && row < inside.Bottom ? Load(x + row * rowLength) : default).Store(copy + row * Vector);
+            (isInside && row >= inside.Top && row < inside.Bottom ? Load(x + row * rowLength) : default)
+                .Store(copy + row * Vector);
         return ((nint)copy, Vector);
     }
 
     /// <summary>
-    /// A' m A + bias: element (i, j) of m at x + (6 i + j) * planeLength, of the result at y + i * rowLength + j * pixelLength.
+    /// A' m A + bias: element (i, j) of m at x + (6 i + j) * planeLength, of the result at y + i * rowLength + j *
+    /// pixelLength.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Outward(float* x, long planeLength, Vector256<float> bias, float* y, long rowLength, long pixelLength)
+    public static void Outward(float* x, long planeLength, Vector256<float> bias, float* y, long rowLength,
+        long pixelLength)
     {
         var table = stackalloc float[Results * Inputs * Vector];
         for (var column = 0; column < Inputs; column++, x += planeLength)
@@ -77,10 +84,12 @@ internal static unsafe class WinogradTransforms
     }
 
     /// <summary>
-    /// A g A': element (i, j) of g at x + i * rowLength + j * pixelLength, if it exists, and 0 if not; of the result at y + (6 i + j) * planeLength.
+    /// A g A': element (i, j) of g at x + i * rowLength + j * pixelLength, if it exists, and 0 if not; of the result at
+    /// y + (6 i + j) * planeLength.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void GradientInward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y, long planeLength)
+    public static void GradientInward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y,
+        long planeLength)
     {
         var table = stackalloc float[Inputs * Results * Vector];
         var copy = stackalloc float[Results * Vector];
@@ -93,7 +102,9 @@ internal static unsafe class WinogradTransforms
             GradientInwardLine(table + row * Results * Vector, Vector, y, planeLength);
     }
 
-    /// <summary>G w G': element (i, j) of w at x + (3 i + j) * tapLength, of the result at y + (6 i + j) * planeLength.</summary>
+    /// <summary>
+    /// G w G': element (i, j) of w at x + (3 i + j) * tapLength, of the result at y + (6 i + j) * planeLength.
+    /// </summary>
     [SkipLocalsInit]
     public static void WeightsInward(float* x, long tapLength, float* y, long planeLength)
     {
@@ -104,7 +115,9 @@ internal static unsafe class WinogradTransforms
             WeightsInwardLine(table + row * 3 * Vector, Vector, y, planeLength);
     }
 
-    /// <summary>G' m G: element (i, j) of m at x + (6 i + j) * planeLength, of the result at y + (3 i + j) * tapLength.</summary>
+    /// <summary>
+    /// G' m G: element (i, j) of m at x + (6 i + j) * planeLength, of the result at y + (3 i + j) * tapLength.
+    /// </summary>
     [SkipLocalsInit]
     public static void WeightsOutward(float* x, long planeLength, float* y, long tapLength)
     {
@@ -194,5 +207,6 @@ internal static unsafe class WinogradTransforms
 
     // factor * x + y, rounded once.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Add(Vector256<float> factor, Vector256<float> x, Vector256<float> y) => Vector256.FusedMultiplyAdd(factor, x, y);
+    private static Vector256<float> Add(Vector256<float> factor, Vector256<float> x, Vector256<float> y) =>
+        Vector256.FusedMultiplyAdd(factor, x, y);
 }

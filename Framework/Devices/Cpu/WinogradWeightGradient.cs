@@ -5,16 +5,18 @@ using Tapegrad.Memory;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The weight gradient of a 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (<see cref="WinogradTransforms"/>). Equals, up to rounding,
+/// The weight gradient of a 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (<see cref="WinogradTransforms"/>).
+/// Equals, up to rounding,
 /// <code>
 /// for k, l, c, o:  w[k, l, c, o] = sum over n, i, j of x[n, i + k - p, j + l - p, c] * g[n, i, j, o]
 /// </code>
-/// Transform a few tiles of x and of g; add, in each of 36 planes, the products of their channels to sums [C, O]; transform the sums back when all
-/// tiles are in them. Each sum runs over the tiles of a part as one chain; then the parts are added in their order. They are cut by the shape alone.
+/// Transform a few tiles of x and of g; add, in each of 36 planes, the products of their channels to sums [C, O];
+/// transform the sums back when all tiles are in them. Each sum runs over the tiles of a part as one chain; then the
+/// parts are added in their order. They are cut by the shape alone.
 /// </summary>
 /// <remarks>
-/// Lanes: channels in the transforms; 16 output channels, a panel, and 6 input channels at a time in the sums. Remainders: pixels outside the images
-/// are 0; channels behind the last are computed from what lies there and dropped.
+/// Lanes: channels in the transforms; 16 output channels, a panel, and 6 input channels at a time in the sums.
+/// Remainders: pixels outside the images are 0; channels behind the last are computed from what lies there and dropped.
 /// </remarks>
 internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
 {
@@ -26,7 +28,8 @@ internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
     private const int Taps = 9;
     private const int MostParts = 16, LeastItems = 8;
     private const int PartTiles = 32;         // a part has this many tiles at least
-    private const int BlockTiles = 96;        // tiles whose products follow one another, of a channel pair: they stay in the first cache
+    // tiles whose products follow one another, of a channel pair: they stay in the first cache
+    private const int BlockTiles = 96;
     private const int PlaneGap = 16;          // planes a power of two apart would share the cache's sets
 
     private readonly int inputs, outputs, inputLength, outputLength, planeLength, block;
@@ -45,13 +48,15 @@ internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
         var (height, width) = (windows.OutputHeight, windows.OutputWidth);
         var (down, across) = (new Blocks(height, Results), new Blocks(width, Results));
         var tiles = windows.Batch * down.Count * across.Count;
-        x = new ImageTiles(windows.Height, windows.Width, inputs, -windows.Padding.Height, -windows.Padding.Width, down, across);
+        x = new ImageTiles(windows.Height, windows.Width, inputs, -windows.Padding.Height, -windows.Padding.Width, down,
+            across);
         g = new ImageTiles(height, width, outputs, 0, 0, down, across);
         (panels, rowTiles) = (new Blocks(outputs, Panel), new Blocks(inputs, Rows));
         (inputLength, outputLength) = (Spread((inputs + Vector - 1) / Vector * Vector), Spread(panels.Count * Panel));
         planeLength = panels.Count * rowTiles.Count * Rows * Panel;
-        // The more weights there are, the more tiles pay for writing and reading the sums of a part; instead of more parts, several items of work
-        // then share a part's planes, and each transforms its tiles anew, which costs little where there are many weights for every channel.
+        // The more weights there are, the more tiles pay for writing and reading the sums of a part; instead of more
+        // parts, several items of work then share a part's planes, and each transforms its tiles anew, which costs
+        // little where there are many weights for every channel.
         var weights = inputs * outputs;
         partCount = new Clamped(tiles / Math.Max(PartTiles, weights / 32), 1, MostParts);
         parts = new Shares(tiles, partCount.Value);
@@ -61,7 +66,8 @@ internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
         blocks = [.. Enumerable.Range(0, parts.Count).Select(part => new Blocks(parts.SizeOf(part), block))];
     }
 
-    // The same channels of many tiles are read one after the other: an odd number of cache lines apart, they lie in different sets of the cache.
+    // The same channels of many tiles are read one after the other: an odd number of cache lines apart, they lie in
+    // different sets of the cache.
     private static int Spread(int channels) => channels % 32 == 0 ? channels + 16 : channels;
 
     public void Run(BufferPool pool, float* x, float* g, float* w)
@@ -132,9 +138,11 @@ internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
                 low.Store(totals + plane * Panel);
                 high.Store(totals + plane * Panel + Vector);
             }
-            for (var lane = 0; lane < Panel; lane += Vector) WinogradTransforms.WeightsOutward(totals + lane, Panel, taps + lane, Panel);
+            for (var lane = 0; lane < Panel; lane += Vector)
+                WinogradTransforms.WeightsOutward(totals + lane, Panel, taps + lane, Panel);
             for (var tap = 0; tap < Taps; tap++)
-                new Span<float>(taps + tap * Panel, lanes).CopyTo(new Span<float>(w + ((long)tap * inputs + c) * outputs + panel * Panel, lanes));
+                new Span<float>(taps + tap * Panel, lanes)
+                    .CopyTo(new Span<float>(w + ((long)tap * inputs + c) * outputs + panel * Panel, lanes));
         }
     }
 }

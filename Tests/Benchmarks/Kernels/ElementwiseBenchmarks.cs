@@ -2,12 +2,15 @@ using BenchmarkDotNet.Attributes;
 
 namespace Tapegrad.Benchmarks.Kernels;
 
-/// <summary>Operations on single elements and on rows of channels, and a sum: 2 million numbers, [128, 32, 32, 16].</summary>
+/// <summary>
+/// Operations on single elements and on rows of channels, and a sum: 2 million numbers, [128, 32, 32, 16].
+/// </summary>
 public class ElementwiseBenchmarks
 {
     private static readonly Shape Images = new(128, 32, 32, 16);
 
-    private readonly Tensor a = Tensor.Normal(Images, new RandomSource(1)).Keep(), b = Tensor.Normal(Images, new RandomSource(2)).Keep();
+    private readonly Tensor a = Tensor.Normal(Images, new RandomSource(1)).Keep(),
+        b = Tensor.Normal(Images, new RandomSource(2)).Keep();
     private readonly Tensor channels = Tensor.Normal(new Shape(16), new RandomSource(3)).Keep();
 
     /// <summary>a + b.</summary>

@@ -7,7 +7,8 @@ namespace Tapegrad.Benchmarks.Kernels;
 public class OptimizerBenchmarks
 {
     private readonly Parameter[] parameters =
-        [.. Enumerable.Range(0, 16).Select(i => new Parameter($"{i}", Tensor.Normal(new Shape(256, 256), new RandomSource(i))))];
+        [.. Enumerable.Range(0, 16)
+            .Select(i => new Parameter($"{i}", Tensor.Normal(new Shape(256, 256), new RandomSource(i))))];
 
     private Gradients gradients = null!;
     private Optimizer sgd = null!, adam = null!;
@@ -17,7 +18,8 @@ public class OptimizerBenchmarks
     public void Differentiate()
     {
         using var tape = Tape.Training(default);
-        gradients = tape.Gradients(parameters.Select(parameter => parameter.Value.Sum()).Aggregate((a, b) => a + b)).Keep();
+        gradients = tape.Gradients(parameters.Select(parameter => parameter.Value.Sum()).Aggregate((a, b) => a + b))
+            .Keep();
         (sgd, adam) = (new Sgd(parameters, momentum: 0.9, weightDecay: 5e-4), new Adam(parameters));
     }
 

@@ -1,5 +1,5 @@
-using FsCheck.Xunit;
 using System.Buffers.Binary;
+using FsCheck.Xunit;
 using SixLabors.ImageSharp;
 using SixLabors.ImageSharp.Formats.Jpeg;
 using SixLabors.ImageSharp.Formats.Png;
@@ -80,11 +80,13 @@ public sealed class ImageFileTests : IDisposable
         var path = Written("cut.png", Png[..40]);
         Assert.StartsWith($"{path}: PNG: ", Assert.Throws<InvalidDataException>(() => ImageFile.Read(path)).Message);
         Assert.Throws<FileNotFoundException>(() => ImageFile.Read(Path.Combine(folder, "nowhere")));
-        Assert.Contains("2x1 pixels", Assert.Throws<InvalidDataException>(() => ImageFile.Read(Written("a.png", Png), mostPixels: 1)).Message);
+        Assert.Contains("2x1 pixels",
+            Assert.Throws<InvalidDataException>(() => ImageFile.Read(Written("a.png", Png), mostPixels: 1)).Message);
         Assert.Throws<ArgumentOutOfRangeException>(() => ImageFile.Decode(Png, mostPixels: ImageFile.MostPixels + 1));
         // A hole on the disk: its length is enough to refuse it.
         using (var file = File.Create(path)) file.SetLength(10L << 30);
-        Assert.Contains("too many for an image", Assert.Throws<InvalidDataException>(() => ImageFile.Read(path)).Message);
+        Assert.Contains("too many for an image",
+            Assert.Throws<InvalidDataException>(() => ImageFile.Read(path)).Message);
     }
 
     [Fact]
@@ -102,7 +104,8 @@ public sealed class ImageFileTests : IDisposable
         Assert.Equal(17, ImageFile.Read(path).Height);
         Notices.Raised -= Note;
         Assert.Contains("is cut off", Assert.Single(notices));
-        Assert.StartsWith($"{path}: JPEG: the file is cut off", Assert.Throws<InvalidDataException>(() => ImageFile.Read(path, strict: true)).Message);
+        Assert.StartsWith($"{path}: JPEG: the file is cut off",
+            Assert.Throws<InvalidDataException>(() => ImageFile.Read(path, strict: true)).Message);
     }
 
     // Before enough of it is there to be seen.
@@ -110,13 +113,15 @@ public sealed class ImageFileTests : IDisposable
     [InlineData("PNG colour", 60)]
     [InlineData("4:2:0", 30)]
     public void A_file_that_is_cut_off_too_early_is_said_to_be(string name, int length) =>
-        Assert.Contains("the file is cut off, too early to show an image. Copy it again.", Refusal(GoldenImages.Of(name).File[..length]));
+        Assert.Contains("the file is cut off, too early to show an image. Copy it again.",
+            Refusal(GoldenImages.Of(name).File[..length]));
 
     [Fact]
     public async Task Refuses_what_has_no_length_without_opening_it()
     {
         foreach (var path in SpecialFiles.In(folder))
-            Assert.StartsWith($"{path}: the file is empty, or it is a pipe or a device", await SpecialFiles.RefusalBy(() => ImageFile.Read(path)));
+            Assert.StartsWith($"{path}: the file is empty, or it is a pipe or a device",
+                await SpecialFiles.RefusalBy(() => ImageFile.Read(path)));
     }
 
     [Fact]
@@ -127,7 +132,7 @@ public sealed class ImageFileTests : IDisposable
         Assert.Equal(Seen, ImageFile.Read(Path.Combine(folder, "link")).Pixels);
     }
 
-    // ---- what is written is read ---------------------------------------------------------------------------------------------------------
+    // ---- what is written is read ------------------------------------------------------------------------------------
 
     // Of any size and number of channels. BMP and TIFF have no opacity as they are written here.
     [Property(MaxTest = 40)]
@@ -151,21 +156,25 @@ public sealed class ImageFileTests : IDisposable
     public void What_is_written_with_loss_is_nearly_the_same(string ending)
     {
         byte[] slope = [.. Enumerable.Range(0, 50 * 60 * 3).Select(i => (byte)(i / 3 % 60 * 3 + i % 3 * 20))];
-        var again = ImageFile.Decode(ImageFile.Encode(new Picture(50, 60, 3, slope), ending), strict: true).WithChannels(3);
+        var again = ImageFile.Decode(ImageFile.Encode(new Picture(50, 60, 3, slope), ending), strict: true)
+            .WithChannels(3);
         Assert.InRange(slope.Zip(again.Pixels, (a, b) => Math.Abs(a - b)).Average(), 0, 6);
     }
 
     [Fact]
     public void No_other_endings_are_written() =>
-        Assert.Contains("'.xyz'", Assert.Throws<ArgumentException>(() => ImageFile.Encode(new Picture(1, 1, 1, [1]), ".xyz")).Message);
+        Assert.Contains("'.xyz'",
+            Assert.Throws<ArgumentException>(() => ImageFile.Encode(new Picture(1, 1, 1, [1]), ".xyz")).Message);
 
-    // ---- Exif ----------------------------------------------------------------------------------------------------------------------------
+    // ---- Exif -------------------------------------------------------------------------------------------------------
 
     // Exif's definitions: where the stored rows and columns belong in the scene.
     private static readonly Func<int, int, int, int, (int Y, int X)>[] Scenes =
     [
-        (h, w, y, x) => (y, x), (h, w, y, x) => (y, w - 1 - x), (h, w, y, x) => (h - 1 - y, w - 1 - x), (h, w, y, x) => (h - 1 - y, x),
-        (h, w, y, x) => (x, y), (h, w, y, x) => (x, h - 1 - y), (h, w, y, x) => (w - 1 - x, h - 1 - y), (h, w, y, x) => (w - 1 - x, y),
+        (h, w, y, x) => (y, x), (h, w, y, x) => (y, w - 1 - x), (h, w, y, x) => (h - 1 - y, w - 1 - x), (h, w, y, x) =>
+        (h - 1 - y, x),
+        (h, w, y, x) => (x, y), (h, w, y, x) => (x, h - 1 - y), (h, w, y, x) => (w - 1 - x, h - 1 - y), (h, w, y, x) =>
+        (w - 1 - x, y),
     ];
 
     private static byte[] WithOrientation(int orientation, string ending)
@@ -200,16 +209,19 @@ public sealed class ImageFileTests : IDisposable
             for (var i = 0; i < stored.Height * stored.Width; i++)
             {
                 var (y, x) = Scenes[orientation - 1](stored.Height, stored.Width, i / stored.Width, i % stored.Width);
-                Assert.Equal(stored.Pixels[(4 * i)..(4 * i + 4)], turned.Pixels[(4 * (y * turned.Width + x))..(4 * (y * turned.Width + x) + 4)]);
+                Assert.Equal(stored.Pixels[(4 * i)..(4 * i + 4)],
+                    turned.Pixels[(4 * (y * turned.Width + x))..(4 * (y * turned.Width + x) + 4)]);
             }
         }
     }
 
     // A segment of a JPEG: a small TIFF file.
-    private static byte[] WithExif(byte[] file, byte[] data) => [.. file[..2], 0xFF, 0xE1, 0, (byte)(data.Length + 2), .. data, .. file[2..]];
+    private static byte[] WithExif(byte[] file, byte[] data) =>
+        [.. file[..2], 0xFF, 0xE1, 0, (byte)(data.Length + 2), .. data, .. file[2..]];
 
     private static byte[] Exif(ushort orientation, ushort type = 3) =>
-        [.. "Exif\0\0MM\0*"u8, 0, 0, 0, 8, 0, 1, 0x01, 0x12, (byte)(type >> 8), (byte)type, 0, 0, 0, 1, (byte)(orientation >> 8), (byte)orientation, 0, 0];
+        [.. "Exif\0\0MM\0*"u8, 0, 0, 0, 8, 0, 1, 0x01, 0x12, (byte)(type >> 8), (byte)type, 0, 0, 0, 1,
+            (byte)(orientation >> 8), (byte)orientation, 0, 0];
 
     [Fact]
     public void Exif_data_that_say_nothing_turn_nothing()
@@ -217,12 +229,13 @@ public sealed class ImageFileTests : IDisposable
         var file = GoldenImages.Of("4:2:2").File;
         var stored = ImageFile.Decode(file);
         Assert.Equal(stored.Height, ImageFile.Decode(WithExif(file, Exif(6))).Width);
-        foreach (var data in (byte[][])[Exif(0), Exif(9), Exif(6, type: 4), Exif(6, type: 2), Exif(6, type: 99), "http://"u8.ToArray(),
+        foreach (var data in (byte[][])[Exif(0), Exif(9), Exif(6, type: 4), Exif(6, type: 2), Exif(6, type: 99),
+            "http://"u8.ToArray(),
             .. Enumerable.Range(0, Exif(6).Length - 3).Select(length => Exif(6)[..length])])
             Assert.Equal(stored.Pixels, ImageFile.Decode(WithExif(file, data)).Pixels);
     }
 
-    // ---- what would cost too much --------------------------------------------------------------------------------------------------------
+    // ---- what would cost too much -----------------------------------------------------------------------------------
 
     private static byte[] Changed(byte[] file, int at, params byte[] bytes)
     {
@@ -257,7 +270,8 @@ public sealed class ImageFileTests : IDisposable
     public void Compressed_text_in_a_png_is_not_unfolded()
     {
         using var text = new MemoryStream();
-        using (var folding = new System.IO.Compression.ZLibStream(text, System.IO.Compression.CompressionLevel.Optimal, leaveOpen: true))
+        using (var folding = new System.IO.Compression.ZLibStream(text, System.IO.Compression.CompressionLevel.Optimal,
+            leaveOpen: true))
             folding.Write(new byte[100 << 20]);
         byte[] body = [.. "zTXtbomb\0\0"u8, .. text.ToArray()], chunk = [0, 0, 0, 0, .. body, 0, 0, 0, 0];
         BinaryPrimitives.WriteInt32BigEndian(chunk, body.Length - 4);
@@ -273,7 +287,8 @@ public sealed class ImageFileTests : IDisposable
     {
         var file = GoldenImages.Of("progressive, grey").File;
         var last = file.AsSpan().LastIndexOf((byte[])[0xFF, 0xDA]);
-        byte[] more = [.. file[..last], .. Enumerable.Repeat(file[last..^2], 200).SelectMany(scan => scan), .. file[^2..]];
+        byte[] more = [.. file[..last], .. Enumerable.Repeat(file[last..^2], 200).SelectMany(scan => scan),
+            .. file[^2..]];
         Assert.Contains("at most 100 are read", Refusal(more));
     }
 
@@ -321,6 +336,7 @@ public sealed class ImageFileTests : IDisposable
     {
         foreach (var ending in (string[])[".jpg", ".png", ".webp", ".bmp", ".gif", ".tif"])
             foreach (var (height, width) in ((int, int)[])[(700, 500), (3, 9000)])
-                Assert.Equal(height, ImageFile.Decode(ImageFile.Encode(Noise(height, width, 3, seed: 2), ending), strict: true).Height);
+                Assert.Equal(height,
+                    ImageFile.Decode(ImageFile.Encode(Noise(height, width, 3, seed: 2), ending), strict: true).Height);
     }
 }

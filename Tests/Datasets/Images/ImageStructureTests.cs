@@ -30,7 +30,8 @@ public sealed class ImageStructureTests
 
     private static byte[] WebpChunk(string type, params byte[] data)
     {
-        byte[] chunk = [.. System.Text.Encoding.ASCII.GetBytes(type), 0, 0, 0, 0, .. data, .. new byte[data.Length % 2]];
+        byte[] chunk = [.. System.Text.Encoding.ASCII.GetBytes(type), 0, 0, 0, 0, .. data,
+            .. new byte[data.Length % 2]];
         BinaryPrimitives.WriteInt32LittleEndian(chunk.AsSpan(4), data.Length);
         return chunk;
     }
@@ -62,7 +63,8 @@ public sealed class ImageStructureTests
     [InlineData(16, true)]
     public void Of_a_png_a_transparent_colour_of_16_bits_is_a_flaw(byte bits, bool isFlaw)
     {
-        byte[] file = [.. PngSignature, .. PngHeader(9, 9, bits, 2, 0), .. PngChunk("tRNS", 0, 1, 0, 2, 0, 3), .. PngChunk("IEND")];
+        byte[] file = [.. PngSignature, .. PngHeader(9, 9, bits, 2, 0), .. PngChunk("tRNS", 0, 1, 0, 2, 0, 3),
+            .. PngChunk("IEND")];
         var structure = ImageStructure.OfPng(file);
         Assert.True(structure.IsWhole);
         Assert.Equal(isFlaw, structure.Flaw is not null);
@@ -81,7 +83,8 @@ public sealed class ImageStructureTests
     public void Of_an_interlaced_png_rows_that_are_not_there_are_a_flaw(uint width, byte colour, string flaw)
     {
         byte[] Interlaced(uint height, params byte[] data) =>
-            [.. PngSignature, .. PngHeader(width, height, 8, colour, 1), .. PngChunk("IDAT", data), .. PngChunk("IEND")];
+            [.. PngSignature, .. PngHeader(width, height, 8, colour, 1), .. PngChunk("IDAT", data),
+                .. PngChunk("IEND")];
         Assert.Contains(flaw, ImageStructure.OfPng(Interlaced(height: 9)).Flaw);
         Assert.Contains(flaw, ImageStructure.OfPng(Interlaced(height: 9, 1, 2, 3, 4)).Flaw);   // no rows are folded so
         if (width > 4) Assert.Null(ImageStructure.OfPng(Interlaced(height: 0)).Flaw);
@@ -94,7 +97,8 @@ public sealed class ImageStructureTests
         Assert.Contains("opacity", ImageStructure.OfWebp(Webp(WebpChunk("VP8X", 0), WebpChunk("ALPH", 1, 7, 7))).Flaw);
         Assert.Contains("without loss", ImageStructure.OfWebp(Webp(WebpChunk("VP8L", 0x2F))).Flaw);
         var file = Webp(WebpChunk("VP8 ", 1, 2, 3));
-        for (var length = 0; length < file.Length; length++) Assert.False(ImageStructure.OfWebp(file.AsSpan(0, length)).IsWhole);
+        for (var length = 0; length < file.Length; length++)
+            Assert.False(ImageStructure.OfWebp(file.AsSpan(0, length)).IsWhole);
         Assert.True(ImageStructure.OfWebp(file).IsWhole);
     }
 
@@ -115,7 +119,8 @@ public sealed class ImageStructureTests
         Assert.False(ImageStructure.OfBmp(Bmp(isOld: false, 24, height: -2)).IsWhole);
     }
 
-    private static readonly string[] PngTypes = ["IHDR", "IDAT", "tRNS", "eXIf", "IEND", "tEXt"], WebpTypes = ["VP8 ", "VP8L", "VP8X", "ALPH", "EXIF"];
+    private static readonly string[] PngTypes = ["IHDR", "IDAT", "tRNS", "eXIf", "IEND", "tEXt"],
+        WebpTypes = ["VP8 ", "VP8L", "VP8X", "ALPH", "EXIF"];
 
     /// <summary>
     /// The parts of every format, in any order and of any length: whatever is not read is refused in words.
@@ -131,16 +136,22 @@ public sealed class ImageStructureTests
             return bytes;
         }
         byte[][] Parts(Func<byte[]> part) => [.. Enumerable.Range(0, random.Next(4)).Select(_ => part())];
-        byte[] Any(byte[] beginning, Func<byte[]> part) => [.. beginning, .. Parts(part).SelectMany(bytes => bytes), .. Bytes(9)];
+        byte[] Any(byte[] beginning, Func<byte[]> part) =>
+            [.. beginning, .. Parts(part).SelectMany(bytes => bytes), .. Bytes(9)];
         foreach (var file in (byte[][])
         [
-            Any(PngSignature, () => random.Next(2) == 0 ? PngHeader((uint)random.Next(9), (uint)random.Next(9), (byte)(1 << random.Next(5)),
-                (byte)random.Next(7), (byte)random.Next(2)) : PngChunk(PngTypes[random.Next(PngTypes.Length)], Bytes(9))),
+            Any(PngSignature, () =>
+                random.Next(2) == 0 ? PngHeader((uint)random.Next(9), (uint)random.Next(9), (byte)(1 << random.Next(5)),
+                (byte)random.Next(7), (byte)random.Next(2))
+                : PngChunk(PngTypes[random.Next(PngTypes.Length)], Bytes(9))),
             Webp(Parts(() => WebpChunk(WebpTypes[random.Next(WebpTypes.Length)], Bytes(9)))),
-            Any([0xFF, 0xD8, 0xFF], () => [0xFF, (byte)random.Next(0xC0, 0x100), 0, (byte)random.Next(12), .. Bytes(9)]),
+            Any([0xFF, 0xD8, 0xFF], () =>
+                [0xFF, (byte)random.Next(0xC0, 0x100), 0, (byte)random.Next(12), .. Bytes(9)]),
             Any([.. "GIF89a"u8, .. Bytes(7)], () => [(byte)(random.Next(2) == 0 ? 0x21 : 0x2C), .. Bytes(12)]),
-            Any([.. Bmp(random.Next(2) == 0, 1 << random.Next(6), random.Next(4), random.Next(70), random.Next(-2, 3))], () => Bytes(9)),
-            Any(random.Next(2) == 0 ? [.. "II*\0"u8] : [.. "MM\0*"u8], () => [0, 0, 0, (byte)random.Next(20), .. Bytes(12)]),
+            Any([.. Bmp(random.Next(2) == 0, 1 << random.Next(6), random.Next(4), random.Next(70), random.Next(-2, 3))],
+                () => Bytes(9)),
+            Any(random.Next(2) == 0 ? [.. "II*\0"u8] : [.. "MM\0*"u8], () =>
+                [0, 0, 0, (byte)random.Next(20), .. Bytes(12)]),
         ])
             try
             {

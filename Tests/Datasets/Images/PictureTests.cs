@@ -15,15 +15,16 @@ public sealed class PictureTests
     [Fact]
     public void Refuses_what_is_no_picture()
     {
-        foreach (var (height, width, channels, length) in ((int, int, int, int)[])[(0, 1, 1, 0), (1, 0, 1, 0), (1, 1, 0, 0), (1, 1, 5, 5), (2, 3, 1,
-            5), (1, 1, 1, 2)])
+        foreach (var (height, width, channels, length) in ((int, int, int, int)[])[(0, 1, 1, 0), (1, 0, 1, 0),
+            (1, 1, 0, 0), (1, 1, 5, 5), (2, 3, 1, 5), (1, 1, 1, 2)])
             Assert.Throws<ArgumentException>(() => new Picture(height, width, channels, new byte[length]));
     }
 
     [Fact]
     public void Becomes_grey_or_coloured_on_white()
     {
-        static byte[] Converted(int channels, params byte[] pixel) => new Picture(1, 1, pixel.Length, pixel).WithChannels(channels).Pixels;
+        static byte[] Converted(int channels, params byte[] pixel) =>
+            new Picture(1, 1, pixel.Length, pixel).WithChannels(channels).Pixels;
         Assert.Equal([7, 7, 7], Converted(3, 7));
         Assert.Equal([7], Converted(1, 7));
         Assert.Equal([1, 2, 3], Converted(3, 1, 2, 3));
@@ -32,8 +33,10 @@ public sealed class PictureTests
         Assert.Equal([255, 100, 0], Converted(3, 255, 100, 0, 255));
         Assert.Equal([255, 255, 255], Converted(3, 1, 2, 3, 0));
         // 0.299, 0.587, 0.114 of 255.
-        Assert.Equal([76, 150, 29], ((byte[][])[Converted(1, 255, 0, 0), Converted(1, 0, 255, 0), Converted(1, 0, 0, 255)]).SelectMany(x => x));
-        Assert.Equal([177], Converted(1, 0, 255, 0, 188));   // red and blue become 67, and 0.587 * 255 + 0.413 * 67 = 177.4
+        Assert.Equal([76, 150, 29],
+            ((byte[][])[Converted(1, 255, 0, 0), Converted(1, 0, 255, 0), Converted(1, 0, 0, 255)]).SelectMany(x => x));
+        // red and blue become 67, and 0.587 * 255 + 0.413 * 67 = 177.4
+        Assert.Equal([177], Converted(1, 0, 255, 0, 188));
         Assert.Throws<ArgumentOutOfRangeException>(() => Converted(2, 1));
         var two = new Picture(1, 2, 4, [1, 2, 3, 255, 4, 5, 6, 255]).WithChannels(3);
         Assert.Equal([1, 2, 3, 4, 5, 6], two.Pixels);
@@ -58,7 +61,8 @@ public sealed class PictureTests
     [Fact]
     public void A_square_is_the_mean_of_areas_in_the_middle()
     {
-        foreach (var (height, width, side) in ((int, int, int)[])[(6, 6, 3), (7, 12, 4), (13, 5, 5), (1, 1, 3), (2, 9, 7), (11, 11, 1), (30, 17, 8),
+        foreach (var (height, width, side) in ((int, int, int)[])[(6, 6, 3), (7, 12, 4), (13, 5, 5), (1, 1, 3),
+            (2, 9, 7), (11, 11, 1), (30, 17, 8),
             (3, 4, 11)])
         {
             var source = Noise(height, width, 3, seed: side);
@@ -77,6 +81,7 @@ public sealed class PictureTests
         Assert.Equal(source.Pixels, source.Square(5).Pixels);
         var wide = Noise(4, 7, 2);
         Assert.Equal(wide.Pixels.Chunk(14).SelectMany(row => row[2..10]), wide.Square(4).Pixels);
-        Assert.All(new Picture(1000, 700, 1, [.. Enumerable.Repeat((byte)255, 700_000)]).Square(32).Pixels, level => Assert.Equal(255, level));
+        Assert.All(new Picture(1000, 700, 1, [.. Enumerable.Repeat((byte)255, 700_000)]).Square(32).Pixels, level =>
+            Assert.Equal(255, level));
     }
 }

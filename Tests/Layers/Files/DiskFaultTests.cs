@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Layers.Files;
 
-/// <summary>Full disks, read-only folders, files that shrink: a documented exception, and the old file as it was.</summary>
+/// <summary>
+/// Full disks, read-only folders, files that shrink: a documented exception, and the old file as it was.
+/// </summary>
 public sealed class DiskFaultTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("faults").FullName;
@@ -16,7 +18,8 @@ public sealed class DiskFaultTests : IDisposable
 
     private static readonly (string Name, Action<string> Write)[] Writers =
     [
-        ("old.safetensors", path => SafetensorsFile.Write(path, [Large])), ("old.npz", path => NumpyFile.WriteArchive(path, [Large])),
+        ("old.safetensors", path => SafetensorsFile.Write(path, [Large])),
+        ("old.npz", path => NumpyFile.WriteArchive(path, [Large])),
         ("old.npy", path => NumpyFile.Write(path, Large.Shape, Large.Values)),
     ];
 
@@ -51,25 +54,28 @@ public sealed class DiskFaultTests : IDisposable
         CheckFailedWrites(disk.Folder);
     }
 
-    // A process that may write files of 64 KB only: what any user can have. The signal that comes with the error is left aside, as a
-    // full disk sends none.
+    // A process that may write files of 64 KB only: what any user can have. The signal that comes with the error is
+    // left aside, as a full disk sends none.
     [Theory]
     [InlineData("npz")]
     [InlineData("safetensors")]
     public void AFileThatMayNotGrowLeavesTheOldFile(string extension)
     {
         if (OperatingSystem.IsWindows()) return;
-        var source = Path.Combine(folder, extension == "npz" ? "from.safetensors" : "from.npz");   // 'convert' goes from one format to another
+        // 'convert' goes from one format to another
+        var source = Path.Combine(folder, extension == "npz" ? "from.safetensors" : "from.npz");
         ArrayFile.Write(source, [Large]);
         var target = Path.Combine(folder, $"old.{extension}");
         File.WriteAllText(target, "old");
-        using var process = Process.Start(new ProcessStartInfo("bash", ["-c", "trap '' XFSZ; ulimit -f 64; exec dotnet \"$@\"", "bash",
+        using var process =
+            Process.Start(new ProcessStartInfo("bash", ["-c", "trap '' XFSZ; ulimit -f 64; exec dotnet \"$@\"", "bash",
             Path.Combine(AppContext.BaseDirectory, "cifar10.dll"), "convert", "--from", source, "--to", target])
-        {
-            RedirectStandardError = true,
-            Environment =
-                { ["DOTNET_EnableDiagnostics"] = "0", ["DOTNET_EnableWriteXorExecute"] = "0" },   // the runtime's own files would be too large
-        })!;
+            {
+                RedirectStandardError = true,
+                Environment =
+                // the runtime's own files would be too large
+                { ["DOTNET_EnableDiagnostics"] = "0", ["DOTNET_EnableWriteXorExecute"] = "0" },
+            })!;
         var error = process.StandardError.ReadToEnd();
         process.WaitForExit();
         Assert.True(process.ExitCode == 1, error);
@@ -90,11 +96,13 @@ public sealed class DiskFaultTests : IDisposable
         else if (Environment.IsPrivilegedProcess) return;
         else File.SetUnixFileMode(place, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         CheckFailedWrites(place);
-        if (disk is null) File.SetUnixFileMode(place, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        if (disk is null)
+            File.SetUnixFileMode(place, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
     }
 
     // The machine's disk, but for what fails on it.
-    private sealed class FailingDisk(Exception? atFlush = null, Exception? atFolder = null, Exception? atDelete = null) : IDisk
+    private sealed class FailingDisk(Exception? atFlush = null, Exception? atFolder = null, Exception? atDelete = null)
+        : IDisk
     {
         public Stream Create(string path) => Disk.Own.Create(path);
 
@@ -119,7 +127,8 @@ public sealed class DiskFaultTests : IDisposable
     public void TheFirstErrorIsTheOneThatIsTold()
     {
         var path = Path.Combine(folder, "file");
-        var disk = new FailingDisk(atFlush: new IOException("No space left."), atDelete: new UnauthorizedAccessException("Denied."));
+        var disk = new FailingDisk(atFlush: new IOException("No space left."),
+            atDelete: new UnauthorizedAccessException("Denied."));
         var error = Assert.Throws<IOException>(() => AtomicFile.Write(path, stream => stream.WriteByte(1), disk));
         Assert.StartsWith($"{path}: cannot be written: No space left.", error.Message);
         Assert.False(File.Exists(path));
@@ -141,7 +150,8 @@ public sealed class DiskFaultTests : IDisposable
     public void WhatIsNoFileIsNotReplaced()
     {
         if (OperatingSystem.IsWindows()) return;   // there such things have names of their own
-        var (pipe, link, file) = (Path.Combine(folder, "pipe"), Path.Combine(folder, "link"), Path.Combine(folder, "empty"));
+        var (pipe, link, file) = (Path.Combine(folder, "pipe"), Path.Combine(folder, "link"),
+            Path.Combine(folder, "empty"));
         using (var made = Process.Start("mkfifo", pipe)) made.WaitForExit();
         File.CreateSymbolicLink(link, "/dev/null");
         foreach (var path in (string[])[pipe, link])
@@ -178,16 +188,20 @@ public sealed class DiskFaultTests : IDisposable
             return Cancelled() - before;
         }
 
-        static long Cancelled() => long.Parse(File.ReadLines("/proc/thread-self/io").Single(line => line.StartsWith("cancelled")).Split(' ')[1]);
+        static long Cancelled() =>
+            long.Parse(File.ReadLines("/proc/thread-self/io").Single(line => line.StartsWith("cancelled"))
+                .Split(' ')[1]);
     }
 
-    // That a folder's names come to the disk nothing tells but a loss of power; that the system was asked, its refusal does.
+    // That a folder's names come to the disk nothing tells but a loss of power; that the system was asked, its refusal
+    // does.
     [Fact]
     public void AFolderThatCannotBeFlushedIsNamed()
     {
         if (OperatingSystem.IsWindows()) return;
         var missing = Path.Combine(folder, "missing");
-        Assert.StartsWith($"{missing}: the folder cannot be opened: ", Assert.Throws<IOException>(() => Disk.Own.FlushFolder(missing)).Message);
+        Assert.StartsWith($"{missing}: the folder cannot be opened: ",
+            Assert.Throws<IOException>(() => Disk.Own.FlushFolder(missing)).Message);
         Disk.Own.FlushFolder(folder);
     }
 
@@ -256,6 +270,7 @@ public sealed class DiskFaultTests : IDisposable
         if (!OperatingSystem.IsLinux()) return;
         using var pipe = new AnonymousPipeServerStream(PipeDirection.Out);
         var path = $"/proc/self/fd/{pipe.ClientSafePipeHandle.DangerousGetHandle()}";
-        Assert.Contains("it is a pipe or a device", Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(path)).Message);
+        Assert.Contains("it is a pipe or a device",
+            Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(path)).Message);
     }
 }

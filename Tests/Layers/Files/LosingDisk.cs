@@ -3,8 +3,9 @@ using Tapegrad.Layers.Files;
 namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>
-/// A disk in memory that loses power at a chosen moment, and tells what may be found on it afterwards. Until a file is flushed any part of what was
-/// written to it may be lost, even in the middle; until a folder is flushed each of its newest changes of names may be, whatever came after it.
+/// A disk in memory that loses power at a chosen moment, and tells what may be found on it afterwards. Until a file is
+/// flushed any part of what was written to it may be lost, even in the middle; until a folder is flushed each of its
+/// newest changes of names may be, whatever came after it.
 /// </summary>
 internal sealed class LosingDisk(int lastsFor = int.MaxValue) : IDisk
 {
@@ -76,15 +77,18 @@ internal sealed class LosingDisk(int lastsFor = int.MaxValue) : IDisk
         for (var survived = 0; survived < 1 << changes.Count; survived++)
         {
             var found = new Dictionary<string, Content>(flushed);
-            foreach (var (i, change) in changes.Index().Where(change => (survived >> change.Index & 1) != 0)) change(found);
+            foreach (var (i, change) in changes.Index().Where(change => (survived >> change.Index & 1) != 0))
+                change(found);
             foreach (var survives in (Func<Content, byte[]>[])
                 [
                     content => content.Durable,
                     content => content.Written,
                     content => [.. content.Durable,
-                        .. content.Written[content.Durable.Length..][..((content.Written.Length - content.Durable.Length) / 2)]],
+                        .. content.Written[content.Durable.Length..][
+                            ..((content.Written.Length - content.Durable.Length) / 2)]],
                     content => [.. content.Durable,
-                        .. new byte[content.Written.Length - content.Durable.Length]],   // the length survived, the contents did not
+                        // the length survived, the contents did not
+                        .. new byte[content.Written.Length - content.Durable.Length]],
                 ])
                 yield return found.ToDictionary(pair => pair.Key, pair => survives(pair.Value));
         }

@@ -7,14 +7,15 @@ namespace Tapegrad.Tests.Layers.Files;
 /// <summary>Numbers as bytes and back, in either order of bytes, for every type that files hold.</summary>
 public sealed class NumbersTests
 {
-    internal static readonly Type[] Types = [typeof(bool), typeof(byte), typeof(sbyte), typeof(ushort), typeof(short), typeof(uint), typeof(int),
-        typeof(ulong), typeof(long), typeof(Half), typeof(float), typeof(double)];
+    internal static readonly Type[] Types = [typeof(bool), typeof(byte), typeof(sbyte), typeof(ushort), typeof(short),
+        typeof(uint), typeof(int), typeof(ulong), typeof(long), typeof(Half), typeof(float), typeof(double)];
 
     /// <summary>Numbers of any bits: infinities, NaN and the ends of each type among them.</summary>
     internal static Array AnyBits(Type type, int count, Random random)
     {
         var values = Array.CreateInstance(type, count);
-        var bytes = MemoryMarshal.CreateSpan(ref MemoryMarshal.GetArrayDataReference(values), count * Numbers.SizeOf(values));
+        var bytes = MemoryMarshal.CreateSpan(ref MemoryMarshal.GetArrayDataReference(values),
+            count * Numbers.SizeOf(values));
         random.NextBytes(bytes);
         if (type == typeof(bool))
             foreach (ref var value in bytes) value &= 1;
@@ -56,7 +57,8 @@ public sealed class NumbersTests
     public void NumbersAreConvertedAsByACast(Type type)
     {
         var values = AnyBits(type, 200, new Random(5));
-        var expected = values.Cast<object>().Select(value => value is Half half ? (double)half : Convert.ToDouble(value)).ToArray();
+        var expected = values.Cast<object>()
+            .Select(value => value is Half half ? (double)half : Convert.ToDouble(value)).ToArray();
         Assert.Equal(expected, Numbers.Convert<double>(values));
         Assert.Equal(expected.Select(value => (float)value), Numbers.Convert<float>(values));
         if (type == typeof(float)) Assert.Same(values, Numbers.Convert<float>(values));

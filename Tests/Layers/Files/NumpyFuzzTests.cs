@@ -37,7 +37,8 @@ public sealed class NumpyFuzzTests(ITestOutputHelper output)
         return found < 0 ? input : Mutators.Replace(input, found..(found + old.Length), Encoding.ASCII.GetBytes(other));
     }
 
-    private static Fuzzer OfArrays() => new("npy", Arrays, Fuzzer.OnFile(path => NumpyFile.Read(path))) { Mutators = [ReplaceWord] };
+    private static Fuzzer OfArrays() =>
+        new("npy", Arrays, Fuzzer.OnFile(path => NumpyFile.Read(path))) { Mutators = [ReplaceWord] };
 
     // What is packed may be a thousand times as long unpacked.
     private static Fuzzer OfArchives() => new("npz", Archives, Fuzzer.OnFile(path => NumpyFile.ReadArchive(path)))

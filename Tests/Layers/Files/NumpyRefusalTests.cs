@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Layers.Files;
 
-/// <summary>Nothing malformed is let in from .npy and .npz: each refusal in one line, with the byte where it is known.</summary>
+/// <summary>
+/// Nothing malformed is let in from .npy and .npz: each refusal in one line, with the byte where it is known.
+/// </summary>
 public sealed class NumpyRefusalTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("numpy").FullName;
@@ -14,7 +16,8 @@ public sealed class NumpyRefusalTests : IDisposable
 
     private string FilePath => Path.Combine(folder, "model.np");
 
-    private static readonly byte[] One = NumpyTests.Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", new byte[4]);
+    private static readonly byte[] One = NumpyTests.Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}",
+        new byte[4]);
 
     private void Refused(byte[] bytes, string what, Action<string>? read = null)
     {
@@ -38,7 +41,8 @@ public sealed class NumpyRefusalTests : IDisposable
             stream.Write(header);
             stream.SetLength(header.Length + (long)int.MaxValue);   // a hole: takes no room on the disk
         }
-        Assert.Contains($"{int.MaxValue} numbers", Assert.Throws<InvalidDataException>(() => NumpyFile.Read(FilePath)).Message);
+        Assert.Contains($"{int.MaxValue} numbers",
+            Assert.Throws<InvalidDataException>(() => NumpyFile.Read(FilePath)).Message);
     }
 
     // The text starts at byte 10.
@@ -47,8 +51,10 @@ public sealed class NumpyRefusalTests : IDisposable
     [InlineData("{}", "at byte 10: the header has no descr")]
     [InlineData("{'descr': '<f4'}", "at byte 10: the header has no fortran_order")]
     [InlineData("{'descr': '<f4', 'fortran_order': True}", "at byte 10: the header has no shape")]
-    [InlineData("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", "at byte 27: the key 'descr' is there twice")]
-    [InlineData("{'fortran_order': False, 'fortran_order': False}", "at byte 35: the key 'fortran_order' is there twice")]
+    [InlineData("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,)}",
+        "at byte 27: the key 'descr' is there twice")]
+    [InlineData("{'fortran_order': False, 'fortran_order': False}",
+        "at byte 35: the key 'fortran_order' is there twice")]
     [InlineData("{'shape': (1,), 'shape': (1,)}", "at byte 26: the key 'shape' is there twice")]
     [InlineData("{'dtype': '<f4'}", "at byte 11: the key 'dtype' is unknown")]
     [InlineData("{1: 2}", "at byte 11: a key should be a string")]
@@ -58,7 +64,8 @@ public sealed class NumpyRefusalTests : IDisposable
     [InlineData("{'descr' '<f4'}", "at byte 19: a ':' should stand here")]
     [InlineData("{'descr': '<f4' 'shape': (1,)}", "at byte 26: a '}' should stand here")]
     [InlineData("{'descr': <f4}", "at byte 20: descr should be a string")]
-    [InlineData("{'descr': '|O'}", "at byte 20: the array holds Python objects, which are pickled programs and never read")]
+    [InlineData("{'descr': '|O'}",
+        "at byte 20: the array holds Python objects, which are pickled programs and never read")]
     [InlineData("{'descr': '|O8'}", "holds Python objects")]
     [InlineData("{'descr': [('a', '<f4')]}", "at byte 20: the array holds records of several fields")]
     [InlineData("{'descr': '<c8'}", "at byte 20: the array holds elements of type '<c8'")]
@@ -85,8 +92,10 @@ public sealed class NumpyRefusalTests : IDisposable
     [InlineData("{'shape': (2147483648,)}", "at byte 21: the shape holds a length above 2147483647")]
     [InlineData("{'shape': (65536, 65536)}", "at byte 20: the shape [65536, 65536] has more than 2147483647 elements")]
     [InlineData("{'shape': (1, 1, 1, 1, 1, 1, 1, 1, 1)}", "at byte 45: the shape has more than 8 axes")]
-    [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}\n\n", "at byte 66: something follows the header's closing '}'")]
-    [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)};", "at byte 65: something follows the header's closing '}'")]
+    [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}\n\n",
+        "at byte 66: something follows the header's closing '}'")]
+    [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)};",
+        "at byte 65: something follows the header's closing '}'")]
     [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}",
         "at byte 65: an array of Single and shape [2] needs 8 bytes, but 4 follow")]
     [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': ()}   ", "needs 4 bytes, but 4 follow", true)]
@@ -107,19 +116,23 @@ public sealed class NumpyRefusalTests : IDisposable
         Refused([], "the file is empty");
         Refused([1, .. One[1..]], "at byte 0: the first bytes are not those of a .npy file");
         foreach (var version in (byte[][])[[0, 0], [1, 1], [4, 0]])
-            Refused([.. One[..6], .. version, .. One[8..]], $"at byte 6: the version is {version[0]}.{version[1]}; known are 1.0, 2.0 and 3.0");
+            Refused([.. One[..6], .. version, .. One[8..]],
+                $"at byte 6: the version is {version[0]}.{version[1]}; known are 1.0, 2.0 and 3.0");
         Refused([.. One[..8], 255, 255, .. One[10..]], "at byte 10: the header goes on after the end");
-        Refused([.. One[..6], 2, 0, 1, 0, 1, 0, .. One[10..]], "at byte 8: the header is said to have 65537 bytes; at most 65536 are allowed");
+        Refused([.. One[..6], 2, 0, 1, 0, 1, 0, .. One[10..]],
+            "at byte 8: the header is said to have 65537 bytes; at most 65536 are allowed");
         Refused([.. One[..6], 2, 0, 255, 255], "at byte 10: the header goes on after the end");
     }
 
     [Fact]
-    public void ABoolIsZeroOrOne() => Refused(NumpyTests.Npy("{'descr': '|b1', 'fortran_order': False, 'shape': (3,)}", [0, 1, 2]),
+    public void ABoolIsZeroOrOne() =>
+        Refused(NumpyTests.Npy("{'descr': '|b1', 'fortran_order': False, 'shape': (3,)}", [0, 1, 2]),
         "at byte 67: a bool is neither 0 nor 1");
 
-    // ---- archives ------------------------------------------------------------------------------------------------------------------------
+    // ---- archives ---------------------------------------------------------------------------------------------------
 
-    private static byte[] Archive(params (string, byte[])[] entries) => NumpyTests.Npz(CompressionLevel.NoCompression, entries);
+    private static byte[] Archive(params (string, byte[])[] entries) =>
+        NumpyTests.Npz(CompressionLevel.NoCompression, entries);
 
     [Fact]
     public void ArchivesOfOtherThingsAreRefused()
@@ -130,11 +143,12 @@ public sealed class NumpyRefusalTests : IDisposable
         RefusedArchive(Archive((".npy", One)), "the name '' is empty");
         RefusedArchive(Archive(("a\nb.npy", One)), "the name 'a?b' is empty or holds control characters");
         RefusedArchive(Archive(("a.npy", One), ("a.npy", One)), "the name 'a' is there twice");
-        RefusedArchive(Archive(("a.npy", One[..^1])), "a.npy: at byte 65: an array of Single and shape [1] needs 4 bytes, but 3 follow");
+        RefusedArchive(Archive(("a.npy", One[..^1])),
+            "a.npy: at byte 65: an array of Single and shape [1] needs 4 bytes, but 3 follow");
     }
 
-    // The central directory's record of the only entry: 46 bytes and the name, before the 22 bytes of the end. Each field by its
-    // offset there (APPNOTE 4.3.12).
+    // The central directory's record of the only entry: 46 bytes and the name, before the 22 bytes of the end. Each
+    // field by its offset there (APPNOTE 4.3.12).
     private static byte[] Changed(byte[] archive, int field, uint value, int size = 4)
     {
         var changed = (byte[])archive.Clone();
@@ -159,7 +173,8 @@ public sealed class NumpyRefusalTests : IDisposable
         RefusedArchive(Changed(archive, 8, 1, size: 2), "the entry 'a' is encrypted");
         RefusedArchive(Changed(archive, 20, 1 << 30), "its entries together are longer than the file");
         RefusedArchive(Changed(archive, 24, 1 << 30), "bytes is said to hold 1073741824, more than it can");
-        RefusedArchive(Changed(archive, 10, 99, size: 2), "not a .npz archive");     // a method of compression that there is not
+        // a method of compression that there is not
+        RefusedArchive(Changed(archive, 10, 99, size: 2), "not a .npz archive");
         var longer = Changed(Archive(("a.npy", [.. One, 7])), 24, (uint)One.Length);
         RefusedArchive(Changed(longer, 16, Crc32(One)), "the entry 'a' is longer than it says");
         var changed = (byte[])archive.Clone();
@@ -183,7 +198,8 @@ public sealed class NumpyRefusalTests : IDisposable
     {
         NamedArray one = new("a", Shape.Scalar, new float[] { 1 });
         void Fails(string what, params NamedArray[] arrays) =>
-            Assert.Contains(what, Assert.Throws<ArgumentException>(() => NumpyFile.WriteArchive(FilePath, arrays)).Message);
+            Assert.Contains(what,
+                Assert.Throws<ArgumentException>(() => NumpyFile.WriteArchive(FilePath, arrays)).Message);
         Fails("given to two", one, one);
         foreach (var name in (string[])["../a", "/a", "a/../b", "a//b", "a\\..\\b", "."])
             Fails("cannot name a file in an archive", one with { Name = name });
@@ -194,7 +210,8 @@ public sealed class NumpyRefusalTests : IDisposable
     [Fact]
     public void WhatCannotBeReadIsNamed()
     {
-        Assert.Contains("there is no such file", Assert.Throws<FileNotFoundException>(() => NumpyFile.Read(FilePath)).Message);
+        Assert.Contains("there is no such file",
+            Assert.Throws<FileNotFoundException>(() => NumpyFile.Read(FilePath)).Message);
         Assert.Contains("it is a folder", Assert.Throws<IOException>(() => NumpyFile.ReadArchive(folder)).Message);
     }
 }

@@ -7,7 +7,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Layers.Files;
 
-/// <summary>.npy and .npz: what is written is read back, equal content has equal bytes, nothing malformed is let in.</summary>
+/// <summary>
+/// .npy and .npz: what is written is read back, equal content has equal bytes, nothing malformed is let in.
+/// </summary>
 public sealed class NumpyTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("numpy").FullName;
@@ -19,7 +21,8 @@ public sealed class NumpyTests : IDisposable
     internal static byte[] Npy(string text, byte[] data, byte major = 1)
     {
         var header = Encoding.UTF8.GetBytes(text);
-        byte[] length = major == 1 ? BitConverter.GetBytes((ushort)header.Length) : BitConverter.GetBytes(header.Length);
+        byte[] length = major == 1 ? BitConverter.GetBytes((ushort)header.Length)
+            : BitConverter.GetBytes(header.Length);
         return [0x93, .. "NUMPY"u8, major, 0, .. length, .. header, .. data];
     }
 
@@ -35,10 +38,12 @@ public sealed class NumpyTests : IDisposable
         return stream.ToArray();
     }
 
-    // ---- by hand -------------------------------------------------------------------------------------------------------------------------
+    // ---- by hand ----------------------------------------------------------------------------------------------------
 
-    // What NumPy 1.24 writes for np.save("x", np.array([[1, -2, .5]], "<f4")): 118 bytes of text, so that the numbers start at 128.
-    private static readonly byte[] ByHand = Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }".PadRight(117) + "\n",
+    // What NumPy 1.24 writes for np.save("x", np.array([[1, -2, .5]], "<f4")): 118 bytes of text, so that the numbers
+    // start at 128.
+    private static readonly byte[] ByHand =
+        Npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }".PadRight(117) + "\n",
         [0, 0, 0x80, 0x3F, 0, 0, 0, 0xC0, 0, 0, 0, 0x3F]);
 
     [Fact]
@@ -53,14 +58,19 @@ public sealed class NumpyTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{'descr': '>i2', 'fortran_order': False, 'shape': (2,)}", "0102FFFE", typeof(short), new double[] { 258, -2 })]
-    [InlineData("{\"shape\":(2,),\"descr\":\"<i2\",\"fortran_order\":False,}  \n", "0201FEFF", typeof(short), new double[] { 258, -2 })]
-    [InlineData("{'descr': '|b1', 'fortran_order': False, 'shape': (3, ), }\n", "010001", typeof(bool), new double[] { 1, 0, 1 })]
+    [InlineData("{'descr': '>i2', 'fortran_order': False, 'shape': (2,)}", "0102FFFE", typeof(short),
+        new double[] { 258, -2 })]
+    [InlineData("{\"shape\":(2,),\"descr\":\"<i2\",\"fortran_order\":False,}  \n", "0201FEFF", typeof(short),
+        new double[] { 258, -2 })]
+    [InlineData("{'descr': '|b1', 'fortran_order': False, 'shape': (3, ), }\n", "010001", typeof(bool),
+        new double[] { 1, 0, 1 })]
     [InlineData("{'descr': '<f2', 'fortran_order': False, 'shape': ()}", "003E", typeof(Half), new[] { 1.5 })]
-    [InlineData("{'descr': '>f8', 'fortran_order': True, 'shape': (1,)}", "C000000000000000", typeof(double), new double[] { -2 })]
+    [InlineData("{'descr': '>f8', 'fortran_order': True, 'shape': (1,)}", "C000000000000000", typeof(double),
+        new double[] { -2 })]
     [InlineData("{'descr': '<u8', 'fortran_order': False, 'shape': (0, 5)}", "", typeof(ulong), new double[0])]
     // The matrix 1 2 3 / 4 5 6, column by column.
-    [InlineData("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3)}", "010402050306", typeof(byte), new double[] { 1, 2, 3, 4, 5, 6 })]
+    [InlineData("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3)}", "010402050306", typeof(byte),
+        new double[] { 1, 2, 3, 4, 5, 6 })]
     public void ReadsOrdersAndTypes(string text, string data, Type type, double[] values)
     {
         foreach (var major in (byte[])[1, 2, 3])
@@ -81,15 +91,17 @@ public sealed class NumpyTests : IDisposable
             for (var j = 0; j < 3; j++)
                 for (var k = 0; k < 5; k++) data[i + 2 * j + 6 * k] = (byte)(100 * i + 10 * j + k);
         File.WriteAllBytes(FilePath, Npy("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 5)}", data));
-        Assert.Equal(Enumerable.Range(0, 30).Select(at => 100.0 * (at / 15) + 10 * (at / 5 % 3) + at % 5), NumpyFile.Read(FilePath).ToDoubles());
+        Assert.Equal(Enumerable.Range(0, 30).Select(at => 100.0 * (at / 15) + 10 * (at / 5 % 3) + at % 5),
+            NumpyFile.Read(FilePath).ToDoubles());
     }
 
-    // ---- round trips ---------------------------------------------------------------------------------------------------------------------
+    // ---- round trips ------------------------------------------------------------------------------------------------
 
     private static readonly Gen<NamedArray> Arrays =
         from name in Gen.Elements("a", "b.weight", "c/d", "é 漢", "x.npy", "😀")
         from rank in Gen.Choose(0, Shape.MaximumRank)
-        from lengths in Gen.ListOf(Gen.Frequency((1, Gen.Constant(0)), (8, Gen.Constant(1)), (3, Gen.Elements(2, 3, 5))), rank)
+        from lengths in Gen.ListOf(Gen.Frequency((1, Gen.Constant(0)), (8, Gen.Constant(1)),
+            (3, Gen.Elements(2, 3, 5))), rank)
         from type in Gen.Elements(NumbersTests.Types)
         from seed in Gen.Choose(0, int.MaxValue)
         let shape = new Shape([.. lengths])
@@ -137,7 +149,8 @@ public sealed class NumpyTests : IDisposable
         Assert.Equal(expected.Count, actual.Count);
         foreach (var (one, other) in expected.Zip(actual))
         {
-            Assert.Equal((one.Name, one.Shape, one.Values.GetType()), (other.Name, other.Shape, other.Values.GetType()));
+            Assert.Equal((one.Name, one.Shape, one.Values.GetType()),
+                (other.Name, other.Shape, other.Values.GetType()));
             Assert.Equal(NumbersTests.Bytes(one.Values), NumbersTests.Bytes(other.Values));
         }
     }

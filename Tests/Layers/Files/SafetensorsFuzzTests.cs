@@ -24,8 +24,11 @@ public sealed class SafetensorsFuzzTests(ITestOutputHelper output)
     [
         (input, random) => ReplaceText(input, random, ["\"F32\"", "\"F64\"", "\"BOOL\"", "\"I64\"", "\"BF16\""]),
         (input, random) =>
-            ReplaceText(input, random, ["\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"a\"", "\"b\"", "\"sha256:a\""]),
-        (input, random) => ReplaceText(input, random, ["[", "]", "{", "}", ",", ":", "\"", "null", "-", "1e9", ".", "\\ud800", "\\u0000", " "]),
+            ReplaceText(input, random,
+                ["\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"a\"", "\"b\"", "\"sha256:a\""]),
+        (input, random) =>
+        ReplaceText(input, random,
+            ["[", "]", "{", "}", ",", ":", "\"", "null", "-", "1e9", ".", "\\ud800", "\\u0000", " "]),
     ];
 
     [Fact]
@@ -50,7 +53,8 @@ public sealed class SafetensorsFuzzTests(ITestOutputHelper output)
         var (old, other) = (words[random.Next(words.Length)], words[random.Next(words.Length)]);
         var from = random.Next(input.Length + 1);
         var found = input.AsSpan(from).IndexOf(Encoding.ASCII.GetBytes(old));
-        return found < 0 ? input : Mutators.Replace(input, (from + found)..(from + found + old.Length), Encoding.ASCII.GetBytes(other));
+        return found < 0 ? input
+            : Mutators.Replace(input, (from + found)..(from + found + old.Length), Encoding.ASCII.GetBytes(other));
     }
 
     // The header ends where its JSON did before, as far as that can be seen: at the last '}' and the spaces behind it.
@@ -67,7 +71,8 @@ public sealed class SafetensorsFuzzTests(ITestOutputHelper output)
     private static byte[] Written()
     {
         var path = Path.GetTempFileName();
-        SafetensorsFile.Write(path, [new("a", new Shape(2), new float[] { 1, 2 }), new("b", Shape.Scalar, new long[] { 3 })],
+        SafetensorsFile.Write(path,
+            [new("a", new Shape(2), new float[] { 1, 2 }), new("b", Shape.Scalar, new long[] { 3 })],
             new Dictionary<string, string> { ["key"] = "text" });
         var bytes = File.ReadAllBytes(path);
         File.Delete(path);

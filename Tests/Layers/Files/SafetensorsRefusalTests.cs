@@ -31,7 +31,8 @@ public sealed class SafetensorsRefusalTests : IDisposable
     {
         for (var length = 1; length < SafetensorsTests.ByHand.Length; length++)
             Refused(SafetensorsTests.ByHand[..length], length < 8 ? $"the file has {length} bytes" : "");
-        Refused([.. SafetensorsTests.ByHand, 0], "1 bytes at the end belong to no tensor", SafetensorsTests.ByHand.Length);
+        Refused([.. SafetensorsTests.ByHand, 0], "1 bytes at the end belong to no tensor",
+            SafetensorsTests.ByHand.Length);
     }
 
     [Theory]
@@ -56,7 +57,8 @@ public sealed class SafetensorsRefusalTests : IDisposable
             stream.Write(BitConverter.GetBytes(100_000_001L));
             stream.SetLength(100_000_009);   // a hole: takes no room on the disk
         }
-        Assert.Contains("at most 100000000", Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(FilePath)).Message);
+        Assert.Contains("at most 100000000",
+            Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(FilePath)).Message);
     }
 
     // A shape may have 2^31 - 1 numbers, an array a few less.
@@ -70,7 +72,8 @@ public sealed class SafetensorsRefusalTests : IDisposable
             stream.Write(header);
             stream.SetLength(8L + header.Length + int.MaxValue);   // a hole
         }
-        Assert.Contains($"{int.MaxValue} numbers", Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(FilePath)).Message);
+        Assert.Contains($"{int.MaxValue} numbers",
+            Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(FilePath)).Message);
     }
 
     [Theory]
@@ -116,27 +119,38 @@ public sealed class SafetensorsRefusalTests : IDisposable
     [InlineData("""{"a":{"dtype":null,"shape":[],"data_offsets":[0,4]}}""", "dtype of 'a' should be a string", 22)]
     [InlineData("""{"a":{"dtype":"F32","shape":1,"data_offsets":[0,4]}}""", "the shape of 'a' should be a list", 36)]
     [InlineData("""{"a":{"dtype":"F32","shape":{},"data_offsets":[0,4]}}""", "the shape of 'a' should be a list", 36)]
-    [InlineData("""{"a":{"dtype":"F32","shape":["1"],"data_offsets":[0,4]}}""", "the shape of 'a' holds something that is not a number", 37)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", "the shape of 'a' holds a negative number", 37)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that is not whole", 37)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1e0],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that is not whole", 37)]
+    [InlineData("""{"a":{"dtype":"F32","shape":["1"],"data_offsets":[0,4]}}""", "the shape of 'a' holds something that "
+        + "is not a number", 37)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", "the shape of 'a' holds a negative "
+        + "number", 37)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that "
+        + "is not whole", 37)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1e0],"data_offsets":[0,4]}}""", "the shape of 'a' holds a number that "
+        + "is not whole", 37)]
     [InlineData("""{"a":{"dtype":"F32","shape":[18446744073709551617],"data_offsets":[0,4]}}""",
         "the shape of 'a' holds a number that is too large", 37)]
     [InlineData("""{"a":{"dtype":"F32","shape":[4294967297],"data_offsets":[0,4]}}""", "length above 2147483647", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[65536,65536],"data_offsets":[0,4]}}""", "more than 2147483647 elements", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[2147483647,2147483647,4],"data_offsets":[0,4]}}""", "more than 2147483647 elements", null)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2147483647,2147483647,4],"data_offsets":[0,4]}}""", "more than "
+        + "2147483647 elements", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}}""", "more than 8 axes", 53)]
     [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[4]}}""", "holds 1 numbers, not 2", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4,4]}}""", "more than 2 numbers", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[-4,0]}}""", "data_offsets of 'a' holds a negative number", null)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4.0]}}""", "data_offsets of 'a' holds a number that is not whole", null)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[-4,0]}}""", "data_offsets of 'a' holds a negative "
+        + "number", null)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4.0]}}""", "data_offsets of 'a' holds a number "
+        + "that is not whole", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":"0,4"}}""", "data_offsets of 'a' should be a list", null)]
     // Offsets against shape and type, the end, and each other. Four bytes of numbers follow the header.
-    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""", "needs 8 bytes; its data_offsets are 0 and 4", 9)]
-    [InlineData("""{"a":{"dtype":"F64","shape":[],"data_offsets":[0,4]}}""", "needs 8 bytes; its data_offsets are 0 and 4", 9)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""", "needs 8 bytes; its data_offsets are 0 "
+        + "and 4", 9)]
+    [InlineData("""{"a":{"dtype":"F64","shape":[],"data_offsets":[0,4]}}""", "needs 8 bytes; its data_offsets are 0 "
+        + "and 4", 9)]
     [InlineData("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,4]}}""", "needs 0 bytes", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[4,0]}}""", "needs 4 bytes; its data_offsets are 4 and 0", 9)]
-    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "should end at byte 8 of the numbers, but only 4", 9)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[4,0]}}""", "needs 4 bytes; its data_offsets are 4 "
+        + "and 0", 9)]
+    [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "should end at byte 8 of the numbers, "
+        + "but only 4", 9)]
     [InlineData("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[5,5]}}""", "should end at byte 5", 9)]
     [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[9223372036854775803,9223372036854775807]}}""",
         "should end at byte 9223372036854775807", 9)]
@@ -144,7 +158,8 @@ public sealed class SafetensorsRefusalTests : IDisposable
         "'a' and 'b' overlap", null)]
     [InlineData("""{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[0],"data_offsets":[2,2]}}""",
         "'a' and 'b' overlap", null)]
-    [InlineData("""{"b":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}""", "4 bytes before the tensor 'b' belong to no tensor", null)]
+    [InlineData("""{"b":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}}""", "4 bytes before the tensor 'b' belong to "
+        + "no tensor", null)]
     [InlineData("{}", "4 bytes at the end belong to no tensor", 10)]
     // Names and metadata.
     [InlineData("""{"":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}""", "name is empty", 9)]
@@ -169,8 +184,10 @@ public sealed class SafetensorsRefusalTests : IDisposable
     public void GapsBetweenTensorsAreRefused()
     {
         const string header = """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[6,10]}}""";
-        Refused(SafetensorsTests.Assemble(header, new byte[10]), "2 bytes before the tensor 'b' belong to no tensor", 8 + header.Length + 4);
-        Refused(SafetensorsTests.Assemble(header.Replace("[6,10]", "[2,6]"), new byte[6]), "'a' and 'b' overlap", 8 + header.Length - 1 + 2);
+        Refused(SafetensorsTests.Assemble(header, new byte[10]), "2 bytes before the tensor 'b' belong to no tensor",
+            8 + header.Length + 4);
+        Refused(SafetensorsTests.Assemble(header.Replace("[6,10]", "[2,6]"), new byte[6]), "'a' and 'b' overlap",
+            8 + header.Length - 1 + 2);
         File.WriteAllBytes(FilePath, SafetensorsTests.Assemble(header.Replace("[6,10]", "[4,8]"), new byte[8]));
         SafetensorsFile.Open(FilePath).Dispose();
     }

@@ -17,34 +17,43 @@ public sealed class SafetensorsRoundTripTests : IDisposable
 
     public sealed record Content(NamedArray[] Tensors, Dictionary<string, string> Metadata)
     {
-        public override string ToString() => string.Join("; ", Tensors.Select(tensor => $"'{tensor.Name}' {tensor.Shape}"))
+        public override string ToString() =>
+            string.Join("; ", Tensors.Select(tensor => $"'{tensor.Name}' {tensor.Shape}"))
             + " | " + string.Join("; ", Metadata.Select(pair => $"'{pair.Key}' = '{pair.Value}'"));
     }
 
     private static readonly Gen<string> Words =
-        Gen.Elements("a", "weight", ".", "0", " ", "é", "漢", "😀", "\"", "\\", "/", "'", "{", "}", ":", "\u00a0", "\u2028", "\ue000")
+        Gen.Elements("a", "weight", ".", "0", " ", "é", "漢", "😀", "\"", "\\", "/", "'", "{", "}", ":", "\u00a0",
+            "\u2028", "\ue000")
             .NonEmptyListOf().Select(string.Concat);
 
-    private static readonly Gen<string> AnyText = Gen.OneOf(Words, Gen.Constant(""), Words.Select(word => word + "\n\t\u0001\u007f"));
+    private static readonly Gen<string> AnyText =
+        Gen.OneOf(Words, Gen.Constant(""), Words.Select(word => word + "\n\t\u0001\u007f"));
 
     private static readonly Gen<NamedArray> Tensors =
         from name in Words
         from rank in Gen.Choose(0, Shape.MaximumRank)
-        from lengths in Gen.ListOf(Gen.Frequency((1, Gen.Constant(0)), (8, Gen.Constant(1)), (3, Gen.Elements(2, 3, 5))), rank)
+        from lengths in Gen.ListOf(Gen.Frequency((1, Gen.Constant(0)), (8, Gen.Constant(1)),
+            (3, Gen.Elements(2, 3, 5))), rank)
         from type in Gen.Elements(NumbersTests.Types)
         from seed in Gen.Choose(0, int.MaxValue)
-        select new NamedArray(name, new Shape([.. lengths]), NumbersTests.AnyBits(type, new Shape([.. lengths]).Count, new Random(seed)));
+        select new NamedArray(name, new Shape([.. lengths]),
+            NumbersTests.AnyBits(type, new Shape([.. lengths]).Count, new Random(seed)));
 
-    private static readonly Gen<KeyValuePair<string, string>> Pairs = AnyText.Two().Select(pair => KeyValuePair.Create(pair.Item1, pair.Item2));
+    private static readonly Gen<KeyValuePair<string, string>> Pairs = AnyText.Two()
+        .Select(pair => KeyValuePair.Create(pair.Item1, pair.Item2));
 
     public static Arbitrary<Content> Contents() => Arb.From(
         from tensors in Tensors.ListOf()
         from metadata in Pairs.ListOf()
-        select new Content([.. tensors.DistinctBy(tensor => tensor.Name)], metadata.DistinctBy(pair => pair.Key).ToDictionary()),
+        select new Content([.. tensors.DistinctBy(tensor => tensor.Name)],
+            metadata.DistinctBy(pair => pair.Key).ToDictionary()),
         content =>
         [
-            .. content.Tensors.Select(drop => content with { Tensors = [.. content.Tensors.Where(tensor => tensor != drop)] }),
-            .. content.Metadata.Keys.Select(drop => content with { Metadata = content.Metadata.Where(pair => pair.Key != drop).ToDictionary() }),
+            .. content.Tensors.Select(drop =>
+                content with { Tensors = [.. content.Tensors.Where(tensor => tensor != drop)] }),
+            .. content.Metadata.Keys.Select(drop =>
+                content with { Metadata = content.Metadata.Where(pair => pair.Key != drop).ToDictionary() }),
         ]);
 
     [Property(Arbitrary = [typeof(SafetensorsRoundTripTests)])]
@@ -53,7 +62,8 @@ public sealed class SafetensorsRoundTripTests : IDisposable
         SafetensorsFile.Write(FilePath, content.Tensors, content.Metadata);
         using var file = SafetensorsFile.Open(FilePath);
         Assert.Equal(content.Tensors.Length, file.Entries.Count);
-        Assert.Equal(content.Metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal), file.Metadata);   // sorted in the file
+        // sorted in the file
+        Assert.Equal(content.Metadata.OrderBy(pair => pair.Key, StringComparer.Ordinal), file.Metadata);
         foreach (var tensor in content.Tensors)
         {
             var entry = file.Entries.Single(entry => entry.Name == tensor.Name);
@@ -87,8 +97,10 @@ public sealed class SafetensorsRoundTripTests : IDisposable
     [Fact]
     public void TensorsLongerThanOneChunkAreWhole()
     {
-        var values = Enumerable.Range(0, 100_003).Select(i => i * 0.5f).ToArray();   // 400,012 bytes: six chunks of 2^16 and a rest
-        NamedArray[] tensors = [new("first", new Shape(1), new float[] { 7 }), new("long", new Shape(values.Length), values),
+        // 400,012 bytes: six chunks of 2^16 and a rest
+        var values = Enumerable.Range(0, 100_003).Select(i => i * 0.5f).ToArray();
+        NamedArray[] tensors = [new("first", new Shape(1), new float[] { 7 }),
+            new("long", new Shape(values.Length), values),
             new("last", new Shape(1), new float[] { 9 })];
         SafetensorsFile.Write(FilePath, tensors);
         using var file = SafetensorsFile.Open(FilePath);
@@ -102,7 +114,8 @@ public sealed class SafetensorsRoundTripTests : IDisposable
     [Fact]
     public void ManyTensorsAreReadAsFastAsTheyAreWritten()
     {
-        SafetensorsFile.Write(FilePath, [.. Enumerable.Range(0, 100_000).Select(i => new NamedArray($"{i}", new Shape(0), Array.Empty<float>()))]);
+        SafetensorsFile.Write(FilePath,
+            [.. Enumerable.Range(0, 100_000).Select(i => new NamedArray($"{i}", new Shape(0), Array.Empty<float>()))]);
         using var file = SafetensorsFile.Open(FilePath);
         Assert.Equal(100_000, file.Entries.Count);
         Assert.All(file.Entries, entry => Assert.Empty(file.Read(entry)));

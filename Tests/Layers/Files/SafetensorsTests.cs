@@ -13,9 +13,10 @@ public sealed class SafetensorsTests : IDisposable
 
     private string FilePath => Path.Combine(folder, "model.safetensors");
 
-    // ---- the layout, by hand -------------------------------------------------------------------------------------------------------------
+    // ---- the layout, by hand ----------------------------------------------------------------------------------------
 
-    // 137 bytes of JSON (the é has two) and seven spaces, so that the numbers start at 8 + 144; 1, -2 and 0.5 are 3F800000, C0000000 and 3F000000.
+    // 137 bytes of JSON (the é has two) and seven spaces, so that the numbers start at 8 + 144; 1, -2 and 0.5 are
+    // 3F800000, C0000000 and 3F000000.
     internal static readonly byte[] ByHand =
     [
         144, 0, 0, 0, 0, 0, 0, 0,
@@ -29,7 +30,8 @@ public sealed class SafetensorsTests : IDisposable
     {
         File.WriteAllBytes(FilePath, ByHand);
         using var file = SafetensorsFile.Open(FilePath);
-        Assert.Equal([new("b", SafetensorsType.F32, new Shape(1, 2), 152, 8), new("a", SafetensorsType.F32, Shape.Scalar, 160, 4)], file.Entries);
+        Assert.Equal([new("b", SafetensorsType.F32, new Shape(1, 2), 152, 8),
+            new("a", SafetensorsType.F32, Shape.Scalar, 160, 4)], file.Entries);
         Assert.Equal([KeyValuePair.Create("k", "\"é")], file.Metadata);
         Assert.Equal([1f, -2f], file.ReadFloats(file.Entries[0]));
         Assert.Equal([0.5], file.ReadDoubles(file.Entries[1]));
@@ -38,7 +40,8 @@ public sealed class SafetensorsTests : IDisposable
     [Fact]
     public void WritesTheDocumentedLayout()
     {
-        SafetensorsFile.Write(FilePath, [new("b", new Shape(1, 2), new float[] { 1, -2 }), new("a", Shape.Scalar, new[] { 0.5f })],
+        SafetensorsFile.Write(FilePath,
+            [new("b", new Shape(1, 2), new float[] { 1, -2 }), new("a", Shape.Scalar, new[] { 0.5f })],
             new Dictionary<string, string> { ["k"] = "\"é" });
         // The text "k" is followed by the hashes, which sha256sum gives for the last 4 bytes and for the 8 before them.
         const string hashes = ",\"sha256:a\":\"d99e58435243d9fef9c88273b8d553b4fba4d0baf8009d29eae74fa99e0d9f57\""
@@ -69,9 +72,10 @@ public sealed class SafetensorsTests : IDisposable
 
     internal static byte[] Assemble(string header, byte[] data) => Assemble(Encoding.UTF8.GetBytes(header), data);
 
-    internal static byte[] Assemble(byte[] header, byte[] data) => [.. BitConverter.GetBytes((long)header.Length), .. header, .. data];
+    internal static byte[] Assemble(byte[] header, byte[] data) =>
+        [.. BitConverter.GetBytes((long)header.Length), .. header, .. data];
 
-    // ---- types ---------------------------------------------------------------------------------------------------------------------------
+    // ---- types ------------------------------------------------------------------------------------------------------
 
     // Each number's bytes by hand: 1.5 = 3E00 in half precision and 3FC0 in bfloat16, -2 = C000 in both.
     [Theory]
@@ -109,15 +113,17 @@ public sealed class SafetensorsTests : IDisposable
         File.WriteAllBytes(FilePath, bytes);
         using var file = SafetensorsFile.Open(FilePath);
         var error = Assert.Throws<InvalidDataException>(() => file.Read(file.Entries[0]));
-        Assert.Contains($"at byte {bytes.Length - 1000}: the tensor 'a' of type BOOL holds a byte that is neither 0 nor 1", error.Message);
+        Assert.Contains($"at byte {bytes.Length - 1000}: the tensor 'a' of type BOOL holds a byte that is neither 0 "
+            + "nor 1", error.Message);
     }
 
-    // ---- hashes --------------------------------------------------------------------------------------------------------------------------
+    // ---- hashes -----------------------------------------------------------------------------------------------------
 
     [Fact]
     public void AChangedNumberIsFoundByItsHash()
     {
-        SafetensorsFile.Write(FilePath, [new("a", new Shape(3), new[] { 1, 2, 3 }), new("b", Shape.Scalar, new double[] { 4 })]);
+        SafetensorsFile.Write(FilePath,
+            [new("a", new Shape(3), new[] { 1, 2, 3 }), new("b", Shape.Scalar, new double[] { 4 })]);
         var bytes = File.ReadAllBytes(FilePath);
         for (var at = bytes.Length - 20; at < bytes.Length; at++)
         {
@@ -125,10 +131,12 @@ public sealed class SafetensorsTests : IDisposable
             changed[at] ^= 1;
             File.WriteAllBytes(FilePath, changed);
             using var file = SafetensorsFile.Open(FilePath);
-            var (broken, whole) = at < bytes.Length - 8 ? (file.Entries[0], file.Entries[1]) : (file.Entries[1], file.Entries[0]);
+            var (broken, whole) = at < bytes.Length - 8 ? (file.Entries[0], file.Entries[1])
+                : (file.Entries[1], file.Entries[0]);
             file.Read(whole);
             var error = Assert.Throws<InvalidDataException>(() => file.ReadDoubles(broken));
-            Assert.StartsWith($"{FilePath}: at byte {broken.Offset}: the tensor '{broken.Name}' has not the hash that was written with it",
+            Assert.StartsWith($"{FilePath}: at byte {broken.Offset}: the tensor '{broken.Name}' has not the hash that "
+                + "was written with it",
                 error.Message);
         }
     }
@@ -141,7 +149,7 @@ public sealed class SafetensorsTests : IDisposable
         Assert.Throws<ArgumentException>(() => file.ReadFloats(file.Entries[0] with { Offset = 156 }));
     }
 
-    // ---- files that cannot be read or written ----------------------------------------------------------------------------------------------
+    // ---- files that cannot be read or written -----------------------------------------------------------------------
 
     [Fact]
     public void AFileThatShrinksIsAnError()
@@ -149,7 +157,8 @@ public sealed class SafetensorsTests : IDisposable
         if (OperatingSystem.IsWindows()) return;   // there nobody can shrink a file that is being read
         File.WriteAllBytes(FilePath, ByHand);
         using var file = SafetensorsFile.Open(FilePath);
-        using (var shrinking = new FileStream(FilePath, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) shrinking.SetLength(ByHand.Length - 5);
+        using (var shrinking = new FileStream(FilePath, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+            shrinking.SetLength(ByHand.Length - 5);
         var error = Assert.Throws<IOException>(() => file.ReadFloats(file.Entries[0]));
         Assert.Contains($"{FilePath}: the file ends inside the tensor 'b'", error.Message);
     }
@@ -157,10 +166,13 @@ public sealed class SafetensorsTests : IDisposable
     [Fact]
     public void WhatCannotBeReadIsNamed()
     {
-        Assert.Contains($"{FilePath}: there is no such file", Assert.Throws<FileNotFoundException>(() => SafetensorsFile.Open(FilePath)).Message);
+        Assert.Contains($"{FilePath}: there is no such file",
+            Assert.Throws<FileNotFoundException>(() => SafetensorsFile.Open(FilePath)).Message);
         var below = Path.Combine(folder, "missing", "file");
-        Assert.Contains($"{below}: there is no such file", Assert.Throws<FileNotFoundException>(() => SafetensorsFile.Open(below)).Message);
-        Assert.Contains($"{folder}: cannot be read: it is a folder", Assert.Throws<IOException>(() => SafetensorsFile.Open(folder)).Message);
+        Assert.Contains($"{below}: there is no such file",
+            Assert.Throws<FileNotFoundException>(() => SafetensorsFile.Open(below)).Message);
+        Assert.Contains($"{folder}: cannot be read: it is a folder",
+            Assert.Throws<IOException>(() => SafetensorsFile.Open(folder)).Message);
     }
 
     [Fact]
@@ -189,7 +201,8 @@ public sealed class SafetensorsTests : IDisposable
         File.WriteAllBytes(FilePath, ByHand);
         NamedArray one = new("a", Shape.Scalar, new float[] { 1 });
         void Fails(string what, NamedArray[] tensors, Dictionary<string, string>? metadata = null) =>
-            Assert.Contains(what, Assert.Throws<ArgumentException>(() => SafetensorsFile.Write(FilePath, tensors, metadata)).Message);
+            Assert.Contains(what,
+                Assert.Throws<ArgumentException>(() => SafetensorsFile.Write(FilePath, tensors, metadata)).Message);
         Fails("'a' is given to two tensors", [one, one]);
         Fails("'__metadata__' is reserved", [one with { Name = "__metadata__" }]);
         Fails("a name is not empty", [one with { Name = "" }]);
@@ -200,8 +213,10 @@ public sealed class SafetensorsTests : IDisposable
         Fails("'a' is of String[], which is none of the types", [one with { Values = new[] { "" } }]);
         Fails("'a' is of Single[,], which is none of the types", [one with { Values = new float[1, 1] }]);
         Fails("'a' is of Char[], which is none of the types", [one with { Values = new char[1] }]);
-        Fails("'a' is of DayOfWeek[], which is none of the types", [one with { Values = new DayOfWeek[1] }]);   // an int[], to a pattern
-        Fails("'a' is of ConsoleModifiers[,], which is none of the types", [one with { Values = new ConsoleModifiers[1, 1] }]);
+        // an int[], to a pattern
+        Fails("'a' is of DayOfWeek[], which is none of the types", [one with { Values = new DayOfWeek[1] }]);
+        Fails("'a' is of ConsoleModifiers[,], which is none of the types",
+            [one with { Values = new ConsoleModifiers[1, 1] }]);
         Fails("'sha256:a' is reserved", [one], new() { ["sha256:a"] = "" });
         var inTheMiddle = Assert.Throws<IOException>(() => AtomicFile.Write(FilePath, stream =>
         {
@@ -209,7 +224,8 @@ public sealed class SafetensorsTests : IDisposable
             throw new IOException("No space left on device.");
         }));
         Assert.Contains($"{FilePath}: cannot be written: No space left on device.", inTheMiddle.Message);
-        Assert.Throws<InvalidOperationException>(() => AtomicFile.Write(FilePath, _ => throw new InvalidOperationException()));
+        Assert.Throws<InvalidOperationException>(() =>
+            AtomicFile.Write(FilePath, _ => throw new InvalidOperationException()));
         Assert.Equal(ByHand, File.ReadAllBytes(FilePath));
         Assert.Equal([FilePath], Directory.GetFileSystemEntries(folder));
     }

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Tapegrad.Tests.Layers.Files;
 
 /// <summary>
-/// A disk of 256 KB in memory, for faults that a big one does not have. Mounting takes a right that the administrator has, and a
-/// container's may not: then <see cref="Mount"/> gives null. Disposing removes it.
+/// A disk of 256 KB in memory, for faults that a big one does not have. Mounting takes a right that the administrator
+/// has, and a container's may not: then <see cref="Mount"/> gives null. Disposing removes it.
 /// </summary>
 internal sealed class SmallDisk : IDisposable
 {

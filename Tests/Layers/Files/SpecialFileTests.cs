@@ -19,7 +19,8 @@ public sealed class SpecialFileTests : IDisposable
         var empty = Path.Combine(folder, "empty");
         File.WriteAllBytes(empty, []);
         foreach (var path in (string[])[empty, .. SpecialFiles.In(folder)])
-            Assert.StartsWith($"{path}: the file is empty, or it is a pipe or a device", await SpecialFiles.RefusalBy(() =>
+            Assert.StartsWith($"{path}: the file is empty, or it is a pipe or a device",
+                await SpecialFiles.RefusalBy(() =>
             {
                 if (kind == "npy") NumpyFile.Read(path);
                 else if (kind == "npz") NumpyFile.ReadArchive(path);

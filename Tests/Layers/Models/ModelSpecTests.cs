@@ -26,7 +26,8 @@ public sealed class ModelSpecTests : IDisposable
         Dictionary<string, string> texts;
         using (var file = SafetensorsFile.Open(FilePath))
         {
-            arrays = [.. file.Entries.Select(entry => NamedArray.Of(entry.Name, Tensor.From(file.ReadDoubles(entry), entry.Shape)))];
+            arrays = [.. file.Entries.Select(entry =>
+                NamedArray.Of(entry.Name, Tensor.From(file.ReadDoubles(entry), entry.Shape)))];
             texts = new(file.Metadata);
         }
         if (text is null) texts.Remove(key);
@@ -47,14 +48,17 @@ public sealed class ModelSpecTests : IDisposable
     [InlineData("none", false, 16)]
     public void AFileAloneRebuildsItsModel(string normalization, bool zeroGamma, int width)
     {
-        var model = new ModelSpec("resnet8", normalization, Classes: 7, Width: width, ZeroGamma: zeroGamma).Build(seed: 3);
-        using (var tape = Tape.Training(new RandomSource(1))) tape.Gradients(model.Apply(Images).Square().Mean()).CommitStatistics();
+        var model = new ModelSpec("resnet8", normalization, Classes: 7, Width: width, ZeroGamma: zeroGamma)
+            .Build(seed: 3);
+        using (var tape = Tape.Training(new RandomSource(1)))
+            tape.Gradients(model.Apply(Images).Square().Mean()).CommitStatistics();
         model.Metadata["input_mean"] = "0.5,0.25,0.125";
         model.Save(FilePath);
         var rebuilt = ModelSpec.Rebuild(FilePath);
         Assert.Equal(model.Apply(Images).ToDoubles(), rebuilt.Apply(Images).ToDoubles());
         Assert.Equal(model.Metadata, rebuilt.Metadata);
-        Assert.Equal(model.State.Select(parameter => parameter.Name), rebuilt.State.Select(parameter => parameter.Name));
+        Assert.Equal(model.State.Select(parameter => parameter.Name),
+            rebuilt.State.Select(parameter => parameter.Name));
         Assert.Equal(model.Summary(), rebuilt.Summary());
     }
 
@@ -134,7 +138,8 @@ public sealed class ModelSpecTests : IDisposable
         other.Load(FilePath);
         Assert.Equal(model.Apply(Images).ToDoubles(), other.Apply(Images).ToDoubles());
         // The shapes would fit, the numbers would be wrong.
-        var error = Assert.Throws<InvalidDataException>(() => new ModelSpec("resnet8", "group:8", Classes: 10).Build(seed: 1).Load(FilePath));
+        var error = Assert.Throws<InvalidDataException>(() =>
+            new ModelSpec("resnet8", "group:8", Classes: 10).Build(seed: 1).Load(FilePath));
         Assert.Contains("(here group:8)", error.Message);
     }
 
@@ -143,16 +148,19 @@ public sealed class ModelSpecTests : IDisposable
     {
         string[] known = ["vgg", "resnet8", "resnet18", "resnet20", "resnet32", "resnet110", "resnet1202"];
         Assert.All(known, name => Assert.True(ModelSpec.IsArchitecture(name)));
-        string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet21", "resnet-20", "resnet 20", "resnet20 ", "resnet1208", "alexnet"];
+        string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet21", "resnet-20", "resnet 20", "resnet20 ",
+            "resnet1208", "alexnet"];
         Assert.All(unknown, name => Assert.False(ModelSpec.IsArchitecture(name)));
         foreach (var (spec, what) in ((ModelSpec, string)[])[(new("alexnet", "none"), "no architecture 'alexnet'"),
-            (new("vgg", "none", ZeroGamma: true), "vgg has neither"), (new("vgg", "none", Width: 8), "vgg has neither")])
+            (new("vgg", "none", ZeroGamma: true), "vgg has neither"),
+            (new("vgg", "none", Width: 8), "vgg has neither")])
             Assert.Contains(what, Assert.Throws<ArgumentException>(() => spec.Build(seed: 1)).Message);
     }
 
-    // ---- one record that parses, prints, builds and counts -------------------------------------------------------------------------------
+    // ---- one record that parses, prints, builds and counts ----------------------------------------------------------
 
-    private static readonly string[] Named = ["batch", "batch:keras", "layer", "layer:position", "instance", "group:4", "size:4", "none"];
+    private static readonly string[] Named = ["batch", "batch:keras", "layer", "layer:position", "instance", "group:4",
+        "size:4", "none"];
 
     private static readonly Gen<ModelSpec> Specs =
         from architecture in Gen.Elements("resnet8", "resnet14", "wrn10-1")
@@ -174,7 +182,8 @@ public sealed class ModelSpecTests : IDisposable
             Assert.Equal(spec, ModelSpec.Parse(spec.ToString()));
             var model = spec.Build(seed: 1);
             Assert.Equal(spec, ModelSpec.Of(model));
-            Assert.Equal(spec.CountWeights(), model.State.Where(parameter => parameter.Shape.Rank > 1).Sum(parameter => (double)parameter.Count));
+            Assert.Equal(spec.CountWeights(), model.State.Where(parameter => parameter.Shape.Rank > 1)
+                .Sum(parameter => (double)parameter.Count));
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(30));
 
     [Theory]
@@ -184,7 +193,8 @@ public sealed class ModelSpecTests : IDisposable
     {
         var spec = new ModelSpec(architecture, "layer", Classes: 7, Inputs: inputs);
         Assert.Equal(spec.CountWeights(),
-            spec.Build(seed: 1).State.Where(parameter => parameter.Shape.Rank > 1).Sum(parameter => (double)parameter.Count));
+            spec.Build(seed: 1).State.Where(parameter => parameter.Shape.Rank > 1)
+            .Sum(parameter => (double)parameter.Count));
     }
 
     [Theory]
@@ -197,10 +207,13 @@ public sealed class ModelSpecTests : IDisposable
     public void A_line_that_says_something_else_is_refused(string line, string what) =>
         Assert.Contains(what, Assert.Throws<FormatException>(() => ModelSpec.Parse(line)).Message);
 
-    /// <summary>Whatever the layers' normalizations, a file gives back what was saved, to the bit, or says that it cannot.</summary>
+    /// <summary>
+    /// Whatever the layers' normalizations, a file gives back what was saved, to the bit, or says that it cannot.
+    /// </summary>
     [Fact]
     public void A_file_gives_back_what_was_saved_or_says_why_not() =>
-        Prop.ForAll((from spec in Specs from seed in Gen.Choose(0, int.MaxValue) select (spec, seed)).ToArbitrary(), drawn =>
+        Prop.ForAll((from spec in Specs from seed in Gen.Choose(0, int.MaxValue) select (spec, seed)).ToArbitrary(),
+            drawn =>
         {
             var (spec, seed) = drawn;
             var random = new Random(seed);
@@ -213,16 +226,19 @@ public sealed class ModelSpecTests : IDisposable
             };
             using var device = Device.Use(Device.Cpu);
             var model = spec.Architecture == "wrn10-1" ? WideResNet.Cifar(10, 1, Draw, spec.Classes, 1, spec.Inputs)
-                : ResNet.Cifar(spec.Architecture == "resnet8" ? 8 : 14, Draw, spec.Classes, 1, width: spec.Width, inputs: spec.Inputs);
+                : ResNet.Cifar(spec.Architecture == "resnet8" ? 8 : 14, Draw, spec.Classes, 1, width: spec.Width,
+                    inputs: spec.Inputs);
             var standardized = spec.Normalization.EndsWith("+ws", StringComparison.Ordinal);
             if (standardized && model.Metadata["normalization"] != "none") model.StandardizeWeights();
             var named = model.Modules.OfType<GroupNorm>().All(norm => norm.Eps != 1e-3);
             var x = Tensor.Normal(new Shape(2, 9, 8, spec.Inputs), new RandomSource(3));
-            using (var tape = Tape.Training(new RandomSource(4))) tape.Gradients(model.Apply(x).Square().Mean()).CommitStatistics();
+            using (var tape = Tape.Training(new RandomSource(4)))
+                tape.Gradients(model.Apply(x).Square().Mean()).CommitStatistics();
             model.Save(FilePath);
             if (!named)
             {
-                Assert.Contains("has no name here", Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
+                Assert.Contains("has no name here",
+                    Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
                 return;
             }
             var rebuilt = ModelSpec.Rebuild(FilePath);
@@ -234,8 +250,10 @@ public sealed class ModelSpecTests : IDisposable
     [Fact]
     public void A_mixture_is_called_by_the_parts_that_differ()
     {
-        static string NameOf(int depth, Func<int, Norm?> make) => ResNet.Cifar(depth, make, 10, 1).Metadata["normalization"];
-        Assert.Equal("layer3=group:8,*=group:4", NameOf(8, channels => new GroupNorm(channels, GroupSpec.Count(channels < 64 ? 4 : 8))));
+        static string NameOf(int depth, Func<int, Norm?> make) =>
+            ResNet.Cifar(depth, make, 10, 1).Metadata["normalization"];
+        Assert.Equal("layer3=group:8,*=group:4",
+            NameOf(8, channels => new GroupNorm(channels, GroupSpec.Count(channels < 64 ? 4 : 8))));
         Assert.Equal("layer2=instance,layer3=layer,*=batch", NameOf(14, channels => channels switch
         {
             16 => new BatchNorm(channels),
@@ -245,7 +263,8 @@ public sealed class ModelSpecTests : IDisposable
         var made = 0;
         Assert.Equal("bn1=none,*=layer", NameOf(8, channels => ++made == 1 ? null : new LayerNorm(channels)));
         made = 0;
-        Assert.Equal("layer1.0.bn2=layer,*=batch", NameOf(8, channels => ++made == 3 ? new LayerNorm(channels) : new BatchNorm(channels)));
+        Assert.Equal("layer1.0.bn2=layer,*=batch",
+            NameOf(8, channels => ++made == 3 ? new LayerNorm(channels) : new BatchNorm(channels)));
         // One that no name makes is no rule for anything: it is called by its settings.
         made = 0;
         var name = NameOf(8, channels => ++made == 3 ? new LayerNorm(channels, eps: 1e-3) : new BatchNorm(channels));
@@ -257,7 +276,8 @@ public sealed class ModelSpecTests : IDisposable
     [InlineData("layer1=batch,*=group:8", "layer1.0.bn1 layer1.0.bn2 layer1.1.bn1 layer1.1.bn2")]
     [InlineData("*.0.bn1=batch,*=group:8", "layer1.0.bn1 layer2.0.bn1 layer3.0.bn1")]
     [InlineData("bn1=batch,*=group:8", "bn1")]
-    [InlineData("layer*.1=batch,*=group:8", "layer1.1.bn1 layer1.1.bn2 layer2.1.bn1 layer2.1.bn2 layer3.1.bn1 layer3.1.bn2")]
+    [InlineData("layer*.1=batch,*=group:8",
+        "layer1.1.bn1 layer1.1.bn2 layer2.1.bn1 layer2.1.bn2 layer3.1.bn1 layer3.1.bn2")]
     [InlineData("layer2.0=group:8,layer2=batch,*=group:8+ws", "layer2.1.bn1 layer2.1.bn2")]
     public void The_first_pattern_decides_that_begins_a_layers_path(string text, string batch)
     {
@@ -265,7 +285,8 @@ public sealed class ModelSpecTests : IDisposable
         Assert.Equal(batch, string.Join(' ', model.Modules.OfType<BatchNorm>().Select(norm => norm.Path)));
         Assert.Equal(13, model.Modules.Count(layer => layer is BatchNorm or GroupNorm));
         foreach (var layer in model.Modules.OfType<Conv2d>())
-            Assert.Equal(text.EndsWith("+ws") && !layer.Path.StartsWith("layer2"), layer.WeightTransform is StandardizedWeight);
+            Assert.Equal(text.EndsWith("+ws") && !layer.Path.StartsWith("layer2"),
+                layer.WeightTransform is StandardizedWeight);
         model.Save(FilePath);   // it is what it says
     }
 
@@ -283,7 +304,8 @@ public sealed class ModelSpecTests : IDisposable
     [InlineData("none+ws", "not for none")]
     [InlineData("Layer1=batch,*=group:8", "no layer is left for 'Layer1'")]
     public void A_mixture_that_says_something_else_is_refused(string text, string what) =>
-        Assert.Contains(what, Assert.Throws<ArgumentException>(() => new ModelSpec("resnet8", text).Build(seed: 1)).Message);
+        Assert.Contains(what,
+            Assert.Throws<ArgumentException>(() => new ModelSpec("resnet8", text).Build(seed: 1)).Message);
 
     // Called as another one is.
     private sealed class Impostor : WeightTransform

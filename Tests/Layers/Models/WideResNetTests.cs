@@ -3,7 +3,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Layers.Models;
 
-/// <summary>Wide ResNets: PyTorch's names and counts, what a block computes; and models for images that are not of three channels.</summary>
+/// <summary>
+/// Wide ResNets: PyTorch's names and counts, what a block computes; and models for images that are not of three
+/// channels.
+/// </summary>
 public sealed class WideResNetTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("models").FullName;
@@ -16,13 +19,14 @@ public sealed class WideResNetTests : IDisposable
         new ModelSpec("wrn10-1", normalization, Classes: 4, Inputs: inputs).Build(seed: 1);
 
     [Theory]
-    // The counts that PyTorch's implementations print, https://github.com/xternalz/WideResNet-pytorch among them: 2.2 and 36.5 million.
+    // The counts that PyTorch's implementations print, https://github.com/xternalz/WideResNet-pytorch among them: 2.2
+    // and 36.5 million.
     [InlineData(40, 2, 2_243_546)]
     [InlineData(28, 10, 36_479_194)]
     public void Counts_are_those_of_others(int depth, int times, int count)
     {
-        // Gamma and beta: of the first 16 channels, and twice in each block, and once at the end instead of at the beginning, of its stage's
-        // channels.
+        // Gamma and beta: of the first 16 channels, and twice in each block, and once at the end instead of at the
+        // beginning, of its stage's channels.
         var affine = 2 * (16 + 2 * ((depth - 4) / 6) * (16 + 32 + 64) * times);
         Assert.Equal(count, new ModelSpec($"wrn{depth}-{times}", "batch").CountWeights() + affine + 10);
     }
@@ -40,13 +44,14 @@ public sealed class WideResNetTests : IDisposable
         foreach (var times in (int[])[1, 2])
         {
             var model = new ModelSpec($"wrn16-{times}", "batch", Classes: 10).Build(seed: 1);
-            string[] names = ["conv1.weight", .. Enumerable.Range(0, 6).SelectMany(i => Block(1 + i / 2, i % 2, changes: i % 2 == 0 && (i > 0
+            string[] names = ["conv1.weight",
+                .. Enumerable.Range(0, 6).SelectMany(i => Block(1 + i / 2, i % 2, changes: i % 2 == 0 && (i > 0
                 || times > 1))),
                 .. bn.Select(name => $"bn1.{name}"), "fc.weight", "fc.bias"];
             Assert.Equal(names, model.State.Select(parameter => parameter.Name));
         }
-        Assert.Equal(["conv1.weight", "conv1.bias", "block1.layer.0.conv1.weight", "block1.layer.0.conv1.bias", "block1.layer.0.conv2.weight"],
-            Small("none").State.Take(5).Select(parameter => parameter.Name));
+        Assert.Equal(["conv1.weight", "conv1.bias", "block1.layer.0.conv1.weight", "block1.layer.0.conv1.bias",
+            "block1.layer.0.conv2.weight"], Small("none").State.Take(5).Select(parameter => parameter.Name));
         Assert.Contains("block2.layer.0.convShortcut.bias", Small("none").State.Select(parameter => parameter.Name));
     }
 
@@ -55,9 +60,11 @@ public sealed class WideResNetTests : IDisposable
     {
         var model = Small("layer");
         var random = new RandomSource(3);
-        foreach (var (i, parameter) in model.State.Index()) parameter.Value += 0.3 * Tensor.Normal(parameter.Shape, random.Split(i));
+        foreach (var (i, parameter) in model.State.Index())
+            parameter.Value += 0.3 * Tensor.Normal(parameter.Shape, random.Split(i));
         Tensor Of(string name) => model.State.Single(parameter => parameter.Name == name).Value;
-        Tensor Normalized(Tensor x, string name) => new LayerNorm(x.Shape[3], affine: false).Apply(x) * Of($"{name}.weight") + Of($"{name}.bias");
+        Tensor Normalized(Tensor x, string name) =>
+            new LayerNorm(x.Shape[3], affine: false).Apply(x) * Of($"{name}.weight") + Of($"{name}.bias");
         Tensor Inner(Tensor h, string block, int stride) =>
             Normalized(h.Conv2d(Of($"{block}.conv1.weight"), stride: stride, padding: 1), $"{block}.bn2").Relu()
             .Conv2d(Of($"{block}.conv2.weight"), padding: 1);
@@ -71,7 +78,8 @@ public sealed class WideResNetTests : IDisposable
         }
         Assert.Equal(new Shape(2, 2, 2, 64), y.Shape);
         y = Normalized(y, "bn1").Relu().Mean([1, 2]).MatrixProduct(Of("fc.weight")) + Of("fc.bias");
-        foreach (var (expected, found) in y.ToDoubles().Zip(model.Apply(x).ToDoubles())) Assert.Equal(expected, found, 1e-4);
+        foreach (var (expected, found) in y.ToDoubles().Zip(model.Apply(x).ToDoubles()))
+            Assert.Equal(expected, found, 1e-4);
     }
 
     [Fact]
@@ -93,17 +101,20 @@ public sealed class WideResNetTests : IDisposable
     [Fact]
     public void What_cannot_be_is_refused()
     {
-        foreach (var depth in (int[])[4, 12, 20, 28 + 3]) Assert.Throws<ArgumentOutOfRangeException>(() => WideResNet.Cifar(depth, 1, null, 10, 1));
+        foreach (var depth in (int[])[4, 12, 20, 28 + 3])
+            Assert.Throws<ArgumentOutOfRangeException>(() => WideResNet.Cifar(depth, 1, null, 10, 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => WideResNet.Cifar(16, 0, null, 10, 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => WideResNet.Cifar(16, 1, null, 0, 1));
         foreach (var spec in (ModelSpec[])[new("wrn16-1", "batch", ZeroGamma: true), new("wrn16-1", "batch", Width: 8)])
             Assert.Contains("in its name", Assert.Throws<ArgumentException>(() => spec.Build(seed: 1)).Message);
-        var error = Assert.Throws<ShapeException>(() => WideResNet.Cifar(10, 1, channels => new GroupNorm(channels, GroupSpec.Count(channels == 32
+        var error = Assert.Throws<ShapeException>(() =>
+            WideResNet.Cifar(10, 1, channels => new GroupNorm(channels, GroupSpec.Count(channels == 32
             ? 5 : 4)), 10, 1));
         Assert.EndsWith("(in layer block2.layer.0.bn2)", error.Message);
-        Assert.All((string[])["wrn10-1", "wrn16-4", "wrn28-10", "wrn40-2", "wrn1000-1"], name => Assert.True(ModelSpec.IsArchitecture(name)));
-        Assert.All((string[])["wrn", "wrn16", "wrn16-", "wrn17-4", "wrn16-0", "wrn16-4-1", "WRN16-4", "wrn16--4", "wrn4-4", "wrn16-33554432"],
-            name => Assert.False(ModelSpec.IsArchitecture(name)));
+        Assert.All((string[])["wrn10-1", "wrn16-4", "wrn28-10", "wrn40-2", "wrn1000-1"], name =>
+            Assert.True(ModelSpec.IsArchitecture(name)));
+        Assert.All((string[])["wrn", "wrn16", "wrn16-", "wrn17-4", "wrn16-0", "wrn16-4-1", "WRN16-4", "wrn16--4",
+            "wrn4-4", "wrn16-33554432"], name => Assert.False(ModelSpec.IsArchitecture(name)));
     }
 
     [Theory]
@@ -121,15 +132,19 @@ public sealed class WideResNetTests : IDisposable
         var rebuilt = ModelSpec.Rebuild(FilePath);
         Assert.Equal(model.Metadata, rebuilt.Metadata);
         Assert.Equal(model.Apply(x).ToDoubles(), rebuilt.Apply(x).ToDoubles());
-        Assert.Throws<ArgumentOutOfRangeException>(() => new ModelSpec(architecture, "layer", Classes: 3, Inputs: 0).Build(seed: 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ModelSpec(architecture, "layer", Classes: 3, Inputs: 0)
+            .Build(seed: 1));
         model.Metadata["inputs"] = "1000000";
         model.Save(FilePath);
-        Assert.Contains($"fewer than {architecture}", Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
+        Assert.Contains($"fewer than {architecture}",
+            Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
         model.Metadata["inputs"] = "2";
         model.Save(FilePath);
-        Assert.Contains("of another shape", Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
+        Assert.Contains("of another shape",
+            Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
         model.Metadata["inputs"] = "none";
         model.Save(FilePath);
-        Assert.Contains("inputs 'none'", Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
+        Assert.Contains("inputs 'none'",
+            Assert.Throws<InvalidDataException>(() => ModelSpec.Rebuild(FilePath)).Message);
     }
 }

@@ -6,10 +6,13 @@ using Norm = Tapegrad.Layers.Normalization;
 
 namespace Tapegrad.Tests.Layers.Normalization;
 
-/// <summary>What follows x^: scale, shift, both, neither, from a condition; and activations that belong to a normalization.</summary>
+/// <summary>
+/// What follows x^: scale, shift, both, neither, from a condition; and activations that belong to a normalization.
+/// </summary>
 public class AffineTests
 {
-    private sealed class AnyNorm(int channels, Affine? affine) : Norm(channels, new Sharing(Batch: false, Positions: true, 2), affine);
+    private sealed class AnyNorm(int channels, Affine? affine)
+        : Norm(channels, new Sharing(Batch: false, Positions: true, 2), affine);
 
     private static Tensor Hat(Tensor x) => x.Normalize(new Sharing(Batch: false, Positions: true, 2), 1e-5);
 
@@ -18,16 +21,19 @@ public class AffineTests
     [InlineData(0.5, null, "weight", "scale only")]
     [InlineData(null, -2.0, "bias", "shift only")]
     [InlineData(null, null, "", "no affine")]
-    public void Has_the_parts_that_it_was_made_of_and_starts_where_it_was_told(double? scale, double? shift, string names, string settings) =>
+    public void Has_the_parts_that_it_was_made_of_and_starts_where_it_was_told(double? scale, double? shift,
+        string names, string settings) =>
         OnBothDevices(() =>
         {
             var norm = new AnyNorm(4, new Affine(4, scale, shift));
-            Assert.Equal(names.Split(' ', StringSplitOptions.RemoveEmptyEntries), norm.State.Select(parameter => parameter.Name));
+            Assert.Equal(names.Split(' ', StringSplitOptions.RemoveEmptyEntries),
+                norm.State.Select(parameter => parameter.Name));
             Assert.Equal(settings != "", norm.Settings.EndsWith($", {settings}"));
             var x = Random(1, 3, 5, 4);
             Same((Hat(x) * (scale ?? 1) + (shift ?? 0)).ToDoubles(), norm.Apply(x).ToDoubles(), 1e-6);
             var model = new Sequential(("norm", norm));
-            Assert.Equal(names.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(name => $"norm.{name}"), model.Parameters.Select(p => p.Name));
+            Assert.Equal(names.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(name => $"norm.{name}"),
+                model.Parameters.Select(p => p.Name));
             Assert.DoesNotContain("Affine", model.Summary());
             Same((x * (scale ?? 1) + (shift ?? 0)).ToDoubles(), norm.Affine!.Apply(x).ToDoubles(), 1e-6);   // alone
             Refuses<ArgumentException>(() => norm.Apply(x, condition: Random(2, 3, 8)), "depend on none");
@@ -63,25 +69,29 @@ public class AffineTests
         var style = Random(3, 2, 8);
         Tensor Of(Tensor numbers, int start) => numbers.Slice(1, start, 4).Reshape(2, 1, 1, 4);
         var expected = (Hat(x) * Of(style, 0) + Of(style, 4) + residual).Relu();
-        Same(expected.ToDoubles(), new AnyNorm(4, new ConditionalAffine(4, offset: 0)).Apply(x, residual, relu: true, style).ToDoubles(), 1e-12);
+        Same(expected.ToDoubles(), new AnyNorm(4, new ConditionalAffine(4, offset: 0))
+            .Apply(x, residual, relu: true, style).ToDoubles(), 1e-12);
         // From a vector, by a layer of its own, which is trained and saved.
         var random = new RandomSource(4);
         var norm = new AnyNorm(4, new ConditionalAffine(4, new Linear(3, 8, random)));
         Assert.Equal(["condition.weight", "condition.bias"], norm.Parameters.Select(parameter => parameter.Name));
         var vector = Random(5, 2, 3);
         var numbers = ((ConditionalAffine)norm.Affine!).Children[0].Apply(vector);
-        Same((Hat(x) * (Of(numbers, 0) + 1) + Of(numbers, 4)).ToDoubles(), norm.Apply(x, condition: vector).ToDoubles(), 1e-12);
+        Same((Hat(x) * (Of(numbers, 0) + 1) + Of(numbers, 4)).ToDoubles(),
+            norm.Apply(x, condition: vector).ToDoubles(), 1e-12);
         using (var tape = Tape.Training(random))
         {
             var watched = tape.Watch(vector);
-            var gradients = tape.Gradients(norm.Apply(x, condition: watched), [watched, .. norm.Parameters.Select(p => p.Value)], residual);
+            var gradients = tape.Gradients(norm.Apply(x, condition: watched),
+                [watched, .. norm.Parameters.Select(p => p.Value)], residual);
             Assert.All(gradients, gradient => Assert.Contains(gradient.ToDoubles(), slope => slope != 0));
         }
         // From a map with x's positions: SPADE.
         var spade = new AnyNorm(4, new ConditionalAffine(4, new Conv2d(1, 8, 3, random, padding: 1)));
         var map = Random(6, 2, 3, 5, 1);
         var maps = ((ConditionalAffine)spade.Affine!).Children[0].Apply(map);
-        Same((Hat(x) * (maps.Slice(3, 0, 4) + 1) + maps.Slice(3, 4, 4)).ToDoubles(), spade.Apply(x, condition: map).ToDoubles(), 1e-12);
+        Same((Hat(x) * (maps.Slice(3, 0, 4) + 1) + maps.Slice(3, 4, 4)).ToDoubles(),
+            spade.Apply(x, condition: map).ToDoubles(), 1e-12);
     }
 
     [Fact]
@@ -96,7 +106,8 @@ public class AffineTests
     }
 
     // Filter response with a thresholded linear unit, of a threshold of 0.5: it ends with an activation of its own.
-    private sealed class Thresholded(int channels) : Norm(channels, new Sharing(Batch: false, Positions: true, channels))
+    private sealed class Thresholded(int channels)
+        : Norm(channels, new Sharing(Batch: false, Positions: true, channels))
     {
         public override bool ContainsActivation => true;
 

@@ -178,7 +178,8 @@ public sealed class BatchNormTests : IDisposable
     {
         var layer = new BatchNorm(2);
         Assert.Equal(["weight", "bias"], layer.Parameters.Select(parameter => parameter.Name));
-        Assert.Equal(["weight", "bias", "running_mean", "running_var"], layer.State.Select(parameter => parameter.Name));
+        Assert.Equal(["weight", "bias", "running_mean", "running_var"],
+            layer.State.Select(parameter => parameter.Name));
         Assert.Equal("group batch:keras", $"group {new BatchNorm(2, BatchNormConvention.Keras).Variant}");
     }
 
@@ -186,9 +187,11 @@ public sealed class BatchNormTests : IDisposable
     public void StatisticsArePerChannelOverAllPositions()
     {
         var layer = new BatchNorm(2);
-        // Channel 0 holds 0, 4, 4, 0: mean 2, unbiased variance 16/3; channel 1 holds 10, 10, 10, 14: mean 11, unbiased (3 + 9) / 3 = 4.
+        // Channel 0 holds 0, 4, 4, 0: mean 2, unbiased variance 16/3; channel 1 holds 10, 10, 10, 14: mean 11, unbiased
+        // (3 + 9) / 3 = 4.
         var x = Tensor.From([0.0, 10, 4, 10, 4, 10, 0, 14], new Shape(2, 1, 2, 2));
-        using (var tape = Tape.Training(new RandomSource(1))) tape.Gradients(layer.Apply(x).Square().Mean()).CommitStatistics();
+        using (var tape = Tape.Training(new RandomSource(1)))
+            tape.Gradients(layer.Apply(x).Square().Mean()).CommitStatistics();
         Assert.Equal([0.2, 1.1], layer.RunningMean.Value.ToDoubles(), (a, b) => Math.Abs(a - b) < 1e-14);
         Assert.Equal([0.9 + 1.6 / 3, 1.3], layer.RunningVariance.Value.ToDoubles(), (a, b) => Math.Abs(a - b) < 1e-14);
     }

@@ -11,7 +11,8 @@ public sealed class InstanceNormTests
     // Two positions of two channels: 0, 4 in one channel, 2, 6 in the other.
     [Fact]
     public void SharesOverThePositionsOfAChannel() => Worked.OnBothDevices(() =>
-        Worked.Gives(new InstanceNorm(2, eps: 0).Apply(Worked.Of([1, 2, 2], 0, 2, 4, 6)), new Shape(1, 2, 2), -1, -1, 1, 1));
+        Worked.Gives(new InstanceNorm(2, eps: 0).Apply(Worked.Of([1, 2, 2], 0, 2, 4, 6)), new Shape(1, 2, 2), -1,
+            -1, 1, 1));
 
     [Theory]
     [InlineData(1, 5, 7)]

@@ -13,9 +13,11 @@ public sealed class LayerNormTests
 
     [Fact]
     public void PerPositionSeesEachPositionAsASample() =>
-        Twins.Agree(channels => new LayerNorm(channels, perPosition: true), channels => new LayerNorm(channels), [2, 3, 5, 6], secondShape: [30, 6]);
+        Twins.Agree(channels => new LayerNorm(channels, perPosition: true), channels => new LayerNorm(channels),
+            [2, 3, 5, 6], secondShape: [30, 6]);
 
-    // A sample of two positions and two channels: mean 3, variance (9 + 1 + 1 + 9) / 4 = 5. Per position: means 1 and 5, variance 1.
+    // A sample of two positions and two channels: mean 3, variance (9 + 1 + 1 + 9) / 4 = 5. Per position: means 1 and
+    // 5, variance 1.
     [Fact]
     public void SharesOverTheSampleOrOverAPosition() => Worked.OnBothDevices(() =>
     {

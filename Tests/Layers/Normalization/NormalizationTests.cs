@@ -6,7 +6,8 @@ using Norm = Tapegrad.Layers.Normalization;   // this namespace has the same nam
 namespace Tapegrad.Tests.Layers.Normalization;
 
 /// <summary>
-/// What every normalization has from its base class: the affine, the checks, the notice, no samples; and how groups are chosen.
+/// What every normalization has from its base class: the affine, the checks, the notice, no samples; and how groups are
+/// chosen.
 /// </summary>
 public sealed class NormalizationTests
 {
@@ -38,7 +39,8 @@ public sealed class NormalizationTests
     public void WithoutAnAffineThereIsNothingToLearn()
     {
         using var device = Device.Use(Device.Reference);
-        Norm[] layers = [new GroupNorm(2, GroupSpec.Count(1), eps: 0, affine: false), new LayerNorm(2, eps: 0, affine: false)];
+        Norm[] layers = [new GroupNorm(2, GroupSpec.Count(1), eps: 0, affine: false),
+            new LayerNorm(2, eps: 0, affine: false)];
         foreach (var layer in layers)
         {
             Assert.Empty(layer.Parameters);
@@ -46,7 +48,8 @@ public sealed class NormalizationTests
             Assert.Equal([-1.0, 1], layer.Apply(Tensor.From([1.0, 3], new Shape(1, 2))).ToDoubles());
         }
         Assert.Empty(new InstanceNorm(2, affine: false).State);
-        Assert.Equal(["running_mean", "running_var"], new BatchNorm(2, affine: false).State.Select(parameter => parameter.Name));
+        Assert.Equal(["running_mean", "running_var"],
+            new BatchNorm(2, affine: false).State.Select(parameter => parameter.Name));
     }
 
     [Fact]
@@ -84,7 +87,8 @@ public sealed class NormalizationTests
     {
         var layer = new Sequential(("deep", new GroupNorm(4, GroupSpec.Count(2))));
         var error = Assert.Throws<ShapeException>(() => layer.Apply(Tensor.Zeros(new Shape(shape))));
-        Assert.Equal($"GroupNorm: made for 4 channels: [N, 4], [N, L, 4], [N, H, W, 4] or [N, D, H, W, 4]; given {new Shape(shape)}. "
+        Assert.Equal("GroupNorm: made for 4 channels: [N, 4], [N, L, 4], [N, H, W, 4] or [N, D, H, W, 4]; given "
+            + $"{new Shape(shape)}. "
             + "The channel axis is the last. (in layer deep)", error.Message);
     }
 
@@ -92,11 +96,11 @@ public sealed class NormalizationTests
     public void ImpossibleGroupsAreRefusedWithTheDivisors()
     {
         using var layer = LayerContext.Enter("layer2.0.bn1");
-        Assert.Equal("GroupNorm: 12 channels do not form 5 groups of equal size; the number of groups must divide 12: one of 1, 2, 3, 4, 6, 12. "
-            + "(in layer layer2.0.bn1)",
+        Assert.Equal("GroupNorm: 12 channels do not form 5 groups of equal size; the number of groups must divide 12: "
+            + "one of 1, 2, 3, 4, 6, 12. (in layer layer2.0.bn1)",
             Assert.Throws<ShapeException>(() => new GroupNorm(12, GroupSpec.Count(5))).Message);
-        Assert.Equal("GroupNorm: 12 channels do not form groups of 8 channels; the size of groups must divide 12: one of 1, 2, 3, 4, 6, 12. "
-            + "(in layer layer2.0.bn1)",
+        Assert.Equal("GroupNorm: 12 channels do not form groups of 8 channels; the size of groups must divide 12: one "
+            + "of 1, 2, 3, 4, 6, 12. (in layer layer2.0.bn1)",
             Assert.Throws<ShapeException>(() => new GroupNorm(12, GroupSpec.Size(8))).Message);
         Assert.Throws<ShapeException>(() => new GroupNorm(4, GroupSpec.Count(8)));
         Assert.Throws<ShapeException>(() => new GroupNorm(4, default));
@@ -124,7 +128,8 @@ public sealed class NormalizationTests
         {
             using var _ = Device.Use(device);
             Norm[] layers =
-                [new LayerNorm(3), new InstanceNorm(3), new GroupNorm(3, GroupSpec.Count(3)), new BatchNorm(3), new OwnNorm(3, new(true, true, 1))];
+                [new LayerNorm(3), new InstanceNorm(3), new GroupNorm(3, GroupSpec.Count(3)), new BatchNorm(3),
+                    new OwnNorm(3, new(true, true, 1))];
             foreach (var layer in layers)
                 foreach (var shape in (Shape[])[new(0, 3), new(0, 2, 2, 3), new(2, 0, 3)])
                 {
@@ -151,7 +156,8 @@ public sealed class NormalizationTests
             var x = tape.Watch(Tensor.Normal(new Shape(2, 1, 4), Random));
             var y = model.Children[0].Apply(x);
             Assert.Equal([1.0, 2, 3, 4, 1, 2, 3, 4], y.ToDoubles());   // beta, whatever x is
-            Assert.All(tape.Gradients(y, [x], Tensor.Normal(y.Shape, Random))[0].ToDoubles(), gradient => Assert.Equal(0, gradient));
+            Assert.All(tape.Gradients(y, [x], Tensor.Normal(y.Shape, Random))[0].ToDoubles(), gradient =>
+                Assert.Equal(0, gradient));
             model.Children[0].Apply(x);
         }));
         Assert.Contains("InstanceNorm: with the input [2, 1, 4] each set that shares a mean has one element", notice);
@@ -162,8 +168,10 @@ public sealed class NormalizationTests
             Assert.Single(alone.All);
         }
         Assert.Empty(NoticesNaming("not-here", () => model.Children[1].Apply(Tensor.Ones(new Shape(2, 4)))));
-        Assert.Empty(NoticesNaming("several", () => new Sequential(("several", new InstanceNorm(4))).Apply(Tensor.Ones(new Shape(2, 2, 4)))));
-        Assert.Empty(NoticesNaming("none", () => new Sequential(("none", new InstanceNorm(4))).Apply(Tensor.Ones(new Shape(0, 1, 4)))));
+        Assert.Empty(NoticesNaming("several", () =>
+            new Sequential(("several", new InstanceNorm(4))).Apply(Tensor.Ones(new Shape(2, 2, 4)))));
+        Assert.Empty(NoticesNaming("none", () =>
+            new Sequential(("none", new InstanceNorm(4))).Apply(Tensor.Ones(new Shape(0, 1, 4)))));
     }
 
     [Fact]
@@ -199,7 +207,8 @@ public sealed class NormalizationTests
         // Mean 3, mean absolute deviation (2 + 2 + 2 + 2) / 4 = 2.
         var y = layer.Apply(Tensor.From([1.0, 5, 1, 5], new Shape(1, 2, 2))).ToDoubles();
         var scale = 2 / (2 + 1e-5);
-        Assert.Equal([-2 * scale, 3 * scale, -2 * scale, 3 * scale], y.Select(value => Math.Round(value, 14)), (a, b) => Math.Abs(a - b) < 1e-13);
+        Assert.Equal([-2 * scale, 3 * scale, -2 * scale, 3 * scale], y.Select(value => Math.Round(value, 14)), (a, b) =>
+            Math.Abs(a - b) < 1e-13);
         Assert.Equal("OwnNorm", layer.Variant);
         Assert.Contains("OwnNorm, 2 channels, eps 1e-5", layer.Settings);
     }

@@ -68,20 +68,24 @@ public sealed class NormalizationsTests
         ];
         foreach (var layer in layers)
             Assert.False(Normalizations.IsKnown(Normalizations.NameOf(layer)));
-        Assert.Equal("GroupNorm(group:2, 8 channels, eps 1e-3)", Normalizations.NameOf(new GroupNorm(8, GroupSpec.Count(2), eps: 1e-3)));
+        Assert.Equal("GroupNorm(group:2, 8 channels, eps 1e-3)",
+            Normalizations.NameOf(new GroupNorm(8, GroupSpec.Count(2), eps: 1e-3)));
     }
 
     [Fact]
     public void EveryNormalizationSaysWhatItIs()
     {
-        var types = typeof(Normalizations).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Tapegrad.Layers.Normalization))).ToArray();
+        var types = typeof(Normalizations).Assembly.GetTypes()
+            .Where(type => type.IsSubclassOf(typeof(Tapegrad.Layers.Normalization))).ToArray();
         foreach (var type in types)
         {
             var info = Assert.Single(Normalizations.All, info => info.Parse(info.Examples[0])!(32).GetType() == type);
             Assert.All((string[])[info.Usage, info.Formula, info.Paper], text => Assert.NotEqual("", text));
-            Assert.All(info.Examples, example => Assert.Equal(example, Normalizations.NameOf(Normalizations.Parse(example)(32))));
+            Assert.All(info.Examples, example =>
+                Assert.Equal(example, Normalizations.NameOf(Normalizations.Parse(example)(32))));
         }
-        var own = Normalizations.All.Where(info => types.Contains(info.Parse(info.Examples[0])!(32).GetType())).ToArray();
+        var own = Normalizations.All.Where(info => types.Contains(info.Parse(info.Examples[0])!(32).GetType()))
+            .ToArray();
         Assert.Equal(["batch"], own.Where(info => info.NeedsBatch).Select(info => info.Examples[0]));
         Assert.Equal(["batch"], own.Where(info => info.KeepsState).Select(info => info.Examples[0]));
     }

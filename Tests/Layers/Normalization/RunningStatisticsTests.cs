@@ -19,7 +19,8 @@ public sealed class RunningStatisticsTests : IDisposable
 
     private string FilePath => Path.Combine(folder, "model.safetensors");
 
-    private static Tensor Images(long seed, int samples) => Tensor.Normal(new Shape(samples, 6, 5, 3), new RandomSource(seed)) * 2 + 1;
+    private static Tensor Images(long seed, int samples) =>
+        Tensor.Normal(new Shape(samples, 6, 5, 3), new RandomSource(seed)) * 2 + 1;
 
     private static void Step(Module model, Tensor x, double rate = 0.1)
     {
@@ -27,7 +28,7 @@ public sealed class RunningStatisticsTests : IDisposable
         new Sgd(model.Parameters).Step(tape.Gradients(model.Apply(x).Square().Mean()), rate);
     }
 
-    // ---- counted -------------------------------------------------------------------------------------------------------------------------
+    // ---- counted ----------------------------------------------------------------------------------------------------
 
     [Fact]
     public void Weights_of_a_fresh_network_evaluate_once_they_were_loaded()
@@ -58,7 +59,8 @@ public sealed class RunningStatisticsTests : IDisposable
         new Sequential(first, second).Load(FilePath);
         Assert.True(first.Running!.Count > 0);
         Assert.Equal(0, second.Running!.Count);
-        Assert.StartsWith("1: BatchNorm cannot evaluate", Assert.Throws<InvalidOperationException>(() => second.Apply(Images(1, 2))).Message);
+        Assert.StartsWith("1: BatchNorm cannot evaluate",
+            Assert.Throws<InvalidOperationException>(() => second.Apply(Images(1, 2))).Message);
         Step(second, Images(1, 4));
         second.Apply(Images(1, 2));
     }
@@ -87,22 +89,26 @@ public sealed class RunningStatisticsTests : IDisposable
     [Fact]
     public void A_new_batch_has_a_weight_above_0_and_at_most_1()
     {
-        foreach (var weight in (double[])[0, -0.1, 1.1, double.NaN]) Refuses<ArgumentOutOfRangeException>(() => new PowerNorm(3, weight), "(0, 1]");
+        foreach (var weight in (double[])[0, -0.1, 1.1, double.NaN])
+            Refuses<ArgumentOutOfRangeException>(() => new PowerNorm(3, weight), "(0, 1]");
         Assert.Equal(1, new PowerNorm(3, 1).Running!.NewWeight);
     }
 
-    // ---- any tensors, pooled -------------------------------------------------------------------------------------------------------------
+    // ---- any tensors, pooled ----------------------------------------------------------------------------------------
 
     // Remembers the mean square and the mean of the fourth powers of each channel: neither a mean nor a variance.
     private sealed class PowerNorm : Norm
     {
         private readonly RunningStatistics running;
 
-        public PowerNorm(int channels, double newWeight = 0.25) : base(channels, new Sharing(Batch: true, Positions: true, channels), eps: 0) =>
-            running = Remember(newWeight, [("running_square", Tensor.Ones(new Shape(channels))), ("running_fourth", Tensor.Ones(new Shape(channels)))]);
+        public PowerNorm(int channels, double newWeight = 0.25)
+            : base(channels, new Sharing(Batch: true, Positions: true, channels), eps: 0) =>
+            running = Remember(newWeight, [("running_square", Tensor.Ones(new Shape(channels))),
+                ("running_fourth", Tensor.Ones(new Shape(channels)))]);
 
         public static Tensor[] Powers(Tensor x) =>
-            [.. ((Tensor[])[x.Square(), x.Square().Square()]).Select(power => power.Mean([.. Enumerable.Range(0, x.Shape.Rank - 1)]))];
+            [.. ((Tensor[])[x.Square(), x.Square().Square()])
+                .Select(power => power.Mean([.. Enumerable.Range(0, x.Shape.Rank - 1)]))];
 
         protected override Tensor Normalize(Tensor x)
         {
@@ -140,7 +146,8 @@ public sealed class RunningStatisticsTests : IDisposable
     public void Statistics_of_ones_own_are_saved_and_seen_where_they_are_not_finite()
     {
         var model = new Sequential(("power", new PowerNorm(3)));
-        Assert.Equal(["power.weight", "power.bias", "power.running_square", "power.running_fourth"], model.State.Select(parameter => parameter.Name));
+        Assert.Equal(["power.weight", "power.bias", "power.running_square", "power.running_fourth"],
+            model.State.Select(parameter => parameter.Name));
         Step(model, Images(1, 3), rate: 0);
         model.Save(FilePath);
         var other = new Sequential(("power", new PowerNorm(3)));
@@ -150,9 +157,11 @@ public sealed class RunningStatisticsTests : IDisposable
         // The fourth powers run over, the gradients do not.
         using var tape = Tape.Training(new RandomSource(1));
         var gradients = tape.Gradients(model.Apply(Images(1, 3)).Mean());
-        tape.Propose(((PowerNorm)model.Children[0]).Running!, new Means(1, Tensor.Ones(new Shape(3)), Tensor.Full(new Shape(3), double.PositiveInfinity)));
+        tape.Propose(((PowerNorm)model.Children[0]).Running!,
+            new Means(1, Tensor.Ones(new Shape(3)), Tensor.Full(new Shape(3), double.PositiveInfinity)));
         gradients = tape.Gradients(model.Apply(Images(1, 3)).Mean());
-        Refuses<NonFiniteException>(() => new Sgd(model.Parameters).Step(gradients, 0.1), "the batch statistics of power hold");
+        Refuses<NonFiniteException>(() => new Sgd(model.Parameters).Step(gradients, 0.1),
+            "the batch statistics of power hold");
         Assert.Equal(before, model.State.Select(parameter => parameter.Value.ToDoubles()));
     }
 
@@ -178,7 +187,7 @@ public sealed class RunningStatisticsTests : IDisposable
         }
     }
 
-    // ---- recomputed ----------------------------------------------------------------------------------------------------------------------
+    // ---- recomputed -------------------------------------------------------------------------------------------------
 
     [Fact]
     public void Recomputed_statistics_are_those_of_all_batches_together() => OnBothDevices(() =>
@@ -191,7 +200,8 @@ public sealed class RunningStatisticsTests : IDisposable
         Tensor[] batches = [Images(1, 2), Images(2, 5), Images(3, 1)];
         model.RecomputeStatistics(batches, random);
         var all = convolution.Apply(batches[0].Concatenate(0, batches[1..]));
-        var (mean, variance) = (new Sharing(true, true, 4).Mean(all).Reshape(4), new Sharing(true, true, 4).Variance(all).Reshape(4));
+        var (mean, variance) = (new Sharing(true, true, 4).Mean(all).Reshape(4),
+            new Sharing(true, true, 4).Variance(all).Reshape(4));
         var count = all.Count / 4.0;
         Same(mean.ToDoubles(), norm.RunningMean.Value.ToDoubles(), 1e-5);
         Same((variance * (count / (count - 1))).ToDoubles(), norm.RunningVariance.Value.ToDoubles(), 1e-5);
@@ -207,7 +217,8 @@ public sealed class RunningStatisticsTests : IDisposable
         model.RecomputeStatistics([Images(8, 3)], random);
         Assert.Equal(before.Item1, norm.RunningMean.Value.ToDoubles());
         Refuses<InvalidOperationException>(() => model.RecomputeStatistics([], random), "no batch");
-        Refuses<InvalidOperationException>(() => model.RecomputeStatistics([Images(8, 3)], random, [norm]), "no statistics were recomputed");
+        Refuses<InvalidOperationException>(() => model.RecomputeStatistics([Images(8, 3)], random, [norm]),
+            "no statistics were recomputed");
     });
 
     [Fact]
@@ -224,7 +235,7 @@ public sealed class RunningStatisticsTests : IDisposable
         Assert.All(MeanOf(1).Zip(MeanOf(2)), means => Assert.True(Math.Abs(means.First - means.Second) > 1e-4));
     }
 
-    // ---- frozen --------------------------------------------------------------------------------------------------------------------------
+    // ---- frozen -----------------------------------------------------------------------------------------------------
 
     [Fact]
     public void What_is_frozen_stays_and_computes_as_in_evaluation() => OnBothDevices(() =>
@@ -234,7 +245,8 @@ public sealed class RunningStatisticsTests : IDisposable
         var part = model.Modules.First(layer => layer.Path == "layer2");
         var trainable = model.Parameters.Count;
         part.IsFrozen = true;
-        Assert.Equal(trainable - part.State.Count(parameter => !parameter.Name.Contains("running")), model.Parameters.Count);
+        Assert.Equal(trainable - part.State.Count(parameter => !parameter.Name.Contains("running")),
+            model.Parameters.Count);
         double[][] Of(IEnumerable<Parameter> state) => [.. state.Select(parameter => parameter.Value.ToDoubles())];
         var (frozen, others) = (Of(part.State), Of(model.State.Except(part.State)));
         var x = Tensor.Normal(new Shape(2, 6, 5, 4), new RandomSource(3));

@@ -2,7 +2,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Layers.Normalization;
 
-/// <summary>Which elements share a mean, written out once more, as plainly as possible: the tests' own idea of it.</summary>
+/// <summary>
+/// Which elements share a mean, written out once more, as plainly as possible: the tests' own idea of it.
+/// </summary>
 internal static class Sets
 {
     /// <summary>Every way of sharing, for six channels.</summary>
@@ -26,7 +28,8 @@ internal static class Sets
         return [.. Enumerable.Range(0, x.Count).GroupBy(i =>
             {
                 var (sample, position, channel) = (i / channels / positions, i / channels % positions, i % channels);
-                return (sharing.Batch ? 0 : sample, sharing.Positions ? 0 : position, channel / (channels / sharing.Groups));
+                return (sharing.Batch ? 0 : sample, sharing.Positions ? 0 : position,
+                    channel / (channels / sharing.Groups));
             }).OrderBy(set => set.Key).Select(set => set.ToArray())];
     }
 

@@ -13,10 +13,12 @@ public class SharingTests
         var x = Random(1, 2, 3, 5, 6);
         var (values, sets) = (x.ToDoubles(), Sets.Of(sharing, x.Shape));
         var perChannel = new Shape(batch ? 1 : 2, positions ? 1 : 3, positions ? 1 : 5, 6);
-        var (mean, variance, meanSquare, center) = (new double[x.Count], new double[x.Count], new double[x.Count], new double[x.Count]);
+        var (mean, variance, meanSquare, center) = (new double[x.Count], new double[x.Count], new double[x.Count],
+            new double[x.Count]);
         foreach (var set in sets)
         {
-            var (m, v, s) = (Sets.Mean(values, set), Sets.Variance(values, set), set.Average(j => values[j] * values[j]));
+            var (m, v, s) = (Sets.Mean(values, set), Sets.Variance(values, set),
+                set.Average(j => values[j] * values[j]));
             foreach (var i in set) (mean[i], variance[i], meanSquare[i], center[i]) = (m, v, s, values[i] - m);
         }
         void AreThose(double[] expected, Tensor actual)

@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Layers.Normalization;
 
-/// <summary>W^ = (W - mean) / sqrt(variance + eps) of each output channel, and what follows for a convolution and a model.</summary>
+/// <summary>
+/// W^ = (W - mean) / sqrt(variance + eps) of each output channel, and what follows for a convolution and a model.
+/// </summary>
 public sealed class WeightStandardizationTests
 {
     private static readonly RandomSource Random = new(3);
@@ -34,22 +36,24 @@ public sealed class WeightStandardizationTests
             var own = Enumerable.Range(0, height * width * inputs).Select(i => values[i * outputs + output]).ToArray();
             var mean = own.Average();
             var deviation = Math.Sqrt(own.Average(w => (w - mean) * (w - mean)) + 1e-5);
-            for (var i = 0; i < own.Length; i++) Assert.Equal((own[i] - mean) / deviation, actual[i * outputs + output], 1e-12);
+            for (var i = 0; i < own.Length; i++)
+                Assert.Equal((own[i] - mean) / deviation, actual[i * outputs + output], 1e-12);
         }
     }
 
     [Fact]
     public void AConvolutionUsesTheStandardizedWeightWithAllItsSettings()
     {
-        var layer = new Conv2d(4, 6, new Size2d(3, 2), Random, stride: new Size2d(2, 1), padding: 1, dilation: new Size2d(1, 2), groups: 2);
+        var layer = new Conv2d(4, 6, new Size2d(3, 2), Random, stride: new Size2d(2, 1), padding: 1,
+            dilation: new Size2d(1, 2), groups: 2);
         layer.Bias!.Value = Tensor.Normal(new Shape(6), Random.Split(1));
         var x = Tensor.Normal(new Shape(2, 9, 8, 4), Random.Split(2));
         var (plain, weight) = (layer.Apply(x).ToDoubles(), layer.Weight.Value.ToDoubles());
         layer.StandardizeWeights();
         Assert.EndsWith("groups 2, standardized", layer.Settings);
         Assert.NotEqual(plain, layer.Apply(x).ToDoubles());
-        Assert.Equal(x.Conv2d(layer.Weight.Value.Standardize(), layer.Bias.Value, layer.Configuration.Stride, layer.Configuration.Padding,
-            layer.Configuration.Dilation, 2).ToDoubles(),
+        Assert.Equal(x.Conv2d(layer.Weight.Value.Standardize(), layer.Bias.Value, layer.Configuration.Stride,
+            layer.Configuration.Padding, layer.Configuration.Dilation, 2).ToDoubles(),
             layer.Apply(x).ToDoubles());
         Assert.Equal(weight, layer.Weight.Value.ToDoubles());   // what is learned and saved is W
     }
@@ -93,11 +97,12 @@ public sealed class WeightStandardizationTests
     {
         var depthwise = new Sequential(new Relu(), new Conv2d(3, 3, 1, Random, groups: 3));
         var error = Assert.Throws<ArgumentException>(depthwise.StandardizeWeights);
-        Assert.Equal("1: its weight [1, 1, 1, 3] has one number for each output; standardized, all would be 0.", error.Message);
+        Assert.Equal("1: its weight [1, 1, 1, 3] has one number for each output; standardized, all would be 0.",
+            error.Message);
         Standardized(new Conv2d(2, 1, 1, Random));
     }
 
-    // ---- models --------------------------------------------------------------------------------------------------------------------------
+    // ---- models -----------------------------------------------------------------------------------------------------
 
     [Theory]
     [InlineData("resnet8", "group:4+ws")]
@@ -108,7 +113,8 @@ public sealed class WeightStandardizationTests
     {
         var model = new ModelSpec(architecture, normalization, Classes: 3).Build(seed: 1);
         var plain = new ModelSpec(architecture, normalization[..^3], Classes: 3).Build(seed: 1);
-        Assert.All(model.Modules.OfType<Conv2d>(), convolution => Assert.IsType<StandardizedWeight>(convolution.WeightTransform));
+        Assert.All(model.Modules.OfType<Conv2d>(), convolution =>
+            Assert.IsType<StandardizedWeight>(convolution.WeightTransform));
         Assert.Equal(plain.State.Select(parameter => (parameter.Name, parameter.Shape)),
             model.State.Select(parameter => (parameter.Name, parameter.Shape)));
         Assert.Equal(normalization, model.Metadata["normalization"]);
@@ -127,7 +133,8 @@ public sealed class WeightStandardizationTests
         model.StandardizeWeights();
         Assert.Empty(model.Metadata);
         // A file that is called none+ws could not be read again.
-        Assert.Contains("not for none", Assert.Throws<ArgumentException>(() => new ModelSpec("resnet8", "none", Classes: 2).Build(seed: 1).StandardizeWeights()).Message);
+        Assert.Contains("not for none", Assert.Throws<ArgumentException>(() =>
+            new ModelSpec("resnet8", "none", Classes: 2).Build(seed: 1).StandardizeWeights()).Message);
     }
 
     [Theory]

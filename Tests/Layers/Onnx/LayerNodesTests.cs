@@ -7,7 +7,9 @@ using Module = Tapegrad.Layers.Module;
 
 namespace Tapegrad.Tests.Layers.Onnx;
 
-/// <summary>Which nodes each layer is, with all its settings. That they compute the same is seen in onnxruntime: Tests/Peers.</summary>
+/// <summary>
+/// Which nodes each layer is, with all its settings. That they compute the same is seen in onnxruntime: Tests/Peers.
+/// </summary>
 public sealed class LayerNodesTests
 {
     private static readonly RandomSource Random = new(1);
@@ -25,15 +27,18 @@ public sealed class LayerNodesTests
     [Fact]
     public void Convolutions_have_all_their_settings()
     {
-        AssertNodes(new Conv2d(4, 6, new Size2d(3, 2), Random, new Size2d(2, 1), new Size2d(1, 3), new Size2d(1, 2), groups: 2), Image,
+        AssertNodes(new Conv2d(4, 6, new Size2d(3, 2), Random, new Size2d(2, 1), new Size2d(1, 3), new Size2d(1, 2),
+            groups: 2), Image,
             "[N, 6, 3, 9]", ["Conv(input, weight, bias) dilations=[1,2] group=2 pads=[1,3,1,3] strides=[2,1]"]);
         AssertNodes(new Conv2d(4, 6, 1, Random, bias: false), Image, "[N, 6, 6, 5]",
             ["Conv(input, weight) dilations=[1,1] group=1 pads=[0,0,0,0] strides=[1,1]"]);
-        AssertNodes(new Conv1d(4, 6, 3, Random, stride: 2, padding: 1, dilation: 3, groups: 2), new Shape(11, 4), "[N, 6, 4]",
+        AssertNodes(new Conv1d(4, 6, 3, Random, stride: 2, padding: 1, dilation: 3, groups: 2), new Shape(11, 4),
+            "[N, 6, 4]",
             ["Conv(input, weight, bias) dilations=[3] group=2 pads=[1,1] strides=[2]"]);
-        AssertNodes(new ConvTranspose2d(4, 6, new Size2d(3, 2), Random, new Size2d(2, 3), new Size2d(1, 0), new Size2d(0, 2), new Size2d(1, 2),
-            groups: 2), Image, "[N, 6, 11, 17]",
-            ["ConvTranspose(input, weight, bias) dilations=[1,2] group=2 output_padding=[0,2] pads=[1,0,1,0] strides=[2,3]"]);
+        AssertNodes(new ConvTranspose2d(4, 6, new Size2d(3, 2), Random, new Size2d(2, 3), new Size2d(1, 0),
+            new Size2d(0, 2), new Size2d(1, 2), groups: 2), Image, "[N, 6, 11, 17]",
+            ["ConvTranspose(input, weight, bias) dilations=[1,2] group=2 output_padding=[0,2] pads=[1,0,1,0] "
+                + "strides=[2,3]"]);
     }
 
     [Fact]
@@ -50,15 +55,18 @@ public sealed class LayerNodesTests
     {
         AssertNodes(new MaxPool2d(new Size2d(3, 2), new Size2d(2, 1), new Size2d(1, 0)), Image, "[N, 4, 3, 4]",
             ["MaxPool(input) kernel_shape=[3,2] pads=[1,0,1,0] strides=[2,1]"]);
-        AssertNodes(new MaxPool2d(2), Image, "[N, 4, 3, 2]", ["MaxPool(input) kernel_shape=[2,2] pads=[0,0,0,0] strides=[2,2]"]);
+        AssertNodes(new MaxPool2d(2), Image, "[N, 4, 3, 2]",
+            ["MaxPool(input) kernel_shape=[2,2] pads=[0,0,0,0] strides=[2,2]"]);
         AssertNodes(new AveragePool2d(new Size2d(3, 2), 1, new Size2d(0, 1)), Image, "[N, 4, 4, 6]",
             ["AveragePool(input) count_include_pad=1 kernel_shape=[3,2] pads=[0,1,0,1] strides=[1,1]"]);
         AssertNodes(new AveragePool2d(new Size2d(3, 2), 1, new Size2d(1, 2)), Image, "[N, 4, 6, 8]",
             ["Conv(input, weight) group=4 pads=[1,2,1,2] strides=[1,1]"]);
-        var weight = OnnxText.Constant(new OnnxExporter().Build(new AveragePool2d(new Size2d(1, 2), 1, 1), Image), "weight");
+        var weight = OnnxText.Constant(new OnnxExporter().Build(new AveragePool2d(new Size2d(1, 2), 1, 1), Image),
+            "weight");
         Assert.Equal([4, 1, 1, 2], weight.Dims);
         Assert.All(OnnxText.Floats(weight), value => Assert.Equal(0.5f, value));
-        AssertNodes(new GlobalAveragePool(), Image, "[N, 4]", ["GlobalAveragePool(input)", "Flatten(GlobalAveragePool) axis=1"]);
+        AssertNodes(new GlobalAveragePool(), Image, "[N, 4]",
+            ["GlobalAveragePool(input)", "Flatten(GlobalAveragePool) axis=1"]);
     }
 
     [Fact]
@@ -72,11 +80,13 @@ public sealed class LayerNodesTests
         AssertNodes(new Silu(), Image, "[N, 4, 6, 5]", ["Sigmoid(input)", "Mul(input, Sigmoid)"]);
         AssertNodes(new Gelu(), Image, "[N, 4, 6, 5]", ["Gelu(input)"]);
         AssertNodes(new Dropout(0.5), Image, "[N, 4, 6, 5]", ["Identity(input)"]);
-        AssertNodes(new Gelu(), Image, "[N, 4, 6, 5]", ["Mul(input, root_half)", "Erf(Mul)", "Add(Erf, one)", "Mul(Add, half)", "Mul(input, Mul_2)"],
+        AssertNodes(new Gelu(), Image, "[N, 4, 6, 5]",
+            ["Mul(input, root_half)", "Erf(Mul)", "Add(Erf, one)", "Mul(Add, half)", "Mul(input, Mul_2)"],
             decompose: true);
         var gelu = new OnnxExporter { Decompose = true }.Build(new Gelu(), Image);
         Assert.Equal([(float)Math.Sqrt(0.5), 1, 0.5f],
-            ((string[])["root_half", "one", "half"]).Select(name => OnnxText.Floats(OnnxText.Constant(gelu, name)).Single()));
+            ((string[])["root_half", "one", "half"])
+            .Select(name => OnnxText.Floats(OnnxText.Constant(gelu, name)).Single()));
     }
 
     [Fact]
@@ -85,16 +95,21 @@ public sealed class LayerNodesTests
         const string same = "[N, 4, 6, 5]";
         AssertNodes(new GroupNorm(4, GroupSpec.Count(2), eps: 0.25), Image, same,
             ["GroupNormalization(input, weight, bias) epsilon=0.25 num_groups=2"]);
-        AssertNodes(new LayerNorm(4, eps: 0.25), Image, same, ["GroupNormalization(input, weight, bias) epsilon=0.25 num_groups=1"]);
-        AssertNodes(new InstanceNorm(4, eps: 0.25), Image, same, ["InstanceNormalization(input, weight, bias) epsilon=0.25"]);
-        AssertNodes(new InstanceNorm(4, eps: 0.25), new Shape(4), "[N, 4]", ["GroupNormalization(input, weight, bias) epsilon=0.25 num_groups=4"]);
+        AssertNodes(new LayerNorm(4, eps: 0.25), Image, same,
+            ["GroupNormalization(input, weight, bias) epsilon=0.25 num_groups=1"]);
+        AssertNodes(new InstanceNorm(4, eps: 0.25), Image, same,
+            ["InstanceNormalization(input, weight, bias) epsilon=0.25"]);
+        AssertNodes(new InstanceNorm(4, eps: 0.25), new Shape(4), "[N, 4]",
+            ["GroupNormalization(input, weight, bias) epsilon=0.25 num_groups=4"]);
         AssertNodes(new LayerNorm(4, perPosition: true, eps: 0.25), Image, same, ["Transpose(input) perm=[0,2,3,1]",
-            "LayerNormalization(Transpose, weight, bias) axis=-1 epsilon=0.25", "Transpose(LayerNormalization) perm=[0,3,1,2]"]);
+            "LayerNormalization(Transpose, weight, bias) axis=-1 epsilon=0.25",
+            "Transpose(LayerNormalization) perm=[0,3,1,2]"]);
         AssertNodes(new LayerNorm(4, perPosition: true, eps: 0.25), new Shape(4), "[N, 4]",
             ["LayerNormalization(input, weight, bias) axis=-1 epsilon=0.25"]);
         var batch = new BatchNorm(4, BatchNormConvention.PyTorch with { Eps = 0.25 });
         batch.RunningMean.Value = Tensor.Ones(new Shape(4));
-        AssertNodes(batch, Image, same, ["BatchNormalization(input, weight, bias, running_mean, running_var) epsilon=0.25"]);
+        AssertNodes(batch, Image, same,
+            ["BatchNormalization(input, weight, bias, running_mean, running_var) epsilon=0.25"]);
     }
 
     [Fact]
@@ -108,10 +123,12 @@ public sealed class LayerNodesTests
     [Fact]
     public void Decomposed_normalizations_subtract_the_mean_before_they_square()
     {
-        string[] standardize = ["Sub(Reshape, ReduceMean)", "Mul(Sub, Sub)", "ReduceMean(Mul) axes=[2] keepdims=1", "Add(ReduceMean_2, epsilon)",
+        string[] standardize = ["Sub(Reshape, ReduceMean)", "Mul(Sub, Sub)", "ReduceMean(Mul) axes=[2] keepdims=1",
+            "Add(ReduceMean_2, epsilon)",
             "Sqrt(Add)", "Div(Sub, Sqrt)"];
         var norm = new GroupNorm(4, GroupSpec.Count(2), eps: 0.25);
-        AssertNodes(norm, Image, "[N, 4, 6, 5]", ["Reshape(input, sets)", "ReduceMean(Reshape) axes=[2] keepdims=1", .. standardize,
+        AssertNodes(norm, Image, "[N, 4, 6, 5]",
+            ["Reshape(input, sets)", "ReduceMean(Reshape) axes=[2] keepdims=1", .. standardize,
             "Reshape(Div, shape)", "Mul(Reshape_2, weight)", "Add(Mul_2, bias)"], decompose: true);
         var model = new OnnxExporter { Decompose = true }.Build(norm, Image);
         Assert.Equal([0, 2, 60], OnnxText.Integers(OnnxText.Constant(model, "sets")));
@@ -121,8 +138,10 @@ public sealed class LayerNodesTests
 
         AssertNodes(new GroupNorm(4, GroupSpec.Count(2), affine: false), Image, "[N, 4, 6, 5]", ["Reshape(input, sets)",
             "ReduceMean(Reshape) axes=[2] keepdims=1", .. standardize, "Reshape(Div, shape)"], decompose: true);
-        AssertNodes(new LayerNorm(4, perPosition: true), Image, "[N, 4, 6, 5]", ["ReduceMean(input) axes=[1] keepdims=1", "Sub(input, ReduceMean)",
-            "Mul(Sub, Sub)", "ReduceMean(Mul) axes=[1] keepdims=1", "Add(ReduceMean_2, epsilon)", "Sqrt(Add)", "Div(Sub, Sqrt)", "Mul(Div, weight)",
+        AssertNodes(new LayerNorm(4, perPosition: true), Image, "[N, 4, 6, 5]",
+            ["ReduceMean(input) axes=[1] keepdims=1", "Sub(input, ReduceMean)",
+            "Mul(Sub, Sub)", "ReduceMean(Mul) axes=[1] keepdims=1", "Add(ReduceMean_2, epsilon)", "Sqrt(Add)",
+            "Div(Sub, Sqrt)", "Mul(Div, weight)",
             "Add(Mul_2, bias)"], decompose: true);
     }
 
@@ -131,18 +150,26 @@ public sealed class LayerNodesTests
     {
         static GroupNorm Norm() => new(4, GroupSpec.Count(2));
         AssertNodes(new BasicBlock(new Tanh(), Norm(), new Sigmoid(), Norm()), Image, "[N, 4, 6, 5]", ["Tanh(input)",
-            "GroupNormalization(conv1.Tanh, bn1.weight, bn1.bias) epsilon=1E-05 num_groups=2", "Relu(bn1.GroupNormalization)", "Sigmoid(Relu)",
-            "GroupNormalization(conv2.Sigmoid, bn2.weight, bn2.bias) epsilon=1E-05 num_groups=2", "Add(bn2.GroupNormalization, input)", "Relu(Add)"]);
+            "GroupNormalization(conv1.Tanh, bn1.weight, bn1.bias) epsilon=1E-05 num_groups=2",
+            "Relu(bn1.GroupNormalization)", "Sigmoid(Relu)",
+            "GroupNormalization(conv2.Sigmoid, bn2.weight, bn2.bias) epsilon=1E-05 num_groups=2",
+            "Add(bn2.GroupNormalization, input)", "Relu(Add)"]);
         static NoNormalization None() => new(4);
-        AssertNodes(new BasicBlock(new Tanh(), None(), new Sigmoid(), None(), new Softplus()), Image, "[N, 4, 6, 5]", ["Tanh(input)",
-            "Relu(conv1.Tanh)", "Sigmoid(Relu)", "Softplus(input)", "Add(conv2.Sigmoid, downsample.Softplus)", "Relu(Add)"]);
-        AssertNodes(new PreActivationBlock(None(), new Tanh(), None(), new Sigmoid()), Image, "[N, 4, 6, 5]", ["Relu(input)", "Tanh(Relu)",
+        AssertNodes(new BasicBlock(new Tanh(), None(), new Sigmoid(), None(), new Softplus()), Image, "[N, 4, 6, 5]",
+            ["Tanh(input)",
+            "Relu(conv1.Tanh)", "Sigmoid(Relu)", "Softplus(input)", "Add(conv2.Sigmoid, downsample.Softplus)",
+            "Relu(Add)"]);
+        AssertNodes(new PreActivationBlock(None(), new Tanh(), None(), new Sigmoid()), Image, "[N, 4, 6, 5]",
+            ["Relu(input)", "Tanh(Relu)",
             "Relu(conv1.Tanh)", "Sigmoid(Relu_2)", "Add(conv2.Sigmoid, input)"]);
-        AssertNodes(new PreActivationBlock(None(), new Tanh(), None(), new Sigmoid(), new Softplus()), Image, "[N, 4, 6, 5]", ["Relu(input)",
-            "Tanh(Relu)", "Relu(conv1.Tanh)", "Sigmoid(Relu_2)", "Softplus(Relu)", "Add(conv2.Sigmoid, convShortcut.Softplus)"]);
+        AssertNodes(new PreActivationBlock(None(), new Tanh(), None(), new Sigmoid(), new Softplus()), Image,
+            "[N, 4, 6, 5]", ["Relu(input)",
+            "Tanh(Relu)", "Relu(conv1.Tanh)", "Sigmoid(Relu_2)", "Softplus(Relu)",
+            "Add(conv2.Sigmoid, convShortcut.Softplus)"]);
         AssertNodes(new NormalizedRelu(Norm()), Image, "[N, 4, 6, 5]",
             ["GroupNormalization(input, weight, bias) epsilon=1E-05 num_groups=2", "Relu(GroupNormalization)"]);
-        AssertNodes(new PaddedShortcut(3), Image, "[N, 7, 3, 3]", ["Slice(input, starts, ends, axes, steps)", "Pad(Slice, pads)"]);
+        AssertNodes(new PaddedShortcut(3), Image, "[N, 7, 3, 3]",
+            ["Slice(input, starts, ends, axes, steps)", "Pad(Slice, pads)"]);
         var model = new OnnxExporter().Build(new PaddedShortcut(3), Image);
         Assert.Equal([0, 1, 0, 0, 0, 2, 0, 0], OnnxText.Integers(OnnxText.Constant(model, "pads")));
         Assert.Equal([2, 3], OnnxText.Integers(OnnxText.Constant(model, "axes")));
@@ -154,13 +181,15 @@ public sealed class LayerNodesTests
     {
         var (x, linear) = (Tensor.Normal(new Shape(2, 3, 5, 4), Random), new Linear(60, 7, Random));
         var model = new Sequential(new Flatten(), new Relu(), new Dropout(0.5), linear);
-        AssertNodes(model, new Shape(3, 5, 4), "[N, 7]", ["Relu(input)", "Flatten(1.Relu) axis=1", "Gemm(3.Flatten, 3.weight, 3.bias) transB=1"]);
+        AssertNodes(model, new Shape(3, 5, 4), "[N, 7]",
+            ["Relu(input)", "Flatten(1.Relu) axis=1", "Gemm(3.Flatten, 3.weight, 3.bias) transB=1"]);
         var weight = OnnxText.Constant(new OnnxExporter().Build(model, new Shape(3, 5, 4)), "3.weight");
         Assert.Equal([7, 60], weight.Dims);
         // What the file says, by hand: images as [N, C, H, W], flattened, times the weight's transpose.
         var columns = Tensor.From(OnnxText.Floats(weight), new Shape(7, 60)).Permute(1, 0);
         var byHand = x.Permute(0, 3, 1, 2).Relu().Reshape(2, 60).MatrixProduct(columns) + linear.Bias!;
-        foreach (var (expected, actual) in model.Apply(x).ToDoubles().Zip(byHand.ToDoubles())) Assert.Equal(expected, actual, 1e-5);
+        foreach (var (expected, actual) in model.Apply(x).ToDoubles().Zip(byHand.ToDoubles()))
+            Assert.Equal(expected, actual, 1e-5);
     }
 
     [Fact]
@@ -174,19 +203,22 @@ public sealed class LayerNodesTests
             [.. flat, "GroupNormalization(Flatten, 1.weight, 1.bias) epsilon=1E-05 num_groups=2"]);
     }
 
-    // Whatever is added: it has nodes, or its own file says why it has none. What a convolution does to its weight is a constant in the file.
+    // Whatever is added: it has nodes, or its own file says why it has none. What a convolution does to its weight is a
+    // constant in the file.
     [Fact]
     public void Every_layer_can_be_written_or_says_why_not()
     {
         var exporter = new OnnxExporter();
-        var layers = typeof(Module).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Module)) && !type.IsAbstract
+        var layers = typeof(Module).Assembly.GetTypes()
+            .Where(type => type.IsSubclassOf(typeof(Module)) && !type.IsAbstract
             && !type.IsSubclassOf(typeof(WeightTransform))).ToArray();
         Assert.True(layers.Length > 20);
         foreach (var layer in layers)
         {
             var reason = layer.GetField("WithoutOnnx",
                 BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)?.GetValue(null) as string;
-            Assert.True(exporter.Knows(layer) != reason is { Length: > 10 }, $"{layer.Name}: define its nodes in Layers/Onnx, or say in its class "
+            Assert.True(exporter.Knows(layer) != reason is { Length: > 10 },
+                $"{layer.Name}: define its nodes in Layers/Onnx, or say in its class "
                 + "why there are none: internal const string WithoutOnnx = \"...\"; not both.");
         }
     }

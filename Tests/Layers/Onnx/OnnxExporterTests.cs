@@ -15,7 +15,8 @@ public sealed class OnnxExporterTests : IDisposable
     private static readonly Shape Image = new(32, 32, 3);
 
     // Standard operators of opset 13, as far as they are used here.
-    private static readonly string[] Opset13 = ["Add", "BatchNormalization", "Conv", "Div", "Flatten", "Gemm", "GlobalAveragePool",
+    private static readonly string[] Opset13 = ["Add", "BatchNormalization", "Conv", "Div", "Flatten", "Gemm",
+        "GlobalAveragePool",
         "InstanceNormalization", "Mul", "Pad", "ReduceMean", "Relu", "Reshape", "Slice", "Sqrt", "Sub"];
 
     private readonly string folder = Directory.CreateTempSubdirectory("tapegrad-onnx").FullName;
@@ -40,7 +41,8 @@ public sealed class OnnxExporterTests : IDisposable
     [InlineData("resnet20", "layer:position")]
     [InlineData("resnet20", "none")]
     [InlineData("resnet18", "batch")]
-    public void A_file_holds_the_weights_under_the_names_and_in_the_order_of_the_saved_ones(string architecture, string normalization)
+    public void A_file_holds_the_weights_under_the_names_and_in_the_order_of_the_saved_ones(string architecture,
+        string normalization)
     {
         var model = Trained(architecture, normalization);
         model.Save(PathOf("saved"));
@@ -81,7 +83,8 @@ public sealed class OnnxExporterTests : IDisposable
             layer.AfterApply += (_, y) => shapes[layer.Path] = $"[N, {y.Shape[3]}, {y.Shape[1]}, {y.Shape[2]}]";
         model.Apply(Tensor.Zeros(new Shape(2, 20, 13, 3)));
         foreach (var (path, shape) in shapes)
-            Assert.Contains(onnx.Graph.ValueInfo, value => value.Name.StartsWith($"{path}.") && OnnxText.Shape(value) == shape);
+            Assert.Contains(onnx.Graph.ValueInfo, value =>
+                value.Name.StartsWith($"{path}.") && OnnxText.Shape(value) == shape);
         Assert.Equal(40, shapes.Count);
     }
 
@@ -91,13 +94,15 @@ public sealed class OnnxExporterTests : IDisposable
         for (var seed = 1; seed <= 100; seed++)
         {
             var (model, sample) = RandomModels.Create(seed);
-            foreach (var norm in model.Modules.OfType<BatchNorm>()) norm.RunningMean.Value = Tensor.Ones(norm.RunningMean.Shape);
+            foreach (var norm in model.Modules.OfType<BatchNorm>())
+                norm.RunningMean.Value = Tensor.Ones(norm.RunningMean.Shape);
             var y = model.Apply(Tensor.Normal(new Shape([2, .. sample.Dimensions]), Random)).Shape.Dimensions;
             foreach (var options in (bool[][])[[false, false], [false, true], [true, false], [true, true]])
             {
                 var onnx = new OnnxExporter { Decompose = options[0], Fold = options[1] }.Build(model, sample);
                 AssertWellFormed(onnx);
-                Assert.Equal($"[N, {string.Join(", ", (int[])[y[^1], .. y[1..^1]])}]", OnnxText.Shape(onnx.Graph.Output.Single()));
+                Assert.Equal($"[N, {string.Join(", ", (int[])[y[^1], .. y[1..^1]])}]",
+                    OnnxText.Shape(onnx.Graph.Output.Single()));
             }
         }
     }
@@ -111,10 +116,11 @@ public sealed class OnnxExporterTests : IDisposable
         var onnx = new OnnxExporter().Build(model, Image);
         Assert.Equal((10, 21), (onnx.IrVersion, Assert.Single(onnx.OpsetImport).Version));
         Assert.Equal("", onnx.OpsetImport[0].Domain);
-        Assert.Equal(("tapegrad", typeof(Tensor).Assembly.GetName().Version!.ToString(3)), (onnx.ProducerName, onnx.ProducerVersion));
+        Assert.Equal(("tapegrad", typeof(Tensor).Assembly.GetName().Version!.ToString(3)),
+            (onnx.ProducerName, onnx.ProducerVersion));
         Assert.Equal("resnet8", onnx.Graph.Name);
-        Assert.Equal(["a = ä, 1", "architecture = resnet8", "b = 2", "classes = 10", "format_version = 1", "normalization = batch"],
-            onnx.MetadataProps.Select(pair => $"{pair.Key} = {pair.Value}"));
+        Assert.Equal(["a = ä, 1", "architecture = resnet8", "b = 2", "classes = 10", "format_version = 1",
+            "normalization = batch"], onnx.MetadataProps.Select(pair => $"{pair.Key} = {pair.Value}"));
         onnx = new OnnxExporter { Decompose = true }.Build(model, Image);
         Assert.Equal((7, 13), (onnx.IrVersion, onnx.OpsetImport[0].Version));
     }
@@ -162,7 +168,8 @@ public sealed class OnnxExporterTests : IDisposable
     [Fact]
     public void Equal_models_give_equal_bytes()
     {
-        foreach (var name in (string[])["a", "b"]) new OnnxExporter().Write(PathOf(name), Trained("resnet8", "batch"), Image);
+        foreach (var name in (string[])["a", "b"])
+            new OnnxExporter().Write(PathOf(name), Trained("resnet8", "batch"), Image);
         Assert.Equal(File.ReadAllBytes(PathOf("a")), File.ReadAllBytes(PathOf("b")));
     }
 
@@ -175,11 +182,13 @@ public sealed class OnnxExporterTests : IDisposable
         Assert.Equal([0.5f, 0.25f, 0.125f], Floats(Constant(onnx, "input_mean")));
         Assert.Equal([1f, 2, 4], Floats(Constant(onnx, "input_std")));
         Assert.Equal([3, 1, 1], Constant(onnx, "input_std").Dims);
-        Assert.Throws<ArgumentException>(() => new OnnxExporter { Pixels = ([0, 0, 0], [1, 0, 1]) }.Build(new Relu(), new Shape(4, 5, 3)));
-        Assert.Throws<ArgumentException>(() => new OnnxExporter { Pixels = ([0], [1]) }.Build(new Relu(), new Shape(4, 5, 3)));
+        Assert.Throws<ArgumentException>(() =>
+            new OnnxExporter { Pixels = ([0, 0, 0], [1, 0, 1]) }.Build(new Relu(), new Shape(4, 5, 3)));
+        Assert.Throws<ArgumentException>(() =>
+            new OnnxExporter { Pixels = ([0], [1]) }.Build(new Relu(), new Shape(4, 5, 3)));
     }
 
-    // ---- layers of one's own -------------------------------------------------------------------------------------------------------------
+    // ---- layers of one's own ----------------------------------------------------------------------------------------
 
     private sealed class Swish(double factor) : Module
     {
@@ -200,7 +209,8 @@ public sealed class OnnxExporterTests : IDisposable
     [Fact]
     public void A_layer_of_ones_own_is_refused_by_name_until_it_is_defined()
     {
-        var model = new Sequential(("body", new Sequential(new Relu(), new Swish(2))), ("head", new Twice(new Conv2d(3, 3, 1, Random))));
+        var model = new Sequential(("body", new Sequential(new Relu(), new Swish(2))),
+            ("head", new Twice(new Conv2d(3, 3, 1, Random))));
         var exporter = new OnnxExporter();
         var error = Assert.Throws<NotSupportedException>(() => exporter.Write(PathOf("model.onnx"), model, Image));
         Assert.Contains("body.1", error.Message);
@@ -208,11 +218,14 @@ public sealed class OnnxExporterTests : IDisposable
         Assert.Empty(Directory.GetFiles(folder));
 
         exporter.Define<Swish>((graph, swish, x) =>
-            graph.Add("Mul", [x, graph.Add("Sigmoid", [graph.Add("Mul", [x, graph.Constant("factor", Tensor.Full(new Shape(1), swish.Factor))])])]));
+            graph.Add("Mul",
+                [x, graph.Add("Sigmoid",
+                    [graph.Add("Mul", [x, graph.Constant("factor", Tensor.Full(new Shape(1), swish.Factor))])])]));
         exporter.Define<Twice>((graph, twice, x) => graph.Apply(twice.Inner, graph.Apply(twice.Inner, x)));
         var onnx = exporter.Build(model, Image);
         AssertWellFormed(onnx);   // the layer that is applied twice has its names twice
-        Assert.Equal(["Relu(input)", "Mul(body.0.Relu, body.1.factor)", "Sigmoid(body.1.Mul)", "Mul(body.0.Relu, body.1.Sigmoid)"], Nodes(onnx)[..4]);
+        Assert.Equal(["Relu(input)", "Mul(body.0.Relu, body.1.factor)", "Sigmoid(body.1.Mul)",
+            "Mul(body.0.Relu, body.1.Sigmoid)"], Nodes(onnx)[..4]);
         Assert.Equal(["Conv", "Conv"], Operators(onnx)[4..]);
         Assert.Equal([2], Floats(Constant(onnx, "body.1.factor")));
     }
@@ -246,7 +259,8 @@ public sealed class OnnxExporterTests : IDisposable
     {
         Module model;
         using (Device.Use(Device.Reference)) model = Trained("resnet8", "batch");
-        Assert.Equal(new OnnxExporter().Build(Trained("resnet8", "batch"), Image).Graph.Node, new OnnxExporter().Build(model, Image).Graph.Node);
+        Assert.Equal(new OnnxExporter().Build(Trained("resnet8", "batch"), Image).Graph.Node,
+            new OnnxExporter().Build(model, Image).Graph.Node);
     }
 
     [Fact]
@@ -257,15 +271,17 @@ public sealed class OnnxExporterTests : IDisposable
         Assert.Contains("alpha", Assert.Throws<ArgumentException>(() => exporter.Build(new Tanh(), Image)).Message);
     }
 
-    // ---- what is refused -----------------------------------------------------------------------------------------------------------------
+    // ---- what is refused --------------------------------------------------------------------------------------------
 
     [Fact]
     public void Refuses_samples_that_the_model_does_not_take()
     {
         var model = Trained("resnet8", "batch");
         foreach (var sample in (Shape[])[Shape.Scalar, new(1, 2, 3, 4, 5), new(0, 32, 3)])
-            Assert.Contains("[H, W, C]", Assert.Throws<ShapeException>(() => new OnnxExporter().Build(model, sample)).Message);
-        Assert.Contains("conv1", Assert.Throws<ShapeException>(() => new OnnxExporter().Build(model, new Shape(32, 32, 4))).Message);
+            Assert.Contains("[H, W, C]",
+                Assert.Throws<ShapeException>(() => new OnnxExporter().Build(model, sample)).Message);
+        Assert.Contains("conv1",
+            Assert.Throws<ShapeException>(() => new OnnxExporter().Build(model, new Shape(32, 32, 4))).Message);
     }
 
     [Fact]
@@ -274,7 +290,8 @@ public sealed class OnnxExporterTests : IDisposable
         foreach (var fold in (bool[])[false, true])
         {
             var model = new ModelSpec("resnet8", "batch", Classes: 10).Build(seed: 1);
-            var error = Assert.Throws<InvalidOperationException>(() => new OnnxExporter { Fold = fold }.Build(model, Image));
+            var error = Assert.Throws<InvalidOperationException>(() =>
+                new OnnxExporter { Fold = fold }.Build(model, Image));
             Assert.Contains("bn1", error.Message);
             Assert.Contains("no running statistics", error.Message);
         }
@@ -284,7 +301,8 @@ public sealed class OnnxExporterTests : IDisposable
     public void Refuses_to_export_while_a_tape_trains_and_records_nothing_on_another()
     {
         var model = Trained("resnet8", "batch");
-        using (Tape.Training(Random)) Assert.Throws<InvalidOperationException>(() => new OnnxExporter().Build(model, Image));
+        using (Tape.Training(Random))
+            Assert.Throws<InvalidOperationException>(() => new OnnxExporter().Build(model, Image));
         using var tape = Tape.Evaluating();
         new OnnxExporter { Fold = true }.Build(model, Image);
         Assert.Equal(0, tape.Count);
@@ -294,7 +312,8 @@ public sealed class OnnxExporterTests : IDisposable
     public void A_file_that_cannot_be_written_leaves_the_old_one()
     {
         var model = Trained("resnet8", "group:8");
-        Assert.Contains("no folder", Assert.Throws<IOException>(() => new OnnxExporter().Write(PathOf("nowhere/model.onnx"), model, Image)).Message);
+        Assert.Contains("no folder", Assert.Throws<IOException>(() =>
+            new OnnxExporter().Write(PathOf("nowhere/model.onnx"), model, Image)).Message);
         File.WriteAllText(PathOf("old"), "old");
         Assert.Throws<ShapeException>(() => new OnnxExporter().Write(PathOf("old"), model, new Shape(32, 32, 1)));
         Assert.Equal("old", File.ReadAllText(PathOf("old")));

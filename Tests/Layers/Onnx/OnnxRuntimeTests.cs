@@ -8,8 +8,9 @@ using Xunit;
 namespace Tapegrad.Tests.Layers.Onnx;
 
 /// <summary>
-/// ONNX Runtime computes what this library does: models with random weights and statistics, each exported in several ways, on five samples and on one,
-/// so that their number is seen to be free. Allowed: a difference of 1e-4 of the largest output.
+/// ONNX Runtime computes what this library does: models with random weights and statistics, each exported in several
+/// ways, on five samples and on one, so that their number is seen to be free. Allowed: a difference of 1e-4 of the
+/// largest output.
 /// </summary>
 public sealed class OnnxRuntimeTests : IDisposable
 {
@@ -17,7 +18,8 @@ public sealed class OnnxRuntimeTests : IDisposable
     private const double Tolerance = 1e-4;
 
     private static readonly OnnxExporter Plain = new(), Folded = new() { Fold = true };
-    private static readonly OnnxExporter[] All = [Plain, new() { Decompose = true }, Folded, new() { Decompose = true, Fold = true }];
+    private static readonly OnnxExporter[] All = [Plain, new() { Decompose = true }, Folded,
+        new() { Decompose = true, Fold = true }];
     private static readonly Shape Image = new(32, 32, 3);
 
     private readonly string path = Path.Combine(Path.GetTempPath(), $"tapegrad-{Guid.NewGuid()}.onnx");
@@ -87,7 +89,8 @@ public sealed class OnnxRuntimeTests : IDisposable
         var x = Tensor.Normal(new Shape([Samples, .. sample.Dimensions]), random.Split(1));
         var expected = model.Apply(x);
         foreach (var exporter in model.Modules.Any(layer => layer is BatchNorm) ? All : All[..2])
-            Compare($"{model}, decomposed: {exporter.Decompose}, folded: {exporter.Fold}", exporter, model, sample, x, expected);
+            Compare($"{model}, decomposed: {exporter.Decompose}, folded: {exporter.Fold}", exporter, model, sample, x,
+                expected);
     }
 
     private void Compare(string name, OnnxExporter exporter, Module model, Shape sample, Tensor x, Tensor expected)
@@ -95,16 +98,21 @@ public sealed class OnnxRuntimeTests : IDisposable
         exporter.Write(path, model, sample);
         using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1 };
         using var session = new InferenceSession(path, options);
-        var (inputs, outputs, shape) = (ChannelsSecond(x).ToFloats(), ChannelsSecond(expected).ToFloats(), ChannelsSecond(x).Shape);
+        var (inputs, outputs, shape) = (ChannelsSecond(x).ToFloats(), ChannelsSecond(expected).ToFloats(),
+            ChannelsSecond(x).Shape);
         var largest = outputs.Max(Math.Abs);
         Assert.True(largest > 0, $"{name}: the expected output is all zeros.");
         foreach (var count in (int[])[Samples, 1])
         {
-            var input = new DenseTensor<float>(inputs.AsMemory(0, inputs.Length / Samples * count), [count, .. shape.Dimensions[1..]]);
+            var input = new DenseTensor<float>(inputs.AsMemory(0, inputs.Length / Samples * count),
+                [count, .. shape.Dimensions[1..]]);
             using var results = session.Run([NamedOnnxValue.CreateFromTensor(session.InputNames[0], input)]);
             var found = results.Single().AsTensor<float>().ToArray();
-            Assert.True(found.Length == outputs.Length / Samples * count, $"{name}: {found.Length} numbers for {count} samples.");
-            var off = found.Zip(outputs, (a, b) => Math.Abs(a - b) / largest).Aggregate(0.0, (worst, next) => next <= worst ? worst : next);   // NaN too
+            Assert.True(found.Length == outputs.Length / Samples * count,
+                $"{name}: {found.Length} numbers for {count} samples.");
+            // NaN too
+            var off = found.Zip(outputs, (a, b) => Math.Abs(a - b) / largest)
+                .Aggregate(0.0, (worst, next) => next <= worst ? worst : next);
             Assert.True(off <= Tolerance, $"{name}: {off:0.0e0} of the largest output for {count} samples.");
         }
     }

@@ -4,19 +4,23 @@ using Tapegrad.Layers;
 namespace Tapegrad.Tests.Layers.Onnx;
 
 /// <summary>
-/// Small networks drawn at random: every kind of layer, in any order in which the shapes fit, on images of ones, primes and powers of two.
+/// Small networks drawn at random: every kind of layer, in any order in which the shapes fit, on images of ones, primes
+/// and powers of two.
 /// </summary>
 internal static class RandomModels
 {
-    /// <summary>A network and the shape of its samples; the same for the same seed. It ends with a linear layer, so it never gives only
-    /// zeros.</summary>
+    /// <summary>
+    /// A network and the shape of its samples; the same for the same seed. It ends with a linear layer, so it never
+    /// gives only zeros.
+    /// </summary>
     public static (Sequential Model, Shape Sample) Create(int seed)
     {
         var draw = new Random(seed);
         var sample = new Shape(Any(1, 2, 5, 7, 8), Any(1, 3, 4, 7), Any(1, 2, 3, 6));
         var layers = new List<Module>();
         var shape = new Shape([0, .. sample.Dimensions]);   // without samples a layer only checks and shapes
-        for (var tries = draw.Next(3, 12); tries > 0; tries--) TryAdd(shape.Rank == 4 ? OnImages(shape[3]) : OnFeatures(shape[1]));
+        for (var tries = draw.Next(3, 12); tries > 0; tries--)
+            TryAdd(shape.Rank == 4 ? OnImages(shape[3]) : OnFeatures(shape[1]));
         TryAdd(new Linear(shape[-1], 3, Stream()));
         return (new Sequential(layers), sample);
 
@@ -38,14 +42,15 @@ internal static class RandomModels
             var (groups, outputs) = (Divisor(channels), Any(1, 2, 3));
             return draw.Next(14) switch
             {
-                0 or 1 => new Conv2d(channels, groups * outputs, Size(1, 3), Stream(), Size(1, 2), Size(0, 1), Size(1, 2), groups,
-                    bias: Any(0, 1) == 1),
-                2 => new ConvTranspose2d(channels, groups * outputs, Size(1, 3), Stream(), Size(2, 3), Size(0, 1), Size(0, 1), Size(1, 2), groups,
-                    bias: Any(0, 1) == 1),
+                0 or 1 => new Conv2d(channels, groups * outputs, Size(1, 3), Stream(), Size(1, 2), Size(0, 1),
+                    Size(1, 2), groups, bias: Any(0, 1) == 1),
+                2 => new ConvTranspose2d(channels, groups * outputs, Size(1, 3), Stream(), Size(2, 3), Size(0, 1),
+                    Size(0, 1), Size(1, 2), groups, bias: Any(0, 1) == 1),
                 3 => new MaxPool2d(Size(2, 3), Size(1, 2), Size(0, 1)),
                 4 => new AveragePool2d(Size(1, 3), Size(1, 2), Size(0, 1)),
                 5 => new BasicBlock(new Conv2d(channels, channels, 3, Stream(), padding: 1), new BatchNorm(channels),
-                    new Conv2d(channels, channels, 1, Stream(), bias: false), Any(0, 1) == 1 ? new BatchNorm(channels) : new LayerNorm(channels)),
+                    new Conv2d(channels, channels, 1, Stream(), bias: false), Any(0, 1) == 1 ? new BatchNorm(channels)
+                    : new LayerNorm(channels)),
                 6 => new PaddedShortcut(outputs),
                 7 => new Flatten(),
                 8 => new GlobalAveragePool(),
@@ -54,7 +59,8 @@ internal static class RandomModels
             };
         }
 
-        Module OnFeatures(int channels) => draw.Next(3) == 0 ? new Linear(channels, Any(2, 5), Stream(), bias: Any(0, 1) == 1) : OnAnything(channels);
+        Module OnFeatures(int channels) =>
+            draw.Next(3) == 0 ? new Linear(channels, Any(2, 5), Stream(), bias: Any(0, 1) == 1) : OnAnything(channels);
 
         Module OnAnything(int channels) => draw.Next(13) switch
         {

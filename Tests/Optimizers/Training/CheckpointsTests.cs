@@ -9,7 +9,8 @@ namespace Tapegrad.Tests.Training;
 public sealed class CheckpointsTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("tapegrad-test-").FullName;
-    private readonly Parameter weight = new("weight", Tensor.Zeros(new Shape(300, 100))), bias = new("bias", Tensor.Zeros(new Shape(3)));
+    private readonly Parameter weight = new("weight", Tensor.Zeros(new Shape(300, 100))),
+        bias = new("bias", Tensor.Zeros(new Shape(3)));
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
@@ -33,7 +34,8 @@ public sealed class CheckpointsTests : IDisposable
         if (checkpoints.Newest() is not { } found) return null;
         checkpoints.Load(found, Values);
         Assert.Equal($"after {found.Step}", found.Texts["said"]);
-        Assert.All(Values, value => Assert.All(value.Value.ToFloats(), number => Assert.Equal(found.Step + 0.5f, number)));
+        Assert.All(Values, value =>
+            Assert.All(value.Value.ToFloats(), number => Assert.Equal(found.Step + 0.5f, number)));
         return found.Step;
     }
 
@@ -84,7 +86,8 @@ public sealed class CheckpointsTests : IDisposable
         const int saves = 3;
         var counting = new LosingDisk();
         for (var step = 1; step <= saves; step++) Save(new Checkpoints(folder, keep, counting), step);
-        Assert.True(counting.Steps >= saves * 6, "created, written, flushed, renamed, folder flushed, older ones removed");
+        Assert.True(counting.Steps >= saves * 6,
+            "created, written, flushed, renamed, folder flushed, older ones removed");
         for (var last = 0; last <= counting.Steps; last++)
         {
             var (disk, completed) = (new LosingDisk(last), 0);
@@ -104,7 +107,8 @@ public sealed class CheckpointsTests : IDisposable
                 foreach (var file in Files) File.Delete(Path.Combine(folder, file));
                 foreach (var (name, bytes) in contents) File.WriteAllBytes(Path.Combine(folder, name), bytes);
                 var found = Load(new Checkpoints(folder, keep)) ?? 0;
-                Assert.True(found == completed || found == completed + 1, $"power lasted for {last} steps: {completed} saved, {found} found");
+                Assert.True(found == completed || found == completed + 1,
+                    $"power lasted for {last} steps: {completed} saved, {found} found");
 
                 // And the run goes on: what was left behind is gone after the next one.
                 Save(new Checkpoints(folder, keep), (int)found + 1);
@@ -169,6 +173,7 @@ public sealed class CheckpointsTests : IDisposable
         checkpoints.Clear();
         Assert.Equal(others.Order(), Files);
         Assert.Throws<ArgumentOutOfRangeException>(() => new Checkpoints(folder, keep: 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => checkpoints.Save(-1, Values, new Dictionary<string, string>()));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            checkpoints.Save(-1, Values, new Dictionary<string, string>()));
     }
 }

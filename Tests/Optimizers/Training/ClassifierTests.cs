@@ -6,7 +6,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Training;
 
-/// <summary>A classifier against the same written by hand, on pictures of any size and kind, and the files that it refuses.</summary>
+/// <summary>
+/// A classifier against the same written by hand, on pictures of any size and kind, and the files that it refuses.
+/// </summary>
 public sealed class ClassifierTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("classifier").FullName;
@@ -16,13 +18,15 @@ public sealed class ClassifierTests : IDisposable
     private string FilePath => Path.Combine(folder, "model.safetensors");
 
     // The metadata as they are, then whatever is to be otherwise; null for what is missing.
-    private void Save(int channels, params (string Key, string? Text)[] otherwise) => Save(Described(channels), otherwise);
+    private void Save(int channels, params (string Key, string? Text)[] otherwise) =>
+        Save(Described(channels), otherwise);
 
     private static Module Described(int channels, string normalization = "group:8")
     {
         var model = new ModelSpec("resnet8", normalization, Classes: 3, Inputs: channels).Build(seed: 1);
         foreach (var (key, text) in ((string, string)[])[("class_names", "ant,bee,cat"), ("input_size", "8x8"),
-            ("input_mean", channels == 1 ? "0.25" : "0.25,0.5,0.75"), ("input_std", channels == 1 ? "0.5" : "0.5,0.25,2")])
+            ("input_mean", channels == 1 ? "0.25" : "0.25,0.5,0.75"),
+            ("input_std", channels == 1 ? "0.5" : "0.5,0.25,2")])
             model.Metadata[key] = text;
         return model;
     }
@@ -39,7 +43,8 @@ public sealed class ClassifierTests : IDisposable
     private static Picture Drawn(int height, int width, int channels)
     {
         var random = new RandomSource(height * 100 + width);
-        return new Picture(height, width, channels, [.. Enumerable.Range(0, height * width * channels).Select(i => (byte)random.Below(256, i))]);
+        return new Picture(height, width, channels,
+            [.. Enumerable.Range(0, height * width * channels).Select(i => (byte)random.Below(256, i))]);
     }
 
     [Theory]
@@ -51,15 +56,18 @@ public sealed class ClassifierTests : IDisposable
         double[] mean = channels == 1 ? [0.25] : [0.25, 0.5, 0.75], std = channels == 1 ? [0.5] : [0.5, 0.25, 2];
         var classifier = Classifier.Load(FilePath);
         Assert.Equal(["ant", "bee", "cat"], classifier.ClassNames);
-        foreach (var picture in (Picture[])[Drawn(8, 8, channels), Drawn(20, 11, channels), Drawn(5, 9, channels), Drawn(9, 9, 4 - channels)])
+        foreach (var picture in (Picture[])[Drawn(8, 8, channels), Drawn(20, 11, channels), Drawn(5, 9, channels),
+            Drawn(9, 9, 4 - channels)])
         {
             var pixels = picture.WithChannels(channels).Square(8).Pixels;
-            double[] normalized = [.. pixels.Select((value, i) => (value / 255.0 - mean[i % channels]) / std[i % channels])];
+            double[] normalized =
+                [.. pixels.Select((value, i) => (value / 255.0 - mean[i % channels]) / std[i % channels])];
             var logits = model.Apply(Tensor.From(normalized, new Shape(1, 8, 8, channels))).ToDoubles();
             var predictions = classifier.Classify(picture);
             Assert.Equal(classifier.ClassNames, predictions.Select(prediction => prediction.Class));
             var sum = logits.Sum(Math.Exp);
-            foreach (var (prediction, logit) in predictions.Zip(logits)) Assert.Equal(Math.Exp(logit) / sum, prediction.Probability, 1e-5);
+            foreach (var (prediction, logit) in predictions.Zip(logits))
+                Assert.Equal(Math.Exp(logit) / sum, prediction.Probability, 1e-5);
         }
     }
 
@@ -73,7 +81,8 @@ public sealed class ClassifierTests : IDisposable
         classifier.Classify(picture);
         var created = Device.Current.Pool.Created;
         for (var i = 0; i < 20; i++) classifier.Classify(picture);
-        Assert.InRange(Device.Current.Pool.Created - created, 0, 20);   // the pictures themselves, each a dataset's last batch, are the collector's
+        // the pictures themselves, each a dataset's last batch, are the collector's
+        Assert.InRange(Device.Current.Pool.Created - created, 0, 20);
     }
 
     [Fact]
@@ -88,7 +97,8 @@ public sealed class ClassifierTests : IDisposable
         Refuses("its images are 8x9 with 3 channels", 3, ("input_size", "8x9"));
         Refuses("its images are 8x8 with 2 channels", 2, ("input_mean", "0,0"), ("input_std", "1,1"));
         Save(Described(3, "batch"));   // nothing was committed
-        Assert.Contains("no running statistics yet", Assert.Throws<InvalidDataException>(() => Classifier.Load(FilePath)).Message);
+        Assert.Contains("no running statistics yet",
+            Assert.Throws<InvalidDataException>(() => Classifier.Load(FilePath)).Message);
 
         void Refuses(string why, int channels, params (string, string?)[] otherwise)
         {

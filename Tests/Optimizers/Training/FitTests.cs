@@ -94,7 +94,8 @@ public sealed class FitTests
                 Accumulate = together,
                 AfterEpoch = epoch =>
                 {
-                    Assert.Equal(Rate[Math.Max(0, (int)sgd.Counters[0] - 1)], epoch.LearningRate);   // of the first one, where none was taken yet
+                    // of the first one, where none was taken yet
+                    Assert.Equal(Rate[Math.Max(0, (int)sgd.Counters[0] - 1)], epoch.LearningRate);
                     return ++epochs < 4;
                 },
             }.Run(Data.Train, null, epochs: 4, batchSize: 16, seed: 3);   // 3 batches an epoch
@@ -107,9 +108,11 @@ public sealed class FitTests
     {
         var model = Model();
         var before = Values(model);
-        new Fit(model.Apply, Sgd(model), Rate) { Accumulate = 4 }.Run(Data.Train, null, epochs: 1, batchSize: 16, seed: 3);
+        new Fit(model.Apply, Sgd(model), Rate) { Accumulate = 4 }.Run(Data.Train, null, epochs: 1, batchSize: 16,
+            seed: 3);
         Assert.Equal(before, Values(model));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Fit(model.Apply, Sgd(model), Rate) { Accumulate = 0 }.Run(Data.Train, null, 1, 16, 3));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new Fit(model.Apply, Sgd(model), Rate) { Accumulate = 0 }.Run(Data.Train, null, 1, 16, 3));
     }
 
     [Fact]
@@ -140,7 +143,9 @@ public sealed class FitTests
         var p = new Parameter("p", Tensor.Zeros(new Shape(10)));
         var average = new AveragedWeights([p], 0.5);
         var sgd = new Sgd([p]) { OnNonFinite = NonFinite.Skip };
-        new Fit(images => Tensor.Zeros(new Shape(images.Shape[0], 10)) + p.Value.Sqrt(), sgd, Rate) { Average = average }
+        new Fit(images => Tensor.Zeros(new Shape(images.Shape[0], 10)) + p.Value.Sqrt(), sgd,
+            Rate)
+        { Average = average }
             .Run(Data.Train, null, epochs: 1, batchSize: 16, seed: 3);
         Assert.Equal((0L, 0L), (sgd.Steps, average.Steps));
     }
@@ -158,7 +163,8 @@ public sealed class FitTests
             },
             AfterEpoch = _ => ++epochs < 2,
         };
-        Assert.True(Counting(int.MaxValue).Run(Data.Train, null, epochs: 9, batchSize: 16, seed: 3, cancellation: cancel.Token));
+        Assert.True(Counting(int.MaxValue)
+            .Run(Data.Train, null, epochs: 9, batchSize: 16, seed: 3, cancellation: cancel.Token));
         Assert.Equal((2, 6), (epochs, steps));
         (epochs, steps) = (0, 0);
         Assert.False(Counting(4).Run(Data.Train, null, epochs: 9, batchSize: 16, seed: 3, cancellation: cancel.Token));
@@ -171,7 +177,8 @@ public sealed class FitTests
         var model = Model();
         model.Children.OfType<Linear>().Single().Weight.Value = Tensor.Full(new Shape(4, 10), double.PositiveInfinity);
         var before = Values(model);
-        var error = Assert.Throws<NonFiniteException>(() => new Fit(model.Apply, Sgd(model), Rate).Run(Data.Train, null, 1, 16, 3));
+        var error = Assert.Throws<NonFiniteException>(() =>
+            new Fit(model.Apply, Sgd(model), Rate).Run(Data.Train, null, 1, 16, 3));
         Assert.Contains("the loss of step 0 (epoch 1) is NaN", error.Message);
         Assert.Contains("weight", error.Message);
         Assert.Equal(before, Values(model));

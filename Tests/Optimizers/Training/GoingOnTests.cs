@@ -6,7 +6,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Training;
 
-/// <summary>A run that was interrupted anywhere and goes on from a file ends as the one that was not: the same weights, the same figures.</summary>
+/// <summary>
+/// A run that was interrupted anywhere and goes on from a file ends as the one that was not: the same weights, the same
+/// figures.
+/// </summary>
 public sealed class GoingOnTests : IDisposable
 {
     private const int Epochs = 3, Size = 8, PerEpoch = 4;
@@ -20,7 +23,8 @@ public sealed class GoingOnTests : IDisposable
     private sealed class Training
     {
         public readonly Module Model = new Sequential(
-            new Conv2d(3, 4, 5, new RandomSource(1), stride: 4, bias: false), new BatchNorm(4), new Relu(), new GlobalAveragePool(), new Dropout(0.2),
+            new Conv2d(3, 4, 5, new RandomSource(1), stride: 4, bias: false), new BatchNorm(4), new Relu(),
+            new GlobalAveragePool(), new Dropout(0.2),
             new Linear(4, 10, new RandomSource(2)));
         public readonly Fit Fit;
         public readonly List<(double, double, double, double)> Epochs = [];
@@ -43,7 +47,8 @@ public sealed class GoingOnTests : IDisposable
                 AfterStep = now => AfterStep(now),
                 AfterEpoch = epoch =>
                 {
-                    Epochs.Add((epoch.Training.Loss, epoch.Training.Accuracy, epoch.Validation!.Loss, epoch.LearningRate));
+                    Epochs.Add((epoch.Training.Loss, epoch.Training.Accuracy, epoch.Validation!.Loss,
+                        epoch.LearningRate));
                     return true;
                 },
             };
@@ -63,13 +68,15 @@ public sealed class GoingOnTests : IDisposable
     [InlineData("plain", 2, 0)]
     [InlineData("adam", 1, 0.9)]
     [InlineData("adamw", 3, 0)]
-    public void A_run_that_was_interrupted_anywhere_ends_as_the_one_that_was_not(string optimizer, int accumulate, double average)
+    public void A_run_that_was_interrupted_anywhere_ends_as_the_one_that_was_not(string optimizer, int accumulate,
+        double average)
     {
         var whole = new Training(optimizer, accumulate, average);
         Assert.True(whole.Run());
         for (var last = 1; last <= Epochs * PerEpoch; last++)
         {
-            var (interrupted, stop, done) = (new Training(optimizer, accumulate, average), new CancellationTokenSource(), 0);
+            var (interrupted, stop, done) = (new Training(optimizer, accumulate, average),
+                new CancellationTokenSource(), 0);
             interrupted.AfterStep = now =>
             {
                 if (++done == last) stop.Cancel();
@@ -101,8 +108,10 @@ public sealed class GoingOnTests : IDisposable
         Assert.Equal((3, 0), Place(fit));
         training.AfterStep = _ => places.Add(Place(training.Fit));
         training.Run();
-        Assert.Equal([(1, 0), (1, 0), (1, 3), (1, 3), (1, 3), (2, 2), (2, 2), (2, 2), (3, 1), (3, 1), (3, 1), (3, 4)], places);
-        training.Fit.Run(Data.Train, Data.Test, epochs: 1, Size, seed: 1);   // the last batch makes no step, and never will
+        Assert.Equal([(1, 0), (1, 0), (1, 3), (1, 3), (1, 3), (2, 2), (2, 2), (2, 2), (3, 1), (3, 1), (3, 1), (3, 4)],
+            places);
+        // the last batch makes no step, and never will
+        training.Fit.Run(Data.Train, Data.Test, epochs: 1, Size, seed: 1);
         Assert.Equal((2, 0), Place(training.Fit));
 
         static (int, int) Place(Fit fit) => (fit.Position.Epoch, fit.Position.Batch);
@@ -113,9 +122,11 @@ public sealed class GoingOnTests : IDisposable
     {
         var training = new Training("sgd", 1, 0);
         var start = training.Fit.Position;
-        foreach (var wrong in (Position[])[start with { Epoch = 0 }, start with { Epoch = 5 }, start with { Batch = -1 }, start with { Batch = 5 },
-            start with { Epoch = 4, Batch = 1 }, start with { AverageSteps = -1 }, start with { AverageSteps = long.MaxValue },
-            start with { OptimizerCounters = [.. start.OptimizerCounters.Select(_ => long.MaxValue)] }, start with { OptimizerCounters = [1, 2] },
+        foreach (var wrong in (Position[])[start with { Epoch = 0 }, start with { Epoch = 5 },
+            start with { Batch = -1 }, start with { Batch = 5 }, start with { Epoch = 4, Batch = 1 },
+            start with { AverageSteps = -1 }, start with { AverageSteps = long.MaxValue },
+            start with { OptimizerCounters = [.. start.OptimizerCounters.Select(_ => long.MaxValue)] },
+            start with { OptimizerCounters = [1, 2] },
             start with { OptimizerCounters = [.. start.OptimizerCounters.Select(_ => -1L)] }])
             Assert.Throws<ArgumentException>(() => training.Run(wrong));
         var before = training.Numbers();

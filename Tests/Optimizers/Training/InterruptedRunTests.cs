@@ -5,14 +5,15 @@ using Xunit;
 namespace Tapegrad.Tests.Training;
 
 /// <summary>
-/// A run that ends after any of its steps, by request or by a crash, and goes on from its folder: all its files are those of the run that was not
-/// interrupted.
+/// A run that ends after any of its steps, by request or by a crash, and goes on from its folder: all its files are
+/// those of the run that was not interrupted.
 /// </summary>
 public sealed class InterruptedRunTests : IDisposable
 {
     private const int Epochs = 4, PerEpoch = 5;
 
-    private static readonly (ImageDataset Train, ImageDataset Test) Data = (SmallRun.Images(52, seed: 1), SmallRun.Images(20, seed: 2));
+    private static readonly (ImageDataset Train, ImageDataset Test) Data =
+        (SmallRun.Images(52, seed: 1), SmallRun.Images(20, seed: 2));
 
     private readonly SmallRun runs = new();
 
@@ -47,9 +48,12 @@ public sealed class InterruptedRunTests : IDisposable
             for (var last = 1; last <= Epochs * PerEpoch; last++)
             {
                 using var stop = new CancellationTokenSource();
-                AssertGoesOn($"asked to end after step {last}", run => run.AfterStep = At(last, stop.Cancel), stop.Token);
+                AssertGoesOn($"asked to end after step {last}", run => run.AfterStep = At(last, stop.Cancel),
+                    stop.Token);
                 // What was written before the step is all there is.
-                if (seconds == 0) AssertGoesOn($"crashed after step {last}", run => run.AfterStep = At(last, () => throw new Crash()));
+                if (seconds == 0)
+                    AssertGoesOn($"crashed after step {last}", run =>
+                        run.AfterStep = At(last, () => throw new Crash()));
             }
             for (var last = 1; seconds == 0 && last <= Epochs; last++)
                 AssertGoesOn($"crashed after epoch {last}", run => run.AfterEpoch = epoch =>
@@ -70,7 +74,8 @@ public sealed class InterruptedRunTests : IDisposable
                 // A run without checkpoints between keeps the first one, or the one that it went on from.
                 if (seconds > 0) (expected, found) = (Newest(expected), Newest(found));
                 foreach (var (file, content) in expected)
-                    Assert.True(found.TryGetValue(file, out var other) && other == content, $"{name}, {what}: {file} is another one");
+                    Assert.True(found.TryGetValue(file, out var other) && other == content,
+                        $"{name}, {what}: {file} is another one");
                 Assert.True(expected.Count == found.Count, $"{name}, {what}: {string.Join(' ', found.Keys)}");
             }
         }
@@ -78,7 +83,8 @@ public sealed class InterruptedRunTests : IDisposable
 
     private static Dictionary<string, string> Newest(Dictionary<string, string> files)
     {
-        var old = files.Keys.Where(name => name.StartsWith("checkpoint-", StringComparison.Ordinal)).Order().SkipLast(1).ToArray();
+        var old = files.Keys.Where(name => name.StartsWith("checkpoint-", StringComparison.Ordinal)).Order().SkipLast(1)
+            .ToArray();
         return files.Where(file => !old.Contains(file.Key)).ToDictionary();
     }
 
@@ -91,7 +97,8 @@ public sealed class InterruptedRunTests : IDisposable
         };
     }
 
-    private Dictionary<string, string> Train(string name, Recipe recipe, double seconds, Action<Run> interrupt, CancellationToken cancellation = default)
+    private Dictionary<string, string> Train(string name, Recipe recipe, double seconds, Action<Run> interrupt,
+        CancellationToken cancellation = default)
     {
         using (var folder = RunFolder.Create(runs.PathOf(name), overwrite: true))
         {

@@ -8,11 +8,13 @@ namespace Tapegrad.Tests.Training;
 /// <summary>Mixed batches: every image and its loss in one share with another image of the batch.</summary>
 public sealed class MixupTests
 {
-    private static Batch Draw(int step) => new(Tensor.Normal(new Shape(5, 2, 2, 1), new RandomSource(7)), [0, 1, 2, 3, 4], step, 1,
+    private static Batch Draw(int step) =>
+        new(Tensor.Normal(new Shape(5, 2, 2, 1), new RandomSource(7)), [0, 1, 2, 3, 4], step, 1,
         new RandomSource(1).Split(step));
 
     // A loss that tells its labels: sum of 10^label.
-    private static Tensor Decimal(int[] labels) => Tensor.Scalar(labels.Select((label, i) => (i + 1) * Math.Pow(10, label)).Sum());
+    private static Tensor Decimal(int[] labels) =>
+        Tensor.Scalar(labels.Select((label, i) => (i + 1) * Math.Pow(10, label)).Sum());
 
     [Fact]
     public void Without_strength_the_batch_stays_as_it_is()
@@ -39,7 +41,8 @@ public sealed class MixupTests
             var ways = Enumerable.Range(0, 5).Select(i => Enumerable.Range(0, 5).Where(j => j != i).Select(j =>
             {
                 var share = (after[i][0] - before[j][0]) / (before[i][0] - before[j][0]);
-                var fits = Enumerable.Range(0, 4).All(p => Math.Abs(share * before[i][p] + (1 - share) * before[j][p] - after[i][p]) < 1e-9);
+                var fits = Enumerable.Range(0, 4)
+                    .All(p => Math.Abs(share * before[i][p] + (1 - share) * before[j][p] - after[i][p]) < 1e-9);
                 return (Partner: j, Share: share, fits);
             }).Where(way => way.fits).ToArray()).ToArray();
             var share = ways.First(way => way.Length == 1)[0].Share;
@@ -47,9 +50,11 @@ public sealed class MixupTests
             // Mixed with itself, an image is as it was, which a share of 1 with any partner explains.
             var partners = ways.Select((way, i) => way.Length == 1 ? way[0].Partner : i).ToArray();
             Assert.Equal([0, 1, 2, 3, 4], partners.Order());
-            Assert.Equal(share * 54321 + (1 - share) * Decimal(partners).ToDouble(), mixed.Loss(Decimal).ToDouble(), 1e-6);
+            Assert.Equal(share * 54321 + (1 - share) * Decimal(partners).ToDouble(),
+                mixed.Loss(Decimal).ToDouble(), 1e-6);
             Assert.Equal(share > 0.5 ? [0, 1, 2, 3, 4] : partners, mixed.Labels);
-            Assert.Equal(mixed.Images.ToDoubles(), Mixup.Draw(batch, 1).Images.ToDoubles());   // the batch's own random numbers
+            // the batch's own random numbers
+            Assert.Equal(mixed.Images.ToDoubles(), Mixup.Draw(batch, 1).Images.ToDoubles());
         }
     }
 

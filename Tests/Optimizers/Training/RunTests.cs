@@ -9,7 +9,10 @@ using Xunit;
 
 namespace Tapegrad.Tests.Training;
 
-/// <summary>What a run keeps: that of the loop that one would write by hand, whatever settings meet, and good numbers whatever happens.</summary>
+/// <summary>
+/// What a run keeps: that of the loop that one would write by hand, whatever settings meet, and good numbers whatever
+/// happens.
+/// </summary>
 public sealed class RunTests : IDisposable
 {
     private static readonly ImageDataset Train = SmallRun.Images(48, seed: 1), Test = SmallRun.Images(20, seed: 2);
@@ -18,7 +21,8 @@ public sealed class RunTests : IDisposable
 
     public void Dispose() => runs.Dispose();
 
-    // Each setting in a way of its own or as it is when nobody asks: with every pair of them in many cases, and shrunk to those that matter.
+    // Each setting in a way of its own or as it is when nobody asks: with every pair of them in many cases, and shrunk
+    // to those that matter.
     private static readonly (string Name, Func<Recipe, Recipe> Set)[] Settings =
     [
         ("group normalization", recipe => recipe with { Normalization = "group:4" }),
@@ -31,13 +35,21 @@ public sealed class RunTests : IDisposable
         ("no flip", recipe => recipe with { NoFlip = true }),
         ("adamw", recipe => recipe with { Optimizer = "adamw", Momentum = null, Decayed = null, WeightDecay = 0.1 }),
         ("zero gamma", recipe => recipe with { ZeroGamma = true }),
-        ("weights decay", recipe => recipe.Optimizer == "sgd" ? recipe with { Decayed = "weights", WeightDecay = 0.05 } : recipe),
+        ("weights decay", recipe => recipe.Optimizer == "sgd" ? recipe with { Decayed = "weights", WeightDecay = 0.05 }
+            : recipe),
         ("milestones", recipe => recipe with { Schedule = "multistep:1,2" }),
         ("another batch", recipe => recipe with { BatchSize = 11 }),
         ("another seed", recipe => recipe with { Seed = 5 }),
     ];
 
-    private static readonly Recipe Plain = new() { Model = "resnet8", Normalization = "batch", Epochs = 3, BatchSize = 7, LearningRate = 0.1 };
+    private static readonly Recipe Plain = new()
+    {
+        Model = "resnet8",
+        Normalization = "batch",
+        Epochs = 3,
+        BatchSize = 7,
+        LearningRate = 0.1
+    };
 
     [Fact]
     public void It_keeps_what_the_loop_keeps_that_one_would_write()
@@ -45,20 +57,25 @@ public sealed class RunTests : IDisposable
         var given = Arb.From(Gen.Elements(false, true).ArrayOf(Settings.Length), Shrink);
         Prop.ForAll(given, chosen =>
         {
-            var recipe = Settings.Zip(chosen).Where(setting => setting.Second).Aggregate(Plain, (recipe, setting) => setting.First.Set(recipe));
+            var recipe = Settings.Zip(chosen).Where(setting => setting.Second)
+                .Aggregate(Plain, (recipe, setting) => setting.First.Set(recipe));
             using var folder = RunFolder.Create(runs.PathOf("run"), overwrite: true);
             var run = SmallRun.Begin(recipe, folder, Train, Test);
             var result = run.Train();
             var written = ByHand(recipe, run.Images);
             var (weights, accuracy, _) = written.Run();
-            var what = string.Join(", ", Settings.Zip(chosen).Where(setting => setting.Second).Select(setting => setting.First.Name));
-            var kept = ModelSpec.Rebuild(folder.WeightsPath).State.Select(parameter => parameter.Value.ToFloats()).ToArray();
+            var what = string.Join(", ", Settings.Zip(chosen).Where(setting => setting.Second)
+                .Select(setting => setting.First.Name));
+            var kept = ModelSpec.Rebuild(folder.WeightsPath).State.Select(parameter => parameter.Value.ToFloats())
+                .ToArray();
             for (var i = 0; i < weights.Length; i++)
-                Assert.True(weights[i].AsSpan().SequenceEqual(kept[i]), $"{what}: {run.Model.State[i].Name} is another one");
+                Assert.True(weights[i].AsSpan().SequenceEqual(kept[i]),
+                    $"{what}: {run.Model.State[i].Name} is another one");
             Assert.Equal(accuracy, result.TestAccuracy);
             var last = JsonNode.Parse(File.ReadLines(Path.Combine(folder.FolderPath, "metrics.jsonl")).Last())!;
-            Assert.Equal(written.LastEpoch, (last["train_loss"]!.GetValue<double>(), last["train_accuracy"]!.GetValue<double>(),
-                last["learning_rate"]!.GetValue<double>()));
+            Assert.Equal(written.LastEpoch,
+                (last["train_loss"]!.GetValue<double>(), last["train_accuracy"]!.GetValue<double>(),
+                    last["learning_rate"]!.GetValue<double>()));
         }).Check(Config.QuickThrowOnFailure.WithMaxTest(60));
 
         static IEnumerable<bool[]> Shrink(bool[] chosen) => Enumerable.Range(0, chosen.Length).Where(i => chosen[i])
@@ -70,16 +87,20 @@ public sealed class RunTests : IDisposable
         Func<int, Normalization?> normalization = channels =>
             recipe.Normalization == "batch" ? new BatchNorm(channels) : new GroupNorm(channels, GroupSpec.Count(4));
         var model = ResNet.Cifar(8, normalization, classes: 3, recipe.Seed, recipe.ZeroGamma, inputs: 1);
-        var (isAdam, onlyWeights) = (recipe.Optimizer == "adamw", recipe.Decayed == "weights" || recipe.Optimizer == "adamw");
+        var (isAdam, onlyWeights) =
+            (recipe.Optimizer == "adamw", recipe.Decayed == "weights" || recipe.Optimizer == "adamw");
         var decay = recipe.WeightDecay ?? 5e-4;
         ParameterGroup[] groups = onlyWeights
-            ? [new([.. model.Parameters.Where(p => p.Shape.Rank > 1)], decay), new([.. model.Parameters.Where(p => p.Shape.Rank <= 1)])]
+            ? [new([.. model.Parameters.Where(p => p.Shape.Rank > 1)], decay),
+                new([.. model.Parameters.Where(p => p.Shape.Rank <= 1)])]
             : [new(model.Parameters, decay)];
         var batches = images.Train.Count / recipe.BatchSize!.Value;
         var steps = 3 * batches / recipe.Accumulate;
-        return new WrittenRun(images.Train, images.Test, model, isAdam ? new AdamW(groups) : new Sgd(groups, momentum: 0.9),
+        return new WrittenRun(images.Train, images.Test, model, isAdam ? new AdamW(groups)
+            : new Sgd(groups, momentum: 0.9),
             recipe.Schedule == "cosine" ? LearningRate.Cosine(0.1, steps, warmup: 0.05)
-                : LearningRate.MultiStep(0.1, [batches / recipe.Accumulate, 2 * batches / recipe.Accumulate], steps: steps, warmup: 0.05),
+                : LearningRate.MultiStep(0.1, [batches / recipe.Accumulate, 2 * batches / recipe.Accumulate],
+                    steps: steps, warmup: 0.05),
             (recipe.NoFlip ? Augment.Crop(4) : Augment.CropAndFlip) with { Cutout = recipe.Cutout })
         {
             Epochs = 3,
@@ -93,11 +114,14 @@ public sealed class RunTests : IDisposable
         };
     }
 
-    // ---- which epoch's weights are kept: the last layer is set by hand, so that an epoch says what the test wants ------------------------------
+    // ---- which epoch's weights are kept: the last layer is set by hand, so that an epoch says what the test wants ---
 
-    // Of ten images in a row, seven of class a and two of class c. With a rate of 0 nothing but the test changes the network.
-    private static readonly int[] Mostly = [.. Enumerable.Range(0, 100).Select(i => i % 10 < 7 ? 0 : i % 10 < 8 ? 1 : 2)];
-    private static readonly ImageDataset MostlyTrain = SmallRun.Images(100, 3, Mostly), MostlyTest = SmallRun.Images(30, 4, Mostly);
+    // Of ten images in a row, seven of class a and two of class c. With a rate of 0 nothing but the test changes the
+    // network.
+    private static readonly int[] Mostly =
+        [.. Enumerable.Range(0, 100).Select(i => i % 10 < 7 ? 0 : i % 10 < 8 ? 1 : 2)];
+    private static readonly ImageDataset MostlyTrain = SmallRun.Images(100, 3, Mostly),
+        MostlyTest = SmallRun.Images(30, 4, Mostly);
 
     private static void Say(Run run, int label) => run.Model.Modules.OfType<Linear>().Single().Bias!.Value =
         Tensor.From([.. Enumerable.Range(0, 3).Select(k => k == label ? 1e4f : 0)], new Shape(3));
@@ -108,7 +132,8 @@ public sealed class RunTests : IDisposable
         head.Weight.Value = Tensor.Full(head.Weight.Shape, double.PositiveInfinity);
     }
 
-    private static float[] Numbers(Module model) => [.. model.State.SelectMany(parameter => parameter.Value.ToFloats())];
+    private static float[] Numbers(Module model) =>
+        [.. model.State.SelectMany(parameter => parameter.Value.ToFloats())];
 
     private static Action<TrainingProgress> AtTheEndOf(params (int Epoch, Action Do)[] actions) => now =>
     {
@@ -123,8 +148,11 @@ public sealed class RunTests : IDisposable
     public void The_accuracies_are_those_of_the_best_epoch_whichever_it_is(int best)
     {
         using var folder = RunFolder.Create(runs.PathOf("run"));
-        var run = SmallRun.Begin(Plain with { Validation = 30, Epochs = 4, LearningRate = 0 }, folder, MostlyTrain, MostlyTest);
-        run.AfterStep = AtTheEndOf([.. Enumerable.Range(1, 4).Select(epoch => (epoch, (Action)(() => Say(run, epoch == best ? 0 : 2))))]);
+        var run = SmallRun.Begin(Plain with { Validation = 30, Epochs = 4, LearningRate = 0 }, folder, MostlyTrain,
+            MostlyTest);
+        run.AfterStep =
+            AtTheEndOf([.. Enumerable.Range(1, 4)
+                .Select(epoch => (epoch, (Action)(() => Say(run, epoch == best ? 0 : 2))))]);
         var result = run.Train();
         var held = run.Images.Validation!;
         Assert.Equal((double)held.Labels.Count(label => label == 0) / held.Count, result.ValidationAccuracy);
@@ -132,15 +160,18 @@ public sealed class RunTests : IDisposable
         Assert.Equal(0.7, MostlyTest.Accuracy(ModelSpec.Rebuild(folder.WeightsPath).Apply), 1e-12);
     }
 
-    // Scores that are no numbers are taken for the first class, which is right more often here than what the network says.
+    // Scores that are no numbers are taken for the first class, which is right more often here than what the network
+    // says.
     [Theory]
     [InlineData(30, "of the best epoch")]
     [InlineData(0, "saved before")]
-    public void Weights_whose_loss_is_no_number_are_not_kept_however_many_images_they_have_right(int validation, string kept)
+    public void Weights_whose_loss_is_no_number_are_not_kept_however_many_images_they_have_right(int validation,
+        string kept)
     {
         using var folder = RunFolder.Create(runs.PathOf("run"));
         var (accuracies, good) = (new List<double>(), Array.Empty<float>());
-        var run = SmallRun.Begin(Plain with { Validation = validation, Epochs = 4, LearningRate = 0 }, folder, MostlyTrain, MostlyTest);
+        var run = SmallRun.Begin(Plain with { Validation = validation, Epochs = 4, LearningRate = 0 }, folder,
+            MostlyTrain, MostlyTest);
         run.AfterStep = AtTheEndOf((1, () => Say(run, 2)), (2, () => Spoil(run)));
         run.AfterEpoch = epoch =>
         {
@@ -170,11 +201,13 @@ public sealed class RunTests : IDisposable
             if (now.Step == now.Steps) Spoil(run);
         };
         var error = Assert.Throws<NonFiniteException>(() => run.Train());
-        Assert.Contains($"after the last step the {run.HeldApart} loss is not finite. The weights of the step before are kept.", error.Message);
+        Assert.Contains($"after the last step the {run.HeldApart} loss is not finite. The weights of the step before "
+            + "are kept.", error.Message);
         Assert.Equal(before, Numbers(ModelSpec.Rebuild(folder.WeightsPath)));
     }
 
-    // As when the disk is full: what is there is a run that goes on, or none, so that the same command can be given again.
+    // As when the disk is full: what is there is a run that goes on, or none, so that the same command can be given
+    // again.
     [Fact]
     public void A_run_that_cannot_begin_leaves_no_run()
     {

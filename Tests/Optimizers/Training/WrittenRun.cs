@@ -5,8 +5,11 @@ using Tapegrad.Training;
 
 namespace Tapegrad.Tests.Training;
 
-/// <summary>A run as one would write it by hand from the parts of the library: what <see cref="Run"/> must come to, bit for bit.</summary>
-internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module Model, Optimizer Optimizer, LearningRate Rate, Augment Augment)
+/// <summary>
+/// A run as one would write it by hand from the parts of the library: what <see cref="Run"/> must come to, bit for bit.
+/// </summary>
+internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module Model, Optimizer Optimizer,
+    LearningRate Rate, Augment Augment)
 {
     public int Epochs { get; init; } = 2;
 
@@ -27,7 +30,9 @@ internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module 
     /// <summary>Mean loss and accuracy over its images, and the rate of its last step.</summary>
     public (double Loss, double Accuracy, double Rate) LastEpoch { get; private set; }
 
-    /// <summary>The weights and statistics that are kept, and their accuracy on the test images; the epoch that they are of.</summary>
+    /// <summary>
+    /// The weights and statistics that are kept, and their accuracy on the test images; the epoch that they are of.
+    /// </summary>
     public (float[][] Weights, double Accuracy, int Epoch) Run()
     {
         var (batches, steps, best, chosen, of) = (0, 0, -1.0, Copy(), 0);
@@ -57,7 +62,8 @@ internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module 
             var values = Copy();
             if (Average > 0) Put(averages);
             if (Validation is null) (chosen, of) = (Copy(), epoch);
-            else if (Validation.Accuracy(Model.Apply) is var accuracy && accuracy > best) (best, chosen, of) = (accuracy, Copy(), epoch);
+            else if (Validation.Accuracy(Model.Apply) is var accuracy && accuracy > best)
+                (best, chosen, of) = (accuracy, Copy(), epoch);
             Put(values);
         }
         Put(chosen);
@@ -68,7 +74,8 @@ internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module 
 
     private void Put(float[][] values)
     {
-        foreach (var (parameter, value) in Model.State.Zip(values)) parameter.Value = Tensor.From(value, parameter.Shape);
+        foreach (var (parameter, value) in Model.State.Zip(values))
+            parameter.Value = Tensor.From(value, parameter.Shape);
     }
 
     // Weights and running statistics alike.
@@ -77,7 +84,8 @@ internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module 
         foreach (var (parameter, average) in Model.State.Zip(averages))
         {
             var value = parameter.Value.ToFloats();
-            for (var i = 0; i < value.Length; i++) average[i] = MathF.FusedMultiplyAdd(share, value[i] - average[i], average[i]);
+            for (var i = 0; i < value.Length; i++)
+                average[i] = MathF.FusedMultiplyAdd(share, value[i] - average[i], average[i]);
         }
     }
 }

@@ -4,8 +4,8 @@ using Norm = Tapegrad.Layers.Normalization;
 namespace Tapegrad.Tests.Layers.Normalization.Outside;
 
 /// <summary>
-/// Adaptive instance normalization (Huang and Belongie, 2017, arXiv:1703.06868): y = deviation(style) x^ + mean(style), x^ of each sample and
-/// channel. The style is an image of features, given as the condition.
+/// Adaptive instance normalization (Huang and Belongie, 2017, arXiv:1703.06868): y = deviation(style) x^ + mean(style),
+/// x^ of each sample and channel. The style is an image of features, given as the condition.
 /// </summary>
 public sealed class AdaIn(int channels) : Norm(channels, new Sharing(Batch: false, Positions: true, channels),
     new ConditionalAffine(channels, new MeanAndDeviation(channels), offset: 0))

@@ -10,8 +10,9 @@ using Norm = Tapegrad.Layers.Normalization;
 namespace Tapegrad.Tests.Layers.Normalization.Outside;
 
 /// <summary>
-/// Normalizations that another assembly brings, by public and protected members alone: nothing in the base class stands in their way. They obey the
-/// laws that they do not except, are known by their names, and are saved, rebuilt, frozen and recomputed as those of the library are.
+/// Normalizations that another assembly brings, by public and protected members alone: nothing in the base class stands
+/// in their way. They obey the laws that they do not except, are known by their names, and are saved, rebuilt, frozen
+/// and recomputed as those of the library are.
 /// </summary>
 public sealed class OutsideTests : IDisposable
 {
@@ -39,7 +40,8 @@ public sealed class OutsideTests : IDisposable
         get
         {
             Normalizations.Register(typeof(OutsideTests).Assembly);   // again, it does nothing
-            return Normalizations.All.Where(info => info.Parse(info.Examples[0])!(32).GetType().Namespace == typeof(OutsideTests).Namespace);
+            return Normalizations.All.Where(info =>
+                info.Parse(info.Examples[0])!(32).GetType().Namespace == typeof(OutsideTests).Namespace);
         }
     }
 
@@ -52,7 +54,8 @@ public sealed class OutsideTests : IDisposable
     public void Obey_the_laws_that_they_do_not_except(string name)
     {
         var info = Own.Single(info => info.Examples.Contains(name));
-        NormalizationLaws.Check(Normalizations.Parse(name), new LawOptions { Channels = name == "rms:4" ? [4, 8] : [1, 3, 4] }, info.DisobeyedLaws);
+        NormalizationLaws.Check(Normalizations.Parse(name),
+            new LawOptions { Channels = name == "rms:4" ? [4, 8] : [1, 3, 4] }, info.DisobeyedLaws);
     }
 
     // At the fused kernel's speed, then: it is the fused operation, with nothing recorded beside it.
@@ -104,14 +107,16 @@ public sealed class OutsideTests : IDisposable
     public void A_mean_and_a_variance_are_mixed_of_three_kinds()
     {
         using var device = Device.Use(Device.Reference);
-        foreach (var (kind, twin) in ((int, Norm)[])[(0, new InstanceNorm(3)), (1, new LayerNorm(3)), (2, new BatchNorm(3,
-            BatchNormConvention.PyTorch with { Unbiased = false }))])
+        foreach (var (kind, twin) in ((int, Norm)[])[(0, new InstanceNorm(3)), (1, new LayerNorm(3)),
+            (2, new BatchNorm(3, BatchNormConvention.PyTorch with { Unbiased = false }))])
         {
             // Logits of 60 leave the others a weight of e^-60.
             var norm = new SwitchableNorm(3);
             foreach (var parameter in norm.State.Where(parameter => parameter.Name.EndsWith("_weight")))
-                parameter.Value = Tensor.From([.. Enumerable.Range(0, 3).Select(k => k == kind ? 60.0 : 0)], new Shape(3));
-            using (Tape.Training(new RandomSource(1))) Same(twin.Apply(Images(1, 4)).ToDoubles(), norm.Apply(Images(1, 4)).ToDoubles(), 1e-12);
+                parameter.Value = Tensor.From([.. Enumerable.Range(0, 3).Select(k => k == kind ? 60.0 : 0)],
+                    new Shape(3));
+            using (Tape.Training(new RandomSource(1)))
+                Same(twin.Apply(Images(1, 4)).ToDoubles(), norm.Apply(Images(1, 4)).ToDoubles(), 1e-12);
             foreach (var layer in (Norm[])[twin, norm]) Step(layer, Images(2, 4), rate: 0);
             Same(twin.Apply(Images(3, 2)).ToDoubles(), norm.Apply(Images(3, 2)).ToDoubles(), 1e-12);   // in evaluation
         }
@@ -127,7 +132,8 @@ public sealed class OutsideTests : IDisposable
         using (Tape.Training(new RandomSource(1))) Same(evaluated, norm.Apply(Images(2, 4)).ToDoubles(), 1e-12);
         var (bounded, batch) = (new BatchRenorm(3, rmax: 1, dmax: 0), new BatchNorm(3));
         foreach (var layer in (Norm[])[bounded, batch]) Step(layer, Images(1, 4), rate: 0);
-        using (Tape.Training(new RandomSource(1))) Same(batch.Apply(Images(2, 4)).ToDoubles(), bounded.Apply(Images(2, 4)).ToDoubles(), 1e-12);
+        using (Tape.Training(new RandomSource(1)))
+            Same(batch.Apply(Images(2, 4)).ToDoubles(), bounded.Apply(Images(2, 4)).ToDoubles(), 1e-12);
     }
 
     [Fact]
@@ -135,7 +141,8 @@ public sealed class OutsideTests : IDisposable
     {
         using var device = Device.Use(Device.Reference);
         // Channels that are not far from uncorrelated: five steps of Newton are then close.
-        Tensor Correlated(long seed, int samples) => Images(seed, samples).MatrixProduct(Tensor.From([1, 0.3, 0, 0, 1, 0.2, 0.1, 0, 1], new Shape(3, 3)));
+        Tensor Correlated(long seed, int samples) =>
+            Images(seed, samples).MatrixProduct(Tensor.From([1, 0.3, 0, 0, 1, 0.2, 0.1, 0, 1], new Shape(3, 3)));
         var (norm, x) = (new IterNorm(3), Correlated(1, 8));
         using (var tape = Tape.Training(new RandomSource(1)))
         {
@@ -171,9 +178,11 @@ public sealed class OutsideTests : IDisposable
     public void A_weight_that_is_scaled_otherwise_has_no_name()
     {
         var model = new ModelSpec("resnet8", "group:8", Classes: 2).Build(seed: 1);
-        foreach (var layer in model.Modules.OfType<Conv2d>().ToArray()) layer.TransformWeight(new ScaledStandardizedWeight(layer, times: 2));
+        foreach (var layer in model.Modules.OfType<Conv2d>().ToArray())
+            layer.TransformWeight(new ScaledStandardizedWeight(layer, times: 2));
         model.Metadata["normalization"] = "group:8+sws";
-        Refuses<InvalidOperationException>(() => model.Save(FilePath), "transformed by 'ScaledStandardizedWeight(scaled 2 times, standardized)'");
+        Refuses<InvalidOperationException>(() => model.Save(FilePath),
+            "transformed by 'ScaledStandardizedWeight(scaled 2 times, standardized)'");
     }
 
     [Fact]
@@ -186,8 +195,10 @@ public sealed class OutsideTests : IDisposable
         layer.State[2].Value = Random(2, 6);
         var weight = layer.Weight.Value;
         var (mean, variance) = (weight.Mean([0, 1, 2]), weight.Variance([0, 1, 2]));
-        Same((layer.State[2].Value * (weight - mean) / (Math.Sqrt(36) * (variance + 1e-5).Sqrt())).ToDoubles(), layer.UsedWeight.ToDoubles(), 1e-12);
-        Refuses<ArgumentException>(() => layer.TransformWeight(new ScaledStandardizedWeight(layer)), "transformed already");
+        Same((layer.State[2].Value * (weight - mean) / (Math.Sqrt(36) * (variance + 1e-5).Sqrt())).ToDoubles(),
+            layer.UsedWeight.ToDoubles(), 1e-12);
+        Refuses<ArgumentException>(() => layer.TransformWeight(new ScaledStandardizedWeight(layer)),
+            "transformed already");
         Refuses<ArgumentException>(() => layer.StandardizeWeights(), "transformed already, by 'sws'");
     }
 

@@ -3,8 +3,8 @@ using Tapegrad.Layers;
 namespace Tapegrad.Tests.Layers.Normalization.Outside;
 
 /// <summary>
-/// Scaled weight standardization (Brock, De and Smith, 2021, arXiv:2101.08692): W^ = gain (W - mean) / (sqrt(fan-in) deviation) for each output
-/// channel, with a gain that is learned: what a network without normalization needs.
+/// Scaled weight standardization (Brock, De and Smith, 2021, arXiv:2101.08692): W^ = gain (W - mean) / (sqrt(fan-in)
+/// deviation) for each output channel, with a gain that is learned: what a network without normalization needs.
 /// </summary>
 public sealed class ScaledStandardizedWeight : WeightTransform
 {
@@ -17,7 +17,8 @@ public sealed class ScaledStandardizedWeight : WeightTransform
         gain = Parameter("gain", Tensor.Ones(new Shape(layer.Weight.Shape[-1])));
     }
 
-    public static WeightTransformInfo Info { get; } = new("sws", name => name == "sws" ? layer => new ScaledStandardizedWeight(layer) : null)
+    public static WeightTransformInfo Info { get; } = new("sws", name => name == "sws" ? layer =>
+        new ScaledStandardizedWeight(layer) : null)
     {
         Examples = ["sws"],
         Formula = "gain (W - mean) / (sqrt(fan-in) deviation)",
@@ -26,7 +27,8 @@ public sealed class ScaledStandardizedWeight : WeightTransform
 
     public override string Variant => "sws";
 
-    public override string Settings => times == 1 ? "scaled, standardized" : FormattableString.Invariant($"scaled {times} times, standardized");
+    public override string Settings =>
+        times == 1 ? "scaled, standardized" : FormattableString.Invariant($"scaled {times} times, standardized");
 
     protected override Tensor Forward(Tensor weight) =>
         weight.Standardize() * (gain.Value * times * Math.Sqrt(weight.Shape[-1] / (double)weight.Count));

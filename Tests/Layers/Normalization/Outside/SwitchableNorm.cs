@@ -25,7 +25,8 @@ public sealed class SwitchableNorm : Norm
         running = Remember(0.1, [("running_mean", Tensor.Zeros(shape)), ("running_var", Tensor.Ones(shape))]);
     }
 
-    public static NormalizationInfo Info { get; } = new("switchable", name => name == "switchable" ? channels => new SwitchableNorm(channels) : null)
+    public static NormalizationInfo Info { get; } = new("switchable", name => name == "switchable" ? channels =>
+        new SwitchableNorm(channels) : null)
     {
         Examples = ["switchable"],
         Formula = "(x - sum w_k mean_k) / sqrt(sum v_k variance_k + eps)",
