@@ -1,9 +1,9 @@
 namespace Tapegrad.Datasets;
 
 /// <summary>
-/// Labelled images of one size, kept as bytes in memory: Cifar10, Shapes10, or arrays of your own. Pixels are [count,
-/// H, W, C], row-major, the channels last (for colour: red, green, blue); a pixel is shown to the network as (value /
-/// 255 - mean) / std of its channel.
+/// Labelled images of one size, kept as bytes in memory: Cifar10, Shapes10, or arrays of your own. Pixels are
+/// [count, H, W, C], row-major, the channels last (for colour: red, green, blue); a pixel is shown to the network as
+/// (value / 255 - mean) / std of its channel.
 /// </summary>
 /// <remarks>
 /// Immutable, if the arrays that it was made from stay as they are; thread-safe. Loops over batches are independent of

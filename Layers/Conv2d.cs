@@ -3,9 +3,9 @@ using Tapegrad.Devices;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Two-dimensional convolution (<see cref="Conv2dOperation"/>), x [N, H, W, C] -> [N, OH, OW, O], weight [KH, KW, C /
-/// groups, O]. In files the weight is [O, C / groups, KH, KW], PyTorch's order. The weight starts He-normal by its
-/// fan-out, the bias at 0.
+/// Two-dimensional convolution (<see cref="Conv2dOperation"/>), x [N, H, W, C] -> [N, OH, OW, O], weight
+/// [KH, KW, C / groups, O]. In files the weight is [O, C / groups, KH, KW], PyTorch's order. The weight starts
+/// He-normal by its fan-out, the bias at 0.
 /// </summary>
 public sealed class Conv2d : Convolution
 {
@@ -63,8 +63,8 @@ public sealed class Conv2d : Convolution
 
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x) =>
-        x.Conv2d(UsedWeight, Bias?.Value, Configuration.Stride, Configuration.Padding,
-        Configuration.Dilation, Configuration.Groups);
+        x.Conv2d(UsedWeight, Bias?.Value, Configuration.Stride, Configuration.Padding, Configuration.Dilation,
+            Configuration.Groups);
 }
 
 /// <summary>What convolutions have in common: what they map, and how their windows move.</summary>

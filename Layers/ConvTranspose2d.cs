@@ -3,9 +3,9 @@ using Tapegrad.Devices;
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// The transpose of a two-dimensional convolution (<see cref="ConvTranspose2dOperation"/>), x [N, H, W, C] -> [N, OH,
-/// OW, O], weight [KH, KW, O / groups, C]. In files the weight is [C, O / groups, KH, KW], PyTorch's order. The weight
-/// starts He-normal by its fan-out, which is that of the convolution it transposes, the bias at 0.
+/// The transpose of a two-dimensional convolution (<see cref="ConvTranspose2dOperation"/>), x [N, H, W, C] ->
+/// [N, OH, OW, O], weight [KH, KW, O / groups, C]. In files the weight is [C, O / groups, KH, KW], PyTorch's order. The
+/// weight starts He-normal by its fan-out, which is that of the convolution it transposes, the bias at 0.
 /// </summary>
 public sealed class ConvTranspose2d : Convolution
 {

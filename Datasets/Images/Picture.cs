@@ -65,8 +65,8 @@ public sealed class Picture
     /// Written here because ImageSharp's box takes whole pixels: 0, 120, 240 become 60, 240 in it, and 40, 200 by
     /// areas. The same as resizing the shorter side and cutting off what the longer one has more at both ends. A square
     /// keeps the shapes of things, which stretching does not; what it loses lies at the edges. Means are of the bytes
-    /// as they are, and exact: pixel i of a row covers [i n, (i + 1) n) and pixel j of the source [j side, (j + 1)
-    /// side), on a scale where both are whole numbers, n the source's side.
+    /// as they are, and exact: pixel i of a row covers [i n, (i + 1) n) and pixel j of the source
+    /// [j side, (j + 1) side), on a scale where both are whole numbers, n the source's side.
     /// </remarks>
     public Picture Square(int side)
     {

@@ -42,8 +42,8 @@ public sealed record MatrixProductGeometry(int Rows, int Inner, int Columns, boo
     int[] OffsetsA, int[] OffsetsB);
 
 /// <summary>
-/// Slices picked along an axis of x [Outer, Length, Inner]: y [Outer, Indices, Inner], with y[o, i, :] = x[o,
-/// Indices[i], :].
+/// Slices picked along an axis of x [Outer, Length, Inner]: y [Outer, Indices, Inner], with y[o, i, :] =
+/// x[o, Indices[i], :].
 /// </summary>
 public sealed record GatherGeometry(int Outer, int Length, int Inner, int[] Indices);
 

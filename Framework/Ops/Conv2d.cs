@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Two-dimensional convolution (cross-correlation, as everywhere in the field), x [N, H, W, C] with w [KH, KW, C /
-/// groups, O]:
+/// Two-dimensional convolution (cross-correlation, as everywhere in the field), x [N, H, W, C] with w
+/// [KH, KW, C / groups, O]:
 /// <code>y[n, i, j, o] = bias[o] + sum over k, l, c of x[n, i s + k d - p, j s + l d - p, c] w[k, l, c, o]</code>
 /// With groups, output channel o sees only the channels of its own block. Three operations make a closed triple, each
 /// one's derivative written with the other two: the convolution, its input gradient X(g, w), and its weight gradient

@@ -6,8 +6,8 @@ namespace Tapegrad;
 /// The transpose of a two-dimensional convolution, x [N, H, W, C] with w [KH, KW, O / groups, C]: what a convolution of
 /// O to C channels with the same settings does to a gradient, that is its input gradient
 /// (<see cref="Conv2dOperation"/>). Each element of x is spread over a window of y:
-/// <code>y[n, i s + k d - p, j s + l d - p, o] = bias[o] + the sum over all such i, k, j, l, and over c, of x[n, i, j,
-/// c] w[k, l, o, c]</code>
+/// <code>y[n, i s + k d - p, j s + l d - p, o] = bias[o] + the sum over all such i, k, j, l, and over c, of
+/// x[n, i, j, c] w[k, l, o, c]</code>
 /// </summary>
 public static class ConvTranspose2dOperation
 {

@@ -3,9 +3,9 @@ using Tapegrad.Devices;
 namespace Tapegrad;
 
 /// <summary>
-/// Slices of x along an axis, picked by their indices, in any order and any number of times: y[.., i, ..] = x[..,
-/// indices[i], ..]. With rows of a table, an embedding. The gradient of a slice is the sum of the gradients of all its
-/// copies; two operations, each the other's gradient.
+/// Slices of x along an axis, picked by their indices, in any order and any number of times:
+/// y[.., i, ..] = x[.., indices[i], ..]. With rows of a table, an embedding. The gradient of a slice is the sum of the
+/// gradients of all its copies; two operations, each the other's gradient.
 /// </summary>
 public static class GatherOperation
 {

@@ -4,8 +4,8 @@ using Tapegrad.Layers;
 namespace Tapegrad.Onnx;
 
 /// <summary>
-/// Convolutions and linear layers. Their weights are written in ONNX's order, which is PyTorch's: Conv [O, C / groups,
-/// KH, KW], ConvTranspose [C, O / groups, KH, KW], Gemm [O, C].
+/// Convolutions and linear layers. Their weights are written in ONNX's order, which is PyTorch's: Conv
+/// [O, C / groups, KH, KW], ConvTranspose [C, O / groups, KH, KW], Gemm [O, C].
 /// </summary>
 internal static class ConvolutionNodes
 {

@@ -5,8 +5,8 @@ namespace Tapegrad.Onnx;
 
 /// <summary>A value in a graph: what a node gives, a constant, or the input.</summary>
 /// <param name="Name">Joins the node that gives it to those that take it.</param>
-/// <param name="Shape">As layers see it, with 0 for the number of samples: [0, H, W, C]. In the file it is [N, C, H,
-/// W].</param>
+/// <param name="Shape">As layers see it, with 0 for the number of samples: [0, H, W, C]. In the file it is
+/// [N, C, H, W].</param>
 public sealed record OnnxValue(string Name, Shape Shape)
 {
     /// <summary>

@@ -121,8 +121,8 @@ public sealed class ConvolutionKernelsTests
         }
     }
 
-    // y[n, i, j, o] = bias[o], if there is one, += x[n, i s + k d - p, j s + l d - p, c] * w[k, l, c - first channel of
-    // o's group, o], and its two gradients, term by term.
+    // y[n, i, j, o] = bias[o], if there is one, += x[n, i s + k d - p, j s + l d - p, c] *
+    // w[k, l, c - first channel of o's group, o], and its two gradients, term by term.
     internal static (Sums Y, Sums X, Sums W) Define(ConvolutionGeometry geometry, float[] x, float[] w, float[] g,
         float[]? bias)
     {
