@@ -55,11 +55,19 @@ public sealed class Run
     public static Run Begin(Recipe recipe, RunImages images, Module model, RunFolder folder, string? weights = null)
     {
         var run = new Run(recipe, images, model, folder, images.Hash(), from: null);
-        run.Save();   // first, so that there is something to go on from, however soon it ends
-        folder.WriteDescription(
-            JsonSerializer.Serialize(new Description(recipe, images.Train.Name, images.Folder, images.Train.Count,
-            images.Validation?.Count ?? 0, images.Test.Count, run.hash, weights is null ? null
-            : Path.GetFullPath(weights)), RunJson.Indented));
+        var description = new Description(recipe, images.Train.Name, images.Folder, images.Train.Count,
+            images.Validation?.Count ?? 0, images.Test.Count, run.hash,
+            weights is null ? null : Path.GetFullPath(weights));
+        folder.WriteDescription(JsonSerializer.Serialize(description, RunJson.Indented));
+        try
+        {
+            run.Save();   // so that there is something to go on from, however soon it ends
+        }
+        catch
+        {
+            folder.DeleteDescription();   // of a run that could not go on
+            throw;
+        }
         return run;
     }
 

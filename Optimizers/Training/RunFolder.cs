@@ -149,6 +149,9 @@ public sealed class RunFolder : IDisposable
         AtomicFile.Write(Path.Combine(path, DescriptionName), stream =>
             stream.Write(Encoding.UTF8.GetBytes(json + "\n")));
 
+    /// <summary>Deletes run.json: there is no run.</summary>
+    internal void DeleteDescription() => File.Delete(Path.Combine(path, DescriptionName));
+
     /// <summary>Writes the weights beside the old ones, then puts them in their place.</summary>
     internal void Save(Module model) => model.Save(WeightsPath);
 
