@@ -1,7 +1,7 @@
 namespace Tapegrad.Laws;
 
-/// <summary>What is checked, by name: the first lines hold for operations, the others for normalizations. See <see
-/// cref="LawOptions.Except"/>.</summary>
+/// <summary>What is checked, by name: the first lines hold for operations, the others for normalizations. See
+/// <see cref="LawOptions.Except"/>.</summary>
 [Flags]
 public enum Law
 {

@@ -20,8 +20,8 @@ namespace Tapegrad.Laws;
 /// <see cref="Law.BatchPermutation"/>, <see cref="Law.ChannelPermutation"/> (the parameters as they are made);</item>
 /// <item>of what training proposes: <see cref="Law.Commits"/>, <see cref="Law.Pooling"/>;</item>
 /// <item>in evaluation: <see cref="Law.EvaluationLimit"/>, <see cref="Law.EvaluationIndependence"/>;</item>
-/// <item>in both: <see cref="Law.Computes"/>, <see cref="Law.Derivatives"/>, <see cref="Law.RecordedGradient"/>, <see
-/// cref="Law.DevicesAgree"/>, <see cref="Law.ThreadsAgree"/>.</item>
+/// <item>in both: <see cref="Law.Computes"/>, <see cref="Law.Derivatives"/>, <see cref="Law.RecordedGradient"/>,
+/// <see cref="Law.DevicesAgree"/>, <see cref="Law.ThreadsAgree"/>.</item>
 /// </list>
 /// <see cref="CheckMeanAndVariance"/> adds <see cref="Law.ZeroMean"/>, <see cref="Law.MeanSquare"/>,
 /// <see cref="Law.GradientSums"/> and <see cref="Law.SymmetricJacobian"/>, in training, with gamma 1 and beta 0.

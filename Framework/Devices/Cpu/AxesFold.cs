@@ -3,9 +3,9 @@ using Tapegrad.Memory;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// A fold over some axes, as folds of the middle axis of [outer, length, inner], one after the other (<see
-/// cref="MiddleFold"/>): neighbouring axes that are all folded, or all kept, are one. The order is decided by the shape
-/// alone.
+/// A fold over some axes, as folds of the middle axis of [outer, length, inner], one after the other
+/// (<see cref="MiddleFold"/>): neighbouring axes that are all folded, or all kept, are one. The order is decided by the
+/// shape alone.
 /// </summary>
 internal static unsafe class AxesFold
 {

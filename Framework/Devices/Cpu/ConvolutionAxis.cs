@@ -49,7 +49,17 @@ internal sealed class ConvolutionAxis
     /// <summary>How many positions of the source are copied to the padded one; the rest are never read.</summary>
     public int Copied { get; }
 
-    public static ConvolutionAxis Forward(int length, int results, int kernel, int stride, int padding, int dilation) =>
+    /// <summary>Both axes of a convolution, or of its input gradient.</summary>
+    public static (ConvolutionAxis Vertical, ConvolutionAxis Horizontal) Both(WindowGeometry windows, bool isGradient)
+    {
+        Func<int, int, int, int, int, int, ConvolutionAxis> axis = isGradient ? Gradient : Forward;
+        var (kernel, stride, padding, dilation) = (windows.Kernel, windows.Stride, windows.Padding, windows.Dilation);
+        return (axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height,
+                dilation.Height),
+            axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width, dilation.Width));
+    }
+
+    private static ConvolutionAxis Forward(int length, int results, int kernel, int stride, int padding, int dilation) =>
         new(length, [new AxisPhase(0, 1, results, stride,
             [.. Enumerable.Range(0, kernel).Select(k => new Tap(k, k * dilation - padding))])]);
 
@@ -57,7 +67,7 @@ internal sealed class ConvolutionAxis
     /// The axis that leads from gradients of <paramref name="results"/> results back to those of
     /// <paramref name="length"/> inputs.
     /// </summary>
-    public static ConvolutionAxis Gradient(int length, int results, int kernel, int stride, int padding,
+    private static ConvolutionAxis Gradient(int length, int results, int kernel, int stride, int padding,
         int dilation) =>
         new(results,
             Enumerable.Range(0, stride).Select(a => new AxisPhase(a, stride, (length - a + stride - 1) / stride, 1,

@@ -7,9 +7,9 @@ using Buffer = Tapegrad.Memory.Buffer;
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// The float device: loops over vectors of eight floats (<see cref="Real32x8"/>) on several threads (<see
-/// cref="Workers"/>). This file is the table of contents: each verb names its kernel, a type of its own in this folder,
-/// which says what plain loop it equals, what its lanes are, and what becomes of a remainder.
+/// The float device: loops over vectors of eight floats (<see cref="Real32x8"/>) on several threads
+/// (<see cref="Workers"/>). This file is the table of contents: each verb names its kernel, a type of its own in this
+/// folder, which says what plain loop it equals, what its lanes are, and what becomes of a remainder.
 /// </summary>
 /// <remarks>
 /// Where a run of elements ends between two whole vectors, the last vector is computed like any other, from what

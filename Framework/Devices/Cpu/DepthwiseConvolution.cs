@@ -45,16 +45,10 @@ internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGra
     {
         this.isGradient = isGradient;
         var windows = geometry.Windows;
-        var (kernel, stride, padding, dilation) = (windows.Kernel, windows.Stride, windows.Padding, windows.Dilation);
-        (batch, channels, kernelWidth) = (windows.Batch, windows.Channels, kernel.Width);
+        (batch, channels, kernelWidth) = (windows.Batch, windows.Channels, windows.Kernel.Width);
         (vectors, parts) = (new Blocks(channels, Vector), new Shares(batch, Math.Min(batch, MostParts)));
         (height, width) = isGradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
-        Func<int, int, int, int, int, int, ConvolutionAxis> axis = isGradient ? ConvolutionAxis.Gradient
-            : ConvolutionAxis.Forward;
-        var vertical = axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height,
-            dilation.Height);
-        var horizontal = axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width,
-            dilation.Width);
+        var (vertical, horizontal) = ConvolutionAxis.Both(windows, isGradient);
         images = isGradient
             ? new PaddedImages(vertical, horizontal, windows.OutputHeight, windows.OutputWidth, channels)
             : new PaddedImages(vertical, horizontal, windows.Height, windows.Width, channels);

@@ -53,7 +53,6 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
         windows = geometry.Windows;
         isGradient = gradient;
         (groups, hasGroups) = (geometry.Groups, geometry.Groups > 1);
-        var (kernel, stride, padding, dilation) = (windows.Kernel, windows.Stride, windows.Padding, windows.Dilation);
         var (inputs, outputs) = (windows.Channels / groups, geometry.OutputChannels / groups);
         (reduced, channels) = gradient ? (outputs, inputs) : (inputs, outputs);
         (height, width) = gradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
@@ -62,12 +61,7 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
         together = new Clamped(BlockPixels / Math.Max(1, height * width), 1, Math.Max(1, windows.Batch / 8));
         blocks = new Blocks(windows.Batch, together.Value);
 
-        Func<int, int, int, int, int, int, ConvolutionAxis> axis = gradient ? ConvolutionAxis.Gradient
-            : ConvolutionAxis.Forward;
-        var vertical = axis(windows.Height, windows.OutputHeight, kernel.Height, stride.Height, padding.Height,
-            dilation.Height);
-        var horizontal = axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width,
-            dilation.Width);
+        var (vertical, horizontal) = ConvolutionAxis.Both(windows, gradient);
         images = gradient
             ? new PaddedImages(vertical, horizontal, windows.OutputHeight, windows.OutputWidth, geometry.OutputChannels)
             : new PaddedImages(vertical, horizontal, windows.Height, windows.Width, windows.Channels);

@@ -48,8 +48,8 @@ internal readonly unsafe struct MaxPoolingGradient
                 AddToLargest(x, taps, Find(geometry, i, j, taps), vectors.Length, g, xGradient);
     }
 
-    // for (c = 0; c < channels; c++) gradient[taps[t] + c] += g[c], where t is the first of the largest image[taps[t] +
-    // c]
+    // for (c = 0; c < channels; c++) gradient[taps[t] + c] += g[c], where t is the first whose image[taps[t] + c] is
+    // the largest
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddToLargest(float* image, long* taps, int count, int channels, float* g, float* gradient)
     {

@@ -45,11 +45,7 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
     {
         this.geometry = geometry;
         var windows = geometry.Windows;
-        var (kernel, stride, padding, dilation) = (windows.Kernel, windows.Stride, windows.Padding, windows.Dilation);
-        var vertical = ConvolutionAxis.Forward(windows.Height, windows.OutputHeight, kernel.Height, stride.Height,
-            padding.Height, dilation.Height);
-        var horizontal = ConvolutionAxis.Forward(windows.Width, windows.OutputWidth, kernel.Width, stride.Width,
-            padding.Width, dilation.Width);
+        var (vertical, horizontal) = ConvolutionAxis.Both(windows, isGradient: false);
         images = new PaddedImages(vertical, horizontal, windows.Height, windows.Width, windows.Channels);
         (rows, columns) = (vertical.Phases[0], horizontal.Phases[0]);
         runs = images.Runs(rows, columns, geometry.Groups);
