@@ -117,16 +117,28 @@ public sealed class Gradients
     }
 
     /// <summary>
-    /// Says where the first number stands that is not finite, among gradients and statistics; null when all are finite.
+    /// Looks ahead at a step, and changes nothing: judges the gradients, and the running statistics that it would leave.
     /// </summary>
-    /// <param name="except">Whose gradients are not looked at.</param>
-    public string? FindNonFinite(Func<Parameter, bool>? except = null)
+    /// <param name="verdicts">What they are added to.</param>
+    /// <param name="except">Whose gradients are not judged.</param>
+    public void LookAhead(Verdicts verdicts, Func<Parameter, bool> except)
     {
+        foreach (var (parameter, gradient) in gradients)
+            if (!except(parameter)) verdicts.Judge(gradient);
+        foreach (var (owner, pending) in Proposal.Pool(proposals)) owner.LookAhead(pending, verdicts);
+    }
+
+    /// <summary>
+    /// Says where the first number stands that is not finite, among gradients and statistics, or whose statistics would
+    /// not stay finite; null when all is well.
+    /// </summary>
+    public string? FindNonFinite()
+    {
+        using var scope = new Scope();
         // Finite statistics, far apart, may have no finite variance together.
-        var values = gradients.Where(pair => except?.Invoke(pair.Key) != true)
-            .Select(pair => (Owner: (object)pair.Key, pair.Value))
-            .Concat(Proposal.Pool(proposals)
-                .SelectMany(pair => pair.Value.Tensors.Select(x => (Owner: (object)pair.Key, Value: x))));
+        var pooled = Proposal.Pool(proposals);
+        var values = gradients.Select(pair => (Owner: (object)pair.Key, pair.Value))
+            .Concat(pooled.SelectMany(pair => pair.Value.Tensors.Select(x => (Owner: (object)pair.Key, Value: x))));
         foreach (var ofDevice in values.GroupBy(one => one.Value.Device))
             if (ofDevice.Key.FirstNonFinite([.. ofDevice.Select(one => one.Value.Buffer)]) is var (which, element))
             {
@@ -135,6 +147,12 @@ public sealed class Gradients
                 return owner is Parameter parameter ? $"the gradient of {parameter.Name} {value.Shape} is {found}"
                     : $"the batch statistics of {((IStatistics)owner).Name} hold {found}";
             }
+        foreach (var (owner, pending) in pooled)
+        {
+            var verdicts = new Verdicts();
+            owner.LookAhead(pending, verdicts);
+            if (!verdicts.AreGood()) return $"the running statistics of {owner.Name} would not stay finite";
+        }
         return null;
     }
 

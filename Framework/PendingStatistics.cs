@@ -27,6 +27,15 @@ public interface IStatistics
 
     /// <summary>Takes what one step's inputs gave into the running statistics.</summary>
     void Commit(IPendingStatistics pending);
+
+    /// <summary>
+    /// Looks ahead at <see cref="Commit"/>, and changes nothing. Unless written otherwise, what is given alone is judged,
+    /// and not what it would leave.
+    /// </summary>
+    void LookAhead(IPendingStatistics pending, Verdicts verdicts)
+    {
+        foreach (var tensor in pending.Tensors) verdicts.Judge(tensor);
+    }
 }
 
 /// <summary>The mean and the biased variance of <paramref name="Count"/> elements each.</summary>

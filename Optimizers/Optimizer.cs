@@ -137,11 +137,11 @@ public abstract class Optimizer
     private string? FindNonFinite(Gradients gradients, double rate)
     {
         using var scope = new Scope();
-        var verdicts = new Dictionary<Device, Tensor>();
+        var verdicts = new Verdicts();
         foreach (var (target, group) in TargetsOf(gradients))
             using (target.LookAhead(verdicts)) Apply(target, group, rate);
-        if (verdicts.Values.All(verdict => verdict.ToDouble() == 0))
-            return gradients.FindNonFinite(except: targets.ContainsKey);
+        gradients.LookAhead(verdicts, except: targets.ContainsKey);
+        if (verdicts.AreGood()) return null;
         if (gradients.FindNonFinite() is { } found) return found;
         foreach (var (target, group) in TargetsOf(gradients))
         {
@@ -239,10 +239,9 @@ public sealed class UpdateTarget
     /// Until the result is disposed, updates change nothing: the verdict of the parameter's device, 0 until then,
     /// becomes NaN where one would leave a number that is not finite.
     /// </summary>
-    internal LookingAhead LookAhead(Dictionary<Device, Tensor> verdicts)
+    internal LookingAhead LookAhead(Verdicts verdicts)
     {
-        if (!verdicts.TryGetValue(Parameter.Device, out verdict))
-            using (Device.Use(Parameter.Device)) verdicts[Parameter.Device] = verdict = Tensor.Scalar(0);
+        verdict = verdicts.Of(Parameter.Device);
         return new LookingAhead(this);
     }
 

@@ -59,6 +59,15 @@ public sealed class RunningStatistics : IStatistics
             if (factor(i, pending) is { } times) Values[i].Update(new Blend(NewWeight, times), pending.Tensors[i]);
     }
 
+    /// <inheritdoc/>
+    public void LookAhead(IPendingStatistics pending, Verdicts verdicts)
+    {
+        for (var i = 0; i < Values.Count; i++)
+            if (factor(i, pending) is { } times)
+                Values[i].CheckUpdate(new Blend(NewWeight, times), pending.Tensors[i], null, null,
+                    verdicts.Of(Values[i].Device));
+    }
+
     /// <summary>Forgets what was remembered, for these alone.</summary>
     public void Replace(IPendingStatistics pending)
     {

@@ -136,12 +136,15 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     // The loss before the step, and how many images were classified right.
     private (double Loss, int Correct) Step(Batch batch, ref Gradients? sum)
     {
+        using var step = new Scope();
         using var tape = Tape.Training(batch.Random);
         var (logits, labels, loss) = Forward(batch);
+        step.Adopt(logits);   // the sweep releases what is the tape's
+        var gradients = tape.Gradients(loss, release: true);
+        // Read when the sweep is on its way: a device that works while the program goes on is not waited for before.
         var value = loss.ToDouble();
         if (!double.IsFinite(value)) throw Diverged(batch, tape, value);
         var correct = Evaluation.CountCorrect(logits, labels);
-        var gradients = tape.Gradients(loss, release: true);
         sum = sum is null ? gradients : sum + gradients;
         if ((batch.Step + 1) % Accumulate != 0) sum = sum.Keep();   // beyond this tape, to the next batch
         else

@@ -27,6 +27,9 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
 {
     private int calls;
 
+    /// <summary>The verbs that were called, one after the other; null where nobody asks.</summary>
+    public List<string>? Journal { get; init; }
+
     public override Type Element => inner.Element;
 
     protected override Buffer Create(int length) => new HostBuffer<float>(length);
@@ -34,6 +37,7 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     // Calls the verb, and does wrong to its result, or to an input.
     private void Do(string name, object what, Action call, Buffer result, params ReadOnlySpan<Buffer?> inputs)
     {
+        Journal?.Add(name);
         if (name != verb || offence == Offence.None)
         {
             call();
@@ -95,9 +99,17 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
         Do("Write and Read", copy.GetType(), () => inner.Write(copy, target), target);
     }
 
-    public override void Read(Buffer source, Span<double> target) => inner.Read(source, target);
+    public override void Read(Buffer source, Span<double> target)
+    {
+        Journal?.Add("Read");
+        inner.Read(source, target);
+    }
 
-    public override void Read(Buffer source, Span<float> target) => inner.Read(source, target);
+    public override void Read(Buffer source, Span<float> target)
+    {
+        Journal?.Add("Read");
+        inner.Read(source, target);
+    }
 
     public override void Fill(Buffer target, double value)
     {
@@ -170,6 +182,7 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
 
     public override (int Buffer, int Element)? FirstNonFinite(ReadOnlySpan<Buffer> buffers)
     {
+        Journal?.Add("FirstNonFinite");
         var found = inner.FirstNonFinite(buffers);
         if (verb != "FirstNonFinite") return found;
         if (isSuch is not null)
