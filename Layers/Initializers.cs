@@ -29,6 +29,23 @@ public static class Initializers
     public static Tensor UniformFanIn(Shape shape, RandomSource random) =>
         Uniform(shape, 1 / Math.Sqrt(FanIn(shape)), random);
 
+    /// <summary>
+    /// Of a convolution, as <see cref="UniformFanIn"/> but for its first outputs, as many as there are inputs: output o
+    /// begins as input o, 1 in the middle of the window and 0 elsewhere, so that a layer begins by passing on what it
+    /// is given ("dirac"; Zagoruyko and Komodakis, 2017).
+    /// </summary>
+    public static Tensor Dirac(Shape shape, RandomSource random)
+    {
+        if (shape.Rank < 3) throw new ShapeException($"initializer: the weight {shape} must be [.., KW, in, out].");
+        var (inputs, outputs) = (shape[-2], shape[-1]);
+        var (numbers, middle) = (UniformFanIn(shape, random).ToDoubles(), 0);
+        foreach (var length in shape.Dimensions[..^2]) middle = middle * length + length / 2;
+        for (var at = 0; at < numbers.Length; at++)
+            if (at % outputs is var o && o < inputs)
+                numbers[at] = at / outputs == middle * inputs + o ? 1 : 0;
+        return Tensor.From(numbers, shape);
+    }
+
     /// <summary>Evenly spread over [-bound, bound).</summary>
     public static Tensor Uniform(Shape shape, double bound, RandomSource random) =>
         (Tensor.Uniform(shape, random) * 2 - 1) * bound;

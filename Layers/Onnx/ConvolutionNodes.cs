@@ -16,6 +16,8 @@ internal static class ConvolutionNodes
             [.. Windows(conv.Configuration.Stride, conv.Configuration.Padding),
                 ("dilations", Pair(conv.Configuration.Dilation)),
                 ("group", conv.Configuration.Groups)]));
+        exporter.Define<Whitening>((graph, conv, x) =>
+            graph.Add("Conv", [x, .. Weights(graph, conv.Weight.Value.Permute(3, 2, 0, 1), conv.Bias)]));
         exporter.Define<Conv1d>((graph, conv, x) =>
         {
             var (stride, padding, dilation) = (conv.Configuration.Stride, conv.Configuration.Padding,

@@ -14,6 +14,8 @@ internal static class ElementwiseNodes
         Define<Softplus>((graph, _, x) => graph.Add("Softplus", [x]));
         Define<Silu>((graph, _, x) => graph.Add("Mul", [x, graph.Add("Sigmoid", [x])]));
         Define<Gelu>((graph, _, x) => graph.Decompose ? DecomposedGelu(graph, x) : graph.Add("Gelu", [x]));
+        Define<Scaling>((graph, layer, x) =>
+            graph.Add("Mul", [x, graph.Constant("factor", Tensor.Full(new Shape(1), layer.Factor))]));
         Define<Dropout>((_, _, x) => x);   // in evaluation it does nothing
 
         void Define<TLayer>(Func<OnnxGraph, TLayer, OnnxValue, OnnxValue> write) where TLayer : Module =>

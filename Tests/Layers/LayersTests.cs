@@ -116,6 +116,8 @@ public sealed class LayersTests
         AssertEqual(x.Gelu(), new Gelu().Apply(x));
         AssertEqual(x.Silu(), new Silu().Apply(x));
         AssertEqual(x.Softplus(), new Softplus().Apply(x));
+        AssertEqual(x * 0.25, new Scaling(0.25).Apply(x));
+        Assert.Equal("factor 0.111111", new Scaling(1.0 / 9).Settings);
     }
 
     [Fact]
@@ -166,6 +168,25 @@ public sealed class LayersTests
             1.04 * Math.Sqrt(2.0 / fan));
         Assert.InRange(values.Average(), -0.05 * Math.Sqrt(2.0 / fan), 0.05 * Math.Sqrt(2.0 / fan));
         Assert.True(values.Max() > 2.5 * Math.Sqrt(2.0 / fan));   // a uniform distribution would end at 1.73 deviations
+    }
+
+    // Whatever the window, of an odd side or an even one, and more outputs than inputs or fewer.
+    [Theory]
+    [InlineData(3, 3, 4, 9)]
+    [InlineData(3, 3, 4, 2)]
+    [InlineData(1, 5, 3, 3)]
+    [InlineData(2, 2, 2, 3)]
+    public void DiracPassesOnWhatItIsGiven(int height, int width, int inputs, int outputs)
+    {
+        var shape = new Shape(height, width, inputs, outputs);
+        var (weight, spread) = (Initializers.Dirac(shape, Random), Initializers.UniformFanIn(shape, Random));
+        var x = Tensor.Normal(new Shape(2, 6, 7, inputs), Random.Split(1));
+        var y = x.Conv2d(weight, padding: new Size2d(height / 2, width / 2));
+        var (first, crop) = (Math.Min(inputs, outputs), new Shape(2, 6, 7, Math.Min(inputs, outputs)));
+        AssertEqual(x.Slice(-1, 0, first), y.Slice([0, 0, 0, 0], crop.Dimensions.ToArray(), [1, 1, 1, 1]));
+        for (var at = 0; at < shape.Count; at++)
+            if (at % outputs >= first) Assert.Equal(spread.ToDoubles()[at], weight.ToDoubles()[at]);
+        Assert.Throws<ShapeException>(() => Initializers.Dirac(new Shape(3, 4), Random));
     }
 
     [Fact]

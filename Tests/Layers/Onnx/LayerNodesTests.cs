@@ -39,6 +39,7 @@ public sealed class LayerNodesTests
             new Size2d(0, 2), new Size2d(1, 2), groups: 2), Image, "[N, 6, 11, 17]",
             ["ConvTranspose(input, weight, bias) dilations=[1,2] group=2 output_padding=[0,2] pads=[1,0,1,0] "
                 + "strides=[2,3]"]);
+        AssertNodes(new Whitening(4, new Size2d(3, 2)), Image, "[N, 48, 4, 4]", ["Conv(input, weight, bias)"]);
     }
 
     [Fact]
@@ -79,6 +80,9 @@ public sealed class LayerNodesTests
         AssertNodes(new Softplus(), Image, "[N, 4, 6, 5]", ["Softplus(input)"]);
         AssertNodes(new Silu(), Image, "[N, 4, 6, 5]", ["Sigmoid(input)", "Mul(input, Sigmoid)"]);
         AssertNodes(new Gelu(), Image, "[N, 4, 6, 5]", ["Gelu(input)"]);
+        AssertNodes(new Scaling(0.25), Image, "[N, 4, 6, 5]", ["Mul(input, factor)"]);
+        Assert.Equal([0.25f],
+            OnnxText.Floats(OnnxText.Constant(new OnnxExporter().Build(new Scaling(0.25), Image), "factor")));
         AssertNodes(new Dropout(0.5), Image, "[N, 4, 6, 5]", ["Identity(input)"]);
         AssertNodes(new Gelu(), Image, "[N, 4, 6, 5]",
             ["Mul(input, root_half)", "Erf(Mul)", "Add(Erf, one)", "Mul(Add, half)", "Mul(input, Mul_2)"],

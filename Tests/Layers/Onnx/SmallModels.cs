@@ -57,8 +57,16 @@ internal static class SmallModels
                 Convolution(2, 3)),
             new NormalizedRelu(new BatchNorm(3)), new Conv2d(3, 2, 1, Random), new NormalizedRelu(new BatchNorm(2))],
             new Shape(3, 4, 2)),
+        ("whitened", [Adapted(new Whitening(3, new Size2d(2, 3))), new Gelu(), new Flatten(), new Scaling(0.3),
+            new Linear(36 * 4 * 3, 5, Random), new Scaling(1.0 / 9)], new Shape(5, 5, 3)),
         ("nothing", [new Dropout(0.1)], new Shape(3, 4, 2)),
     ];
+
+    private static Whitening Adapted(Whitening layer)
+    {
+        layer.AdaptTo([Tensor.Normal(new Shape(3, 5, 5, 3), Random)]);
+        return layer;
+    }
 
     private static Conv2d Convolution(int inputs, int outputs, int stride = 1) =>
         new(inputs, outputs, 3, Random, stride: stride, padding: 1);
