@@ -58,8 +58,7 @@ internal static class ExportCommand
                 + $"{description.Channels} channels."
                 + " Leave --pixels out, and normalize before.");
         InputDescription.WriteSize(model, height, width);   // what the file takes, whatever it was trained on
-        var first = model.Modules.OfType<Conv2d>().First();
-        var channels = first.Weight.Shape[2] * first.Configuration.Groups;
+        var channels = description.Channels;
         var exporter = new OnnxExporter
         {
             Decompose = decompose,

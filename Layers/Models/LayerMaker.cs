@@ -26,15 +26,17 @@ internal sealed class LayerMaker(Func<string, int, Normalization?> normalization
     /// A convolution that keeps the size (at stride 1), and the normalization of its outputs, of this name; where there
     /// is none, the convolution has a bias.
     /// </summary>
-    public (Conv2d, Normalization) Convolution(string name, int inputs, int outputs, int stride = 1, int kernel = 3)
+    public (Conv2d, Normalization) Convolution(string name, int inputs, int outputs, int stride = 1, int kernel = 3,
+        Initializer? initializer = null)
     {
         var norm = Normalization(name, outputs);
-        return (Convolution(inputs, outputs, stride, kernel, bias: norm is NoNormalization), norm);
+        return (Convolution(inputs, outputs, stride, kernel, bias: norm is NoNormalization, initializer), norm);
     }
 
     /// <summary>A convolution that keeps the size (at stride 1), alone.</summary>
-    public Conv2d Convolution(int inputs, int outputs, int stride, int kernel, bool bias) =>
-        new(inputs, outputs, kernel, NextRandom(), stride, padding: kernel / 2, bias: bias);
+    public Conv2d Convolution(int inputs, int outputs, int stride, int kernel, bool bias,
+        Initializer? initializer = null) =>
+        new(inputs, outputs, kernel, NextRandom(), stride, padding: kernel / 2, bias: bias, initializer: initializer);
 
     /// <summary>The normalization of so many channels, of this name.</summary>
     public Normalization Normalization(string name, int channels)

@@ -8,7 +8,7 @@ namespace Tapegrad.Layers;
 /// metadata, and so in the file:
 /// <code>
 /// format_version  1
-/// architecture    resnet20, vgg
+/// architecture    resnet20, vgg, fast
 /// normalization   group:8+ws, batch, none, or layer1=batch,*=group:8
 /// classes         10
 /// inputs          channels of the images, where they are not 3
@@ -18,8 +18,8 @@ namespace Tapegrad.Layers;
 /// A program adds what else it needs to evaluate, such as <c>input_mean</c>. In one line, which <see cref="Parse"/>
 /// reads, the same is <c>architecture=resnet20 normalization=group:8+ws classes=10</c>.
 /// </summary>
-/// <param name="Architecture"><c>vgg</c>, <c>resnet18</c>, <c>resnet</c> and a depth of 6n + 2, or <c>wrn</c>, a depth
-/// of 6n + 4 and how much wider: <c>wrn16-4</c>.</param>
+/// <param name="Architecture"><c>vgg</c>, <c>fast</c>, <c>resnet18</c>, <c>resnet</c> and a depth of 6n + 2, or
+/// <c>wrn</c>, a depth of 6n + 4 and how much wider: <c>wrn16-4</c>.</param>
 /// <param name="Normalization">One of <see cref="Normalizations"/>, alone or, as in <c>group:8+ws</c>, with one of
 /// <see cref="WeightTransforms"/> in the convolutions before it; or one for each part of the model:
 /// <c>layer1=batch,*.0.bn1=layer,*=group:8+ws</c>. The first pattern decides that
@@ -124,7 +124,7 @@ public sealed record ModelSpec(string Architecture, string Normalization, int Cl
     }
 
     private static Network Find(string architecture) => Network.Named(architecture)
-        ?? throw new ArgumentException($"there is no architecture '{architecture}'. Known are: vgg; resnet18; resnet "
+        ?? throw new ArgumentException($"there is no architecture '{architecture}'. Known are: vgg; fast; resnet18; resnet "
             + "and a depth of 6n + 2, such as resnet20; wrn, a depth of 6n + 4 and how much wider, such as wrn16-4.");
 
     // ---- metadata and files -----------------------------------------------------------------------------------------

@@ -21,5 +21,6 @@ internal sealed record Network(Func<ModelSpec, LayerMaker, Module> Build, Func<M
     public double UsualLearningRate { get; init; } = 0.05;
 
     /// <summary>The network of a name; null when there is none.</summary>
-    public static Network? Named(string name) => ResNet.Named(name) ?? WideResNet.Named(name) ?? Vgg.Named(name);
+    public static Network? Named(string name) => ResNet.Named(name) ?? WideResNet.Named(name) ?? Vgg.Named(name)
+        ?? Fast.Named(name);
 }

@@ -22,11 +22,11 @@ public sealed class BatchNorm : Normalization
     }
 
     /// <summary>How <see cref="Normalizations"/> finds it.</summary>
-    public static NormalizationInfo Info { get; } = new("batch, batch:keras or batch:flax",
+    public static NormalizationInfo Info { get; } = new("batch, batch:keras, batch:flax or batch:fast",
         name => BatchNormConvention.Named(name) is { } convention ? channels =>
         new BatchNorm(channels, convention) : null)
     {
-        Examples = ["batch", "batch:keras", "batch:flax"],
+        Examples = ["batch", "batch:keras", "batch:flax", "batch:fast"],
         Formula = "(x - mean) / sqrt(variance + eps) over all samples and positions, for each channel; in evaluation "
             + "by running statistics",
         Paper = "Ioffe and Szegedy, 2015, arXiv:1502.03167",

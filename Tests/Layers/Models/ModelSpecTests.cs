@@ -146,7 +146,7 @@ public sealed class ModelSpecTests : IDisposable
     [Fact]
     public void ArchitecturesAreKnownByName()
     {
-        string[] known = ["vgg", "resnet8", "resnet18", "resnet20", "resnet32", "resnet110", "resnet1202"];
+        string[] known = ["vgg", "fast", "resnet8", "resnet18", "resnet20", "resnet32", "resnet110", "resnet1202"];
         Assert.All(known, name => Assert.True(ModelSpec.IsArchitecture(name)));
         string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet21", "resnet-20", "resnet 20", "resnet20 ",
             "resnet1208", "alexnet"];
@@ -189,6 +189,7 @@ public sealed class ModelSpecTests : IDisposable
     [Theory]
     [InlineData("resnet18", 1)]
     [InlineData("vgg", 3)]
+    [InlineData("fast", 2)]
     public void The_large_ones_are_counted_too(string architecture, int inputs)
     {
         var spec = new ModelSpec(architecture, "layer", Classes: 7, Inputs: inputs);

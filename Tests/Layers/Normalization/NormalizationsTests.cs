@@ -10,6 +10,7 @@ public sealed class NormalizationsTests
     [InlineData("batch", typeof(BatchNorm))]
     [InlineData("batch:keras", typeof(BatchNorm))]
     [InlineData("batch:flax", typeof(BatchNorm))]
+    [InlineData("batch:fast", typeof(BatchNorm))]
     [InlineData("layer", typeof(LayerNorm))]
     [InlineData("layer:position", typeof(LayerNorm))]
     [InlineData("instance", typeof(InstanceNorm))]

@@ -40,6 +40,8 @@ public sealed class OnnxRuntimeTests : IDisposable
     [InlineData("wrn10-2", "batch")]
     [InlineData("vgg", "batch")]
     [InlineData("vgg", "group:32")]
+    [InlineData("fast", "batch:fast")]
+    [InlineData("fast", "group:8")]
     public void Networks(string architecture, string normalization) =>
         Check(new ModelSpec(architecture, normalization, Classes: 10).Build(seed: 1), Image);
 
