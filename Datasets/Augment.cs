@@ -14,18 +14,20 @@ namespace Tapegrad.Datasets;
 public delegate void ImageTransform(Span<float> image, (int Height, int Width, int Channels) size, RandomSource random);
 
 /// <summary>
-/// What happens to a training image before it is shown: a random crop out of the image with a black border around it,
-/// then a flip from left to right in half of the cases, then a change of one's own, then a square that is painted over;
-/// each of them or none:
+/// What happens to a training image before it is shown: a random crop out of the image with a border around it, black or
+/// the image's reflection, then a flip from left to right in half of the cases, or in every second epoch, then a change
+/// of one's own, then a square that is painted over; each of them or none:
 /// <code>
 /// Augment.CropAndFlip with { Cutout = 16 }
 /// Augment.Flip with { Transform = (image, size, random) => Brighten(image, by: random.Uniform(0)) }
+/// Augment.Crop(2) with { Reflects = true, Flips = true, Alternates = true }
 /// </code>
 /// </summary>
 /// <remarks>
 /// Black is black before normalization, so a border pixel becomes (0 - mean) / std, as the pixels of a black image do;
 /// not 0, which is the mean colour. Random numbers are keyed by seed, epoch and position in the epoch: they do not
-/// change with the batch size or the number of threads.
+/// change with the batch size or the number of threads. Which epochs an alternating flip begins with follows from the
+/// seed and the image's place in the dataset.
 /// </remarks>
 public sealed record Augment
 {
@@ -41,11 +43,23 @@ public sealed record Augment
     /// </summary>
     public static Augment CropAndFlip { get; } = new() { Padding = 4, Flips = true };
 
-    /// <summary>The width of the black border that a crop is taken from; 0 when nothing is cropped.</summary>
+    /// <summary>The width of the border that a crop is taken from; 0 when nothing is cropped.</summary>
     public int Padding { get; init => field = Positive(value); }
+
+    /// <summary>
+    /// Whether the border is not black but goes on as the image's reflection, whose axis is the outermost pixel: it is
+    /// narrower than the image then.
+    /// </summary>
+    public bool Reflects { get; init; }
 
     /// <summary>Whether half of the images are flipped.</summary>
     public bool Flips { get; init; }
+
+    /// <summary>
+    /// Whether an image that is flipped is so in every second epoch, half of the images in the odd ones, and not by
+    /// chance in each: two epochs show both sides of every image (Jordan, 2024, arXiv:2404.00498).
+    /// </summary>
+    public bool Alternates { get; init; }
 
     /// <summary>
     /// The side of a square, its centre anywhere in the image, that becomes 0, the mean colour (DeVries and Taylor,
@@ -57,10 +71,19 @@ public sealed record Augment
     public ImageTransform? Transform { get; init; }
 
     /// <summary>
-    /// A window of the image's own size, at a random place in the image with a black border of
-    /// <paramref name="padding"/> pixels.
+    /// A window of the image's own size, at a random place in the image with a border of <paramref name="padding"/>
+    /// pixels.
     /// </summary>
     public static Augment Crop(int padding) => new() { Padding = padding };
+
+    /// <summary>Refuses a border that images of a size have no reflection for.</summary>
+    /// <exception cref="ArgumentException">The border reflects, and is not narrower than the images.</exception>
+    internal void CheckFits(int height, int width)
+    {
+        if (Reflects && Padding >= Math.Min(height, width))
+            throw new ArgumentException($"a border of {Padding} pixels that reflects: images of {height}x{width} have "
+                + "no reflection as wide as that.");
+    }
 
     private static int Positive(int pixels)
     {
@@ -74,15 +97,29 @@ public sealed record Augment
     /// ...</param>
     /// <param name="size">Height, width and channels.</param>
     /// <param name="random">The random numbers of this image in this epoch.</param>
+    /// <param name="turn">Whether it is this image's turn to be flipped, where flips alternate.</param>
     /// <param name="target">H * W * C numbers.</param>
     internal void Apply(ReadOnlySpan<byte> image, ReadOnlySpan<float> levels, (int H, int W, int C) size,
-        RandomSource random, Span<float> target)
+        RandomSource random, bool turn, Span<float> target)
     {
         // Numbers at fixed indices: whether one is used does not move the others.
         var top = random.Below(2 * Padding + 1, 0) - Padding;
         var left = random.Below(2 * Padding + 1, 1) - Padding;
-        var flip = Flips && random.Below(2, 2) == 1;
+        var flip = Flips && (Alternates ? turn : random.Below(2, 2) == 1);
+        if (Reflects && Padding > 0) WriteReflected(image, levels, size, (top, left, flip), target);
+        else WriteFramed(image, levels, size, (top, left, flip), target);
+        // numbers of its own: however many it takes, the others stay
+        Transform?.Invoke(target, size, random.Split(0));
+        if (Cutout > 0)
+            PaintOver(size, random.Below(size.H, 3) - Cutout / 2, random.Below(size.W, 4) - Cutout / 2, target);
+    }
+
+    // The window at (top, left), in a black frame.
+    private static void WriteFramed(ReadOnlySpan<byte> image, ReadOnlySpan<float> levels, (int H, int W, int C) size,
+        (int Top, int Left, bool Flip) window, Span<float> target)
+    {
         var (height, width, channels) = size;
+        var (top, left, flip) = window;
         // The window's columns that lie in the image; they are shown from a column on, forwards or backwards, with
         // border before and behind.
         var (first, end) = (Math.Max(0, -left), Math.Min(width, width - left));
@@ -108,11 +145,29 @@ public sealed record Augment
                     row[place] = numbers[pixels[i]];
             }
         }
-        // numbers of its own: however many it takes, the others stay
-        Transform?.Invoke(target, size, random.Split(0));
-        if (Cutout > 0)
-            PaintOver(size, random.Below(height, 3) - Cutout / 2, random.Below(width, 4) - Cutout / 2, target);
     }
+
+    // The window at (top, left), of the image and its reflections.
+    private static void WriteReflected(ReadOnlySpan<byte> image, ReadOnlySpan<float> levels, (int H, int W, int C) size,
+        (int Top, int Left, bool Flip) window, Span<float> target)
+    {
+        var (height, width, channels) = size;
+        for (var y = 0; y < height; y++)
+        {
+            var pixels = image.Slice(Reflected(window.Top + y, height) * width * channels, width * channels);
+            var row = target.Slice(y * width * channels, width * channels);
+            for (var x = 0; x < width; x++)
+            {
+                var from = Reflected(window.Left + (window.Flip ? width - 1 - x : x), width) * channels;
+                for (var channel = 0; channel < channels; channel++)
+                    row[x * channels + channel] = levels[256 * channel + pixels[from + channel]];
+            }
+        }
+    }
+
+    // -2, -1, 0, 1 stand for 2, 1, 0, 1.
+    private static int Reflected(int place, int length) =>
+        place < 0 ? -place : place < length ? place : 2 * (length - 1) - place;
 
     // The part of the square that lies in the image.
     private void PaintOver((int H, int W, int C) size, int top, int left, Span<float> target)

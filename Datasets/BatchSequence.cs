@@ -14,6 +14,7 @@ internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource
     private readonly RandomSource orders = random.Split(0);
     private readonly RandomSource augmentations = random.Split(1);
     private readonly RandomSource steps = random.Split(2);
+    private readonly RandomSource turns = random.Split(3);
 
     /// <summary>The first epoch of the walk, from 1.</summary>
     public int FirstEpoch { get; init; } = 1;
@@ -96,10 +97,13 @@ internal sealed class BatchSequence(ImageDataset dataset, int size, RandomSource
             var image = plan.Order?.Value[position] ?? position;
             slot.Labels[i] = dataset.Labels[image];
             Augment.Apply(dataset.Image(image), dataset.Levels, (dataset.Height, dataset.Width, dataset.Channels),
-                augmentations.Split(plan.Epoch).Split(position),
+                augmentations.Split(plan.Epoch).Split(position), IsTurn(image, plan.Epoch),
                 slot.Pixels.AsSpan(i * dataset.PixelsPerImage, dataset.PixelsPerImage));
         }
     }
+
+    // In every second epoch, from the first or the second on.
+    private bool IsTurn(int image, int epoch) => Augment.Alternates && (turns.Below(2, image) + epoch) % 2 == 1;
 
     private Tensor Images(Slot slot, int count, Scope owner)
     {

@@ -180,7 +180,8 @@ public sealed class ImageDataset
     /// <param name="firstBatch">
     /// How many batches of the first epoch to leave out: a run that stopped after so many goes on as if it had not.
     /// </param>
-    /// <exception cref="ArgumentException">The size is not positive, or there would be no batch at all.</exception>
+    /// <exception cref="ArgumentException">The size is not positive, or there would be no batch at all; or the images
+    /// are too small for the augmentation.</exception>
     public IEnumerable<Batch> Batches(int size, int epochs, long seed, Augment? augment = null, int firstEpoch = 1,
         bool dropLast = true, int firstBatch = 0)
     {
@@ -189,6 +190,7 @@ public sealed class ImageDataset
         ArgumentOutOfRangeException.ThrowIfLessThan(firstEpoch, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(firstBatch);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, perEpoch);
+        augment?.CheckFits(Height, Width);
         return new BatchSequence(this, size, new RandomSource(seed))
         {
             FirstEpoch = firstEpoch,

@@ -32,6 +32,19 @@ public class AugmentTests
         return result;
     }
 
+    // The same with a border that goes on as the image does backwards: rows 0 1 2 3 4 stand as 2 1 0 1 2 3 4 3 2.
+    private static byte[] Reflected(int padding, int top, int left, bool flip)
+    {
+        static int[] Places(int length, int padding) =>
+            [.. Enumerable.Range(1, padding).Reverse(), .. Enumerable.Range(0, length),
+                .. Enumerable.Range(length - 1 - padding, padding).Reverse()];
+        var (rows, columns) = (Places(H, padding), Places(W, padding));
+        return [.. from y in Enumerable.Range(0, H)
+                   from x in Enumerable.Range(0, W)
+                   from c in Enumerable.Range(0, C)
+                   select Picture[(rows[top + y] * W + columns[left + (flip ? W - 1 - x : x)]) * C + c]];
+    }
+
     private static (int Top, int Left, bool Flip)[] Ways(int padding, bool flips) =>
         [.. from top in Enumerable.Range(0, 2 * padding + 1)
             from left in Enumerable.Range(0, 2 * padding + 1)
@@ -77,6 +90,87 @@ public class AugmentTests
         var counts = Count(Shown(Augment.CropAndFlip, 16200), 4, flips: true);
         Assert.Equal(162, counts.Count);
         Assert.All(counts.Values, count => Assert.InRange(count, 50, 150));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]   // as wide as an image of 5 pixels has a reflection
+    public void A_border_that_reflects_goes_on_backwards(int padding)
+    {
+        var reflecting = Augment.Crop(padding) with { Flips = true, Reflects = true };
+        var count = 100 * 2 * (2 * padding + 1) * (2 * padding + 1);
+        var (shown, framed) = (Shown(reflecting, count), Shown(reflecting with { Reflects = false }, count));
+        var ways = Ways(padding, flips: true);
+        var counts = ways.ToDictionary(way => way, _ => 0);
+        var which = ways.ToDictionary(way => Convert.ToHexString(Expected(padding, way.Top, way.Left, way.Flip)));
+        foreach (var (image, black) in shown.Zip(framed))
+        {
+            var way = which[Convert.ToHexString(black)];   // the same window is drawn
+            Assert.Equal(Reflected(padding, way.Top, way.Left, way.Flip), image);
+            counts[way]++;
+        }
+        Assert.All(counts.Values, number => Assert.InRange(number, 50, 150));
+    }
+
+    [Fact]
+    public void A_border_that_has_no_reflection_is_refused()
+    {
+        Assert.Contains("images of 5x6", Assert.Throws<ArgumentException>(() =>
+            Shown(Augment.Crop(5) with { Reflects = true }, 1)).Message);
+        Assert.Equal(Picture, Shown(Augment.None with { Reflects = true }, 1)[0]);
+        Shown(Augment.Crop(5), 1);
+    }
+
+    // Forty pictures, each of its own label: in which epochs each is shown flipped.
+    private static bool[][] FlipsOf(Augment augment, int epochs, int batch, long seed, int firstEpoch = 1)
+    {
+        const int count = 40;
+        byte[] images = [.. Enumerable.Range(0, count).SelectMany(i => Picture.Select(value => (byte)(value + i)))];
+        var dataset = new ImageDataset("pictures", images, [.. Enumerable.Range(0, count)], (H, W, C),
+            [.. Enumerable.Range(0, count).Select(i => $"{i}")], [0, 0], [1, 1]);
+        var flips = new bool[count][];
+        for (var i = 0; i < count; i++) flips[i] = new bool[epochs];
+        foreach (var shown in dataset.Batches(batch, epochs, seed, augment, firstEpoch))
+            foreach (var (label, image) in shown.Labels.Zip(TestImages.Bytes(shown).Chunk(H * W * C)))
+                flips[label][shown.Epoch - firstEpoch] = image[0] != Picture[0] + label;
+        return flips;
+    }
+
+    [Fact]
+    public void Flips_that_alternate_show_both_sides_of_every_image_in_any_two_epochs()
+    {
+        var alternating = Augment.Flip with { Alternates = true };
+        var flips = FlipsOf(alternating, epochs: 6, batch: 8, seed: 1);
+        Assert.All(flips, ofImage =>
+            Assert.All(ofImage.Zip(ofImage[1..]), epochs => Assert.NotEqual(epochs.First, epochs.Second)));
+        Assert.InRange(flips.Count(ofImage => ofImage[0]), 8, 32);   // half of them, with a deviation of 3.2
+        Assert.Equal(flips, FlipsOf(alternating, epochs: 6, batch: 5, seed: 1));
+        Assert.NotEqual(flips, FlipsOf(alternating, epochs: 6, batch: 8, seed: 2));
+        Assert.Equal(flips.Select(ofImage => ofImage[2..]),
+            FlipsOf(alternating, epochs: 4, batch: 8, seed: 1, firstEpoch: 3));
+        // by chance, some are flipped twice in a row
+        Assert.Contains(FlipsOf(Augment.Flip, epochs: 6, batch: 8, seed: 1), ofImage => ofImage[0] == ofImage[1]);
+        Assert.All(FlipsOf(Augment.None with { Alternates = true }, epochs: 2, batch: 8, seed: 1), ofImage =>
+            Assert.Equal([false, false], ofImage));
+    }
+
+    // Only which images are flipped is another one.
+    [Fact]
+    public void Flips_that_alternate_move_nothing_else()
+    {
+        var usual = Augment.Crop(2) with { Cutout = 2, Flips = true };
+        var (plain, alternating) = (Shown(usual with { Flips = false, Cutout = 0 }, 100),
+            Shown(usual with { Alternates = true, Cutout = 0 }, 100));
+        Assert.All(plain.Zip(alternating), pair => Assert.True(pair.First.SequenceEqual(pair.Second)
+            || Mirrored(pair.First).SequenceEqual(pair.Second)));
+        Assert.Equal(Squares(usual), Squares(usual with { Alternates = true }));
+
+        static byte[] Mirrored(byte[] image) =>
+            [.. image.Chunk(W * C).SelectMany(row => row.Chunk(C).Reverse().SelectMany(pixel => pixel))];
+        // Where the square lies, of images without a border.
+        static bool[][] Squares(Augment augment) => [.. Shown(augment with { Padding = 0 }, 100)
+            .Select(image => image.Select(value => value == 0).ToArray())];
     }
 
     [Fact]
