@@ -65,6 +65,23 @@ public sealed class LearningRate
             : last + (rate - last) * HalfCosine(Math.Min(1, (step - top) / (steps - 1 - top))));
     }
 
+    /// <summary>
+    /// A triangle: in straight lines from a fifth of the rate up to the rate, and down to 0.07 of it, which it would
+    /// reach one step after the last (Jordan, 2024, arXiv:2404.00498).
+    /// </summary>
+    /// <param name="rate">The highest rate.</param>
+    /// <param name="steps">All steps of the run.</param>
+    /// <param name="rise">The share of the steps, from 0 to 1, in which the rate rises.</param>
+    public static LearningRate Triangular(double rate, int steps, double rise = 0.23)
+    {
+        const double first = 0.2, last = 0.07;
+        if (!(rise is >= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(rise), rise, "the rise is a share of the steps, from 0 to 1.");
+        var top = (int)(rise * steps);
+        return WarmUp(rate, steps, 0, (step, _) => rate * (step < top ? first + (1 - first) * step / top
+            : steps > top ? 1 + (last - 1) * Math.Min(1, (double)(step - top) / (steps - top)) : 1));
+    }
+
     // From 1 at 0 down to 0 at 1.
     private static double HalfCosine(double share) => 0.5 * (1 + Math.Cos(Math.PI * share));
 

@@ -26,6 +26,24 @@ public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double 
         var all = parameters.ToArray();
         return [new([.. all.Where(p => p.Shape.Rank > 1)], weightDecay), new([.. all.Where(p => p.Shape.Rank <= 1)])];
     }
+
+    /// <summary>
+    /// Two groups: the others of this one as they are, and some of it whose rate is multiplied. Their weight decay is
+    /// divided, so that the product of both, which is what decays in a step, stays.
+    /// </summary>
+    /// <param name="some">Those; which of them are in another group does not matter.</param>
+    /// <param name="factor">Above 0.</param>
+    public ParameterGroup[] WithRateOf(IEnumerable<Parameter> some, double factor)
+    {
+        if (!(factor > 0 && double.IsFinite(factor)))
+            throw new ArgumentOutOfRangeException(nameof(factor), factor, "the factor of a rate is a number above 0.");
+        var chosen = some.ToHashSet();
+        return
+        [
+            this with { Parameters = [.. Parameters.Where(parameter => !chosen.Contains(parameter))] },
+            new([.. Parameters.Where(chosen.Contains)], WeightDecay / factor, RateFactor * factor),
+        ];
+    }
 }
 
 /// <summary>

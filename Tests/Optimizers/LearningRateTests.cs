@@ -63,6 +63,39 @@ public sealed class LearningRateTests : EngineTest
         Throws<ArgumentOutOfRangeException>(() => LearningRate.OneCycle(1, 0), "at least one step");
     }
 
+    // As the paper's program makes it: lines between the points (0, 0.2), (top, 1) and (steps, 0.07).
+    [Theory]
+    [InlineData(476, 0.23)]   // 9.9 epochs of 48 steps and a part
+    [InlineData(480, 0.5)]
+    [InlineData(7, 0.23)]
+    [InlineData(3, 0.23)]     // no step rises
+    [InlineData(10, 1)]       // all do
+    [InlineData(1, 0.5)]
+    public void Triangular_is_two_lines(int steps, double rise)
+    {
+        var rate = LearningRate.Triangular(1.5, steps, rise);
+        var top = (int)(rise * steps);
+        for (var step = 0; step <= steps; step++)
+        {
+            var share = step < top ? (double)step / top : steps == top ? 0 : (double)(step - top) / (steps - top);
+            Near(1.5 * (step < top ? 0.2 * (1 - share) + share : 1 - share + 0.07 * share), rate[step], 1e-14);
+        }
+        if (top < steps) Near(1.5 * 0.07, rate[steps + 100], 1e-14);   // never rises again
+        Assert.True(Enumerable.Range(0, steps - 1).All(step => (rate[step + 1] > rate[step]) == (step < top)));
+    }
+
+    [Fact]
+    public void Triangular_at_the_steps_that_matter()
+    {
+        var rate = LearningRate.Triangular(1, steps: 100);
+        Near([0.2, 0.6, 1, 1 - 0.93 / 77], Vector(rate[0], (rate[11] + rate[12]) / 2, rate[23], rate[24]));
+        Near(0.07 + 0.93 / 77, rate[99]);
+        foreach (var wrong in (double[])[-0.1, 1.1, double.NaN])
+            Throws<ArgumentOutOfRangeException>(() => LearningRate.Triangular(0.1, 10, wrong), "rise");
+        Throws<ArgumentOutOfRangeException>(() => LearningRate.Triangular(-1, 10), "learning rate");
+        Throws<ArgumentOutOfRangeException>(() => LearningRate.Triangular(1, 0), "at least one step");
+    }
+
     [Fact]
     public void Cosine_without_warm_up_begins_at_the_top()
     {

@@ -209,6 +209,27 @@ public sealed class OptimizerTests : EngineTest
         Assert.NotEqual(plain[..2], Train(0.5, 1, 0.01)[..2]);
     }
 
+    // Wherever a parameter stands: at a rate of its own it moves so many times as far, and decays as much.
+    [Fact]
+    public void A_part_of_a_group_at_another_rate_decays_as_before()
+    {
+        var other = new Parameter("other", Vector(11));
+        var group = new ParameterGroup([bias, unused, weight], WeightDecay: 0.5, RateFactor: 3);
+        var groups = group.WithRateOf([weight, bias, other], 8);
+        Assert.Equal([unused], groups[0].Parameters);
+        Assert.Equal([bias, weight], groups[1].Parameters);
+        Assert.Equal((0.5, 3), (groups[0].WeightDecay, groups[0].RateFactor));
+        Assert.Equal((0.0625, 24), (groups[1].WeightDecay, groups[1].RateFactor));
+        var sgd = new Sgd(groups);
+        using (var tape = Tape.Training(Random))
+            sgd.Step(tape.Gradients((bias.Value * 10 + unused.Value * 20).Sum()), 0.01);
+        // 0.01 * 3 * (8 * 10 + 0.5 * 3), and 0.01 * 3 * (20 + 0.5 * 7)
+        Near([3 - 0.03 * 81.5], bias.Value);
+        Near([7 - 0.03 * 23.5], unused.Value);
+        foreach (var wrong in (double[])[0, -1, double.NaN, double.PositiveInfinity])
+            Throws<ArgumentOutOfRangeException>(() => group.WithRateOf([bias], wrong), "factor");
+    }
+
     [Fact]
     public void Weights_decay_and_vectors_do_not()
     {
