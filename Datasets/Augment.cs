@@ -165,9 +165,9 @@ public sealed record Augment
         }
     }
 
-    // -2, -1, 0, 1 stand for 2, 1, 0, 1.
-    private static int Reflected(int place, int length) =>
-        place < 0 ? -place : place < length ? place : 2 * (length - 1) - place;
+    /// <summary>The pixel that stands at a place near an image: -2, -1, 0, 1 stand for 2, 1, 0, 1.</summary>
+    internal static int Reflected(int place, int length) =>
+        length == 1 ? 0 : place < 0 ? -place : place < length ? place : 2 * (length - 1) - place;
 
     // The part of the square that lies in the image.
     private void PaintOver((int H, int W, int C) size, int top, int left, Span<float> target)
