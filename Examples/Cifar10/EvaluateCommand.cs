@@ -16,6 +16,9 @@ internal static class EvaluateCommand
     // A larger table does not fit on a screen.
     private const int MostInTable = 20, Worst = 20;
 
+    private static readonly Option<string> Views = Options.Choice("--tta",
+        "average the scores of several views of each image: mirrored, moved by a pixel, or both", $"{TestViews.None}",
+        name => TestViews.Named(name) is not null, "none|flip|shift|flip+shift");
     private static readonly Option<string?> GalleryPath =
         Options.Path("--gallery", "an HTML page to show the most confident mistakes on");
     private static readonly Option<string?> MistakesPath =
@@ -28,8 +31,8 @@ internal static class EvaluateCommand
         var command =
             new Command("evaluate", "Prints the loss, the accuracy, the accuracy of each class, and the confusion table"
             + " of saved weights; of more than twenty classes, the worst of these.")
-        { Weights.Option, TrainOptions.Data, TrainOptions.TestLimit, TrainOptions.Strict, GalleryPath, MistakesPath,
-            ConfusionPath };
+        { Weights.Option, TrainOptions.Data, TrainOptions.TestLimit, TrainOptions.Strict, Views, GalleryPath,
+            MistakesPath, ConfusionPath };
         command.SetAction(Run);
         root.Add(command);
     }
@@ -52,9 +55,10 @@ internal static class EvaluateCommand
             ?? int.MaxValue,
             side: network.Description.Size?.Height ?? Recipe.UsualSize, outputs, options.GetValue(TrainOptions.Strict));
         test = network.Adapt(test);
-        var mistakes = new Mistakes(test);
+        var (mistakes, views) = (new Mistakes(test), TestViews.Named(options.GetValue(Views)!)!);
+        var classify = views.Over(network.Model.Apply);
         var result = network.Use(test.Height, test.Width, () =>
-            test.Evaluate(images => mistakes.Watch(network.Model.Apply(images))));
+            test.Evaluate(images => mistakes.Watch(classify(images))));
         // Where scores are no numbers the first class is taken, which is right now and then.
         if (!double.IsFinite(result.Loss))
             throw network.Refusal("its scores for these images are not finite; were its weights?");

@@ -79,6 +79,12 @@ public static class Options
     /// <summary>What is said or not.</summary>
     public static Option<bool> Flag(string name, string description) => new(name) { Description = description };
 
+    /// <summary>What is said, said not to be (<c>--nesterov false</c>), or left open.</summary>
+    public static Option<bool?> OptionalFlag(string name, string description) => new(name)
+    {
+        Description = description,
+    };
+
     private static Option<T> Parsed<T>(string name, string description, Func<string, T?> parse, string expected)
         where T : struct => new(name)
         {

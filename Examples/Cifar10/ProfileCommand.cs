@@ -16,7 +16,7 @@ internal static class ProfileCommand
     private const double LeastSeconds = 20e-6;   // what is shorter has no rate worth reading
 
     private static readonly Option<int> BatchSize =
-        Options.Whole("--batch", "images a step", Recipe.UsualBatchSize, Recipe.Ranges[nameof(Recipe.BatchSize)]);
+        Options.Whole("--batch", "images a step", 32, Recipe.Ranges[nameof(Recipe.BatchSize)]);
     private static readonly Option<int> Steps = Options.Whole("--steps", "steps to choose the fastest from", 10);
 
     public static void AddTo(RootCommand root)
@@ -33,8 +33,9 @@ internal static class ProfileCommand
     private static int Run(ParseResult options)
     {
         if (options.GetValue(TrainOptions.Threads) is { } threads) Workers.Threads = threads;
-        var (architecture, normalization) =
-            (options.GetValue(TrainOptions.Model)!, options.GetValue(TrainOptions.Norm)!);
+        var architecture = options.GetValue(TrainOptions.Model)!;
+        var normalization = options.GetValue(TrainOptions.Norm)
+            ?? ModelSpec.UsualTraining(architecture).Normalization;
         var (batch, steps) = (options.GetValue(BatchSize), options.GetValue(Steps));
         var profile = StepProfile.Fastest(Create(architecture, normalization), batch, steps);
         var ceiling = Ceiling.Measure(0.3);

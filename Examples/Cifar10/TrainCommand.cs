@@ -10,8 +10,8 @@ using static Tapegrad.Examples.Cifar10.TrainOptions;
 namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
-/// The command 'train', which is also what happens without a command. Its defaults: GroupNorm with standardized
-/// weights, SGD with momentum 0.9 and weight decay 5e-4 on every parameter, batches of 32, a rate of 0.05 that rises
+/// The command 'train', which is also what happens without a command. Its defaults, but for --model fast: GroupNorm
+/// with standardized weights, SGD with momentum 0.9 and weight decay 5e-4 on every parameter, batches of 32, a rate of 0.05 that rises
 /// over the first 5 % of the steps and falls along a cosine, random crops and flips. RESULTS.md says what that comes
 /// to, and how it was found.
 /// </summary>
@@ -58,7 +58,7 @@ internal static class TrainCommand
         Console.WriteLine($"{recipe.Model} with {recipe.Normalization} normalization,"
             + $" {model.Parameters.Sum(p => (long)p.Count).ToString("N0", CultureInfo.InvariantCulture)} parameters, "
             + $"on {Display.Count(images.Train.Count, "image")} of {NameOf(images.Train, images.Folder)}: "
-            + $"{Display.Count(recipe.Epochs, "epoch")} of "
+            + $"{Display.Count(recipe.Epochs!.Value, "epoch")} of "
             + $"{Display.Count(images.Train.BatchesPerEpoch(recipe.BatchSize!.Value), "step")}, "
             + $"{Display.Count(Workers.Threads, "thread")}, weights to {folder.WeightsPath}");
         if (begins is not null) Console.WriteLine(begins);
@@ -74,7 +74,7 @@ internal static class TrainCommand
         var images = ImagesOf(saved.Recipe, given, given.GetValue(Data) ?? saved.Data, shapes: true, output: null,
             otherwise: null);
         var run = GoOn(saved, images, folder);
-        var (epochs, steps) = (run.Recipe.Epochs, images.Train.BatchesPerEpoch(run.Recipe.BatchSize!.Value));
+        var (epochs, steps) = (run.Recipe.Epochs!.Value, images.Train.BatchesPerEpoch(run.Recipe.BatchSize!.Value));
         Console.WriteLine(saved.Place.Epoch > epochs
             ? $"{path} is at its end already, after {Display.Count(epochs, "epoch")}"
             : $"{path} goes on in epoch {saved.Place.Epoch} of {epochs}, after {saved.Place.Batch} of {steps} steps,"
@@ -85,7 +85,7 @@ internal static class TrainCommand
     private static int Train(Run run, RunFolder folder, ParseResult options)
     {
         run.SecondsBetweenCheckpoints = options.GetValue(CheckpointEvery);
-        var display = new Display(run.Recipe.Epochs, run.HeldApart);
+        var display = new Display(run.Recipe.Epochs!.Value, run.HeldApart);
         (run.AfterStep, run.AfterEpoch) = (display.AfterStep, display.AfterEpoch);
         using var interrupt = new Interrupt();
         RunResult result;
@@ -112,6 +112,8 @@ internal static class TrainCommand
         if (result.ValidationAccuracy is { } validation)
             Console.WriteLine(Invariant($"validation accuracy: {validation:F4}"));
         Console.WriteLine(Invariant($"test accuracy: {result.TestAccuracy:F4}"));
+        if (result.ViewsAccuracy is { } ofViews)
+            Console.WriteLine(Invariant($"test accuracy with --tta {run.Recipe.TestViews}: {ofViews:F4}"));
         return 0;
     }
 
@@ -129,11 +131,11 @@ internal static class TrainCommand
     /// <summary>What is to be said of an epoch with few batches; null where there are enough.</summary>
     internal static string? FewBatches(Recipe given, Recipe recipe, int images)
     {
-        var size = recipe.BatchSize!.Value;
+        var (size, usual) = (recipe.BatchSize!.Value, ModelSpec.UsualTraining(recipe.Model).BatchSize);
         var (steps, rest) = (images / size, images % size);
         if (given.BatchSize is null)
-            return size == Recipe.UsualBatchSize ? null
-                : $"of {Display.Count(images, "image")}, batches of {size} and not of {Recipe.UsualBatchSize},"
+            return size == usual ? null
+                : $"of {Display.Count(images, "image")}, batches of {size} and not of {usual},"
                 + $" so that an epoch has {Display.Count(steps, "step")}";
         return steps >= Recipe.LeastBatches ? null
             : $"--batch {size}: of {Display.Count(images, "image")} an epoch has {Display.Count(steps, "step")}"
@@ -192,7 +194,7 @@ internal static class TrainCommand
     {
         var path = options.GetValue(Out)
             ?? RunFolder.NewPath("runs",
-                $"{recipe.Model}-{string.Concat(recipe.Normalization.Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '-'))}");
+                $"{recipe.Model}-{string.Concat(recipe.Normalization!.Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '-'))}");
         return InWordsOf<RunFolder, IOException>(Out.Name, () => RunFolder.Create(path, options.GetValue(Overwrite)));
     }
 

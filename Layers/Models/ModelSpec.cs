@@ -41,9 +41,9 @@ public sealed record ModelSpec(string Architecture, string Normalization, int Cl
     /// <summary>Whether there is an architecture of this name.</summary>
     public static bool IsArchitecture(string name) => Network.Named(name) is not null;
 
-    /// <summary>The learning rate at its highest that goes with an architecture and <c>Sgd</c>.</summary>
+    /// <summary>How an architecture is trained where nobody says otherwise.</summary>
     /// <exception cref="ArgumentException">The architecture is unknown.</exception>
-    public static double UsualLearningRate(string architecture) => Find(architecture).UsualLearningRate;
+    public static UsualTraining UsualTraining(string architecture) => Find(architecture).Usual;
 
     /// <summary>Whether there is a normalization, or one for each part of a model, of this name.</summary>
     public static bool IsNormalization(string name) => NormalizationRules.Problem(name) is null;

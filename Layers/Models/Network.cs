@@ -17,8 +17,8 @@ internal sealed record Network(Func<ModelSpec, LayerMaker, Module> Build, Func<M
     /// <summary>Why another width, or such a gamma, cannot be.</summary>
     public string Refusal { get; init; } = "";
 
-    /// <summary>The learning rate that goes with it, at its highest, where steps are as long as the gradient.</summary>
-    public double UsualLearningRate { get; init; } = 0.05;
+    /// <summary>How it is trained where nobody says otherwise.</summary>
+    public UsualTraining Usual { get; init; } = new();
 
     /// <summary>The network of a name; null when there is none.</summary>
     public static Network? Named(string name) => ResNet.Named(name) ?? WideResNet.Named(name) ?? Vgg.Named(name)

@@ -26,7 +26,8 @@ public static class Vgg
         return channels.Zip(channels[1..], (from, to) => 9.0 * from * to).Sum() + (double)channels[^1] * spec.Classes;
     })
     {
-        UsualLearningRate = 0.01,   // without shortcuts it hardly learns from larger steps
+        // without shortcuts it hardly learns from larger steps
+        Usual = new() { LearningRate = 0.01 },
         Refusal = "vgg has neither residual blocks, whose gamma could start at 0, nor another width.",
     };
 

@@ -40,6 +40,9 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     /// <summary>Batches whose gradients are averaged for one step: the memory of one, the gradient of all.</summary>
     public int Accumulate { get; init; } = 1;
 
+    /// <summary>Slow weights that follow those that the steps move; made for as many steps as the run has.</summary>
+    public Lookahead? Lookahead { get; init; }
+
     /// <summary>Takes the values in after every step, and stands for them in validation.</summary>
     public AveragedWeights? Average { get; init; }
 
@@ -50,9 +53,11 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     public Func<Epoch, bool>? AfterEpoch { get; set; }
 
     /// <summary>
-    /// What the steps to come depend on beside the model: the numbers that the optimizer remembers, and the averages.
+    /// What the steps to come depend on beside the model: the numbers that the optimizer remembers, the slow weights,
+    /// and the averages.
     /// </summary>
-    public IReadOnlyList<Parameter> State => [.. optimizer.State, .. Average?.State ?? []];
+    public IReadOnlyList<Parameter> State =>
+        [.. optimizer.State, .. Lookahead?.State ?? [], .. Average?.State ?? []];
 
     /// <summary>
     /// Where the run is: after the last step of the optimizer, which is what the model and <see cref="State"/> show. To
@@ -149,8 +154,10 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
         if ((batch.Step + 1) % Accumulate != 0) sum = sum.Keep();   // beyond this tape, to the next batch
         else
         {
-            if (optimizer.Step(Accumulate == 1 ? sum : sum * (1.0 / Accumulate), rate[batch.Step / Accumulate]))
-                Average?.Update();
+            var number = batch.Step / Accumulate;
+            var isTaken = optimizer.Step(Accumulate == 1 ? sum : sum * (1.0 / Accumulate), rate[number]);
+            Lookahead?.Update(number);
+            if (isTaken) Average?.Update();
             sum = null;
         }
         return (value, correct);

@@ -8,36 +8,37 @@ namespace Tapegrad.Training;
 
 /// <summary>
 /// What determines a run of training beside its images: the network, what is done to the images, and the steps that are
-/// taken. What is left open (null) is chosen by <see cref="Resolve"/>, for the network, the optimizer and the images.
+/// taken. What is left open (null) is chosen by <see cref="Resolve"/>, for the network (<see cref="UsualTraining"/>), the
+/// optimizer and the images.
 /// <code>
 /// var recipe = new Recipe { Model = "resnet20", Normalization = "batch", Epochs = 10 };
 /// </code>
 /// </summary>
 public sealed partial record Recipe
 {
-    /// <summary>Images in a batch, where there are enough.</summary>
-    public const int UsualBatchSize = 32;
-
     /// <summary>The batches that an epoch has at least, where nobody has said how large they are.</summary>
     public const int LeastBatches = 4;
 
     /// <summary>The side of a folder's images in pixels, where nobody has said it.</summary>
     public const int UsualSize = 32;
 
-    /// <summary>The network: <c>resnet20</c>, <c>resnet18</c>, <c>wrn16-4</c>, <c>vgg</c>.</summary>
+    /// <summary>The network: <c>resnet20</c>, <c>resnet18</c>, <c>wrn16-4</c>, <c>vgg</c>, <c>fast</c>.</summary>
     public string Model { get; init; } = "resnet20";
 
-    /// <summary>Its normalization: <c>group:8+ws</c>, <c>batch</c>, <c>none</c>.</summary>
-    public string Normalization { get; init; } = "group:8+ws";
+    /// <summary>
+    /// Its normalization: <c>group:8+ws</c>, <c>batch</c>, <c>none</c>; null for the network's usual one.
+    /// </summary>
+    public string? Normalization { get; init; }
 
     /// <summary>Whether every residual block begins as its shortcut: its last gamma is 0.</summary>
     public bool ZeroGamma { get; init; }
 
-    /// <summary>Passes over the training images.</summary>
-    public int Epochs { get; init; } = 3;
+    /// <summary>Passes over the training images; null for as many as are usual for the network.</summary>
+    public int? Epochs { get; init; }
 
     /// <summary>
-    /// Images in a batch; null for 32, or less where that would make fewer than four batches an epoch.
+    /// Images in a batch; null for as many as are usual for the network, or less where that would make fewer than four
+    /// batches an epoch.
     /// </summary>
     public int? BatchSize { get; init; }
 
@@ -48,22 +49,30 @@ public sealed partial record Recipe
     public double? LearningRate { get; init; }
 
     /// <summary>
-    /// The course of the learning rate after the warm-up: <c>constant</c>, <c>multistep:E,E</c>, <c>cosine</c> or
-    /// <c>one-cycle</c>.
+    /// The course of the learning rate after the warm-up: <c>constant</c>, <c>multistep:E,E</c>, <c>cosine</c>,
+    /// <c>one-cycle</c> or <c>triangular</c>; null for the network's usual one.
     /// </summary>
-    public string Schedule { get; init; } = "cosine";
+    public string? Schedule { get; init; }
 
     /// <summary>
-    /// The share of the steps in which the rate rises; null for 0.05, or where the schedule has a rise of its own.
+    /// The share of the steps in which the rate rises; null for 0.05, for 0.23 of a triangle, or where the schedule has
+    /// a rise of its own.
     /// </summary>
     public double? Warmup { get; init; }
 
-    /// <summary>Of <c>sgd</c>; null for 0.9, and for the others.</summary>
+    /// <summary>Of <c>sgd</c>; null for the network's usual one, and for other optimizers.</summary>
     public double? Momentum { get; init; }
 
     /// <summary>
+    /// Whether <c>sgd</c> looks ahead as Nesterov's does; null for what is usual for the network, and for other
+    /// optimizers.
+    /// </summary>
+    public bool? Nesterov { get; init; }
+
+    /// <summary>
     /// The share of a parameter that is added to its gradient; <c>adamw</c> takes it, times the rate, from the
-    /// parameter. Null for 0.05 with that one, and else 0.0005.
+    /// parameter. Null for the network's usual one with <c>sgd</c>, for 0.0005 with <c>adam</c>, and 0.05 with
+    /// <c>adamw</c>.
     /// </summary>
     public double? WeightDecay { get; init; }
 
@@ -73,14 +82,29 @@ public sealed partial record Recipe
     /// </summary>
     public string? Decayed { get; init; }
 
+    /// <summary>
+    /// How many times as high the rate is for the betas of normalizations, whose decay in a step stays the same (see
+    /// <see cref="Tapegrad.Optimizers.ParameterGroup.WithRateOf"/>). Null for what is usual for the network with
+    /// <c>sgd</c>, and else 1.
+    /// </summary>
+    public double? BetaRate { get; init; }
+
     /// <summary>Batches whose gradients make one step.</summary>
     public int Accumulate { get; init; } = 1;
 
     /// <summary>The decay of moving averages of the weights, which are what is kept; 0 for none.</summary>
     public double Average { get; init; }
 
-    /// <summary>The share of a label that is spread over all classes.</summary>
-    public double LabelSmoothing { get; init; }
+    /// <summary>
+    /// Whether slow weights follow the fast ones, and are what is kept (see
+    /// <see cref="Tapegrad.Optimizers.Lookahead"/>); null for what is usual for the network.
+    /// </summary>
+    public bool? Lookahead { get; init; }
+
+    /// <summary>
+    /// The share of a label that is spread over all classes; null for what is usual for the network.
+    /// </summary>
+    public double? LabelSmoothing { get; init; }
 
     /// <summary>
     /// The side that images of a folder get, in pixels; null for 32, and for images that have a size.
@@ -95,6 +119,18 @@ public sealed partial record Recipe
     /// <summary>Whether images are left unmirrored that would be mirrored otherwise.</summary>
     public bool NoFlip { get; init; }
 
+    /// <summary>
+    /// How images are mirrored: <c>random</c>, or <c>alternate</c> from epoch to epoch; null for what is usual for the
+    /// network, and where they are not.
+    /// </summary>
+    public string? Flip { get; init; }
+
+    /// <summary>
+    /// By how many pixels training images are moved at most, what comes in being their reflection; null for what is
+    /// usual for the network, or the crop that is usual for the images.
+    /// </summary>
+    public int? Translate { get; init; }
+
     /// <summary>The side of a square that is painted over in every training image; 0 for none.</summary>
     public int Cutout { get; init; }
 
@@ -105,6 +141,12 @@ public sealed partial record Recipe
 
     /// <summary>How many of the training images are held apart to choose the weights by; 0 for none.</summary>
     public int Validation { get; init; }
+
+    /// <summary>
+    /// The views of a test image that are averaged in the end (see <see cref="Tapegrad.Datasets.TestViews"/>):
+    /// <c>none</c>, <c>flip</c>, <c>shift</c> or <c>flip+shift</c>; null for what is usual for the network.
+    /// </summary>
+    public string? TestViews { get; init; }
 
     /// <summary>Of weights, order, augmentation, and whatever is random in the network.</summary>
     public int Seed { get; init; } = 1;
@@ -118,12 +160,16 @@ public sealed partial record Recipe
     // ---- what belongs together --------------------------------------------------------------------------------------
 
     /// <summary>
-    /// The learning rate that goes with a network and an optimizer: with <c>sgd</c> the network's
-    /// (<see cref="ModelSpec.UsualLearningRate"/>); 0.002 with the others, whose steps have the length of the rate,
-    /// whatever the gradient's.
+    /// The learning rate that goes with a network, an optimizer and a size of batches: with <c>sgd</c> the network's
+    /// (<see cref="UsualTraining"/>); 0.002 with the others, whose steps have the length of the rate, whatever the
+    /// gradient's.
     /// </summary>
-    public static double UsualLearningRate(string model, string optimizer) =>
-        optimizer == "sgd" ? ModelSpec.UsualLearningRate(model) : 0.002;
+    public static double UsualLearningRate(string model, string optimizer, int batchSize)
+    {
+        var usual = ModelSpec.UsualTraining(model);
+        return optimizer != "sgd" ? 0.002
+            : usual.RateFollowsBatch ? usual.LearningRate * batchSize / usual.BatchSize : usual.LearningRate;
+    }
 
     /// <summary>The recipe with nothing left open, for some images.</summary>
     /// <param name="train">Those to learn from, without those that are held apart.</param>
@@ -131,24 +177,31 @@ public sealed partial record Recipe
     public Recipe Resolve(ImageDataset train)
     {
         Check();
-        var isFolder = train.Name == nameof(ImageFolder);
-        Refuse(nameof(NoFlip), NoFlip && !train.Augment.Flips,
-            $"images of {train.Name} are not mirrored anyway. Leave it out.");
-        Refuse(nameof(Size), Size is not null && !isFolder,
-            $"the images of {train.Name} have a size already; only those of a folder get one."
-            + " Leave it out.");
-        if (Cutout >= Math.Max(train.Height, train.Width))
-            throw new RecipeException(nameof(Cutout), Cutout,
-                $"nothing would be left to see of images of {train.Height}x{train.Width} pixels.");
+        CheckImages(train);
+        var (usual, isSgd) = (ModelSpec.UsualTraining(Model), Optimizer == "sgd");
+        var (batchSize, schedule) = (BatchSize ?? BatchSizeFor(train.Count, usual.BatchSize),
+            Schedule ?? usual.Schedule);
+        var momentum = Momentum ?? (isSgd ? usual.Momentum : null);
+        var weightDecay = WeightDecay ?? (isSgd ? usual.WeightDecay : Optimizer == "adamw" ? 0.05 : 5e-4);
         var resolved = this with
         {
-            BatchSize = BatchSize ?? BatchSizeFor(train.Count),
-            LearningRate = LearningRate ?? UsualLearningRate(Model, Optimizer),
-            Warmup = Warmup ?? (Schedule == "one-cycle" ? null : 0.05),
-            Momentum = Momentum ?? (Optimizer == "sgd" ? 0.9 : null),
-            WeightDecay = WeightDecay ?? (Optimizer == "adamw" ? 0.05 : 5e-4),
+            Normalization = Normalization ?? usual.Normalization,
+            Epochs = Epochs ?? usual.Epochs,
+            BatchSize = batchSize,
+            LearningRate = LearningRate ?? UsualLearningRate(Model, Optimizer, batchSize),
+            Schedule = schedule,
+            Warmup = Warmup ?? (schedule == "one-cycle" ? null : schedule == "triangular" ? 0.23 : 0.05),
+            Momentum = momentum,
+            Nesterov = Nesterov ?? (isSgd ? usual.Nesterov && momentum > 0 : null),
+            WeightDecay = weightDecay,
             Decayed = Decayed ?? (WeightDecay == 0 ? null : Optimizer == "adamw" ? "weights" : "all"),
-            Size = isFolder ? train.Height : null,
+            BetaRate = BetaRate ?? (isSgd ? usual.BetaRate : 1),
+            Lookahead = Lookahead ?? usual.Lookahead,
+            LabelSmoothing = LabelSmoothing ?? usual.LabelSmoothing,
+            Size = train.Name == nameof(ImageFolder) ? train.Height : null,
+            Flip = Flips(train) ? Flip ?? usual.Flip : null,
+            Translate = Translate ?? (train.Augment.Padding > 0 ? usual.Translate : null),
+            TestViews = TestViews ?? UsualViews(usual, Flips(train)),
         };
         if (train.Count < resolved.BatchSize || train.Count == 0)
             throw new RecipeException(nameof(BatchSize), resolved.BatchSize,
@@ -158,11 +211,41 @@ public sealed partial record Recipe
         return resolved;
     }
 
+    // What the images leave nothing to do, or make impossible.
+    private void CheckImages(ImageDataset train)
+    {
+        Refuse(nameof(NoFlip), NoFlip && !train.Augment.Flips,
+            $"images of {train.Name} are not mirrored anyway. Leave it out.");
+        Refuse(nameof(Flip), Flip is not null && !train.Augment.Flips,
+            $"images of {train.Name} are not mirrored. Leave it out.");
+        Refuse(nameof(TestViews), TestViews?.Contains("flip") == true && !Flips(train),
+            "images that are not mirrored in training are not known to the network from the other side. Leave it out, "
+            + "or say 'shift'.");
+        Refuse(nameof(Size), Size is not null && train.Name != nameof(ImageFolder),
+            $"the images of {train.Name} have a size already; only those of a folder get one."
+            + " Leave it out.");
+        if (Cutout >= Math.Max(train.Height, train.Width))
+            throw new RecipeException(nameof(Cutout), Cutout,
+                $"nothing would be left to see of images of {train.Height}x{train.Width} pixels.");
+        if (Translate >= Math.Min(train.Height, train.Width))
+            throw new RecipeException(nameof(Translate), Translate,
+                $"images of {train.Height}x{train.Width} pixels have no reflection as wide as that.");
+    }
+
+    private bool Flips(ImageDataset train) => train.Augment.Flips && !NoFlip;
+
+    // Without mirror images where there were none in training.
+    private static string UsualViews(UsualTraining usual, bool flips)
+    {
+        var views = Datasets.TestViews.Named(usual.TestViews)!;
+        return $"{views with { Flips = views.Flips && flips }}";
+    }
+
     // As large as usual, or half of it, ... so that an epoch has several batches, and few images are left out of the
     // last one.
-    private static int BatchSizeFor(int images)
+    private static int BatchSizeFor(int images, int usual)
     {
-        var size = UsualBatchSize;
+        var size = usual;
         while (size > 1 && images / size < LeastBatches) size /= 2;
         return size;
     }
@@ -178,6 +261,7 @@ public sealed partial record Recipe
             [nameof(BatchSize)] = (1, int.MaxValue),
             [nameof(Accumulate)] = (1, int.MaxValue),
             [nameof(Size)] = (1, InputDescription.MostSide),
+            [nameof(Translate)] = (0, InputDescription.MostSide),
             [nameof(Cutout)] = (0, int.MaxValue),
             [nameof(Validation)] = (0, int.MaxValue),
             [nameof(Seed)] = (int.MinValue, int.MaxValue),
@@ -187,6 +271,7 @@ public sealed partial record Recipe
             [nameof(Warmup)] = (0, 1),
             [nameof(Momentum)] = (0, 0.999999),
             [nameof(WeightDecay)] = (0, 1e6),
+            [nameof(BetaRate)] = (1e-6, 1e6),
             [nameof(Average)] = (0, 0.999999),
             [nameof(LabelSmoothing)] = (0, 1),
             [nameof(Mixup)] = (0, 100),
@@ -199,28 +284,35 @@ public sealed partial record Recipe
     public void Check()
     {
         Expect(nameof(Model), Model, ModelSpec.IsArchitecture(Model), "a network that is known");
-        Expect(nameof(Normalization), Normalization, ModelSpec.IsNormalization(Normalization),
+        Expect(nameof(Normalization), Normalization, Normalization is null || ModelSpec.IsNormalization(Normalization),
             "a normalization that is known");
         Expect(nameof(Optimizer), Optimizer, Optimizer is "sgd" or "adam" or "adamw", "sgd, adam or adamw");
-        Expect(nameof(Schedule), Schedule, IsSchedule(Schedule), "constant, multistep:E,E, cosine or one-cycle");
+        Expect(nameof(Schedule), Schedule, Schedule is null || IsSchedule(Schedule),
+            "constant, multistep:E,E, cosine, one-cycle or triangular");
         Expect(nameof(Decayed), Decayed, Decayed is null or "all" or "weights", "all or weights");
+        Expect(nameof(Flip), Flip, Flip is null or "random" or "alternate", "random or alternate");
+        Expect(nameof(TestViews), TestViews, TestViews is null || Datasets.TestViews.Named(TestViews) is not null,
+            "none, flip, shift or flip+shift");
         foreach (var (name, value) in ((string, double?)[])[(nameof(Epochs), Epochs), (nameof(BatchSize), BatchSize),
-            (nameof(Accumulate), Accumulate),
-            (nameof(Size), Size), (nameof(Cutout), Cutout), (nameof(Validation), Validation),
-            (nameof(TrainLimit), TrainLimit),
+            (nameof(Accumulate), Accumulate), (nameof(Size), Size), (nameof(Translate), Translate),
+            (nameof(Cutout), Cutout), (nameof(Validation), Validation), (nameof(TrainLimit), TrainLimit),
             (nameof(TestLimit), TestLimit), (nameof(LearningRate), LearningRate), (nameof(Warmup), Warmup),
-            (nameof(Momentum), Momentum),
-            (nameof(WeightDecay), WeightDecay), (nameof(Average), Average), (nameof(LabelSmoothing), LabelSmoothing),
-            (nameof(Mixup), Mixup)])
+            (nameof(Momentum), Momentum), (nameof(WeightDecay), WeightDecay), (nameof(BetaRate), BetaRate),
+            (nameof(Average), Average), (nameof(LabelSmoothing), LabelSmoothing), (nameof(Mixup), Mixup)])
             Expect(name, value, value is null || (value >= Ranges[name].Least && value <= Ranges[name].Most),
                 string.Create(CultureInfo.InvariantCulture,
                     $"a number from {Ranges[name].Least} to {Ranges[name].Most}"));
         Refuse(nameof(Momentum), Momentum is not null && Optimizer != "sgd",
             "adam and adamw have none of it: it is sgd's. Leave it out.");
+        Refuse(nameof(Nesterov), Nesterov is not null && Optimizer != "sgd",
+            "adam and adamw do not do so: it is sgd's. Leave it out.");
+        Refuse(nameof(Nesterov), Nesterov == true && Momentum == 0,
+            "without a momentum there is nothing to look ahead to. Leave it out.");
         Refuse(nameof(Warmup), Warmup is not null && Schedule == "one-cycle",
             "the schedule one-cycle has a rise of its own. Leave it out.");
         Refuse(nameof(Decayed), Decayed is not null && WeightDecay == 0,
             "nothing decays with a weight decay of 0. Leave it out.");
+        Refuse(nameof(Flip), Flip is not null && NoFlip, "nothing is mirrored. Leave it out.");
 
         static void Expect(string setting, object? value, bool isGood, string expected)
         {
@@ -236,7 +328,7 @@ public sealed partial record Recipe
     /// <summary>Whether there is a schedule of this name.</summary>
     public static bool IsSchedule(string name) => SchedulePattern().IsMatch(name);
 
-    [GeneratedRegex(@"^(constant|cosine|one-cycle|multistep:[0-9]{1,6}(,[0-9]{1,6})*)$")]
+    [GeneratedRegex(@"^(constant|cosine|one-cycle|triangular|multistep:[0-9]{1,6}(,[0-9]{1,6})*)$")]
     private static partial Regex SchedulePattern();
 
     // ---- JSON -------------------------------------------------------------------------------------------------------

@@ -8,18 +8,22 @@ namespace Tapegrad.Training;
 // What a recipe is made into: a network, an optimizer, a course of the learning rate, a loop.
 public sealed partial record Recipe
 {
-    /// <summary>The network, before its first step.</summary>
+    // What a whitening is made from has the pixels of so many images of 32x32.
+    private const int WhitenedImages = 5000;
+
+    /// <summary>The network, before its first step; where it whitens, it has seen some of the images.</summary>
     /// <param name="train">The images to learn from.</param>
     /// <exception cref="RecipeException">There is no such network, or the images do not pass it.</exception>
     public Module CreateModel(ImageDataset train)
     {
         var model = CreateNetwork(train);
         InputDescription.Write(model, train);
+        AdaptWhitening(model, train);
         try
         {
             // a pass whose gradients nobody asks for changes nothing
             using var tape = Tape.Training(new RandomSource(Seed));
-            model.Apply(Tensor.Zeros(new Shape(Math.Min(BatchSize ?? UsualBatchSize, train.Count), train.Height,
+            model.Apply(Tensor.Zeros(new Shape(Math.Min(BatchSize ?? ModelSpec.UsualTraining(Model).BatchSize, train.Count), train.Height,
                 train.Width, train.Channels)));
         }
         catch (ShapeException e)   // images too small for the network, for instance
@@ -29,16 +33,24 @@ public sealed partial record Recipe
         return model;
     }
 
+    private static void AdaptWhitening(Module model, ImageDataset train)
+    {
+        var count = (int)Math.Clamp(WhitenedImages * 1024L / ((long)train.Height * train.Width), 1, train.Count);
+        foreach (var layer in model.Modules.OfType<Whitening>())
+            layer.AdaptTo(train.Split(count).Held.InOrder(100).Select(batch => batch.Images));
+    }
+
     private Module CreateNetwork(ImageDataset train)
     {
+        var normalization = Normalization ?? ModelSpec.UsualTraining(Model).Normalization;
         try
         {
-            return new ModelSpec(Model, Normalization, train.Classes, train.Channels, ZeroGamma: ZeroGamma).Build(Seed);
+            return new ModelSpec(Model, normalization, train.Classes, train.Channels, ZeroGamma: ZeroGamma).Build(Seed);
         }
         catch (ArgumentException e)   // for instance three groups for sixteen channels
         {
             throw IsPossible(train)
-                ? new RecipeException(nameof(Normalization), Normalization, $"in {Model}: {e.Message}")
+                ? new RecipeException(nameof(Normalization), normalization, $"in {Model}: {e.Message}")
                 : new RecipeException(nameof(Model), Model, e.Message);
         }
     }
@@ -58,16 +70,20 @@ public sealed partial record Recipe
     }
 
     /// <summary>What is done to the training images.</summary>
-    internal Augment CreateAugment(ImageDataset train) =>
-        train.Augment with { Flips = train.Augment.Flips && !NoFlip, Cutout = Cutout };
+    internal Augment CreateAugment(ImageDataset train)
+    {
+        var augment = train.Augment with { Flips = Flips(train), Alternates = Flip == "alternate", Cutout = Cutout };
+        return Translate is { } pixels ? augment with { Padding = pixels, Reflects = true } : augment;
+    }
 
     /// <summary>The network's training, of a recipe with nothing left open.</summary>
     internal Fit CreateFit(Module model, ImageDataset train) =>
         new(model.Apply, CreateOptimizer(model), CreateLearningRate(train))
         {
-            LabelSmoothing = LabelSmoothing,
+            LabelSmoothing = LabelSmoothing!.Value,
             Mixup = Mixup,
             Accumulate = Accumulate,
+            Lookahead = Lookahead == true ? new Lookahead(model.State, Steps(train)) : null,
             Average = Average > 0 ? new AveragedWeights(model.State, Average) : null,
         };
 
@@ -76,36 +92,49 @@ public sealed partial record Recipe
         var decay = WeightDecay!.Value;
         var groups = Decayed == "weights" ? ParameterGroup.DecayWeightsOnly(model.Parameters, decay)
             : [new(model.Parameters, decay)];
+        if (BetaRate != 1)
+        {
+            var betas = model.Modules.OfType<Normalization>().Select(norm => norm.Bias).OfType<Parameter>().ToArray();
+            groups = [.. groups.SelectMany(group => group.WithRateOf(betas, BetaRate!.Value))];
+        }
         return Optimizer switch
         {
-            "sgd" => new Sgd(groups, Momentum!.Value),
+            "sgd" => new Sgd(groups, Momentum!.Value, Nesterov!.Value),
             "adam" => new Adam(groups),
             _ => new AdamW(groups),
         };
     }
 
+    // Of the optimizer, in the whole run.
+    private int Steps(ImageDataset train)
+    {
+        var (epochs, batches, together) = (Epochs!.Value, train.BatchesPerEpoch(BatchSize!.Value), Accumulate);
+        var all = (long)batches * epochs;
+        if (all < together)
+            throw new RecipeException(nameof(Accumulate), together,
+                $"{epochs} {(epochs == 1 ? "epoch has" : "epochs have")} only {all} {(all == 1 ? "batch" : "batches")},"
+                    + " not one whole step.");
+        if (all > int.MaxValue)
+            throw new RecipeException(nameof(Epochs), epochs,
+                $"so many epochs of {batches} steps are more steps than can be counted.");
+        return (int)(all / together);
+    }
+
     private LearningRate CreateLearningRate(ImageDataset train)
     {
-        var (highest, batches, together) = (LearningRate!.Value, train.BatchesPerEpoch(BatchSize!.Value), Accumulate);
-        if ((long)batches * Epochs < together)
-            throw new RecipeException(nameof(Accumulate), together,
-                $"{Epochs} {(Epochs == 1 ? "epoch has" : "epochs have")} only {(long)batches * Epochs} "
-                    + $"{((long)batches * Epochs == 1 ? "batch" : "batches")},"
-                    + " not one whole step.");
-        if ((long)batches * Epochs > int.MaxValue)
-            throw new RecipeException(nameof(Epochs), Epochs,
-                $"so many epochs of {batches} steps are more steps than can be counted.");
-        var steps = batches * Epochs / together;
+        var (highest, steps) = (LearningRate!.Value, Steps(train));
         if (Schedule == "one-cycle") return Optimizers.LearningRate.OneCycle(highest, steps);
         var warmup = Warmup!.Value;
+        if (Schedule == "triangular") return Optimizers.LearningRate.Triangular(highest, steps, warmup);
         if (Schedule == "constant") return Optimizers.LearningRate.Constant(highest, steps, warmup);
         if (Schedule == "cosine") return Optimizers.LearningRate.Cosine(highest, steps, warmup);
-        int[] milestones = [.. Schedule["multistep:".Length..].Split(',')
+        int[] milestones = [.. Schedule!["multistep:".Length..].Split(',')
             .Select(epoch => int.Parse(epoch, CultureInfo.InvariantCulture))];
         if (milestones.Zip(milestones[1..]).Any(pair => pair.First >= pair.Second) || milestones[^1] >= Epochs)
             throw new RecipeException(nameof(Schedule), Schedule,
                 $"the epochs must rise and lie before the last one, {Epochs}.");
-        return Optimizers.LearningRate.MultiStep(highest, [.. milestones.Select(epoch => epoch * batches / together)],
+        var batches = train.BatchesPerEpoch(BatchSize!.Value);
+        return Optimizers.LearningRate.MultiStep(highest, [.. milestones.Select(epoch => epoch * batches / Accumulate)],
             steps: steps, warmup: warmup);
     }
 }

@@ -11,7 +11,9 @@ namespace Tapegrad.Training;
 /// <param name="ValidationAccuracy">On the validation images, of the weights in the folder; null where none were held
 /// apart, or before the end.</param>
 /// <param name="TestAccuracy">On the test images, of the weights in the folder; null before the end.</param>
-public sealed record RunResult(bool IsComplete, double? ValidationAccuracy, double? TestAccuracy);
+/// <param name="ViewsAccuracy">The same of several views of each image; null where the recipe names none.</param>
+public sealed record RunResult(bool IsComplete, double? ValidationAccuracy = null, double? TestAccuracy = null,
+    double? ViewsAccuracy = null);
 
 /// <summary>
 /// One run of training with its files, from its beginning or from a checkpoint to its end.
@@ -136,8 +138,8 @@ public sealed class Run
         bool isComplete;
         try
         {
-            isComplete = fit.Run(Images.Train, Images.Validation ?? Images.Test, Recipe.Epochs, Recipe.BatchSize!.Value,
-                Recipe.Seed, Recipe.CreateAugment(Images.Train), cancellation, from?.Place);
+            isComplete = fit.Run(Images.Train, Images.Validation ?? Images.Test, Recipe.Epochs!.Value,
+                Recipe.BatchSize!.Value, Recipe.Seed, Recipe.CreateAugment(Images.Train), cancellation, from?.Place);
         }
         // a place, or counters, that are none here
         catch (ArgumentException e) when (from is not null && e.ParamName is "from" or "value")
@@ -153,20 +155,20 @@ public sealed class Run
         Save();
         if (isComplete) return Measure();
         if (Images.Validation is null || saved is null) SaveWeights();
-        return new RunResult(false, null, null);
+        return new RunResult(false);
     }
 
     // What the weights in the folder come to: those that were best on the validation images, or the last, which the
     // last epoch has tested.
     private RunResult Measure()
     {
-        if (Images.Validation is null)
-        {
-            if (!folder.HasWeights) SaveWeights();   // somebody has removed or damaged them since
-            return new RunResult(true, null, saved);
-        }
-        Model.Load(folder.WeightsPath);
-        return new RunResult(true, saved, Images.Test.Accuracy(Model.Apply));
+        if (Images.Validation is null && !folder.HasWeights) SaveWeights();   // somebody has removed or damaged them
+        var views = TestViews.Named(Recipe.TestViews!)!;
+        if (Images.Validation is not null || views.Count > 1) Model.Load(folder.WeightsPath);
+        var (validation, test) = Images.Validation is null ? (null, saved)
+            : (saved, (double?)Images.Test.Accuracy(Model.Apply));
+        return new RunResult(true, validation, test,
+            views.Count > 1 ? Images.Test.Accuracy(views.Over(Model.Apply)) : null);
     }
 
     private Parameter[] State => [.. Model.State, .. fit.State];

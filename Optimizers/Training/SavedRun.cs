@@ -18,8 +18,11 @@ namespace Tapegrad.Training;
 public sealed record SavedRun(int Version, Recipe Recipe, string? Data, string Images, Position Place, double? Accuracy,
     string Metrics)
 {
-    /// <summary>What this version of the library writes. Before 2, the recipe was the command line.</summary>
-    public const int Newest = 2;
+    /// <summary>
+    /// What this version of the library writes. Before 3, a recipe had fewer settings; before 2, it was the command
+    /// line.
+    /// </summary>
+    public const int Newest = 3;
 
     private const string Key = "run";
 

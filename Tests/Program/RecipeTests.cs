@@ -37,16 +37,20 @@ public sealed class RecipeTests : IDisposable
         ["--schedule"] = "constant",
         ["--warmup"] = "0",
         ["--momentum"] = "0",
+        ["--nesterov"] = "false",
         ["--weight-decay"] = "0",
+        ["--beta-rate"] = "1",
         ["--zero-gamma"] = "false",
         ["--accumulate"] = "1",
         ["--average"] = "0",
+        ["--lookahead"] = "false",
         ["--label-smoothing"] = "0",
         ["--no-flip"] = "false",
         ["--strict"] = "false",
         ["--cutout"] = "0",
         ["--mixup"] = "0",
         ["--validation"] = "0",
+        ["--tta"] = "none",
     };
 
     // What differs from it; null where an option has no meaning.
@@ -73,6 +77,7 @@ public sealed class RecipeTests : IDisposable
         ["--schedule"] = "one-cycle",
         ["--warmup"] = null,
         ["--momentum"] = null,
+        ["--nesterov"] = null,
         ["--weight-decay"] = "0.1",
         ["--decay"] = "weights",
         ["--average"] = "0.9",
@@ -91,6 +96,7 @@ public sealed class RecipeTests : IDisposable
         ["--schedule"] = "cosine",
         ["--warmup"] = "0.5",
         ["--momentum"] = null,
+        ["--nesterov"] = null,
         ["--weight-decay"] = "0.01",
         ["--decay"] = "all",
         ["--validation"] = "30",
@@ -107,6 +113,21 @@ public sealed class RecipeTests : IDisposable
         ["--batch"] = "8",
         ["--train-limit"] = null,
         ["--test-limit"] = null,
+    };
+
+    private static readonly Dictionary<string, string?> Minutes = new()
+    {
+        ["--epochs"] = "3",
+        ["--schedule"] = "triangular",
+        ["--warmup"] = "0.4",
+        ["--momentum"] = "0.85",
+        ["--nesterov"] = "true",
+        ["--weight-decay"] = "0.01",
+        ["--beta-rate"] = "8",
+        ["--lookahead"] = "true",
+        ["--flip"] = "alternate",
+        ["--translate"] = "2",
+        ["--tta"] = "flip+shift",
     };
 
     public static TheoryData<string> Numbers => [.. Recipe.Ranges.Keys];
@@ -152,8 +173,14 @@ public sealed class RecipeTests : IDisposable
             Schedule = "cosine",
             Warmup = 0.05,
             Momentum = 0.9,
+            Nesterov = false,
             WeightDecay = 5e-4,
             Decayed = "all",
+            BetaRate = 1,
+            Lookahead = false,
+            Flip = "random",
+            Translate = null,
+            TestViews = "none",
             ZeroGamma = false,
             Accumulate = 1,
             Average = 0,
@@ -169,6 +196,80 @@ public sealed class RecipeTests : IDisposable
             TestLimit = null,
         },
         RecipeOf("train").Resolve(Shapes10.Load(128, 1).Train));
+
+    // The paper's: 1.5 is 11.5 / (1 + 1 / (1 - 0.85)), and 0.00133 is 0.0153 / 11.5.
+    [Fact]
+    public void Fast_comes_with_a_recipe_of_its_own()
+    {
+        var train = Shapes10.Load(4096, 1).Train;
+        var expected = new Recipe
+        {
+            Model = "fast",
+            Normalization = "batch:fast",
+            Epochs = 10,
+            BatchSize = 1024,
+            Optimizer = "sgd",
+            LearningRate = 1.5,
+            Schedule = "triangular",
+            Warmup = 0.23,
+            Momentum = 0.85,
+            Nesterov = true,
+            WeightDecay = 0.00133,
+            Decayed = "all",
+            BetaRate = 64,
+            Lookahead = true,
+            LabelSmoothing = 0.2,
+            Flip = "alternate",
+            Translate = 2,
+            TestViews = "flip+shift",
+        };
+        Assert.Equal(expected, RecipeOf("train --model fast").Resolve(train));
+        Assert.Equal(expected, expected.Resolve(train));   // and nothing changes when a run goes on
+        // Of fewer images the batches are smaller, and the rate with them.
+        Assert.Equal(expected with { BatchSize = 256, LearningRate = 0.375 },
+            RecipeOf("train --model fast").Resolve(train.Take(2000)));
+        Assert.Equal(0.75, RecipeOf("train --model fast --batch 512").Resolve(train).LearningRate);
+        // What is said stands in the place of what is usual.
+        Assert.Equal(expected with
+        {
+            Normalization = "group:8",
+            Epochs = 3,
+            LearningRate = 0.1,
+            Schedule = "constant",
+            Warmup = 0.05,
+            Momentum = 0,
+            Nesterov = false,
+            BetaRate = 1,
+            Lookahead = false,
+            LabelSmoothing = 0,
+            Flip = "random",
+            Translate = 0,
+            TestViews = "none",
+        }, RecipeOf("train --model fast --norm group:8 --epochs 3 --lr 0.1 --schedule constant --momentum 0 "
+            + "--beta-rate 1 --lookahead false --label-smoothing 0 --flip random --translate 0 --tta none")
+            .Resolve(train));
+        // What belongs to SGD is not for others, whose steps have the length of the rate.
+        Assert.Equal(expected with
+        {
+            Optimizer = "adamw",
+            LearningRate = 0.002,
+            Momentum = null,
+            Nesterov = null,
+            WeightDecay = 0.05,
+            Decayed = "weights",
+            BetaRate = 1,
+        }, RecipeOf("train --model fast --optimizer adamw").Resolve(train));
+        // Images that are not mirrored are not seen from the other side in the end either.
+        Assert.Equal(expected with { NoFlip = true, Flip = null, TestViews = "shift" },
+            RecipeOf("train --model fast --no-flip").Resolve(train));
+        var digits = new ImageDataset("digits", new byte[8 * 28 * 28], new int[8], (28, 28, 1), ["0"])
+        {
+            Augment = Augment.None,
+        };
+        var ofDigits = RecipeOf("train --model fast").Resolve(digits);
+        Assert.Equal((null, null, "shift"), (ofDigits.Flip, ofDigits.Translate, ofDigits.TestViews));
+        Assert.Equal(ofDigits, ofDigits.Resolve(digits));
+    }
 
     [Theory]
     [InlineData("", 0.05, 0.0005, "all")]
@@ -188,7 +289,7 @@ public sealed class RecipeTests : IDisposable
     [Fact]
     public void Every_option_is_in_one_of_the_recipes()
     {
-        var tried = ((Dictionary<string, string?>[])[Steps, Cycle, Held, Own]).SelectMany(recipe => recipe)
+        var tried = ((Dictionary<string, string?>[])[Steps, Cycle, Held, Own, Minutes]).SelectMany(recipe => recipe)
             .Where(option => option.Value is not null)
             .Select(option => option.Key).Distinct();
         Assert.Equal(TrainOptions.Settings.Values.Select(option => option.Name).Order(),
@@ -212,7 +313,9 @@ public sealed class RecipeTests : IDisposable
                 "--optimizer" => "adamw",
                 "--schedule" => "constant",
                 "--decay" => "weights",
-                "--zero-gamma" or "--no-flip" or "--strict" => "true",
+                "--zero-gamma" or "--no-flip" or "--strict" or "--nesterov" or "--lookahead" => "true",
+                "--flip" => "alternate",
+                "--tta" => "shift",
                 _ => property.PropertyType == typeof(double) || property.PropertyType == typeof(double?) ? "0.25" : "7",
             };
             var given = RecipeOf($"train {option.Name} {typed}");
@@ -277,6 +380,23 @@ public sealed class RecipeTests : IDisposable
     }
 
     [Fact]
+    public void Nesterov_in_a_triangle_with_slow_weights_and_six_views()
+    {
+        var (train, test) = Shapes10.Load(80, 30);
+        var model = ResNet.Cifar(8, channels => new BatchNorm(channels), classes: 10, seed: 1);
+        bool IsBeta(Parameter parameter) => parameter.Name.Contains("bn") && parameter.Name.EndsWith("bias");
+        ParameterGroup[] groups = [new([.. model.Parameters.Where(parameter => !IsBeta(parameter))], 0.01),
+            new([.. model.Parameters.Where(IsBeta)], 0.01 / 8, 8)];
+        Compare(Minutes, new WrittenRun(train, test, model, new Sgd(groups, momentum: 0.85, nesterov: true),
+            LearningRate.Triangular(0.05, 15, rise: 0.4),
+            Augment.Crop(2) with { Reflects = true, Flips = true, Alternates = true })
+        {
+            Epochs = 3,
+            Lookahead = true,
+        }, TestViews.All);
+    }
+
+    [Fact]
     public void A_folder_of_images_of_a_size()
     {
         var random = new Random(1);
@@ -295,7 +415,7 @@ public sealed class RecipeTests : IDisposable
         { Batch = 8 });
     }
 
-    private void Compare(Dictionary<string, string?> recipe, WrittenRun written)
+    private void Compare(Dictionary<string, string?> recipe, WrittenRun written, TestViews? views = null)
     {
         var options =
             new Dictionary<string, string?>(Plain.Select(option =>
@@ -307,7 +427,12 @@ public sealed class RecipeTests : IDisposable
         var (weights, accuracy, _) = written.Run();
         Assert.Equal(weights, ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")).State.Select(parameter =>
             parameter.Value.ToFloats()));
-        Assert.Equal(FormattableString.Invariant($"test accuracy: {accuracy:F4}"), outcome.Lines[^1]);
+        Assert.Equal(FormattableString.Invariant($"test accuracy: {accuracy:F4}"),
+            outcome.Lines[views is null ? ^1 : ^2]);
+        if (views is not null)
+            Assert.Equal(FormattableString.Invariant(
+                $"test accuracy with --tta {views}: {written.Test.Accuracy(views.Over(written.Model.Apply)):F4}"),
+                outcome.Lines[^1]);
         var last = JsonNode.Parse(File.ReadLines(program.PathOf("run", "metrics.jsonl")).Last())!;
         Assert.Equal(written.LastEpoch,
             (last["train_loss"]!.GetValue<double>(), last["train_accuracy"]!.GetValue<double>(),

@@ -15,7 +15,7 @@ public sealed class ResumeTests(ITestOutputHelper output) : IDisposable
     private const string Recipe =
         "--model resnet8 --norm batch --epochs 4 --batch 16 --train-limit 96 --test-limit 20 --validation 16 "
         + "--accumulate 3 --average 0.9 --mixup 0.2 --cutout 6 --label-smoothing 0.1 --zero-gamma --decay weights "
-        + "--seed 7";
+        + "--nesterov --beta-rate 4 --lookahead --flip alternate --translate 2 --schedule triangular --seed 7";
 
     private readonly Cifar10Program program = new();
 

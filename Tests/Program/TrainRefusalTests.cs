@@ -21,6 +21,7 @@ public sealed class TrainRefusalTests : IDisposable
     [InlineData("--validation 40 --batch 32", "--batch 32", "24 training images")]
     [InlineData("--accumulate 100 --batch 32", "--accumulate 100", "2 batches")]
     [InlineData("--cutout 32 --batch 32", "--cutout 32", "32x32")]
+    [InlineData("--translate 32 --batch 32", "--translate 32", "no reflection as wide")]
     public void What_leaves_nothing_to_train_on_is_refused(string options, string what, string why) =>
         program.AssertRefused($"train --epochs 1 --train-limit 64 --test-limit 8 --out run {options}", what, why);
 
@@ -40,6 +41,10 @@ public sealed class TrainRefusalTests : IDisposable
     [InlineData("--schedule multistep", "--schedule 'multistep'")]
     [InlineData("--optimizer rmsprop", "--optimizer 'rmsprop'")]
     [InlineData("--decay gamma", "--decay 'gamma'")]
+    [InlineData("--flip none", "--flip 'none'")]
+    [InlineData("--tta both", "--tta 'both'")]
+    [InlineData("--beta-rate 0", "--beta-rate '0'")]
+    [InlineData("--translate -1", "--translate '-1'")]
     [InlineData("--norm grup:8", "layer1=batch,*=group:8")]
     [InlineData("--epochs", "--epochs")]
     [InlineData("--train-limit 64 --test-limit 8 --epochs 1 --epochs", "--epochs: it is given 2 times")]
@@ -113,6 +118,10 @@ public sealed class TrainRefusalTests : IDisposable
     [InlineData("--optimizer adamw --momentum 0.5", "--momentum", "sgd")]
     [InlineData("--weight-decay 0 --decay weights", "--decay", "a weight decay of 0")]
     [InlineData("--size 32", "--size", "Shapes10")]
+    [InlineData("--optimizer adam --nesterov", "--nesterov", "sgd's")]
+    [InlineData("--nesterov --momentum 0", "--nesterov", "without a momentum")]
+    [InlineData("--flip alternate --no-flip", "--flip", "nothing is mirrored")]
+    [InlineData("--tta flip+shift --no-flip", "--tta", "say 'shift'")]
     public void Refuses_an_option_without_a_meaning_beside_the_others(string options, string option, string why) =>
         AssertNothingBegins($"{Cifar10Program.Short} --out run {options}", $"error: {option}: ", why);
 

@@ -43,9 +43,9 @@ public sealed class TrainWordsTests : IDisposable
         var expected = JsonNode.Parse("""
             {
               "model": "vgg", "normalization": "group:8", "zero_gamma": false, "epochs": 1, "batch_size": 8, "optimizer": "sgd", "learning_rate": 0.01,
-              "schedule": "cosine", "warmup": 0.05, "momentum": 0.9, "weight_decay": 0.0005, "decayed": "all", "accumulate": 1, "average": 0,
-              "label_smoothing": 0, "size": null, "strict": false, "no_flip": false, "cutout": 0, "mixup": 0, "validation": 32, "seed": 5, "train_limit": 64,
-              "test_limit": 8
+              "schedule": "cosine", "warmup": 0.05, "momentum": 0.9, "nesterov": false, "weight_decay": 0.0005, "decayed": "all", "beta_rate": 1,
+              "accumulate": 1, "average": 0, "lookahead": false, "label_smoothing": 0, "size": null, "strict": false, "no_flip": false, "flip": "random",
+              "translate": null, "cutout": 0, "mixup": 0, "validation": 32, "test_views": "none", "seed": 5, "train_limit": 64, "test_limit": 8
             }
             """);
         Assert.True(JsonNode.DeepEquals(expected, run["recipe"]), run.ToJsonString());

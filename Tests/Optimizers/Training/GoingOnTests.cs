@@ -30,7 +30,7 @@ public sealed class GoingOnTests : IDisposable
         public readonly List<(double, double, double, double)> Epochs = [];
         public Action<TrainingProgress> AfterStep = _ => { };
 
-        public Training(string optimizer, int accumulate, double average)
+        public Training(string optimizer, int accumulate, double average, bool lookahead = false)
         {
             Optimizer steps = optimizer switch
             {
@@ -42,6 +42,7 @@ public sealed class GoingOnTests : IDisposable
             Fit = new Fit(Model.Apply, steps, Rate)
             {
                 Accumulate = accumulate,
+                Lookahead = lookahead ? new Lookahead(Model.State, GoingOnTests.Epochs * PerEpoch / accumulate) : null,
                 Average = average > 0 ? new AveragedWeights(Model.State, average) : null,
                 Mixup = 0.2,
                 AfterStep = now => AfterStep(now),
@@ -63,19 +64,20 @@ public sealed class GoingOnTests : IDisposable
     }
 
     [Theory]
-    [InlineData("sgd", 1, 0)]
-    [InlineData("sgd", 3, 0.9)]   // 4 batches an epoch: sums pass from one epoch to the next
-    [InlineData("plain", 2, 0)]
-    [InlineData("adam", 1, 0.9)]
-    [InlineData("adamw", 3, 0)]
+    [InlineData("sgd", 1, 0, false)]
+    [InlineData("sgd", 3, 0.9, false)]   // 4 batches an epoch: sums pass from one epoch to the next
+    [InlineData("sgd", 1, 0, true)]
+    [InlineData("plain", 2, 0, true)]
+    [InlineData("adam", 1, 0.9, true)]
+    [InlineData("adamw", 3, 0, false)]
     public void A_run_that_was_interrupted_anywhere_ends_as_the_one_that_was_not(string optimizer, int accumulate,
-        double average)
+        double average, bool lookahead)
     {
-        var whole = new Training(optimizer, accumulate, average);
+        var whole = new Training(optimizer, accumulate, average, lookahead);
         Assert.True(whole.Run());
         for (var last = 1; last <= Epochs * PerEpoch; last++)
         {
-            var (interrupted, stop, done) = (new Training(optimizer, accumulate, average),
+            var (interrupted, stop, done) = (new Training(optimizer, accumulate, average, lookahead),
                 new CancellationTokenSource(), 0);
             interrupted.AfterStep = now =>
             {
@@ -89,7 +91,7 @@ public sealed class GoingOnTests : IDisposable
             checkpoints.Clear();
             checkpoints.Save(last, interrupted.Values, new Dictionary<string, string>());
 
-            var resumed = new Training(optimizer, accumulate, average);
+            var resumed = new Training(optimizer, accumulate, average, lookahead);
             checkpoints.Load(checkpoints.Newest()!, resumed.Values);
             Assert.True(resumed.Run(at));
             Assert.Equal(whole.Numbers(), resumed.Numbers());

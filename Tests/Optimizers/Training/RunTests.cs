@@ -38,6 +38,13 @@ public sealed class RunTests : IDisposable
         ("weights decay", recipe => recipe.Optimizer == "sgd" ? recipe with { Decayed = "weights", WeightDecay = 0.05 }
             : recipe),
         ("milestones", recipe => recipe with { Schedule = "multistep:1,2" }),
+        ("triangle", recipe => recipe with { Schedule = "triangular" }),
+        ("nesterov", recipe => recipe.Optimizer == "sgd" ? recipe with { Nesterov = true } : recipe),
+        ("betas apart", recipe => recipe with { BetaRate = 4 }),
+        ("slow weights", recipe => recipe with { Lookahead = true }),
+        ("alternate flips", recipe => recipe.NoFlip ? recipe : recipe with { Flip = "alternate" }),
+        ("translation", recipe => recipe with { Translate = 2 }),
+        ("views", recipe => recipe with { TestViews = recipe.NoFlip ? "shift" : "flip+shift" }),
         ("another batch", recipe => recipe with { BatchSize = 11 }),
         ("another seed", recipe => recipe with { Seed = 5 }),
     ];
@@ -72,6 +79,8 @@ public sealed class RunTests : IDisposable
                 Assert.True(weights[i].AsSpan().SequenceEqual(kept[i]),
                     $"{what}: {run.Model.State[i].Name} is another one");
             Assert.Equal(accuracy, result.TestAccuracy);
+            Assert.Equal(recipe.TestViews is { } views
+                ? Test.Accuracy(TestViews.Named(views)!.Over(written.Model.Apply)) : null, result.ViewsAccuracy);
             var last = JsonNode.Parse(File.ReadLines(Path.Combine(folder.FolderPath, "metrics.jsonl")).Last())!;
             Assert.Equal(written.LastEpoch,
                 (last["train_loss"]!.GetValue<double>(), last["train_accuracy"]!.GetValue<double>(),
@@ -94,22 +103,37 @@ public sealed class RunTests : IDisposable
             ? [new([.. model.Parameters.Where(p => p.Shape.Rank > 1)], decay),
                 new([.. model.Parameters.Where(p => p.Shape.Rank <= 1)])]
             : [new(model.Parameters, decay)];
+        if (recipe.BetaRate is { } factor)
+        {
+            bool IsBeta(Parameter p) => p.Name.Contains("bn") && p.Name.EndsWith("bias");
+            groups = [.. groups.Select(group => group with { Parameters = [.. group.Parameters.Where(p => !IsBeta(p))] }),
+                .. groups.Select(group => new ParameterGroup([.. group.Parameters.Where(IsBeta)],
+                    group.WeightDecay / factor, factor))];
+        }
         var batches = images.Train.Count / recipe.BatchSize!.Value;
         var steps = 3 * batches / recipe.Accumulate;
         return new WrittenRun(images.Train, images.Test, model, isAdam ? new AdamW(groups)
-            : new Sgd(groups, momentum: 0.9),
-            recipe.Schedule == "cosine" ? LearningRate.Cosine(0.1, steps, warmup: 0.05)
+            : new Sgd(groups, momentum: 0.9, recipe.Nesterov == true),
+            recipe.Schedule is null ? LearningRate.Cosine(0.1, steps, warmup: 0.05)
+                : recipe.Schedule == "triangular" ? LearningRate.Triangular(0.1, steps)
                 : LearningRate.MultiStep(0.1, [batches / recipe.Accumulate, 2 * batches / recipe.Accumulate],
                     steps: steps, warmup: 0.05),
-            (recipe.NoFlip ? Augment.Crop(4) : Augment.CropAndFlip) with { Cutout = recipe.Cutout })
+            (recipe.NoFlip ? Augment.Crop(4) : Augment.CropAndFlip) with
+            {
+                Cutout = recipe.Cutout,
+                Alternates = recipe.Flip == "alternate",
+                Padding = recipe.Translate ?? 4,
+                Reflects = recipe.Translate is not null,
+            })
         {
             Epochs = 3,
             Batch = recipe.BatchSize.Value,
             Seed = recipe.Seed,
             Together = recipe.Accumulate,
-            Smoothing = recipe.LabelSmoothing,
+            Smoothing = recipe.LabelSmoothing ?? 0,
             Mixup = recipe.Mixup,
             Average = recipe.Average,
+            Lookahead = recipe.Lookahead == true,
             Validation = images.Validation,
         };
     }

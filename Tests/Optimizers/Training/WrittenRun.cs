@@ -25,6 +25,9 @@ internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module 
 
     public double Average { get; init; }
 
+    /// <summary>Whether slow weights follow.</summary>
+    public bool Lookahead { get; init; }
+
     public ImageDataset? Validation { get; init; }
 
     /// <summary>Mean loss and accuracy over its images, and the rate of its last step.</summary>
@@ -36,7 +39,7 @@ internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module 
     public (float[][] Weights, double Accuracy, int Epoch) Run()
     {
         var (batches, steps, best, chosen, of) = (0, 0, -1.0, Copy(), 0);
-        var averages = Copy();
+        var (averages, slow, all) = (Copy(), Copy(), Epochs * (Train.Count / Batch) / Together);
         Gradients? sum = null;
         for (var epoch = 1; epoch <= Epochs; epoch++)
         {
@@ -53,6 +56,7 @@ internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module 
                 sum = (sum is null ? gradients : sum + gradients).Keep();
                 if (++batches % Together != 0) continue;
                 Optimizer.Step(sum * (1.0 / Together), Rate[steps]);
+                if (Lookahead) Follow(slow, steps + 1, all);
                 if (Average > 0) TakeIn(averages, (float)(1 - Math.Min(Average, (1.0 + steps) / (10 + steps))));
                 steps++;
                 sum = null;
@@ -76,6 +80,14 @@ internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module 
     {
         foreach (var (parameter, value) in Model.State.Zip(values))
             parameter.Value = Tensor.From(value, parameter.Shape);
+    }
+
+    // After every fifth step, and the last.
+    private void Follow(float[][] slow, int done, int all)
+    {
+        if (done % 5 == 0)
+            TakeIn(slow, (float)(1 - Math.Pow(0.95, 5) * Math.Pow((double)done / all, 3)));
+        if (done % 5 == 0 || done == all) Put(slow);
     }
 
     // Weights and running statistics alike.
