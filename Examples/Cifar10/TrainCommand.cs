@@ -45,12 +45,16 @@ internal static class TrainCommand
     {
         RefuseIdle(options, Overwrite, options.GetValue(Out) is null, "without --out a run gets a folder of its own.");
         RefuseIdle(options, Download, options.GetValue(Data) is not null, "--data says where the images are.");
+        RefuseIdle(options, Epochs, options.GetValue(Minutes) is not null, "--minutes says how long it trains.");
         var given = RecipeOf(options);
+        RefuseIdle(options, Minutes, given.Schedule?.StartsWith("multistep", StringComparison.Ordinal) == true,
+            "the milestones of the schedule are epochs of a run whose --epochs are known.");
         var weights = InitialWeightsOf(options, ref given);
         given.Check();
         var output = OutputOf(options);
         var images = ImagesOf(given, options, options.GetValue(Data), shapes: null, output, SizeOf(weights));
-        var recipe = given.Resolve(images.Train);
+        var (recipe, budget) = (given.Resolve(images.Train), (string?)null);
+        if (options.GetValue(Minutes) is { } minutes) (recipe, budget) = Within(minutes, recipe, images);
         KnownElsewhere.Notice(recipe.Model);
         var model = recipe.CreateModel(images.Train);
         var begins = weights is null ? null : BeginWith(model, weights);
@@ -61,9 +65,20 @@ internal static class TrainCommand
             + $"{Display.Count(recipe.Epochs!.Value, "epoch")} of "
             + $"{Display.Count(images.Train.BatchesPerEpoch(recipe.BatchSize!.Value), "step")}, "
             + $"{Display.Count(Workers.Threads, "thread")}, weights to {folder.WeightsPath}");
+        if (budget is not null) Console.WriteLine(budget);
         if (begins is not null) Console.WriteLine(begins);
         if (FewBatches(given, recipe, images.Train.Count) is { } few) Console.WriteLine(few);
         return Train(Training.Run.Begin(recipe, images, model, folder, weights?.Path), folder, options);
+    }
+
+    // As many epochs as fit, and what is to be said of it.
+    private static (Recipe, string) Within(double minutes, Recipe recipe, RunImages images)
+    {
+        var budget = Budget.Measure(minutes, recipe, images);
+        return (recipe with { Epochs = budget.Epochs },
+            Invariant($"an epoch takes about {budget.SecondsPerEpoch:F1} seconds here, {minutes} minutes ")
+            + (budget.Epochs > 1 || budget.SecondsPerEpoch <= 60 * minutes
+                ? $"are enough for {Display.Count(budget.Epochs, "epoch")}" : "are not enough for one, which is the least"));
     }
 
     private static int Continue(ParseResult given, string path)

@@ -58,6 +58,8 @@ internal static class TrainOptions
         ModelSpec.IsNormalization, NormalizationNames);
     public static readonly Option<int?> Epochs = Options.Limit("--epochs",
         $"passes over the training images {Of(usual => usual.Epochs)}", Recipe.Ranges[nameof(Recipe.Epochs)]);
+    public static readonly Option<double?> Minutes = Options.OptionalNumber("--minutes",
+        "in the place of --epochs: as many as fit into this time here, by a look at the first steps", (0, 1e6), 10);
     public static readonly Option<int?> BatchSize =
         Options.Limit("--batch",
             $"images a step [default: {Usual.BatchSize}, or less where that would make fewer than "
@@ -194,7 +196,7 @@ internal static class TrainOptions
 
     /// <summary>All of them, in the order of the help.</summary>
     public static IEnumerable<Option> All =>
-        [Data, Out, From, Resume, CheckpointEvery, Overwrite, Download, .. Settings.Values, Threads];
+        [Data, Out, From, Resume, CheckpointEvery, Overwrite, Download, .. Settings.Values, Minutes, Threads];
 
     /// <summary>What was given, and what stands in the place of the rest.</summary>
     public static Recipe RecipeOf(ParseResult options) => new()

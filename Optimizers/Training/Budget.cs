@@ -1,0 +1,69 @@
+using System.Diagnostics;
+using Tapegrad.Datasets;
+
+namespace Tapegrad.Training;
+
+/// <summary>
+/// As many epochs as fit into a time, on this machine as it is now. A few steps are taken on the side, with a network
+/// of their own, and a few images classified; what that took is a part of the time. Once the number stands in a recipe,
+/// the run depends on no clock any more.
+/// </summary>
+/// <param name="Epochs">At least 1, even where that takes longer.</param>
+/// <param name="SecondsPerEpoch">What an epoch takes, and looking at the images that are held apart.</param>
+public sealed record Budget(int Epochs, double SecondsPerEpoch)
+{
+    private const int WarmSteps = 2, LeastSteps = 3, Looked = 500;
+
+    // Of the time, and not more than that many seconds: for warming up, and for measuring.
+    private const double Share = 0.01, MostSeconds = 3;
+
+    /// <summary>Measures.</summary>
+    /// <param name="minutes">The time, from now until the accuracies are known.</param>
+    /// <param name="recipe">Resolved, for any number of epochs.</param>
+    /// <param name="images">Its images.</param>
+    /// <exception cref="NonFiniteException">The first steps of the recipe end in numbers that are not
+    /// finite.</exception>
+    public static Budget Measure(double minutes, Recipe recipe, RunImages images)
+    {
+        var (clock, seconds) = (Stopwatch.StartNew(), 60 * minutes);
+        var model = recipe.CreateModel(images.Train);
+        var perStep = SecondsOfStep(recipe, recipe.CreateFit(model, images.Train), images.Train,
+            Math.Min(MostSeconds, Share * seconds));
+        var (seen, views) = (images.Validation ?? images.Test, TestViews.Named(recipe.TestViews!)!.Count);
+        var perImage = SecondsOfImage(model.Apply, seen);
+        var perEpoch = perStep * images.Train.BatchesPerEpoch(recipe.BatchSize!.Value) + perImage * seen.Count;
+        var atTheEnd = ((views > 1 ? views : 0) + (images.Validation is null ? 0 : 1)) * images.Test.Count * perImage;
+        return new Budget(EpochsIn(seconds - clock.Elapsed.TotalSeconds - atTheEnd, perEpoch), perEpoch);
+    }
+
+    /// <summary>The most epochs that a time is enough for, and 1 where it is not enough for any.</summary>
+    internal static int EpochsIn(double seconds, double perEpoch) =>
+        (int)Math.Clamp(Math.Floor(seconds / perEpoch), 1, int.MaxValue);
+
+    private static double SecondsOfStep(Recipe recipe, Fit fit, ImageDataset train, double seconds)
+    {
+        var (clock, steps, warm) = (Stopwatch.StartNew(), 0, (Steps: 0, Seconds: 0.0));
+        using var enough = new CancellationTokenSource();
+        fit.AfterStep = _ =>
+        {
+            var now = clock.Elapsed.TotalSeconds;
+            steps++;
+            if (warm.Steps == 0 && steps >= WarmSteps && now >= seconds) warm = (steps, now);
+            else if (warm.Steps > 0 && steps >= warm.Steps + LeastSteps && now >= warm.Seconds + seconds)
+                enough.Cancel();
+        };
+        fit.Run(train, null, recipe.Epochs!.Value, recipe.BatchSize!.Value, recipe.Seed, recipe.CreateAugment(train),
+            enough.Token);
+        if (warm.Steps == steps) warm = (0, 0);   // so few are all there are
+        return (clock.Elapsed.TotalSeconds - warm.Seconds) / (steps - warm.Steps);
+    }
+
+    private static double SecondsOfImage(Func<Tensor, Tensor> classify, ImageDataset images)
+    {
+        var some = images.Take(Looked);
+        some.Accuracy(classify);   // once to warm up
+        var clock = Stopwatch.StartNew();
+        some.Accuracy(classify);
+        return clock.Elapsed.TotalSeconds / some.Count;
+    }
+}

@@ -1,0 +1,110 @@
+using System.Text.Json.Nodes;
+using Tapegrad.Datasets;
+using Tapegrad.Datasets.Images;
+using Tapegrad.Layers;
+using Tapegrad.Training;
+using Xunit;
+
+namespace Tapegrad.Tests.Program;
+
+/// <summary>'train --model fast' and what follows it, end to end; and a budget in the place of a number of epochs.</summary>
+public sealed class FastCommandTests : IDisposable
+{
+    private const string Training = "train --model fast --train-limit 96 --test-limit 20 --epochs 2 --seed 3";
+
+    private readonly Cifar10Program program = new();
+
+    public void Dispose() => program.Dispose();
+
+    private byte[] Weights(string run) => File.ReadAllBytes(program.PathOf(run, "model.safetensors"));
+
+    private JsonNode RecipeOf(string run) =>
+        JsonNode.Parse(File.ReadAllText(program.PathOf(run, "run.json")))!["recipe"]!;
+
+    [Theory]
+    [InlineData("", "batch:fast")]
+    [InlineData("--norm group:8", "group:8")]
+    public void Trains_evaluates_predicts_exports_and_goes_on_to_the_same_bytes(string options, string normalization)
+    {
+        var lines = program.Succeed($"{Training} {options} --checkpoint-every 0 --out run").Lines;
+        Assert.StartsWith($"fast with {normalization} normalization, 1,971,352 parameters", lines[1]);
+        Assert.Contains("of 96 images, batches of 16 and not of 1024, so that an epoch has 6 steps", lines);
+        Assert.Matches(@"^test accuracy: [01]\.[0-9]{4}$", lines[^2]);
+        Assert.StartsWith("test accuracy with --tta flip+shift: ", lines[^1]);
+
+        const string weights = "--weights run/model.safetensors";
+        Assert.Equal(lines[^2], program.Succeed($"evaluate {weights} --test-limit 20").Lines[^1]);
+        Assert.Equal(lines[^1].Replace(" with --tta flip+shift", ""),
+            program.Succeed($"evaluate {weights} --test-limit 20 --tta flip+shift").Lines[^1]);
+        program.WritePicture("grey.png", new Picture(40, 30, 3, [.. Enumerable.Repeat((byte)99, 3600)]));
+        Assert.StartsWith("grey.png\t", program.Succeed($"predict {weights} grey.png").Lines[0]);
+        program.Succeed($"export {weights} --out model.onnx --pixels");
+
+        var whole = Weights("run");
+        File.Delete(Directory.EnumerateFiles(program.PathOf("run"), "checkpoint-*").Order().Last());
+        File.Delete(program.PathOf("run", "model.safetensors"));
+        var resumed = program.Succeed("train --resume run --threads 1").Lines;
+        Assert.StartsWith("run goes on in epoch 2 of 2, after 5 of 6 steps", resumed[0]);
+        Assert.Equal(lines[^2..], resumed[^2..]);
+        Assert.Equal(whole, Weights("run"));
+    }
+
+    // A rate of 0 changes nothing: what is saved began with the patches of these images.
+    [Fact]
+    public void Begins_with_the_patches_of_its_images()
+    {
+        program.Succeed($"{Training} --epochs 1 --lr 0 --tta none --out run".Replace("--epochs 2 ", ""));
+        var whitening = ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")).Modules.OfType<Whitening>()
+            .Single();
+        var images = Shapes10.Load(96, 1).Train;
+        var expected = new Whitening(3, 2);
+        expected.AdaptTo(images.InOrder(96).Select(batch => batch.Images));
+        Assert.Equal(expected.Weight.Value.ToFloats(), whitening.Weight.Value.ToFloats());
+    }
+
+    [Fact]
+    public void Folders_of_grey_images_of_another_size_and_weights_of_it_go_on()
+    {
+        for (var i = 0; i < 40; i++)
+            program.WritePicture($"photos/{(i % 2 == 0 ? "dark" : "light")}/{i}.png", new Picture(30, 30, 1,
+                [.. Enumerable.Range(0, 900).Select(p => (byte)(i % 2 * 120 + (p * (i + 3)) % 90))]));
+        program.Succeed("train --model fast --data photos --size 28 --epochs 2 --out run");
+        Assert.Equal("28x28", ModelSpec.Rebuild(program.PathOf("run", "model.safetensors")).Metadata["input_size"]);
+        Assert.Contains("begins with the weights of run/model.safetensors", program.Succeed(
+            "train --from run/model.safetensors --data photos --epochs 1 --out again").Lines);
+        Assert.Equal(("fast", "batch:fast", 28), ((string)RecipeOf("again")["model"]!,
+            (string)RecipeOf("again")["normalization"]!, (int)RecipeOf("again")["size"]!));
+        program.AssertRefused("train --model fast --data photos --size 24 --out small", "--model fast",
+            "images of 24x24", "pool");
+        Assert.False(Directory.Exists(program.PathOf("small")));
+    }
+
+    // ---- --minutes --------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public void A_budget_becomes_a_number_of_epochs_with_which_the_run_goes_on()
+    {
+        const string training = "train --model resnet8 --norm batch --batch 32 --train-limit 128 --test-limit 20";
+        var lines = program.Succeed($"{training} --minutes 0.0001 --checkpoint-every 0 --out run").Lines;
+        Assert.Matches(@"an epoch takes about [0-9]+\.[0-9] seconds here, 0\.0001 minutes are not enough for one", lines[2]);
+        Assert.Equal(1, (int)RecipeOf("run")["epochs"]!);
+        // The look at the first steps leaves no trace.
+        program.Succeed($"{training} --epochs 1 --out plain");
+        Assert.Equal(Weights("plain"), Weights("run"));
+        program.Succeed("train --resume run");
+        program.AssertRefused($"{training} --minutes 1 --epochs 2 --out no", "--epochs: --minutes says");
+        program.AssertRefused($"{training} --minutes 1 --schedule multistep:1 --out no", "--minutes: the milestones");
+        program.AssertRefused("train --resume run --minutes 1", "--minutes: a run goes on");
+        Assert.False(Directory.Exists(program.PathOf("no")));
+    }
+
+    [Theory]
+    [InlineData(100, 7, 14)]
+    [InlineData(98, 7, 14)]
+    [InlineData(97.9, 7, 13)]
+    [InlineData(6, 7, 1)]
+    [InlineData(-5, 7, 1)]
+    [InlineData(1e300, 1e-300, int.MaxValue)]
+    public void As_many_epochs_as_fit(double seconds, double perEpoch, int epochs) =>
+        Assert.Equal(epochs, Budget.EpochsIn(seconds, perEpoch));
+}
