@@ -14,9 +14,9 @@ namespace Tapegrad.Datasets;
 public delegate void ImageTransform(Span<float> image, (int Height, int Width, int Channels) size, RandomSource random);
 
 /// <summary>
-/// What happens to a training image before it is shown: a random crop out of the image with a border around it, black or
-/// the image's reflection, then a flip from left to right in half of the cases, or in every second epoch, then a change
-/// of one's own, then a square that is painted over; each of them or none:
+/// What happens to a training image before it is shown: a random crop out of the image with a border around it, black
+/// or the image's reflection, then a flip from left to right in half of the cases, or in every second epoch, then a
+/// change of one's own, then a square that is painted over; each of them or none:
 /// <code>
 /// Augment.CropAndFlip with { Cutout = 16 }
 /// Augment.Flip with { Transform = (image, size, random) => Brighten(image, by: random.Uniform(0)) }

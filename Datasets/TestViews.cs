@@ -5,8 +5,8 @@ namespace Tapegrad.Datasets;
 /// <code>
 /// test.Accuracy(TestViews.All.Over(model.Apply))
 /// flips    the image, and the image from right to left
-/// shifts   the image, and it moved by a pixel, down and right, up and left, each with half of its weight; what comes in
-///          at an edge is the reflection
+/// shifts   the image, and it moved by a pixel, down and right, up and left, each with half of its weight; what comes
+///          in at an edge is the reflection
 /// </code>
 /// With both these are six views, of the weights 1/4, 1/8, 1/8 and the same for their mirror images (Jordan, 2024,
 /// arXiv:2404.00498).
@@ -24,7 +24,9 @@ public sealed record TestViews(bool Flips, bool Shifts)
     /// <summary>How many there are.</summary>
     public int Count => (Flips ? 2 : 1) * (Shifts ? 3 : 1);
 
-    /// <summary>Those of a name: <c>none</c>, <c>flip</c>, <c>shift</c>, <c>flip+shift</c>; null for another name.</summary>
+    /// <summary>
+    /// Those of a name: <c>none</c>, <c>flip</c>, <c>shift</c>, <c>flip+shift</c>; null for another name.
+    /// </summary>
     public static TestViews? Named(string name) => name switch
     {
         "none" => None,

@@ -6,9 +6,9 @@ namespace Tapegrad.Layers;
 /// A convolution without padding that whitens the patches of images: its weight is computed from some of them and then
 /// stays; only the bias is learned. x [N, H, W, C] -> [N, H - KH + 1, W - KW + 1, 2 D], with D = KH KW C and
 /// <code>
-/// S = mean over the patches of p p^T = sum over i of lambda_i v_i v_i^T       p a patch [KH, KW, C] as a vector
-/// y_i       =  v_i p / sqrt(lambda_i + eps) + b_i                              the largest lambda first
-/// y_(D + i) = -v_i p / sqrt(lambda_i + eps) + b_(D + i)                        for an activation that lets one sign pass
+/// S = mean over the patches of p p^T = sum over i of lambda_i v_i v_i^T     p a patch [KH, KW, C] as a vector
+/// y_i       =  v_i p / sqrt(lambda_i + eps) + b_i                           the largest lambda first
+/// y_(D + i) = -v_i p / sqrt(lambda_i + eps) + b_(D + i)                     for an activation that passes one sign
 /// </code>
 /// So the first D outputs are uncorrelated, each with the mean square lambda / (lambda + eps), about 1. No mean is
 /// subtracted: normalized images have none. The derivative is the convolution's. Until <see cref="AdaptTo"/> was

@@ -11,9 +11,9 @@ namespace Tapegrad.Examples.Cifar10;
 
 /// <summary>
 /// The command 'train', which is also what happens without a command. Its defaults, but for --model fast: GroupNorm
-/// with standardized weights, SGD with momentum 0.9 and weight decay 5e-4 on every parameter, batches of 32, a rate of 0.05 that rises
-/// over the first 5 % of the steps and falls along a cosine, random crops and flips. RESULTS.md says what that comes
-/// to, and how it was found.
+/// with standardized weights, SGD with momentum 0.9 and weight decay 5e-4 on every parameter, batches of 32, a rate of
+/// 0.05 that rises over the first 5 % of the steps and falls along a cosine, random crops and flips. RESULTS.md says
+/// what that comes to, and how it was found.
 /// </summary>
 internal static class TrainCommand
 {
@@ -75,10 +75,11 @@ internal static class TrainCommand
     private static (Recipe, string) Within(double minutes, Recipe recipe, RunImages images)
     {
         var budget = Budget.Measure(minutes, recipe, images);
+        var isEnough = budget.Epochs > 1 || budget.SecondsPerEpoch <= 60 * minutes;
         return (recipe with { Epochs = budget.Epochs },
-            Invariant($"an epoch takes about {budget.SecondsPerEpoch:F1} seconds here, {minutes} minutes ")
-            + (budget.Epochs > 1 || budget.SecondsPerEpoch <= 60 * minutes
-                ? $"are enough for {Display.Count(budget.Epochs, "epoch")}" : "are not enough for one, which is the least"));
+            Invariant($"an epoch takes about {budget.SecondsPerEpoch:F1} seconds here, {minutes} minutes are ")
+            + (isEnough ? $"enough for {Display.Count(budget.Epochs, "epoch")}"
+                : "not enough for one, which is the least"));
     }
 
     private static int Continue(ParseResult given, string path)

@@ -52,7 +52,8 @@ internal static class TrainOptions
         (1, MostThreads));
 
     public static readonly Option<string> Model = Options.Choice("--model",
-        "network; fast comes with a recipe of its own, for minutes", Unsaid.Model, ModelSpec.IsArchitecture, Networks, KnownElsewhere.Missing);
+        "network; fast comes with a recipe of its own, for minutes", Unsaid.Model, ModelSpec.IsArchitecture, Networks,
+        KnownElsewhere.Missing);
     public static readonly Option<string?> Norm = Options.OptionalChoice("--norm",
         $"normalization: so many groups, so many channels a group, or a name {Of(usual => usual.Normalization)}",
         ModelSpec.IsNormalization, NormalizationNames);
@@ -63,7 +64,8 @@ internal static class TrainOptions
     public static readonly Option<int?> BatchSize =
         Options.Limit("--batch",
             $"images a step [default: {Usual.BatchSize}, or less where that would make fewer than "
-                + $"{Recipe.LeastBatches} an epoch; {UsualOfFast.BatchSize} for fast, likewise]", Recipe.Ranges[nameof(Recipe.BatchSize)]);
+                + $"{Recipe.LeastBatches} an epoch; {UsualOfFast.BatchSize} for fast, likewise]",
+            Recipe.Ranges[nameof(Recipe.BatchSize)]);
     public static readonly Option<string> OptimizerName =
         Options.Choice("--optimizer", "how gradients become steps", Unsaid.Optimizer, name =>
             name is "sgd" or "adam" or "adamw", "sgd|adam|adamw");

@@ -23,8 +23,8 @@ public sealed partial record Recipe
         {
             // a pass whose gradients nobody asks for changes nothing
             using var tape = Tape.Training(new RandomSource(Seed));
-            model.Apply(Tensor.Zeros(new Shape(Math.Min(BatchSize ?? ModelSpec.UsualTraining(Model).BatchSize, train.Count), train.Height,
-                train.Width, train.Channels)));
+            var together = Math.Min(BatchSize ?? ModelSpec.UsualTraining(Model).BatchSize, train.Count);
+            model.Apply(Tensor.Zeros(new Shape(together, train.Height, train.Width, train.Channels)));
         }
         catch (ShapeException e)   // images too small for the network, for instance
         {

@@ -7,7 +7,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Program;
 
-/// <summary>'train --model fast' and what follows it, end to end; and a budget in the place of a number of epochs.</summary>
+/// <summary>
+/// 'train --model fast' and what follows it, end to end; and a budget in the place of a number of epochs.
+/// </summary>
 public sealed class FastCommandTests : IDisposable
 {
     private const string Training = "train --model fast --train-limit 96 --test-limit 20 --epochs 2 --seed 3";
@@ -49,6 +51,22 @@ public sealed class FastCommandTests : IDisposable
         Assert.Equal(whole, Weights("run"));
     }
 
+    [Fact]
+    public void Equal_seeds_give_equal_bytes_on_any_number_of_threads_and_with_narrower_vectors()
+    {
+        byte[] Trained(string name, string options, params (string, string)[] environment)
+        {
+            var outcome = program.Run("train --model fast --train-limit 64 --test-limit 4 --epochs 1 --tta none "
+                + $"--out {name} {options}", environment);
+            Assert.True(outcome.ExitCode == 0, outcome.Error);
+            return Weights(name);
+        }
+        var first = Trained("a", "--threads 1");
+        Assert.Equal(first, Trained("b", "--threads 3"));
+        Assert.Equal(first, Trained("c", "", ("DOTNET_EnableAVX512", "0"), ("DOTNET_EnableAVX512F", "0")));
+        Assert.NotEqual(first, Trained("d", "--seed 2"));
+    }
+
     // A rate of 0 changes nothing: what is saved began with the patches of these images.
     [Fact]
     public void Begins_with_the_patches_of_its_images()
@@ -86,7 +104,8 @@ public sealed class FastCommandTests : IDisposable
     {
         const string training = "train --model resnet8 --norm batch --batch 32 --train-limit 128 --test-limit 20";
         var lines = program.Succeed($"{training} --minutes 0.0001 --checkpoint-every 0 --out run").Lines;
-        Assert.Matches(@"an epoch takes about [0-9]+\.[0-9] seconds here, 0\.0001 minutes are not enough for one", lines[2]);
+        Assert.Matches(@"an epoch takes about [0-9]+\.[0-9] seconds here, 0\.0001 minutes are not enough for one",
+            lines[2]);
         Assert.Equal(1, (int)RecipeOf("run")["epochs"]!);
         // The look at the first steps leaves no trace.
         program.Succeed($"{training} --epochs 1 --out plain");

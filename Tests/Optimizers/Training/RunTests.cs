@@ -106,7 +106,8 @@ public sealed class RunTests : IDisposable
         if (recipe.BetaRate is { } factor)
         {
             bool IsBeta(Parameter p) => p.Name.Contains("bn") && p.Name.EndsWith("bias");
-            groups = [.. groups.Select(group => group with { Parameters = [.. group.Parameters.Where(p => !IsBeta(p))] }),
+            groups = [.. groups.Select(group =>
+                group with { Parameters = [.. group.Parameters.Where(p => !IsBeta(p))] }),
                 .. groups.Select(group => new ParameterGroup([.. group.Parameters.Where(IsBeta)],
                     group.WeightDecay / factor, factor))];
         }
