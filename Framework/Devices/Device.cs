@@ -27,7 +27,7 @@ public abstract class Device
     }
 
     /// <summary>The float device of this process.</summary>
-    public static CpuDevice Cpu { get; } = new();
+    public static CpuDevice Cpu { get; } = CpuDevice.Create();
 
     /// <summary>The double device: plain loops, the specification.</summary>
     public static ReferenceDevice Reference { get; } = new();

@@ -7,8 +7,8 @@ namespace Tapegrad.Memory;
 /// A buffer in the memory of this process: a managed, pinned array whose first element lies on a 64-byte boundary.
 /// </summary>
 /// <remarks>
-/// The array is padded to whole cache lines behind the last element, so that a kernel may read and write a whole vector
-/// at the end. What lies in the padding is never seen by a reader.
+/// The array is padded to whole cache lines behind the last element, so that a kernel may read and write two whole
+/// vectors at the end. What lies in the padding is never seen by a reader.
 /// </remarks>
 public sealed unsafe class HostBuffer<T> : Buffer where T : unmanaged
 {
@@ -51,10 +51,10 @@ public sealed unsafe class HostBuffer<T> : Buffer where T : unmanaged
     protected internal override Buffer Cut(int start, int length, int occupied) =>
         new HostBuffer<T>(array, Pointer + start, length, occupied);
 
-    // Whole cache lines for the elements, one vector of slack behind them, one line for moving the start to a boundary.
+    // Whole cache lines for the elements, two vectors of slack behind them, one line for moving the start to a boundary.
     private static int PaddedLength(int length)
     {
         var line = Alignment / sizeof(T);
-        return checked((length + line - 1) / line * line + 2 * line);
+        return checked((length + line - 1) / line * line + 3 * line);
     }
 }

@@ -5,7 +5,7 @@ namespace Tapegrad.Memory;
 /// <param name="Alignment">Elements: every buffer that is cut from a larger piece begins at a multiple of so
 /// many.</param>
 /// <param name="Slack">Elements behind every such buffer that a kernel's last vector may read and write.</param>
-public sealed record PoolPolicy(long BytesLimit, int Alignment = 16, int Slack = 16)
+public sealed record PoolPolicy(long BytesLimit, int Alignment = 16, int Slack = 32)
 {
     /// <summary>For memory of this process: half of it may wait.</summary>
     public static PoolPolicy OfThisProcess => new(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2);

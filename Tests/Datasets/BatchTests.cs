@@ -206,7 +206,7 @@ public class BatchTests
     [Fact]
     public void A_long_loop_uses_the_same_memory_again()
     {
-        var device = new CpuDevice();
+        var device = CpuDevice.Create();
         using var use = Device.Use(device);
         using var batches = TestImages.Numbered(40).Batches(4, 50, seed: 1).GetEnumerator();
         for (var step = 0; step < 3; step++) Assert.True(batches.MoveNext());

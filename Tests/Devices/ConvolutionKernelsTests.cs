@@ -94,9 +94,10 @@ public sealed class ConvolutionKernelsTests
     }
 
     internal static (float[] Y, float[] XGradient, float[] WGradient) Compute(
-        IConvolutionKernels kernels, ConvolutionGeometry geometry, float[] x, float[] w, float[] g,
+        CpuDevice device, ConvolutionGeometry geometry, float[] x, float[] w, float[] g,
         float[]? bias = null)
     {
+        var kernels = (IConvolutionKernels)device;
         var start = bias is null ? null : KernelTesting.Filled(bias);
         var (xs, ws, gs) = (KernelTesting.Filled(x), KernelTesting.Filled(w), KernelTesting.Filled(g));
         return (KernelTesting.Result(g.Length, y => kernels.Convolve(geometry, xs, ws, start, y)),

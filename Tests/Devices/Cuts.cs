@@ -19,15 +19,16 @@ internal static class Cuts
 
     /// <summary>
     /// A shape, the plans that its kernels make for it, the comparison with the definition, and all that the kernels
-    /// compute.
+    /// of a device compute.
     /// </summary>
-    public sealed record Subject(object Shape, object[] Plans, Action Check, Func<float[]> Compute);
+    public sealed record Subject(object Shape, object[] Plans, Action Check,
+        Func<CpuDevice, float[]> Compute);
 
     /// <summary>Reads the plans of one shape.</summary>
     public static Seen Of(params object[] plans)
     {
         var seen = new Seen([], [], []);
-        foreach (var plan in plans) Read(plan, plan.GetType().Name, seen, 0);
+        foreach (var plan in plans) Read(plan, NameOf(plan.GetType()), seen, 0);
         return seen;
     }
 
@@ -57,7 +58,8 @@ internal static class Cuts
                 foreach (var one in all) Read(one, name, seen, depth + 1);
                 break;
             case { } part when IsOurs(part.GetType()) && depth < 6:
-                seen.Types.Add(part.GetType());
+                var type = part.GetType();
+                seen.Types.Add(type.IsGenericType ? type.GetGenericTypeDefinition() : type);
                 foreach (var field in Fields(part.GetType()))
                     if (!field.FieldType.IsPointer)
                         Read(field.GetValue(part), $"{name}.{NameOf(field)}", seen, depth + 1);
@@ -89,6 +91,10 @@ internal static class Cuts
 
     private static IEnumerable<FieldInfo> Fields(Type type) =>
         type.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic);
+
+    // With the kind of its vectors, since kernels of each have cuts of their own.
+    private static string NameOf(Type type) =>
+        type.IsGenericType ? $"{type.Name[..^2]}<{type.GetGenericArguments()[0].Name}>" : type.Name;
 
     // Of a property's or a primary constructor's field, the name in the source.
     private static string NameOf(FieldInfo field) =>

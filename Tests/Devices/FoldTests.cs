@@ -128,7 +128,7 @@ public class FoldTests
     [Fact]
     public void TemporariesGoBackToThePool()
     {
-        var device = new CpuDevice();
+        var device = CpuDevice.Create();
         var shape = new Shape(40, 3, 50, 2);
         var (x, y) = (device.Make(Numbers.Random(shape.Count, 1)), device.MakeUnwritten(3 * 2));
         device.Fold(new Sum(), x, shape, [0, 2], y);

@@ -18,31 +18,30 @@ public sealed class KernelCutsTests : IDisposable
 
     private static readonly Dictionary<string, Lazy<List<Subject>>> Kernels = new(VerbCuts.All)
     {
-        ["Winograd's convolution"] = Convolution<WinogradConvolution>(WinogradShapes, usesWinograd: true, new()
+        ["Winograd's convolution"] = Convolution(typeof(WinogradConvolution<>), WinogradShapes, usesWinograd: true, new()
         {
-            [".inputBlocks: one, smaller"] = "it is not used for fewer than 8 channels",
-            [".vectors: one, smaller"] = "it is not used for fewer than 8 channels",
-            [".cached: at most"] = "with as few lanes as there are, 8 and 16, the cache has room for 86 tiles",
+            ["<Real32x8>.inputBlocks: one, smaller"] = "it is not used for fewer than 8 channels",
+            ["<Real32x8>.vectors: one, smaller"] = "it is not used for fewer than 8 channels",
+            ["<Real32x16>.cached: at most"] = "with as few lanes as there are, 16 and 16, the cache has room for 65 tiles",
             [".rowTiles: several, one left"] = "a block that is not the last is made of whole sixes",
             [".rowTiles: several, all but one left"] = "a block that is not the last is made of whole sixes",
         }),
-        ["Winograd's weight gradient"] = Convolution<WinogradWeightGradient>(WinogradShapes, usesWinograd: true, new()
+        ["Winograd's weight gradient"] = Convolution(typeof(WinogradWeightGradient<>), WinogradShapes, usesWinograd: true, new()
         {
-            [".rowTiles: one"] = "it is not used for fewer than 8 channels",
             [".blocks: several, one left"] =
             "blocks are of nearly equal size: a hundred of them would leave so much less for the last one",
         }),
-        ["the direct convolution"] = Convolution<DirectConvolution>(DirectShapes, usesWinograd: false, new()
+        ["the direct convolution"] = Convolution(typeof(DirectConvolution<>), DirectShapes, usesWinograd: false, new()
         {
             [".blocks: one, smaller"] = "no more images come together than there are",
             [".Images: one, smaller"] = "no more images come together than there are",
         }),
-        ["the direct weight gradient"] = Convolution<WeightGradient>(DirectShapes, usesWinograd: false, new()
+        ["the direct weight gradient"] = Convolution(typeof(WeightGradient<>), DirectShapes, usesWinograd: false, new()
         {
             [".Images: one, smaller"] = "no more images come together than there are",
             ["trips: one, smaller"] = "strips are of nearly equal size",
         }),
-        ["the depthwise convolution"] = Convolution<DepthwiseConvolution>(DepthwiseShapes, usesWinograd: false, []),
+        ["the depthwise convolution"] = Convolution(typeof(DepthwiseConvolution<>), DepthwiseShapes, usesWinograd: false, []),
         ["normalization"] = new(Normalizations),
     };
 
@@ -60,15 +59,28 @@ public sealed class KernelCutsTests : IDisposable
     [MemberData(nameof(Names))]
     public void Shapes_that_take_every_cut_have_the_same_bits_on_any_number_of_threads(string name)
     {
+        var device = CpuDevice.Create();
         foreach (var (shape, _, _, compute) in Kernels[name].Value)
         {
             Workers.Threads = 1;
-            var expected = compute();
+            var expected = compute(device);
             foreach (var threads in (int[])[2, 3, 7])
             {
                 Workers.Threads = threads;
-                KernelTesting.AssertSameBits(expected, compute(), $"{shape}, {threads} threads");
+                KernelTesting.AssertSameBits(expected, compute(device), $"{shape}, {threads} threads");
             }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Shapes_that_take_every_cut_have_the_same_bits_with_vectors_of_any_width(string name)
+    {
+        var widths = KernelTesting.Widths();
+        foreach (var (shape, _, _, compute) in Kernels[name].Value)
+        {
+            var expected = compute(widths[0]);
+            foreach (var device in widths[1..]) KernelTesting.AssertSameBits(expected, compute(device), $"{shape}");
         }
     }
 
@@ -104,11 +116,11 @@ public sealed class KernelCutsTests : IDisposable
                 NormalizationKernelsTests.Check(sharing, NormalizationKernelsTests.Family.LargeMean,
                     NormalizationKernelsTests.Extras.Number(7), i);
             },
-            () =>
+            device =>
             {
                 var count = sharing.Batch * sharing.Positions * sharing.Channels;
                 return NormalizationKernelsTests.Compute(sharing, KernelTesting.Normal(count, 1),
-                    KernelTesting.Normal(count, 2), NormalizationKernelsTests.Extras.Number(i % 8)).All;
+                    KernelTesting.Normal(count, 2), NormalizationKernelsTests.Extras.Number(i % 8), device: device).All;
             }))];
     }
 
@@ -129,24 +141,25 @@ public sealed class KernelCutsTests : IDisposable
 
     // ---- convolutions -----------------------------------------------------------------------------------------------
 
-    private static readonly CpuDevice Winograd = new(), Direct = new() { UsesWinograd = false };
-
-    private static Lazy<List<Subject>> Convolution<TPlan>(Func<IEnumerable<ConvolutionGeometry>> shapes,
+    private static Lazy<List<Subject>> Convolution(Type kernel, Func<IEnumerable<ConvolutionGeometry>> shapes,
         bool usesWinograd, Dictionary<string, string> impossible) => new(() =>
     {
-        object[] Plans(ConvolutionGeometry geometry) => [.. new object[]
+        object[] OfWidth<TLanes>(ConvolutionGeometry geometry) where TLanes : struct, ILanes<TLanes> =>
+        [
+            Convolutions<TLanes>.For(geometry, isGradient: false, usesWinograd),
+            Convolutions<TLanes>.For(geometry, isGradient: true, usesWinograd),
+            Convolutions<TLanes>.WeightGradientFor(geometry, usesWinograd),
+        ];
+        object[] Plans(ConvolutionGeometry geometry) =>
+            [.. OfWidth<Real32x8>(geometry).Concat(OfWidth<Real32x16>(geometry))
+                .Where(plan => plan.GetType().GetGenericTypeDefinition() == kernel)];
+        float[] Compute(CpuDevice device, ConvolutionGeometry geometry)
         {
-            Convolutions.For(geometry, isGradient: false, usesWinograd),
-                Convolutions.For(geometry, isGradient: true, usesWinograd),
-            Convolutions.WeightGradientFor(geometry, usesWinograd),
-        }.Where(plan => plan is TPlan)];
-        float[] Compute(ConvolutionGeometry geometry)
-        {
+            device.UsesWinograd = usesWinograd;
             var (x, w, g) = (KernelTesting.Normal(ConvolutionKernelsTests.XLength(geometry), 1),
                 KernelTesting.Normal(ConvolutionKernelsTests.WeightLength(geometry), 2),
                 KernelTesting.Normal(ConvolutionKernelsTests.YLength(geometry), 3));
-            var (y, xGradient, wGradient) = ConvolutionKernelsTests.Compute(usesWinograd ? Winograd : Direct, geometry,
-                x, w, g);
+            var (y, xGradient, wGradient) = ConvolutionKernelsTests.Compute(device, geometry, x, w, g);
             return [.. y, .. xGradient, .. wGradient];
         }
         // Products: the definition's plain loops do some ten million of them in a second.
@@ -155,7 +168,7 @@ public sealed class KernelCutsTests : IDisposable
         return [.. chosen.Select(geometry => new Subject(geometry, Plans(geometry),
             () => (usesWinograd ? WinogradTests.CheckAll
                 : (Action<ConvolutionGeometry>)ConvolutionKernelsTests.CheckAll)(geometry),
-            () => Compute(geometry)))];
+            device => Compute(device, geometry)))];
     });
 
     private static double Products(ConvolutionGeometry geometry) => (double)ConvolutionKernelsTests.YLength(geometry)
@@ -168,7 +181,7 @@ public sealed class KernelCutsTests : IDisposable
             Pick([1, 2, 3, 4, 5, 7, 8, 9, 12]), Pick([1, 3, 4, 5, 8, 13, 15, 16, 17]),
             Pick([8, 9, 11, 12, 16, 17, 24, 31, 32, 64, 100, 128, 256, 320, 512]), 3, 1,
             new Size2d(Pick([0, 1, 1, 2, 3]), Pick([0, 1, 1, 2, 4])), 1),
-            Pick([8, 10, 13, 15, 16, 17, 31, 32, 33, 64, 128, 320, 512]), 1));
+            Pick([8, 10, 13, 15, 16, 17, 31, 32, 33, 63, 64, 128, 320, 512]), 1));
 
     // Kernels, strides, paddings and dilations of every kind; the first layer's three channels, shortcuts, groups; many
     // small images and large ones.
@@ -177,12 +190,12 @@ public sealed class KernelCutsTests : IDisposable
         var groups = Pick([1, 1, 1, 2, 3]);
         return new ConvolutionGeometry(
             DirectWindows(Pick) with { Channels = groups * Pick([1, 2, 3, 4, 5, 6, 7, 16, 64, 192]) },
-            groups * Pick([1, 2, 5, 15, 16, 17, 31, 32, 33, 48, 256, 1024]), groups);
+            groups * Pick([1, 2, 5, 15, 16, 17, 31, 32, 33, 48, 63, 256, 1024]), groups);
     });
 
     private static IEnumerable<ConvolutionGeometry> DepthwiseShapes() => Draw(3, Pick =>
     {
-        var channels = Pick([2, 3, 7, 8, 9, 15, 16, 17, 24]);
+        var channels = Pick([2, 3, 7, 8, 9, 15, 16, 17, 24, 31, 32]);
         return new ConvolutionGeometry(DirectWindows(Pick) with { Channels = channels }, channels, channels);
     });
 

@@ -11,6 +11,11 @@ namespace Tapegrad.Tests.Devices;
 /// </summary>
 internal static unsafe class KernelTesting
 {
+    private const int Padding = 32;   // elements behind a buffer that a kernel may read
+
+    /// <summary>The CPU's devices with vectors of every width, whatever the processor has.</summary>
+    public static CpuDevice[] Widths() => [new VectorDevice<Real32x8>(), new VectorDevice<Real32x16>()];
+
     /// <summary>Normal numbers, the same for the same seed.</summary>
     public static float[] Normal(int length, int seed)
     {
@@ -27,7 +32,7 @@ internal static unsafe class KernelTesting
     public static Buffer Filled(float[] values, float padding)
     {
         var buffer = new HostBuffer<float>(values.Length);
-        for (var i = 0; i < 16; i++) buffer.Pointer[values.Length + i] = padding;
+        for (var i = 0; i < Padding; i++) buffer.Pointer[values.Length + i] = padding;
         values.CopyTo(buffer.Span);
         return buffer;
     }
@@ -35,7 +40,8 @@ internal static unsafe class KernelTesting
     /// <summary>A device whose rented buffers are full of NaN: what lay there before helps nobody.</summary>
     public static CpuDevice Poisoned(bool usesWinograd = true)
     {
-        var device = new CpuDevice { UsesWinograd = usesWinograd };
+        var device = CpuDevice.Create();
+        device.UsesWinograd = usesWinograd;
         device.Pool.Renting = buffer => ((HostBuffer<float>)buffer).Span.Fill(float.NaN);
         return device;
     }
@@ -51,7 +57,7 @@ internal static unsafe class KernelTesting
         Scratch<double>.Piece.Fill(double.NaN);
         var buffer = (HostBuffer<float>)Filled([.. Enumerable.Repeat(float.NaN, length)]);
         compute(buffer);
-        for (var i = padding; i < 16; i++)
+        for (var i = padding; i < Padding; i++)
             Assert.True(float.IsNaN(buffer.Pointer[length + i]), $"element {i} behind the result was written");
         return buffer.Span.ToArray();
     }

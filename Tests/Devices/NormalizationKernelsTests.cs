@@ -16,7 +16,7 @@ namespace Tapegrad.Tests.Devices;
 public sealed class NormalizationKernelsTests
 {
     private const double Eps = 1e-5;
-    private static readonly INormalizationKernels Kernels = KernelTesting.Poisoned();
+    private static readonly CpuDevice Kernels = KernelTesting.Poisoned();
 
     /// <summary>What is done beside normalizing.</summary>
     internal sealed record Extras(bool Affine = false, bool Residual = false, bool Relu = false, bool IsGiven = false)
@@ -283,9 +283,10 @@ public sealed class NormalizationKernelsTests
     }
 
     internal static Results Compute(SharingGeometry sharing, float[] x, float[] g, Extras? extras = null,
-        int firstSample = 0)
+        int firstSample = 0, CpuDevice? device = null)
     {
         extras ??= new Extras();
+        var kernels = (INormalizationKernels)(device ?? Kernels);
         var geometry = new NormalizationGeometry(sharing, Eps, extras.Relu, extras.IsGiven);
         var (xs, gs) = (KernelTesting.Filled(x), KernelTesting.Filled(g));
         var (gamma, beta) = extras.Affine ? (KernelTesting.Filled(Gamma(sharing)), KernelTesting.Filled(Beta(sharing)))
@@ -302,16 +303,16 @@ public sealed class NormalizationKernelsTests
                         (GivenMean(set), 0, GivenVariance(set));
                 }
             y = KernelTesting.Result(x.Length, output =>
-                Kernels.Normalize(geometry, xs, gamma, beta, residual, to, output));
+                kernels.Normalize(geometry, xs, gamma, beta, residual, to, output));
         });
         var (numbers, values) = (KernelTesting.Filled(statistics), KernelTesting.Filled(y));
         // Its own statistics, given back, make the same y once more.
         Assert.Equal(y, KernelTesting.Result(x.Length, output =>
-            Kernels.Normalize(geometry with { IsGiven = true }, xs, gamma, beta, residual, numbers, output)));
+            kernels.Normalize(geometry with { IsGiven = true }, xs, gamma, beta, residual, numbers, output)));
         void Gradient(Buffer? toResidual) => gradient = KernelTesting.Result(x.Length, toX =>
             ofGamma = KernelTesting.Result(sharing.Channels, toGamma =>
                 ofBeta = KernelTesting.Result(sharing.Channels, toBeta =>
-                Kernels.NormalizeGradient(geometry, xs, gamma, beta, numbers, toResidual is null ? null : values, gs,
+                kernels.NormalizeGradient(geometry, xs, gamma, beta, numbers, toResidual is null ? null : values, gs,
                     toX, toGamma, toBeta, toResidual))));
         if (extras is { Residual: true, Relu: true }) ofResidual = KernelTesting.Result(x.Length, Gradient);
         else Gradient(null);

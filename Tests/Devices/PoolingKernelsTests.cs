@@ -9,7 +9,7 @@ namespace Tapegrad.Tests.Devices;
 /// </summary>
 public sealed class PoolingKernelsTests
 {
-    private static readonly IPoolingKernels Kernels = Device.Cpu;
+    private static readonly CpuDevice Kernels = Device.Cpu;
 
     [Fact]
     public void Values_and_gradients_equal_the_definition()
@@ -94,11 +94,13 @@ public sealed class PoolingKernelsTests
         }
     }
 
-    internal static (float[] Y, float[] Gradient) Compute(WindowGeometry geometry, float[] x, float[] g)
+    internal static (float[] Y, float[] Gradient) Compute(WindowGeometry geometry, float[] x, float[] g,
+        CpuDevice? device = null)
     {
+        var kernels = (IPoolingKernels)(device ?? Kernels);
         var (xs, gs) = (KernelTesting.Filled(x), KernelTesting.Filled(g));
-        return (KernelTesting.Result(g.Length, to => Kernels.MaxPool(geometry, xs, to)),
-            KernelTesting.Result(x.Length, to => Kernels.MaxPoolGradient(geometry, xs, gs, to)));
+        return (KernelTesting.Result(g.Length, to => kernels.MaxPool(geometry, xs, to)),
+            KernelTesting.Result(x.Length, to => kernels.MaxPoolGradient(geometry, xs, gs, to)));
     }
 
     internal static int XLength(WindowGeometry g) => g.Batch * g.Height * g.Width * g.Channels;

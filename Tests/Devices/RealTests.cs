@@ -58,14 +58,30 @@ public class RealTests
         {
             Assert.Equal(meaning(x), map.Apply(new Real64(x)).Value);
             Assert.Equal(inFloat(x), map.Apply(new Real32(x)).Value);
-            for (var lane = 0; lane < Real32x8.Lanes; lane++)
-            {
-                // The other lanes hold something else, so that a formula that mixes lanes shows.
-                var lanes = map.Apply(new Real32x8(Vector256.Create(0.75f).WithElement(lane, x))).Value;
-                AssertSameBits(inFloat(x), lanes[lane], $"{name} of {x}, lane {lane}");
-                AssertSameBits(inFloat(0.75f), lanes[(lane + 1) % Real32x8.Lanes], $"{name} beside {x}");
-            }
+            MapsLanes<Real32x8>(map, x, inFloat, name);
+            MapsLanes<Real32x16>(map, x, inFloat, name);
         }
+    }
+
+    private static void MapsLanes<TLanes>(IMap map, float x, Func<float, float> inFloat, string name)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        for (var lane = 0; lane < TLanes.Count; lane++)
+        {
+            // The other lanes hold something else, so that a formula that mixes lanes shows.
+            var lanes = map.Apply(With<TLanes>(0.75f, lane, x));
+            AssertSameBits(inFloat(x), lanes[lane], $"{name} of {x}, lane {lane}");
+            AssertSameBits(inFloat(0.75f), lanes[(lane + 1) % TLanes.Count], $"{name} beside {x}");
+        }
+    }
+
+    // Equal numbers but for one.
+    private static unsafe TLanes With<TLanes>(float others, int lane, float one) where TLanes : struct, ILanes<TLanes>
+    {
+        var numbers = stackalloc float[TLanes.Count];
+        new Span<float>(numbers, TLanes.Count).Fill(others);
+        numbers[lane] = one;
+        return TLanes.Load(numbers);
     }
 
     [Theory]
@@ -78,12 +94,18 @@ public class RealTests
             {
                 Assert.Equal(meaning(a, b), zip.Apply(new Real64(a), new Real64(b)).Value);
                 Assert.Equal(inFloat(a, b), zip.Apply(new Real32(a), new Real32(b)).Value);
-                var (left, right) = (Vector256.Create(0.75f).WithElement(3, a),
-                    Vector256.Create(0.5f).WithElement(3, b));
-                var lanes = zip.Apply(new Real32x8(left), new Real32x8(right)).Value;
-                AssertSameBits(inFloat(a, b), lanes[3], $"{name} of {a} and {b}");
-                AssertSameBits(inFloat(0.75f, 0.5f), lanes[4], $"{name} beside {a} and {b}");
+                ZipsLanes<Real32x8>(zip, a, b, inFloat, name);
+                ZipsLanes<Real32x16>(zip, a, b, inFloat, name);
             }
+    }
+
+    private static void ZipsLanes<TLanes>(IZip zip, float a, float b, Func<float, float, float> inFloat, string name)
+        where TLanes : struct, ILanes<TLanes>
+    {
+        var place = TLanes.Count - 5;
+        var lanes = zip.Apply(With<TLanes>(0.75f, place, a), With<TLanes>(0.5f, place, b));
+        AssertSameBits(inFloat(a, b), lanes[place], $"{name} of {a} and {b}");
+        AssertSameBits(inFloat(0.75f, 0.5f), lanes[place + 1], $"{name} beside {a} and {b}");
     }
 
     [Fact]
@@ -92,8 +114,10 @@ public class RealTests
         Assert.Equal(0.1, Real64.Of(0.1).Value);
         Assert.Equal(0.1f, Real32.Of(0.1).Value);
         Assert.Equal(Vector256.Create(0.1f), Real32x8.Of(0.1).Value);
+        Assert.Equal(Vector512.Create(0.1f), Real32x16.Of(0.1).Value);
         Assert.Equal((0.0, 1.0), (Zero<Real64>().Value, One<Real64>().Value));
         Assert.Equal((Vector256<float>.Zero, Vector256<float>.One), (Zero<Real32x8>().Value, One<Real32x8>().Value));
+        Assert.Equal((Vector512<float>.Zero, Vector512<float>.One), (Zero<Real32x16>().Value, One<Real32x16>().Value));
     }
 
     [Fact]

@@ -46,22 +46,22 @@ internal static class VerbCuts
             length => new([], length, (device, _, y) => device.FillUniform(y, new RandomSource(length)), Padding: 3)),
         ["normal"] = Verb(Lengths(2, 512), SmallThings, length => length, length => [new NormalFill(length)],
             length => new([], length, (device, _, y) => device.FillNormal(y, new RandomSource(length)), Padding: 1)),
-        ["map"] = Verb(Lengths(8, 2048), SmallThings, length => length, length => [new ElementMap(length)],
-            length => new([length], length, (device, x, y) => device.Map(new Line(3, 1), x[0], y), Padding: 7)),
-        ["update"] = Verb(Lengths(8, 2048), SmallThings, length => length, length => [new ElementUpdate(length)],
-            length => new([length, length, length, length], length, Update, Padding: 7)),
-        ["check of an update"] = Verb(Lengths(8, 2048), SmallThings, length => length,
-            length => [new UpdateCheck(length)], length => new([length, length, length, length], 8, CheckUpdate)),
-        ["zip"] = Verb(ZipShapes(), OfZip, pair => pair.Of.Count, pair => [new BroadcastZip(pair.A, pair.B, pair.Of)],
+        ["map"] = Verb(Vectors, SmallThings, length => length, length => [new ElementMap<Real32x8>(length), new ElementMap<Real32x16>(length)],
+            length => new([length], length, (device, x, y) => device.Map(new Line(3, 1), x[0], y), Padding: 15)),
+        ["update"] = Verb(Vectors, SmallThings, length => length, length => [new ElementUpdate<Real32x8>(length), new ElementUpdate<Real32x16>(length)],
+            length => new([length, length, length, length], length, Update, Padding: 15)),
+        ["check of an update"] = Verb(Vectors, SmallThings, length => length,
+            length => [new UpdateCheck<Real32x8>(length), new UpdateCheck<Real32x16>(length)], length => new([length, length, length, length], 8, CheckUpdate)),
+        ["zip"] = Verb(ZipShapes(), OfZip, pair => pair.Of.Count, pair => [new BroadcastZip<Real32x8>(pair.A, pair.B, pair.Of), new BroadcastZip<Real32x16>(pair.A, pair.B, pair.Of)],
             pair => new([pair.A.Count, pair.B.Count], pair.Of.Count,
                 (device, x, y) => device.Zip(new Difference(), x[0], pair.A, x[1], pair.B, y, pair.Of))),
         ["copy"] = Verb(CopyShapes(), Ranges, rows => rows.Of.Count,
             rows => [new StridedCopy(rows.Of, rows.From, rows.To)], rows => new([rows.Length], rows.Of.Count,
                 (device, x, y) => device.Copy(rows.Of, x[0], new Walk(0, rows.From), y, new Walk(0, rows.To)))),
         ["fold"] = Verb(FoldShapes(), Ranges, shape => shape.Count,
-            shape => [new MiddleFold(shape[0], shape[1], shape[2])], shape => new([shape.Count], shape[0] * shape[2],
+            shape => [new MiddleFold<Real32x8>(shape[0], shape[1], shape[2]), new MiddleFold<Real32x16>(shape[0], shape[1], shape[2])], shape => new([shape.Count], shape[0] * shape[2],
                 (device, x, y) => device.Fold(new Sum(), x[0], shape, [1], y))),
-        ["matrix product"] = Verb(Products(), OfProducts, Cost, product => [product, new MatrixMultiplication(product)],
+        ["matrix product"] = Verb(Products(), OfProducts, Cost, product => [product, new MatrixMultiplication<Real32x8>(product), new MatrixMultiplication<Real32x16>(product)],
             product => new([product.OffsetsA[^1] + product.Rows * product.Inner,
                     product.OffsetsB[^1] + product.Inner * product.Columns],
                 product.OffsetsA.Length * product.Rows * product.Columns,
@@ -73,7 +73,7 @@ internal static class VerbCuts
         ["windows"] = Verb(Windows(), Ranges, Elements, windows => [new WindowExtraction(windows)],
             windows => new([PoolingKernelsTests.XLength(windows)], Elements(windows),
                 (device, x, y) => device.ExtractWindows(windows, x[0], y))),
-        ["windows added"] = Verb(Windows(), Ranges, Elements, windows => [new WindowAddition(windows)],
+        ["windows added"] = Verb(Windows(), Ranges, Elements, windows => [new WindowAddition<Real32x8>(windows), new WindowAddition<Real32x16>(windows)],
             windows => new([Elements(windows)], PoolingKernelsTests.XLength(windows),
                 (device, x, y) => device.AddWindows(windows, x[0], y))),
         ["max pooling"] = new(Pooling),
@@ -108,13 +108,13 @@ internal static class VerbCuts
 
     private static List<Subject> Pooling()
     {
-        static object[] Plans(WindowGeometry windows) => [new MaxPooling(windows), new MaxPoolingGradient(windows)];
+        static object[] Plans(WindowGeometry windows) => [new MaxPooling<Real32x8>(windows), new MaxPooling<Real32x16>(windows), new MaxPoolingGradient<Real32x8>(windows), new MaxPoolingGradient<Real32x16>(windows)];
         return [.. Cover(Windows(), Plans, windows => Elements(windows), Budget, Ranges).Select(windows =>
         {
             var x = KernelTesting.Normal(PoolingKernelsTests.XLength(windows), 1);
             var g = KernelTesting.Normal(PoolingKernelsTests.YLength(windows), 2);
             return new Subject(windows, Plans(windows), () => PoolingKernelsTests.Check(windows, x, g),
-                () => PoolingKernelsTests.Compute(windows, x, g) is var (y, gradient) ? [.. y, .. gradient] : []);
+                device => PoolingKernelsTests.Compute(windows, x, g, device) is var (y, gradient) ? [.. y, .. gradient] : []);
         })];
     }
 
@@ -123,7 +123,7 @@ internal static class VerbCuts
     private static Lazy<List<Subject>> Verb<TShape>(IEnumerable<TShape> shapes, Dictionary<string, string> impossible,
         Func<TShape, int> cost, Func<TShape, object[]> plans, Func<TShape, Call> call) => new(() =>
             [.. Cover(shapes, plans, shape => cost(shape), Budget, impossible).Select(shape =>
-                new Subject(shape!, plans(shape), () => Check(shape!, call(shape)), () => Compute(call(shape))))]);
+                new Subject(shape!, plans(shape), () => Check(shape!, call(shape)), device => Compute(device, call(shape))))]);
 
     private static void Check(object shape, Call call)
     {
@@ -141,12 +141,12 @@ internal static class VerbCuts
         }
     }
 
-    private static float[] Compute(Call call)
+    private static float[] Compute(CpuDevice device, Call call)
     {
         Buffer[] inputs = [.. call.Inputs.Select((length, i) => KernelTesting.Filled(KernelTesting.Normal(length, i)))];
-        var y = Device.Cpu.MakeUnwritten(call.Result);
-        call.Verb(Device.Cpu, inputs, y);
-        return Array.ConvertAll(Device.Cpu.Read(y), value => (float)value);
+        var y = device.MakeUnwritten(call.Result);
+        call.Verb(device, inputs, y);
+        return Array.ConvertAll(device.Read(y), value => (float)value);
     }
 
     // From -4 to 4, without 0: what is left out shows.
@@ -166,11 +166,14 @@ internal static class VerbCuts
         where last > 0
         select (pieces - 1) * piece + last;
 
+    // Around vectors of every width.
+    private static IEnumerable<int> Vectors => Lengths(8, 2048).Concat(Lengths(16, 1024));
+
     private sealed record Operands(Shape A, Shape B, Shape Of);
 
     private static IEnumerable<Operands> ZipShapes() => [
-        .. Lengths(8, 2048).Select(length => new Operands(new Shape(length), new Shape(length), new Shape(length))),
-        .. Lengths(8, 2048).Select(length => new Operands(new Shape(length), new Shape(1), new Shape(length))),
+        .. Vectors.Select(length => new Operands(new Shape(length), new Shape(length), new Shape(length))),
+        .. Vectors.Select(length => new Operands(new Shape(length), new Shape(1), new Shape(length))),
         .. Draw(1, pick =>
         {
             var shape = Rows(pick);
@@ -202,7 +205,7 @@ internal static class VerbCuts
 
     private static Shape Rows(Func<int[], int> pick) => new(
         pick([1, 2, 3, 4, 5, 7, 8, 9, 13, 33, 100, 129, pick([.. Enumerable.Range(1, 400)]), 5000]),
-        pick([1, 2, 5, 7, 8, 9, 15, 16, 17, 64, 300, 1000, 4096, 5461, 8192, 8193, 16384, 16385]));
+        pick([1, 2, 5, 7, 8, 9, 15, 16, 17, 31, 32, 47, 64, 300, 1000, 4096, 5461, 8192, 8193, 16384, 16385]));
 
     private static IEnumerable<Shape> FoldShapes() => Draw(3, pick => new Shape(
         pick([1, 1, 2, 3, 5, 8, 17, 40, 100, pick([.. Enumerable.Range(1, 400)])]),
@@ -216,7 +219,7 @@ internal static class VerbCuts
         var rows = pick([1, 2, 5, 6, 7, 11, 12, 13, 24, 25, 48, 54, 65, 78, 90, 150, 192, 198, 400,
             pick([.. Enumerable.Range(1, 300)])]);
         var inner = pick([0, 1, 2, 3, 9, 64, 100, 511, 512, 513, 1023, 1024, 1025]);
-        var columns = pick([1, 2, 5, 15, 16, 17, 31, 32, 33, 100, 240, 255, 256, 257, 272, 480, 481, 496, 511, 512,
+        var columns = pick([1, 2, 5, 15, 16, 17, 31, 32, 33, 100, 240, 255, 256, 257, 272, 287, 480, 481, 496, 511, 512,
             513]);
         var batch = pick([1, 1, 1, 2, 3, 7, 9, 64, pick([.. Enumerable.Range(1, 300)])]);
         // Each of the batch has an operand of its own, or all have the same.
@@ -248,7 +251,7 @@ internal static class VerbCuts
     private static IEnumerable<WindowGeometry> Windows() => Draw(6, pick => new WindowGeometry(
         pick([1, 1, 2, 3, 5, 9, pick([.. Enumerable.Range(1, 100)])]), pick([1, 2, 3, 5, 8, 9, 13]),
         pick([1, 2, 3, 4, 7, 8, 16]),
-        pick([1, 3, 7, 8, 9, 15, 16, 17, 24, 300, 1000, 5000]), new Size2d(pick([1, 2, 3]), pick([1, 2, 3, 5])),
+        pick([1, 3, 7, 8, 9, 15, 16, 17, 24, 31, 32, 300, 1000, 5000]), new Size2d(pick([1, 2, 3]), pick([1, 2, 3, 5])),
         new Size2d(pick([1, 1, 2, 3]), pick([1, 1, 2])), new Size2d(pick([0, 1, 2]), pick([0, 1, 3])),
         new Size2d(pick([1, 1, 2]), pick([1, 1, 2]))),
         windows => windows is { OutputHeight: > 0, OutputWidth: > 0 } && Elements(windows) < Most

@@ -102,12 +102,19 @@ public sealed class VerbThreadsTests : IDisposable
         public T Apply<T>(T a, T b) where T : struct, IReal<T>
         {
             var wait = Wait;
-            if (a is Real32x8 left && left.Value[0] == Marker || b is Real32x8 right && right.Value[0] == Marker)
+            if (IsMarked(a) || IsMarked(b))
                 Assert.True(SpinWait.SpinUntil(() => Volatile.Read(ref Calls) >= wait, Waiting.Long),
                     "no other thread came to work");
             Interlocked.Increment(ref Calls);
             return a + b;
         }
+
+        private static bool IsMarked<T>(T numbers) => numbers switch
+        {
+            Real32x8 eight => eight[0] == Marker,
+            Real32x16 sixteen => sixteen[0] == Marker,
+            _ => false,
+        };
     }
 
     // The thread that does the first rows ends when the next rows, which begin in the middle of its last vector, have

@@ -75,7 +75,8 @@ public sealed class WinogradTests
     [Fact]
     public void Only_stride_one_convolutions_of_three_by_three_use_it_and_the_switch_turns_it_off()
     {
-        var direct = new CpuDevice { UsesWinograd = false };
+        var direct = CpuDevice.Create();
+        direct.UsesWinograd = false;
         var winograd = Geometry(2, 6, 6, 8, 8, 1, 1);
         var (kernel, stride, dilation) = (winograd.Windows with { Kernel = new Size2d(3, 2) },
             winograd.Windows with { Stride = new Size2d(1, 2) }, winograd.Windows with { Dilation = new Size2d(2, 1) });

@@ -10,7 +10,7 @@ namespace Tapegrad.Tests.Engine;
 /// </summary>
 public sealed class ScopeMemoryTests : EngineTest
 {
-    private readonly CpuDevice cpu = new();
+    private readonly CpuDevice cpu = CpuDevice.Create();
     private readonly ReferenceDevice reference = new();
 
     // Two convolutions with normalization, a pooling and a linear layer: the parts of a small network, written out.

@@ -1,5 +1,6 @@
 using Tapegrad.Devices;
 using Tapegrad.Laws;
+using Tapegrad.Tests.Devices;
 using Xunit;
 
 namespace Tapegrad.Tests.Kit;
@@ -17,9 +18,21 @@ public sealed class DeviceLawsTests
 
     [Theory]
     [MemberData(nameof(Verbs))]
+    public void Vectors_of_any_width_obey_them(string verb)
+    {
+        foreach (var device in KernelTesting.Widths()) DeviceLaws.Check(device, verb);
+    }
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
     public void The_direct_convolutions_obey_them(string verb)
     {
-        if (verb.StartsWith("Convolve")) DeviceLaws.Check(new CpuDevice { UsesWinograd = false }, verb);
+        if (!verb.StartsWith("Convolve")) return;
+        foreach (var device in KernelTesting.Widths())
+        {
+            device.UsesWinograd = false;
+            DeviceLaws.Check(device, verb);
+        }
     }
 
     [Theory]

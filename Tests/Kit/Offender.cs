@@ -25,6 +25,9 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     : Device("offender"),
     IConvolutionKernels, INormalizationKernels, IPoolingKernels
 {
+    private readonly IConvolutionKernels convolutions = (IConvolutionKernels)inner;
+    private readonly INormalizationKernels normalizations = (INormalizationKernels)inner;
+    private readonly IPoolingKernels pooling = (IPoolingKernels)inner;
     private int calls;
 
     /// <summary>The verbs that were called, one after the other; null where nobody asks.</summary>
@@ -208,38 +211,38 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     }
 
     public void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y) =>
-        Do("Convolve", geometry, () => inner.Convolve(geometry, x, w, bias, y), y, w, x, bias);
+        Do("Convolve", geometry, () => convolutions.Convolve(geometry, x, w, bias, y), y, w, x, bias);
 
     public void ConvolveInputGradient(ConvolutionGeometry geometry, Buffer gradient, Buffer w, Buffer xGradient) =>
-        Do("ConvolveInputGradient", geometry, () => inner.ConvolveInputGradient(geometry, gradient, w, xGradient),
+        Do("ConvolveInputGradient", geometry, () => convolutions.ConvolveInputGradient(geometry, gradient, w, xGradient),
             xGradient, w);
 
     public void ConvolveWeightGradient(ConvolutionGeometry geometry, Buffer x, Buffer gradient, Buffer wGradient) =>
-        Do("ConvolveWeightGradient", geometry, () => inner.ConvolveWeightGradient(geometry, x, gradient, wGradient),
+        Do("ConvolveWeightGradient", geometry, () => convolutions.ConvolveWeightGradient(geometry, x, gradient, wGradient),
             wGradient, x);
 
     public void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual,
         Buffer statistics, Buffer y) =>
-        Do("Normalize", geometry, () => inner.Normalize(geometry, x, gamma, beta, residual, statistics, y), y, x,
+        Do("Normalize", geometry, () => normalizations.Normalize(geometry, x, gamma, beta, residual, statistics, y), y, x,
             residual);
 
     public void ReadMoments(Buffer statistics, Buffer mean, Buffer variance) =>
-        DoAll("ReadMoments", () => inner.ReadMoments(statistics, mean, variance), null, ("variances", variance),
+        DoAll("ReadMoments", () => normalizations.ReadMoments(statistics, mean, variance), null, ("variances", variance),
             ("means", mean));
 
     public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta,
         Buffer statistics, Buffer? y, Buffer gradient,
         Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient) =>
         DoAll("NormalizeGradient", () =>
-            inner.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient,
+            normalizations.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient,
             betaGradient, residualGradient), gradient, (geometry, xGradient), ("gamma", gammaGradient),
             ("beta", betaGradient),
             ("residual", residualGradient));
 
     public void MaxPool(WindowGeometry geometry, Buffer x, Buffer y) =>
-        Do("MaxPool", geometry, () => inner.MaxPool(geometry, x, y), y, x);
+        Do("MaxPool", geometry, () => pooling.MaxPool(geometry, x, y), y, x);
 
     public void MaxPoolGradient(WindowGeometry geometry, Buffer x, Buffer gradient, Buffer xGradient) =>
-        Do("MaxPoolGradient", geometry, () => inner.MaxPoolGradient(geometry, x, gradient, xGradient), xGradient,
+        Do("MaxPoolGradient", geometry, () => pooling.MaxPoolGradient(geometry, x, gradient, xGradient), xGradient,
             gradient);
 }

@@ -4,10 +4,10 @@ namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// A fold over some axes, as folds of the middle axis of [outer, length, inner], one after the other
-/// (<see cref="MiddleFold"/>): neighbouring axes that are all folded, or all kept, are one. The order is decided by the
+/// (<see cref="MiddleFold{TLanes}"/>): neighbouring axes that are all folded, or all kept, are one. The order is decided by the
 /// shape alone.
 /// </summary>
-internal static unsafe class AxesFold
+internal static unsafe class AxesFold<TLanes> where TLanes : struct, ILanes<TLanes>
 {
     // A run of neighbouring axes that are all folded, or all kept.
     private readonly record struct Part(bool IsFolded, int Length);
@@ -27,7 +27,7 @@ internal static unsafe class AxesFold
             parts[at] = new Part(IsFolded: false, 1);
             at = LongestFolded(parts);
             var result = at < 0 ? null : (HostBuffer<float>)pool.Rent(outer * inner);
-            new MiddleFold(outer, length, inner).Run(pool, fold, x, result is null ? y : result.Pointer);
+            new MiddleFold<TLanes>(outer, length, inner).Run(pool, fold, x, result is null ? y : result.Pointer);
             if (before is not null) pool.Return(before);
             before = result;
             if (result is not null) x = result.Pointer;

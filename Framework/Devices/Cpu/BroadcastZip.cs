@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using static Tapegrad.Devices.Cpu.Vectors;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -10,7 +9,7 @@ namespace Tapegrad.Devices.Cpu;
 /// </summary>
 /// <remarks>Lanes: eight elements along a row. Remainder: a row's last vector is computed whole, and the lanes beyond
 /// the row are dropped.</remarks>
-internal readonly unsafe struct BroadcastZip
+internal readonly unsafe struct BroadcastZip<TLanes> where TLanes : struct, ILanes<TLanes>
 {
     private readonly MergedWalk walks;
     private readonly bool repeatsA, repeatsB;   // along a row
@@ -25,13 +24,13 @@ internal readonly unsafe struct BroadcastZip
         shapeB.BroadcastStrides(shape, stridesB);
         walks = new MergedWalk(shape, stridesA, stridesB);
         (repeatsA, repeatsB) = (walks.Inner.A == 0, walks.Inner.B == 0);
-        if (walks.Rows == 1) only = new VectorRanges(walks.Length);
-        else (rows, row) = (new Ranges(walks.Rows, walks.Length), new Blocks(walks.Length, Lanes));
+        if (walks.Rows == 1) only = new VectorRanges(walks.Length, TLanes.Count);
+        else (rows, row) = (new Ranges(walks.Rows, walks.Length), new Blocks(walks.Length, TLanes.Count));
     }
 
     public void Run<TZip>(TZip zip, float* a, float* b, float* y) where TZip : struct, IZip
     {
-        fixed (BroadcastZip* plan = &this)   // where it is: it is large
+        fixed (BroadcastZip<TLanes>* plan = &this)   // where it is: it is large
         {
             if (walks.Rows == 1) only.Run(new Elements<TZip>(plan, zip, a, b, y));
             else rows.Run(new Rows<TZip>(plan, zip, a, b, y));
@@ -39,18 +38,18 @@ internal readonly unsafe struct BroadcastZip
     }
 
     // A part of the only row, in vectors.
-    private readonly struct Elements<TZip>(BroadcastZip* plan, TZip zip, float* a, float* b, float* y) : IRangeBody
+    private readonly struct Elements<TZip>(BroadcastZip<TLanes>* plan, TZip zip, float* a, float* b, float* y) : IRangeBody
         where TZip : struct, IZip
     {
         public void Run(int from, int to)
         {
-            var (start, length) = (from * Lanes, Math.Min(to * Lanes, plan->walks.Length) - from * Lanes);
+            var (start, length) = (from * TLanes.Count, Math.Min(to * TLanes.Count, plan->walks.Length) - from * TLanes.Count);
             var (repeatsA, repeatsB) = (plan->repeatsA, plan->repeatsB);
             ZipRow(zip, a + (repeatsA ? 0 : start), repeatsA, b + (repeatsB ? 0 : start), repeatsB, y + start, length);
         }
     }
 
-    private readonly struct Rows<TZip>(BroadcastZip* plan, TZip zip, float* a, float* b, float* y) : IRangeBody
+    private readonly struct Rows<TZip>(BroadcastZip<TLanes>* plan, TZip zip, float* a, float* b, float* y) : IRangeBody
         where TZip : struct, IZip
     {
         public void Run(int from, int to)
@@ -69,12 +68,11 @@ internal readonly unsafe struct BroadcastZip
     private static void ZipRow<TZip>(TZip zip, float* a, bool repeatsA, float* b, bool repeatsB, float* y, int length)
         where TZip : struct, IZip
     {
-        var (firstA, firstB) = (Real32x8.Of(*a), Real32x8.Of(*b));
-        for (var i = 0; i < length; i += Lanes)
+        var (firstA, firstB) = (TLanes.Of(*a), TLanes.Of(*b));
+        for (var i = 0; i < length; i += TLanes.Count)
         {
-            var result = zip.Apply(repeatsA ? firstA : Load(a + i), repeatsB ? firstB : Load(b + i));
-            if (length - i >= Lanes) Store(result, y + i);
-            else Store(result, y + i, length - i);
+            var result = zip.Apply(repeatsA ? firstA : TLanes.Load(a + i), repeatsB ? firstB : TLanes.Load(b + i));
+            Lanes.Store(result, y + i, length - i);
         }
     }
 }

@@ -21,7 +21,7 @@ internal unsafe interface IWeightGradientPlan
 /// <summary>
 /// Which kernel computes a convolution and its gradients: the shape alone decides, and whether Winograd's are wanted.
 /// </summary>
-internal static class Convolutions
+internal static class Convolutions<TLanes> where TLanes : struct, ILanes<TLanes>
 {
     // beyond, 36 numbers for each of them would be more than a network's images
     private const int MostWinogradWeights = 1 << 20;
@@ -41,14 +41,18 @@ internal static class Convolutions
         weightGradients.For((geometry, usesWinograd));
 
     private static IConvolutionPlan Plan(ConvolutionGeometry geometry, bool isGradient, bool usesWinograd) =>
-        usesWinograd && SuitsTransformedWeights(geometry) ? new WinogradConvolution(geometry, isGradient)
-            : DepthwiseConvolution.Suits(geometry) ? new DepthwiseConvolution(geometry, isGradient)
-            : new DirectConvolution(geometry, isGradient);
+        usesWinograd && SuitsTransformedWeights(geometry) ? new WinogradConvolution<TLanes>(geometry, isGradient)
+            : IsDepthwise(geometry) ? new DepthwiseConvolution<TLanes>(geometry, isGradient)
+            : new DirectConvolution<TLanes>(geometry, isGradient);
 
     private static IWeightGradientPlan PlanWeightGradient(ConvolutionGeometry geometry, bool usesWinograd) =>
-        usesWinograd && SuitsWinograd(geometry) ? new WinogradWeightGradient(geometry)
-            : DepthwiseConvolution.Suits(geometry) ? new DepthwiseConvolution(geometry, isGradient: false)
-            : new WeightGradient(geometry);
+        usesWinograd && SuitsWinograd(geometry) ? new WinogradWeightGradient<TLanes>(geometry)
+            : IsDepthwise(geometry) ? new DepthwiseConvolution<TLanes>(geometry, isGradient: false)
+            : new WeightGradient<TLanes>(geometry);
+
+    // With one output a channel.
+    private static bool IsDepthwise(ConvolutionGeometry geometry) => geometry.Groups > 1
+        && geometry.Groups == geometry.Windows.Channels && geometry.OutputChannels == geometry.Groups;
 
     private static bool SuitsWinograd(ConvolutionGeometry geometry) => geometry.Groups == 1
         && geometry.Windows is { Kernel: (3, 3), Stride: (1, 1), Dilation: (1, 1), Channels: >= LeastWinogradChannels }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
 
 namespace Tapegrad.Devices.Cpu;
@@ -15,12 +14,12 @@ namespace Tapegrad.Devices.Cpu;
 /// gradient one over the pixels of some images, and those parts, cut by the shape alone, are added in their order.
 /// </summary>
 /// <remarks>
-/// Lanes: eight channels; four neighbouring pixels, or four taps, at a time. Remainders: channels behind the last are
+/// Lanes: channels; four neighbouring pixels, or four taps, at a time. Remainders: channels behind the last are
 /// computed from what lies there and dropped; pixels and taps that are left over go one by one, each in the same chain.
 /// </remarks>
-internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGradientPlan
+internal sealed unsafe class DepthwiseConvolution<TLanes> : IConvolutionPlan, IWeightGradientPlan
+    where TLanes : struct, ILanes<TLanes>
 {
-    private const int Vector = 8;
     private const int MostParts = 16;
 
     private readonly int batch, channels, height, width, kernelWidth;
@@ -46,7 +45,7 @@ internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGra
         this.isGradient = isGradient;
         var windows = geometry.Windows;
         (batch, channels, kernelWidth) = (windows.Batch, windows.Channels, windows.Kernel.Width);
-        (vectors, parts) = (new Blocks(channels, Vector), new Shares(batch, Math.Min(batch, MostParts)));
+        (vectors, parts) = (new Blocks(channels, TLanes.Count), new Shares(batch, Math.Min(batch, MostParts)));
         (height, width) = isGradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
         var (vertical, horizontal) = ConvolutionAxis.Both(windows, isGradient);
         images = isGradient
@@ -60,25 +59,20 @@ internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGra
         hasPhases = phases.Length > 1;
     }
 
-    /// <summary>Whether a geometry is a depthwise convolution with one output a channel.</summary>
-    public static bool Suits(ConvolutionGeometry geometry) =>
-        geometry.Groups == geometry.Windows.Channels && geometry.OutputChannels == geometry.Groups
-        && geometry.Groups > 1;
-
     public void Run(BufferPool pool, float* source, float* w, float* bias, float* result) =>
         Workers.Run(batch, image => ConvolveImage(image, source, w, bias, result));
 
     public void Run(BufferPool pool, float* x, float* g, float* w)
     {
         var length = phases[0].Reads.Length * channels;
-        var buffer = (HostBuffer<float>)pool.Rent(parts.Count * (length + Vector));
+        var buffer = (HostBuffer<float>)pool.Rent(parts.Count * (length + TLanes.Count));
         var sums = buffer.Pointer;
         Workers.Run(parts.Count, part =>
-            SumImages(parts.From(part), parts.From(part + 1), x, g, sums + part * (length + Vector)));
+            SumImages(parts.From(part), parts.From(part + 1), x, g, sums + part * (length + TLanes.Count)));
         for (var i = 0; i < length; i++)
         {
             var sum = sums[i];
-            for (var part = 1; part < parts.Count; part++) sum += sums[part * (length + Vector) + i];
+            for (var part = 1; part < parts.Count; part++) sum += sums[part * (length + TLanes.Count) + i];
             w[i] = sum;
         }
         pool.Return(buffer);
@@ -94,38 +88,38 @@ internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGra
                     for (var (row, c) = (0, vectors.From(vector)); row < phase.Rows.Count; row++)
                         ConvolveRow(padded + (long)row * phase.Rows.SourceStep * images.RowLength + c,
                             phase.Columns.SourceStep * channels, reads, w + c, weights, phase.Reads.Length,
-                            bias == null ? default : Vector256.Load(bias + c), phase.Pixels,
+                            bias == null ? default : TLanes.Load(bias + c), phase.Pixels,
                             y + ((long)(phase.Rows.Start + row * phase.Rows.Step) * width + phase.Columns.Start)
                             * channels + c, phase.Columns.Step * channels, vectors.SizeOf(vector));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void ConvolveRow(float* x, int step, int* reads, float* w, int* weights, int taps,
-        Vector256<float> bias, Blocks fours, float* y, int yStep, int lanes)
+        TLanes bias, Blocks fours, float* y, int yStep, int lanes)
     {
         var pixels = fours.Length;
         for (; pixels >= 4; pixels -= 4, x += 4 * step, y += 4 * yStep)
         {
-            Vector256<float> y0 = bias, y1 = bias, y2 = bias, y3 = bias;
+            TLanes y0 = bias, y1 = bias, y2 = bias, y3 = bias;
             for (var tap = 0; tap < taps; tap++)
             {
-                var (from, weight) = ((nint)(x + reads[tap]), Vector256.Load(w + weights[tap]));
-                y0 = Vector256.FusedMultiplyAdd(Vector256.Load((float*)from), weight, y0);
-                y1 = Vector256.FusedMultiplyAdd(Vector256.Load((float*)from + step), weight, y1);
-                y2 = Vector256.FusedMultiplyAdd(Vector256.Load((float*)from + 2 * step), weight, y2);
-                y3 = Vector256.FusedMultiplyAdd(Vector256.Load((float*)from + 3 * step), weight, y3);
+                var (from, weight) = ((nint)(x + reads[tap]), TLanes.Load(w + weights[tap]));
+                y0 = TLanes.FusedMultiplyAdd(TLanes.Load((float*)from), weight, y0);
+                y1 = TLanes.FusedMultiplyAdd(TLanes.Load((float*)from + step), weight, y1);
+                y2 = TLanes.FusedMultiplyAdd(TLanes.Load((float*)from + 2 * step), weight, y2);
+                y3 = TLanes.FusedMultiplyAdd(TLanes.Load((float*)from + 3 * step), weight, y3);
             }
-            Store(y0, y, lanes);
-            Store(y1, y + yStep, lanes);
-            Store(y2, y + 2 * yStep, lanes);
-            Store(y3, y + 3 * yStep, lanes);
+            Lanes.Store(y0, y, lanes);
+            Lanes.Store(y1, y + yStep, lanes);
+            Lanes.Store(y2, y + 2 * yStep, lanes);
+            Lanes.Store(y3, y + 3 * yStep, lanes);
         }
         for (; pixels > 0; pixels--, x += step, y += yStep)
         {
             var sum = bias;
             for (var tap = 0; tap < taps; tap++)
-                sum = Vector256.FusedMultiplyAdd(Vector256.Load(x + reads[tap]), Vector256.Load(w + weights[tap]), sum);
-            Store(sum, y, lanes);
+                sum = TLanes.FusedMultiplyAdd(TLanes.Load(x + reads[tap]), TLanes.Load(w + weights[tap]), sum);
+            Lanes.Store(sum, y, lanes);
         }
     }
 
@@ -157,32 +151,25 @@ internal sealed unsafe class DepthwiseConvolution : IConvolutionPlan, IWeightGra
         // A tap that is missing repeats the first one and is not kept.
         int r1 = taps > 1 ? reads[1] : reads[0], r2 = taps > 2 ? reads[2] : reads[0], r3 = taps > 3 ? reads[3]
             : reads[0];
-        Vector256<float> s0 = Vector256.Load(sums), s1 = taps > 1 ? Vector256.Load(sums + channels) : default;
-        Vector256<float> s2 = taps > 2 ? Vector256.Load(sums + 2 * channels) : default,
-            s3 = taps > 3 ? Vector256.Load(sums + 3 * channels) : default;
+        TLanes s0 = TLanes.Load(sums), s1 = taps > 1 ? TLanes.Load(sums + channels) : default;
+        TLanes s2 = taps > 2 ? TLanes.Load(sums + 2 * channels) : default,
+            s3 = taps > 3 ? TLanes.Load(sums + 3 * channels) : default;
         var step = phase.Columns.SourceStep * channels;
         for (var row = 0; row < phase.Rows.Count; row++)
         {
             var from = x + (long)row * phase.Rows.SourceStep * images.RowLength;
             for (var column = 0; column < width; column++, from += step, g += channels)
             {
-                var gradient = Vector256.Load(g);
-                s0 = Vector256.FusedMultiplyAdd(Vector256.Load(from + reads[0]), gradient, s0);
-                s1 = Vector256.FusedMultiplyAdd(Vector256.Load(from + r1), gradient, s1);
-                s2 = Vector256.FusedMultiplyAdd(Vector256.Load(from + r2), gradient, s2);
-                s3 = Vector256.FusedMultiplyAdd(Vector256.Load(from + r3), gradient, s3);
+                var gradient = TLanes.Load(g);
+                s0 = TLanes.FusedMultiplyAdd(TLanes.Load(from + reads[0]), gradient, s0);
+                s1 = TLanes.FusedMultiplyAdd(TLanes.Load(from + r1), gradient, s1);
+                s2 = TLanes.FusedMultiplyAdd(TLanes.Load(from + r2), gradient, s2);
+                s3 = TLanes.FusedMultiplyAdd(TLanes.Load(from + r3), gradient, s3);
             }
         }
-        Store(s0, sums, lanes);
-        if (taps > 1) Store(s1, sums + channels, lanes);
-        if (taps > 2) Store(s2, sums + 2 * channels, lanes);
-        if (taps > 3) Store(s3, sums + 3 * channels, lanes);
-    }
-
-    private static void Store(Vector256<float> sum, float* target, int lanes)
-    {
-        if (lanes == Vector) sum.Store(target);
-        else
-            for (var lane = 0; lane < lanes; lane++) target[lane] = sum[lane];
+        Lanes.Store(s0, sums, lanes);
+        if (taps > 1) Lanes.Store(s1, sums + channels, lanes);
+        if (taps > 2) Lanes.Store(s2, sums + 2 * channels, lanes);
+        if (taps > 3) Lanes.Store(s3, sums + 3 * channels, lanes);
     }
 }

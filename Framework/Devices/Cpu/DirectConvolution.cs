@@ -11,17 +11,16 @@ namespace Tapegrad.Devices.Cpu;
 /// </code>
 /// </summary>
 /// <remarks>
-/// Lanes: 16 output channels of a group, a panel, whose weights are packed in the order in which they are read (0
-/// beyond the last channel); 6 pixels at a time, from any rows and images. Remainders: channels beyond the last are
+/// Lanes: output channels of a group, the columns of a tile, a panel, whose weights are packed in the order in which
+/// they are read (0 beyond the last channel); its rows are pixels, from any rows and images. Remainders: channels beyond the last are
 /// computed and dropped; pixels beyond the last repeat it, and are written again.
 /// </remarks>
-internal sealed unsafe class DirectConvolution : IConvolutionPlan
+internal sealed unsafe class DirectConvolution<TLanes> : IConvolutionPlan where TLanes : struct, ILanes<TLanes>
 {
-    private const int Panel = ProductTiles.Columns;
-    private const int Tile = ProductTiles.Rows;
     // so many pixels use a panel of weights before the next one comes; small images come together
     private const int BlockPixels = 96;
 
+    private readonly TileShape tile;
     private readonly int groups, reduced, channels, width, height;
     private readonly Clamped together;   // images
     private readonly Blocks blocks;      // of the images
@@ -33,18 +32,16 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
     private readonly int packedLength;
 
     // A grid of results with the same taps; their weights begin at Packed.
-    private sealed record Phase(AxisPhase Rows, AxisPhase Columns, KernelRuns Runs, int Packed, Blocks Images)
+    private sealed record Phase(AxisPhase Rows, AxisPhase Columns, KernelRuns Runs, int Packed, Blocks Images,
+        int TileRows)
     {
         // The pixels of a block of images, and of the last one.
-        private readonly Blocks tiles = Tiles(Rows, Columns, Images.SizeOf(0)),
-            lastTiles = Tiles(Rows, Columns, Images.SizeOf(Images.Count - 1));
+        private readonly Blocks tiles = new(Images.SizeOf(0) * Rows.Count * Columns.Count, TileRows),
+            lastTiles = new(Images.SizeOf(Images.Count - 1) * Rows.Count * Columns.Count, TileRows);
 
         public int Depth { get; } = Runs.Starts.Length * Runs.Length;
 
         public int CountTiles(int block) => (block == Images.Count - 1 ? lastTiles : tiles).Count;
-
-        private static Blocks Tiles(AxisPhase rows, AxisPhase columns, int images) =>
-            new(images * rows.Count * columns.Count, Tile);
     }
 
     /// <summary>The convolution, or its input gradient.</summary>
@@ -56,7 +53,8 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
         var (inputs, outputs) = (windows.Channels / groups, geometry.OutputChannels / groups);
         (reduced, channels) = gradient ? (outputs, inputs) : (inputs, outputs);
         (height, width) = gradient ? (windows.Height, windows.Width) : (windows.OutputHeight, windows.OutputWidth);
-        panels = new Blocks(channels, Panel);
+        tile = TileShape.For(channels, TLanes.Count);
+        panels = new Blocks(channels, tile.Columns);
         // No bit depends on how many images come together.
         together = new Clamped(BlockPixels / Math.Max(1, height * width), 1, Math.Max(1, windows.Batch / 8));
         blocks = new Blocks(windows.Batch, together.Value);
@@ -69,8 +67,9 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
         foreach (var rows in vertical.Phases)
             foreach (var columns in horizontal.Phases)
             {
-                all.Add(new Phase(rows, columns, images.Runs(rows, columns, groups), packedLength, blocks));
-                packedLength += groups * panels.Count * all[^1].Depth * Panel;
+                all.Add(new Phase(rows, columns, images.Runs(rows, columns, groups), packedLength, blocks,
+                    tile.Rows));
+                packedLength += groups * panels.Count * all[^1].Depth * tile.Columns;
             }
         (phases, hasPhases) = ([.. all], all.Count > 1);
     }
@@ -84,12 +83,12 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
         pool.Return(packed);
     }
 
-    private readonly struct Packing(DirectConvolution kernel, float* w, float* packed) : IItemBody
+    private readonly struct Packing(DirectConvolution<TLanes> kernel, float* w, float* packed) : IItemBody
     {
         public void Run(int item) => kernel.Pack(item, w, packed);
     }
 
-    private readonly struct Convolving(DirectConvolution kernel, float* source, float* packed, float* bias,
+    private readonly struct Convolving(DirectConvolution<TLanes> kernel, float* source, float* packed, float* bias,
         float* result) : IItemBody
     {
         public void Run(int item) => kernel.ConvolveImages(item, source, packed, bias, result);
@@ -102,7 +101,7 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
         var (rest, panel) = Math.DivRem(item, panels.Count);
         var (index, group) = Math.DivRem(rest, groups);
         var phase = phases[index];
-        var target = packed + phase.Packed + (long)(group * panels.Count + panel) * phase.Depth * Panel;
+        var target = packed + phase.Packed + (long)(group * panels.Count + panel) * phase.Depth * tile.Columns;
         var (inputs, outputs) = isGradient ? (channels, reduced) : (reduced, channels);
         var (depthStride, laneStride) = isGradient ? (1, outputs * groups) : (outputs * groups, 1);
         var lanes = panels.SizeOf(panel);
@@ -110,16 +109,16 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
             foreach (var column in phase.Columns.Taps)
             {
                 var tap = w + (long)(row.Kernel * windows.Kernel.Width + column.Kernel) * inputs * outputs * groups
-                    + group * outputs + (long)panel * Panel * laneStride;
-                if (lanes < Panel) new Span<float>(target, reduced * Panel).Clear();
+                    + group * outputs + (long)panel * tile.Columns * laneStride;
+                if (lanes < tile.Columns) new Span<float>(target, reduced * tile.Columns).Clear();
                 if (laneStride == 1)
                     for (var k = 0; k < reduced; k++)
                         new Span<float>(tap + (long)k * depthStride, lanes)
-                            .CopyTo(new Span<float>(target + k * Panel, Panel));
+                            .CopyTo(new Span<float>(target + k * tile.Columns, tile.Columns));
                 else
                     for (var lane = 0; lane < lanes; lane++)
-                        for (var k = 0; k < reduced; k++) target[k * Panel + lane] = tap[(long)lane * laneStride + k];
-                target += reduced * Panel;
+                        for (var k = 0; k < reduced; k++) target[k * tile.Columns + lane] = tap[(long)lane * laneStride + k];
+                target += reduced * tile.Columns;
             }
     }
 
@@ -132,9 +131,9 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
         {
             // Where each pixel of these images is read and written.
             var tiles = phase.CountTiles(block);
-            var starts = Scratch<int>.Rent(2L * tiles * Tile);
-            var targets = starts + tiles * Tile;
-            FindPixels(phase, count, tiles * Tile, starts, targets);
+            var starts = Scratch<int>.Rent(2L * tiles * tile.Rows);
+            var targets = starts + tiles * tile.Rows;
+            FindPixels(phase, count, tiles * tile.Rows, starts, targets);
             fixed (int* runs = phase.Runs.Starts)
                 for (var group = 0; group < groups; group++)
                 {
@@ -149,10 +148,10 @@ internal sealed unsafe class DirectConvolution : IConvolutionPlan
                         Step = 1,
                     };
                     for (var panel = 0; panel < panels.Count; panel++)
-                        ProductTiles.Multiply(rows, packed + phase.Packed
-                            + (long)(group * panels.Count + panel) * phase.Depth * Panel,
-                            bias == null ? null : bias + group * channels + panel * Panel, result + group * channels
-                            + panel * Panel, targets,
+                        ProductTiles<TLanes>.Multiply(tile, rows, packed + phase.Packed
+                            + (long)(group * panels.Count + panel) * phase.Depth * tile.Columns,
+                            bias == null ? null : bias + group * channels + panel * tile.Columns, result + group * channels
+                            + panel * tile.Columns, targets,
                             panels.SizeOf(panel));
                 }
         }

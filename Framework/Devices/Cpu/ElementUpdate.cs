@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using static Tapegrad.Devices.Cpu.Vectors;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -8,9 +7,9 @@ namespace Tapegrad.Devices.Cpu;
 /// there is 0. Lanes: eight consecutive elements. Remainder: the last vector reaches into the buffers' padding, which
 /// no reader sees.
 /// </summary>
-internal readonly unsafe struct ElementUpdate(int length)
+internal readonly unsafe struct ElementUpdate<TLanes>(int length) where TLanes : struct, ILanes<TLanes>
 {
-    private readonly VectorRanges ranges = new(length);
+    private readonly VectorRanges ranges = new(length, TLanes.Count);
 
     public void Run<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second)
         where TUpdate : struct, IUpdate =>
@@ -22,21 +21,21 @@ internal readonly unsafe struct ElementUpdate(int length)
         public void Run(int from, int to) => UpdateVectors(update, parameter, gradient, first, second, from, to);
     }
 
-    // for (i = 8 * from; i < 8 * to; i++) update(ref parameter[i], gradient[i], ref first[i], ref second[i]);
+    // for (i = lanes * from; i < lanes * to; i++) update(ref parameter[i], gradient[i], ref first[i], ref second[i]);
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void UpdateVectors<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first,
         float* second, int from, int to) where TUpdate : struct, IUpdate
     {
         for (var vector = from; vector < to; vector++)
         {
-            var i = vector * Lanes;
-            var value = Load(parameter + i);
-            var one = first is null ? default : Load(first + i);
-            var two = second is null ? default : Load(second + i);
-            update.Apply(ref value, Load(gradient + i), ref one, ref two);
-            Store(value, parameter + i);
-            if (first is not null) Store(one, first + i);
-            if (second is not null) Store(two, second + i);
+            var i = vector * TLanes.Count;
+            var value = TLanes.Load(parameter + i);
+            var one = first is null ? default : TLanes.Load(first + i);
+            var two = second is null ? default : TLanes.Load(second + i);
+            update.Apply(ref value, TLanes.Load(gradient + i), ref one, ref two);
+            TLanes.Store(value, parameter + i);
+            if (first is not null) TLanes.Store(one, first + i);
+            if (second is not null) TLanes.Store(two, second + i);
         }
     }
 }

@@ -1,10 +1,9 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// e^x, the natural logarithm, the hyperbolic tangent and the error function of eight floats at once: each argument is
+/// e^x, the natural logarithm, the hyperbolic tangent and the error function of several floats at once: each argument is
 /// brought near 0 or 1, exactly, and there a few terms of the function's series are enough. Off by at most 1.25 units
 /// in the last place (erf: 2.5, tanh: 3).
 /// </summary>
@@ -25,19 +24,19 @@ internal static class ElementaryFunctions
     /// term is below 2^-27.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Exp(Vector256<float> x)
+    public static TLanes Exp<TLanes>(TLanes x) where TLanes : struct, ILanes<TLanes>
     {
         // further out all is 0 or infinite
-        x = Vector256.Max(Vector256.Min(x, Vector256.Create(89f)), Vector256.Create(-104f));
-        var n = Vector256.Round(x * (float)(1 / Math.Log(2)));
+        x = TLanes.Max(TLanes.Min(x, TLanes.Repeat(89)), TLanes.Repeat(-104));
+        var n = TLanes.Round(x * TLanes.Repeat((float)(1 / Math.Log(2))));
         var r = Fused(n, -Ln2High, x);
         r = Fused(n, -Ln2Low, r);
         var tail = Series(r, [1 / 5040f, 1 / 720f, 1 / 120f, 1 / 24f, 1 / 6f, 1 / 2f]);
-        var power = Vector256.FusedMultiplyAdd(r * r, tail, r) + Vector256.Create(1f);
+        var power = TLanes.FusedMultiplyAdd(r * r, tail, r) + TLanes.Repeat(1);
         // 2^n in two steps: each is an ordinary number, and where e^x is not, the last product rounds, once.
-        var whole = Vector256.ConvertToInt32(n);
-        var half = whole >> 1;
-        return power * PowerOfTwo(half) * PowerOfTwo(whole - half);
+        var whole = TLanes.ToBits(n);
+        var half = TLanes.ShiftRight(whole, 1);
+        return power * PowerOfTwo(half) * PowerOfTwo(TLanes.SubtractBits(whole, half));
     }
 
     /// <summary>
@@ -46,42 +45,39 @@ internal static class ElementaryFunctions
     /// the largest part, f, is exact.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Log(Vector256<float> x)
+    public static TLanes Log<TLanes>(TLanes x) where TLanes : struct, ILanes<TLanes>
     {
         // Subnormal numbers have no exponent of their own until they are multiplied.
-        var isTiny = Vector256.LessThan(x, Vector256.Create(LeastNormal));
-        var scaled = Vector256.ConditionalSelect(isTiny, x * (1 << MantissaBits), x);
-        var bits = scaled.AsInt32() - Vector256.Create(BitConverter.SingleToInt32Bits(MathF.Sqrt(0.5f)));
-        var exponent = bits >> MantissaBits;
-        var m = (scaled.AsInt32() - (exponent << MantissaBits)).AsSingle();
-        var n = Vector256.ConvertToSingle(exponent - (isTiny.AsInt32() & Vector256.Create(MantissaBits)));
-        var f = m - Vector256.Create(1f);
-        var s = f / (f + Vector256.Create(2f));
-        var halfSquare = f * f * 0.5f;
+        var isTiny = TLanes.IsLess(x, TLanes.Repeat(LeastNormal));
+        var scaled = TLanes.Choose(isTiny, x * TLanes.Repeat(1 << MantissaBits), x);
+        var bits = TLanes.SubtractBits(scaled, TLanes.Repeat(MathF.Sqrt(0.5f)));
+        var exponent = TLanes.ShiftRight(bits, MantissaBits);
+        var m = TLanes.SubtractBits(scaled, TLanes.ShiftLeft(exponent, MantissaBits));
+        var n = TLanes.FromBits(TLanes.SubtractBits(exponent, TLanes.And(TLanes.OfBits(MantissaBits), isTiny)));
+        var f = m - TLanes.Repeat(1);
+        var s = f / (f + TLanes.Repeat(2));
+        var halfSquare = f * f * TLanes.Repeat(0.5f);
         var rest = s * s * Series(s * s, [2 / 11f, 2 / 9f, 2 / 7f, 2 / 5f, 2 / 3f]);
         var correction = Fused(n, Ln2Low, s * (halfSquare + rest));
         var log = Fused(n, Ln2High, f - (halfSquare - correction));
-        var infinite = Vector256.Equals(x, Vector256.Create(float.PositiveInfinity));
-        log = Vector256.ConditionalSelect(infinite, x, log);
-        log = Vector256.ConditionalSelect(Vector256.Equals(x, Vector256<float>.Zero),
-            Vector256.Create(float.NegativeInfinity), log);
-        return Vector256.ConditionalSelect(Vector256.GreaterThanOrEqual(x, Vector256<float>.Zero), log,
-            Vector256.Create(float.NaN));
+        log = TLanes.Choose(TLanes.IsEqual(x, TLanes.Repeat(float.PositiveInfinity)), x, log);
+        log = TLanes.Choose(TLanes.IsEqual(x, TLanes.Zero), TLanes.Repeat(float.NegativeInfinity), log);
+        return TLanes.Choose(TLanes.IsLessOrEqual(TLanes.Zero, x), log, TLanes.Repeat(float.NaN));
     }
 
     /// <summary>
     /// sign(x) (1 - 2 / (e^2|x| + 1)); near 0, where that would lose digits, x - x^3/3 + 2 x^5/15 - ..
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Tanh(Vector256<float> x)
+    public static TLanes Tanh<TLanes>(TLanes x) where TLanes : struct, ILanes<TLanes>
     {
-        var size = Vector256.Abs(x);
-        var far = Vector256.Create(1f) - Vector256.Create(2f) / (Exp(size + size) + Vector256.Create(1f));
+        var size = TLanes.Abs(x);
+        var far = TLanes.Repeat(1) - TLanes.Repeat(2) / (Exp(size + size) + TLanes.Repeat(1));
         var square = x * x;
-        var near = Vector256.FusedMultiplyAdd(x * square,
+        var near = TLanes.FusedMultiplyAdd(x * square,
             Series(square, [21844 / 6081075f, -1382 / 155925f, 62 / 2835f, -17 / 315f, 2 / 15f, -1 / 3f]), x);
-        var tanh = Vector256.ConditionalSelect(Vector256.LessThan(size, Vector256.Create(0.35f)), near, far);
-        return Vector256.ConditionalSelect(Vector256.Create(-0f), x, tanh);   // the sign bit of x
+        var tanh = TLanes.Choose(TLanes.IsLess(size, TLanes.Repeat(0.35f)), near, far);
+        return TLanes.Choose(TLanes.Repeat(-0f), x, tanh);   // the sign bit of x
     }
 
     /// <summary>
@@ -90,37 +86,38 @@ internal static class ElementaryFunctions
     /// Chebyshev's places between 1 and 4, with a relative error below 2e-7 of what is at most 0.16.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Erf(Vector256<float> x)
+    public static TLanes Erf<TLanes>(TLanes x) where TLanes : struct, ILanes<TLanes>
     {
         const double scale = 1.1283791670955126;   // 2 / sqrt(pi)
-        var (size, square) = (Vector256.Abs(x), x * x);
+        var (size, square) = (TLanes.Abs(x), x * x);
         var near = x * Series(square,
             [(float)(scale / 76204800), (float)(-scale / 6894720), (float)(scale / 685440), (float)(-scale / 75600),
             (float)(scale / 9360), (float)(-scale / 1320), (float)(scale / 216), (float)(-scale / 42),
             (float)(scale / 10), (float)(-scale / 3),
             (float)scale]);
-        var t = Vector256.Create(1f) / Fused(size, 0.5f, Vector256.Create(1f));
-        var far = Vector256.Create(1f) - Exp(-square) * t
+        var t = TLanes.Repeat(1) / Fused(size, 0.5f, TLanes.Repeat(1));
+        var far = TLanes.Repeat(1) - Exp(-square) * t
             * Series(t, [-0.102823572f, 0.0889649297f, 0.2249226f, 0.216601471f, 0.28951687f, 0.281420215f]);
-        var erf = Vector256.ConditionalSelect(Vector256.LessThan(size, Vector256.Create(1f)), near, far);
-        return Vector256.ConditionalSelect(Vector256.Create(-0f), x, erf);   // the sign bit of x
+        var erf = TLanes.Choose(TLanes.IsLess(size, TLanes.Repeat(1)), near, far);
+        return TLanes.Choose(TLanes.Repeat(-0f), x, erf);   // the sign bit of x
     }
 
     // The polynomial with these coefficients, the highest power's first (Horner's rule).
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Series(Vector256<float> x, ReadOnlySpan<float> coefficients)
+    private static TLanes Series<TLanes>(TLanes x, ReadOnlySpan<float> coefficients)
+        where TLanes : struct, ILanes<TLanes>
     {
-        var sum = Vector256.Create(coefficients[0]);
+        var sum = TLanes.Repeat(coefficients[0]);
         for (var i = 1; i < coefficients.Length; i++)
-            sum = Vector256.FusedMultiplyAdd(sum, x, Vector256.Create(coefficients[i]));
+            sum = TLanes.FusedMultiplyAdd(sum, x, TLanes.Repeat(coefficients[i]));
         return sum;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Fused(Vector256<float> a, float b, Vector256<float> c) =>
-        Vector256.FusedMultiplyAdd(a, Vector256.Create(b), c);
+    private static TLanes Fused<TLanes>(TLanes a, float b, TLanes c) where TLanes : struct, ILanes<TLanes> =>
+        TLanes.FusedMultiplyAdd(a, TLanes.Repeat(b), c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> PowerOfTwo(Vector256<int> n) =>
-        ((n + Vector256.Create(Bias)) << MantissaBits).AsSingle();
+    private static TLanes PowerOfTwo<TLanes>(TLanes n) where TLanes : struct, ILanes<TLanes> =>
+        TLanes.ShiftLeft(TLanes.AddBits(n, TLanes.OfBits(Bias)), MantissaBits);
 }

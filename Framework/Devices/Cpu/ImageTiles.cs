@@ -7,11 +7,10 @@ namespace Tapegrad.Devices.Cpu;
 /// <paramref name="left"/>), row by row and image by image: the tiles of Winograd's convolution. Pixels outside the
 /// image are 0.
 /// </summary>
-internal sealed unsafe class ImageTiles(int height, int width, int channels, int top, int left, Blocks down,
-    Blocks across)
+internal sealed unsafe class ImageTiles<TLanes>(int height, int width, int channels, int top, int left,
+    Blocks down, Blocks across) where TLanes : struct, ILanes<TLanes>
 {
-    private const int Step = WinogradTransforms.Results;
-    private const int Vector = 8;
+    private const int Step = WinogradTile.Results;
     private const int Ahead = 6;   // tiles: about a microsecond, longer than memory takes to answer
 
     /// <summary>The image of a piece, and its first row and column there, which may lie outside.</summary>
@@ -29,17 +28,17 @@ internal sealed unsafe class ImageTiles(int height, int width, int channels, int
     public void Transform(float* images, bool isGradient, int first, int count, float* planes, int tileLength,
         long planeLength)
     {
-        var (size, rowLength) = (isGradient ? WinogradTransforms.Results : WinogradTransforms.Inputs,
+        var (size, rowLength) = (isGradient ? WinogradTile.Results : WinogradTile.Inputs,
             (long)width * channels);
         for (var tile = 0; tile < count; tile++, planes += tileLength)
         {
             Prefetch(images, first + tile);
             var (from, inside) = Find(images, first + tile, size);
-            for (var c = 0; c < channels; c += Vector)
+            for (var c = 0; c < channels; c += TLanes.Count)
                 if (isGradient)
-                    WinogradTransforms.GradientInward((float*)from + c, rowLength, channels, inside, planes + c,
+                    WinogradTransforms<TLanes>.GradientInward((float*)from + c, rowLength, channels, inside, planes + c,
                         planeLength);
-                else WinogradTransforms.Inward((float*)from + c, rowLength, channels, inside, planes + c, planeLength);
+                else WinogradTransforms<TLanes>.Inward((float*)from + c, rowLength, channels, inside, planes + c, planeLength);
         }
     }
 

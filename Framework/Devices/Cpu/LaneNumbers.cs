@@ -1,12 +1,12 @@
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// What each lane of a row has, side by side: see <see cref="NormalizationRows"/>. Each kind of number has a pair of
-/// vectors of slack behind it.
+/// What each lane of a row has, side by side: see <see cref="NormalizationRows{TLanes}"/>. Each kind of number has two of the
+/// widest vectors of slack behind it.
 /// </summary>
 internal readonly unsafe struct LaneNumbers(float* first, int width)
 {
-    private const int Slack = 2 * Real32x8.Lanes;
+    private const int Slack = 32;
 
     public static int Length(int width) => 7 * (width + Slack);
 

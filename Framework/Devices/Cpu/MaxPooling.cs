@@ -1,7 +1,5 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using static Tapegrad.Devices.Cpu.PoolingTaps;
-using static Tapegrad.Devices.Cpu.Vectors;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -10,7 +8,7 @@ namespace Tapegrad.Devices.Cpu;
 /// outside the image gives -infinity.
 /// Lanes: channels. Remainder: the last vector of a pixel reaches into what lies behind, and those lanes are dropped.
 /// </summary>
-internal readonly unsafe struct MaxPooling
+internal readonly unsafe struct MaxPooling<TLanes> where TLanes : struct, ILanes<TLanes>
 {
     private readonly WindowGeometry geometry;
     private readonly Blocks vectors;   // of the channels
@@ -19,7 +17,7 @@ internal readonly unsafe struct MaxPooling
     public MaxPooling(WindowGeometry geometry)
     {
         this.geometry = geometry;
-        vectors = new Blocks(geometry.Channels, Lanes);
+        vectors = new Blocks(geometry.Channels, TLanes.Count);
         ranges = new Ranges(geometry.Batch * geometry.OutputHeight, (long)RowLength * Most(geometry));
     }
 
@@ -28,7 +26,7 @@ internal readonly unsafe struct MaxPooling
 
     public void Run(float* x, float* y) => ranges.Run(new Rows(this, x, y));
 
-    private readonly struct Rows(MaxPooling pooling, float* x, float* y) : IRangeBody
+    private readonly struct Rows(MaxPooling<TLanes> pooling, float* x, float* y) : IRangeBody
     {
         public void Run(int from, int to)
         {
@@ -49,15 +47,15 @@ internal readonly unsafe struct MaxPooling
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FindLargest(float* image, long* taps, int count, int channels, float* y)
     {
-        for (var c = 0; c < channels; c += Lanes)
+        for (var c = 0; c < channels; c += TLanes.Count)
         {
-            var best = count == 0 ? Vector256.Create(float.NegativeInfinity) : Vector256.Load(image + taps[0] + c);
+            var best = count == 0 ? TLanes.Repeat(float.NegativeInfinity) : TLanes.Load(image + taps[0] + c);
             for (var t = 1; t < count; t++)
             {
-                var value = Vector256.Load(image + taps[t] + c);
-                best = Vector256.ConditionalSelect(Wins(value, best), value, best);
+                var value = TLanes.Load(image + taps[t] + c);
+                best = TLanes.Choose(Wins(value, best), value, best);
             }
-            StoreChannels(best, y + c, channels - c);
+            Lanes.Store(best, y + c, channels - c);
         }
     }
 }

@@ -1,17 +1,15 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using static Tapegrad.Devices.Cpu.PoolingTaps;
-using static Tapegrad.Devices.Cpu.Vectors;
 
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The gradient of <see cref="MaxPooling"/>: that of a window goes to its first largest element, in row-major order: a
+/// The gradient of <see cref="MaxPooling{TLanes}"/>: that of a window goes to its first largest element, in row-major order: a
 /// later element must be larger to win, or NaN. A window that lies outside the image passes none. The threads share
 /// images, in which windows overlap.
 /// Lanes: channels. Remainder: the last vector of a pixel reaches into what lies behind, and those lanes are dropped.
 /// </summary>
-internal readonly unsafe struct MaxPoolingGradient
+internal readonly unsafe struct MaxPoolingGradient<TLanes> where TLanes : struct, ILanes<TLanes>
 {
     private readonly WindowGeometry geometry;
     private readonly Blocks vectors;   // of the channels
@@ -20,7 +18,7 @@ internal readonly unsafe struct MaxPoolingGradient
     public MaxPoolingGradient(WindowGeometry geometry)
     {
         this.geometry = geometry;
-        vectors = new Blocks(geometry.Channels, Lanes);
+        vectors = new Blocks(geometry.Channels, TLanes.Count);
         ranges = new Ranges(geometry.Batch, ImageLength * Most(geometry));
     }
 
@@ -28,7 +26,7 @@ internal readonly unsafe struct MaxPoolingGradient
 
     public void Run(float* x, float* g, float* xGradient) => ranges.Run(new Images(this, x, g, xGradient));
 
-    private readonly struct Images(MaxPoolingGradient pooling, float* x, float* g, float* xGradient) : IRangeBody
+    private readonly struct Images(MaxPoolingGradient<TLanes> pooling, float* x, float* g, float* xGradient) : IRangeBody
     {
         public void Run(int from, int to)
         {
@@ -54,24 +52,24 @@ internal readonly unsafe struct MaxPoolingGradient
     private static void AddToLargest(float* image, long* taps, int count, int channels, float* g, float* gradient)
     {
         if (count == 0) return;
-        for (var c = 0; c < channels; c += Lanes)
+        for (var c = 0; c < channels; c += TLanes.Count)
         {
-            var best = Vector256.Load(image + taps[0] + c);
-            var winner = Vector256<int>.Zero;
+            var best = TLanes.Load(image + taps[0] + c);
+            var winner = TLanes.Zero;
             for (var t = 1; t < count; t++)
             {
-                var value = Vector256.Load(image + taps[t] + c);
+                var value = TLanes.Load(image + taps[t] + c);
                 var wins = Wins(value, best);
-                best = Vector256.ConditionalSelect(wins, value, best);
-                winner = Vector256.ConditionalSelect(wins.AsInt32(), Vector256.Create(t), winner);
+                best = TLanes.Choose(wins, value, best);
+                winner = TLanes.Choose(wins, TLanes.Repeat(t), winner);
             }
-            var share = Vector256.Load(g + c);
+            var share = TLanes.Load(g + c);
             for (var t = 0; t < count; t++)
             {
                 var target = gradient + taps[t] + c;
-                var isWinner = Vector256.Equals(winner, Vector256.Create(t)).AsSingle();
-                var sum = Vector256.Load(target) + Vector256.ConditionalSelect(isWinner, share, Vector256<float>.Zero);
-                StoreChannels(sum, target, channels - c);
+                var isWinner = TLanes.IsEqual(winner, TLanes.Repeat(t));
+                var sum = TLanes.Load(target) + TLanes.And(share, isWinner);
+                Lanes.Store(sum, target, channels - c);
             }
         }
     }

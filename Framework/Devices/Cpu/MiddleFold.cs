@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
-using static Tapegrad.Devices.Cpu.Vectors;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -10,16 +9,17 @@ namespace Tapegrad.Devices.Cpu;
 /// results of the blocks in the same way. This also keeps long sums accurate: the error grows with the depth of the
 /// tree.
 /// </summary>
-internal readonly unsafe struct MiddleFold
+internal readonly unsafe struct MiddleFold<TLanes> where TLanes : struct, ILanes<TLanes>
 {
     private const int ElementBlock = 1024;
     private const int RowBlock = 64;
     private const int TileColumns = 512;
+    private const int RunLanes = 16;
 
     private readonly int outer, inner;
     private readonly bool hasColumns;
     private readonly Blocks blocks;      // of the middle axis
-    private readonly Blocks pairs;       // of vectors, in the last block where there is one element in a row
+    private readonly Blocks runs;        // of lanes, in the last block where there is one element in a row
     private readonly Blocks tiles;       // of the columns where there are several
     private readonly Blocks fours;       // of vectors, in the last tile
     private readonly Ranges ranges;      // of blocks, or of their tiles
@@ -32,13 +32,13 @@ internal readonly unsafe struct MiddleFold
         {
             blocks = new Blocks(length, RowBlock);
             tiles = new Blocks(inner, TileColumns);
-            fours = new Blocks(tiles.SizeOf(tiles.Count - 1), 4 * Lanes);
+            fours = new Blocks(tiles.SizeOf(tiles.Count - 1), 4 * TLanes.Count);
             ranges = new Ranges(outer * blocks.Count * tiles.Count, (long)blocks.SizeOf(0) * tiles.SizeOf(0));
         }
         else
         {
             blocks = new Blocks(length, ElementBlock);
-            pairs = new Blocks(blocks.SizeOf(blocks.Count - 1), 2 * Lanes);
+            runs = new Blocks(blocks.SizeOf(blocks.Count - 1), RunLanes);
             ranges = new Ranges(outer * blocks.Count, blocks.SizeOf(0));
         }
     }
@@ -55,14 +55,14 @@ internal readonly unsafe struct MiddleFold
     {
         var partial = (HostBuffer<float>)pool.Rent(outer * blocks.Count * inner);
         FoldBlocks(fold, x, partial.Pointer);
-        new MiddleFold(outer, blocks.Count, inner).Run(pool, fold, partial.Pointer, y);
+        new MiddleFold<TLanes>(outer, blocks.Count, inner).Run(pool, fold, partial.Pointer, y);
         pool.Return(partial);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void FoldBlocks<TFold>(TFold fold, float* x, float* y) where TFold : struct, IFold
     {
-        fixed (MiddleFold* plan = &this)   // where it is: it is large
+        fixed (MiddleFold<TLanes>* plan = &this)   // where it is: it is large
         {
             if (hasColumns) ranges.Run(new Tiles<TFold>(plan, fold, x, y));
             else ranges.Run(new Runs<TFold>(plan, fold, x, y));
@@ -71,7 +71,7 @@ internal readonly unsafe struct MiddleFold
 
     // ---- one element in a row ---------------------------------------------------------------------------------------
 
-    private readonly struct Runs<TFold>(MiddleFold* plan, TFold fold, float* x, float* y) : IRangeBody
+    private readonly struct Runs<TFold>(MiddleFold<TLanes>* plan, TFold fold, float* x, float* y) : IRangeBody
         where TFold : struct, IFold
     {
         public void Run(int from, int to)
@@ -81,33 +81,33 @@ internal readonly unsafe struct MiddleFold
             {
                 var (row, block) = Math.DivRem(item, blocks.Count);
                 y[item] = FoldRun(fold, x + (long)row * blocks.Length + blocks.From(block),
-                    block == blocks.Count - 1 ? plan->pairs.Length : blocks.Size);
+                    block == blocks.Count - 1 ? plan->runs.Length : blocks.Size);
             }
         }
     }
 
-    // The fold of x[0 .. length - 1]. Lanes: 16, in two vectors; lane j folds elements j, j + 16, j + 32, ... one after
-    // the other. Remainder: filled up with neutral elements. The lanes meet in a tree: j with j + 8, then j + 4, j + 2,
-    // j + 1.
+    // The fold of x[0 .. length - 1]. Lanes: 16, whatever a vector holds; lane j folds elements j, j + 16, j + 32, ...
+    // one after the other. Remainder: filled up with neutral elements. The lanes meet in a tree: j with j + 8, then
+    // j + 4, j + 2, j + 1.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float FoldRun<TFold>(TFold fold, float* x, int length) where TFold : struct, IFold
     {
         var neutral = Real32x8.Of(fold.Neutral);
         var (low, high) = (neutral, neutral);
-        var whole = length / (2 * Lanes) * (2 * Lanes);
-        for (var i = 0; i < whole; i += 2 * Lanes)
+        var whole = length / RunLanes * RunLanes;
+        for (var i = 0; i < whole; i += RunLanes)
         {
-            low = fold.Apply(low, Load(x + i));
-            high = fold.Apply(high, Load(x + i + Lanes));
+            low = fold.Apply(low, Real32x8.Load(x + i));
+            high = fold.Apply(high, Real32x8.Load(x + i + Real32x8.Count));
         }
         if (whole < length)
         {
-            var tail = stackalloc float[2 * Lanes];
-            Store(neutral, tail);
-            Store(neutral, tail + Lanes);
+            var tail = stackalloc float[RunLanes];
+            Real32x8.Store(neutral, tail);
+            Real32x8.Store(neutral, tail + Real32x8.Count);
             for (var i = whole; i < length; i++) tail[i - whole] = x[i];
-            low = fold.Apply(low, Load(tail));
-            high = fold.Apply(high, Load(tail + Lanes));
+            low = fold.Apply(low, Real32x8.Load(tail));
+            high = fold.Apply(high, Real32x8.Load(tail + Real32x8.Count));
         }
         var lanes = fold.Apply(low, high).Value;
         var four = fold.Apply(new Real32x8(lanes), new Real32x8(lanes.GetUpper().ToVector256())).Value;
@@ -118,7 +118,7 @@ internal readonly unsafe struct MiddleFold
 
     // ---- rows of several --------------------------------------------------------------------------------------------
 
-    private readonly struct Tiles<TFold>(MiddleFold* plan, TFold fold, float* x, float* y) : IRangeBody
+    private readonly struct Tiles<TFold>(MiddleFold<TLanes>* plan, TFold fold, float* x, float* y) : IRangeBody
         where TFold : struct, IFold
     {
         public void Run(int from, int to)
@@ -145,30 +145,30 @@ internal readonly unsafe struct MiddleFold
     private static void FoldColumns<TFold>(TFold fold, float* x, int stride, int rows, int columns, float* y)
         where TFold : struct, IFold
     {
-        var neutral = Real32x8.Of(fold.Neutral);
+        var neutral = TLanes.Of(fold.Neutral);
         var column = 0;
-        for (; column + 4 * Lanes <= columns; column += 4 * Lanes)
+        for (; column + 4 * TLanes.Count <= columns; column += 4 * TLanes.Count)
         {
             var (a, b, c, d) = (neutral, neutral, neutral, neutral);
             var p = x + column;
             for (var row = 0; row < rows; row++, p += stride)
             {
-                a = fold.Apply(a, Load(p));
-                b = fold.Apply(b, Load(p + Lanes));
-                c = fold.Apply(c, Load(p + 2 * Lanes));
-                d = fold.Apply(d, Load(p + 3 * Lanes));
+                a = fold.Apply(a, TLanes.Load(p));
+                b = fold.Apply(b, TLanes.Load(p + TLanes.Count));
+                c = fold.Apply(c, TLanes.Load(p + 2 * TLanes.Count));
+                d = fold.Apply(d, TLanes.Load(p + 3 * TLanes.Count));
             }
-            Store(a, y + column);
-            Store(b, y + column + Lanes);
-            Store(c, y + column + 2 * Lanes);
-            Store(d, y + column + 3 * Lanes);
+            TLanes.Store(a, y + column);
+            TLanes.Store(b, y + column + TLanes.Count);
+            TLanes.Store(c, y + column + 2 * TLanes.Count);
+            TLanes.Store(d, y + column + 3 * TLanes.Count);
         }
-        for (; column < columns; column += Lanes)
+        for (; column < columns; column += TLanes.Count)
         {
             var a = neutral;
             var p = x + column;
-            for (var row = 0; row < rows; row++, p += stride) a = fold.Apply(a, Load(p));
-            Store(a, y + column, Math.Min(Lanes, columns - column));
+            for (var row = 0; row < rows; row++, p += stride) a = fold.Apply(a, TLanes.Load(p));
+            Lanes.Store(a, y + column, columns - column);
         }
     }
 }

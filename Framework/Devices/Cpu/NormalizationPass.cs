@@ -16,8 +16,8 @@ namespace Tapegrad.Devices.Cpu;
 /// by the same expression, so to the bit; where a residual was added, it reads the value instead and leaves the masked
 /// gradient, which is the residual's.
 /// </remarks>
-internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry, float* x, float* gamma, float* beta,
-    float* statistics)
+internal readonly unsafe struct NormalizationPass<TLanes>(NormalizationGeometry geometry, float* x, float* gamma,
+    float* beta, float* statistics) where TLanes : struct, ILanes<TLanes>
 {
     private static readonly Plans<SharingGeometry, SharedSets> plans = new(sharing => new SharedSets(sharing));
 
@@ -39,7 +39,7 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
     private void WriteValue<TFollow>(TFollow follow, float* y) where TFollow : struct, IFollow =>
         Workers.Run(sets.Items, new ValueItems<TFollow>(this, follow, y));
 
-    private readonly struct ValueItems<TFollow>(NormalizationPass pass, TFollow follow, float* y) : IItemBody
+    private readonly struct ValueItems<TFollow>(NormalizationPass<TLanes> pass, TFollow follow, float* y) : IItemBody
         where TFollow : struct, IFollow
     {
         public void Run(int item) => pass.WriteValueItem(item, follow, y);
@@ -55,7 +55,7 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
             if (geometry.IsGiven) Complete(slab, numbers);
             else Measure(slab, numbers, totals);
             SpreadStatistics(slab, numbers);
-            Run(new WritingValue<TFollow>(x, numbers, follow, y), slab, fromTheEnd: true);
+            Run(new WritingValue<TLanes, TFollow>(x, numbers, follow, y), slab, fromTheEnd: true);
         }
     }
 
@@ -72,7 +72,7 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
             Pivot(slab)[group] = sharing.IsCentered ? x[sets.Start(slab) + group * GroupChannels] : 0;
         SpreadPivots(slab, numbers);
         Clear(totals, TotalsLength);
-        Run(new Measuring(x, numbers, totals), slab);
+        Run(new Measuring<TLanes>(x, numbers, totals), slab);
         Join(totals);
         var (groups, channels, each) = (sharing.Groups, GroupChannels, 1.0 / sharing.SetSize);
         float* remainders = Remainder(slab), variances = Variance(slab), inverses = Inverse(slab);
@@ -103,7 +103,7 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
         IMask =>
         Workers.Run(sets.Items, new GradientItems<TMask>(this, g, y, kept, dx, sums));
 
-    private readonly struct GradientItems<TMask>(NormalizationPass pass, float* g, float* y, float* kept, float* dx,
+    private readonly struct GradientItems<TMask>(NormalizationPass<TLanes> pass, float* g, float* y, float* kept, float* dx,
         float* sums) : IItemBody
         where TMask : struct, IMask
     {
@@ -124,11 +124,11 @@ internal readonly unsafe struct NormalizationPass(NormalizationGeometry geometry
             SpreadPivots(slab, numbers);
             SpreadStatistics(slab, numbers);
             Clear(totals, TotalsLength);
-            var summing = new Summing<TMask>(x, gradient, numbers, totals);
+            var summing = new Summing<TLanes, TMask>(x, gradient, numbers, totals);
             if (kept is null) Run(summing, slab);
-            else Run(new Then<Masking, Summing<TMask>>(new Masking(y, g, kept), summing), slab);
+            else Run(new Then<Masking<TLanes>, Summing<TLanes, TMask>>(new(y, g, kept), summing), slab);
             FindSlopes(slab, numbers, totals, itemSums);
-            Run(new WritingGradient<TMask>(x, gradient, numbers, dx), slab, fromTheEnd: true);
+            Run(new WritingGradient<TLanes, TMask>(x, gradient, numbers, dx), slab, fromTheEnd: true);
         }
         for (var i = 0; i < 2 * sharing.Channels; i++) sums[item * 2 * sharing.Channels + i] = (float)itemSums[i];
     }

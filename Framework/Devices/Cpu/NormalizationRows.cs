@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using Lane = System.Runtime.Intrinsics.Vector256<float>;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -18,52 +17,52 @@ namespace Tapegrad.Devices.Cpu;
 // lose their registers.
 internal static unsafe class NormalizationRows
 {
-    private const int Lanes = Real32x8.Lanes;
-    private const int Pair = 2 * Lanes;
-    private const int Doubles = Lanes / 2;
+    private const int Doubles = 4;   // of a Vector256
 
     // The numbers of one vector of lanes, in registers.
-    private readonly struct Affine(LaneNumbers numbers, int lane)
+    private readonly struct Affine<TLanes>(LaneNumbers numbers, int lane) where TLanes : struct, ILanes<TLanes>
     {
-        public readonly Lane Pivot = Vector256.Load(numbers.Pivot + lane),
-            Remainder = Vector256.Load(numbers.Remainder + lane);
-        public readonly Lane Scale = Vector256.Load(numbers.Scale + lane), Shift = Vector256.Load(numbers.Shift + lane);
+        public readonly TLanes Pivot = TLanes.Load(numbers.Pivot + lane),
+            Remainder = TLanes.Load(numbers.Remainder + lane);
+        public readonly TLanes Scale = TLanes.Load(numbers.Scale + lane), Shift = TLanes.Load(numbers.Shift + lane);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Lane Center(Lane x) => x - Pivot - Remainder;
+        public TLanes Center(TLanes x) => x - Pivot - Remainder;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Lane Value(Lane centered) => Vector256.FusedMultiplyAdd(centered, Scale, Shift);
+        public TLanes Value(TLanes centered) => TLanes.FusedMultiplyAdd(centered, Scale, Shift);
     }
 
     // x where the value of a ReLU is not 0, else 0; NaN is not 0.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Lane Keep(Lane x, Lane value) => Vector256.AndNot(x, Vector256.LessThanOrEqual(value, Lane.Zero));
+    private static TLanes Keep<TLanes>(TLanes x, TLanes value) where TLanes : struct, ILanes<TLanes> =>
+        TLanes.AndNot(x, TLanes.IsLessOrEqual(value, TLanes.Zero));
 
     // ---- what follows the affine ------------------------------------------------------------------------------------
 
     /// <summary>What becomes of the value at an element.</summary>
     public interface IFollow
     {
-        Lane Apply(Lane value, long element);
+        TLanes Apply<TLanes>(TLanes value, long element) where TLanes : struct, ILanes<TLanes>;
     }
 
     public readonly struct Nothing : IFollow
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Lane Apply(Lane value, long element) => value;
+        public TLanes Apply<TLanes>(TLanes value, long element) where TLanes : struct, ILanes<TLanes> => value;
     }
 
     public readonly struct AddingResidual(float* residual) : IFollow
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Lane Apply(Lane value, long element) => value + Vector256.Load(residual + element);
+        public TLanes Apply<TLanes>(TLanes value, long element) where TLanes : struct, ILanes<TLanes> =>
+            value + TLanes.Load(residual + element);
     }
 
     public readonly struct Rectifying<TBefore>(TBefore before) : IFollow where TBefore : struct, IFollow
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Lane Apply(Lane value, long element)
+        public TLanes Apply<TLanes>(TLanes value, long element) where TLanes : struct, ILanes<TLanes>
         {
             value = before.Apply(value, element);
             return Keep(value, value);
@@ -75,19 +74,21 @@ internal static unsafe class NormalizationRows
     /// <summary>What becomes of the gradient of a value.</summary>
     public interface IMask
     {
-        static abstract Lane Apply(Lane gradient, Lane value);
+        static abstract TLanes Apply<TLanes>(TLanes gradient, TLanes value) where TLanes : struct, ILanes<TLanes>;
     }
 
     public readonly struct All : IMask
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Lane Apply(Lane gradient, Lane value) => gradient;
+        public static TLanes Apply<TLanes>(TLanes gradient, TLanes value) where TLanes : struct, ILanes<TLanes> =>
+            gradient;
     }
 
     public readonly struct Positive : IMask
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Lane Apply(Lane gradient, Lane value) => Keep(gradient, value);
+        public static TLanes Apply<TLanes>(TLanes gradient, TLanes value) where TLanes : struct, ILanes<TLanes> =>
+            Keep(gradient, value);
     }
 
     // ---- sums -------------------------------------------------------------------------------------------------------
@@ -97,77 +98,80 @@ internal static unsafe class NormalizationRows
     /// pivot is its own first row: squares around a far one would lose what the others have to say. The chunk's sums
     /// are moved to the common pivot in double.
     /// </summary>
-    public readonly struct Measuring(float* x, LaneNumbers numbers, double* totals) : IRows
+    public readonly struct Measuring<TLanes>(float* x, LaneNumbers numbers, double* totals) : IRows
+        where TLanes : struct, ILanes<TLanes>
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
         {
-            double* first = totals + block * 2 * numbers.Width, pair = stackalloc double[4 * Pair];
-            for (var lane = 0; lane < width; lane += Pair)
+            var pair = 2 * TLanes.Count;
+            double* first = totals + block * 2 * numbers.Width, sums = stackalloc double[4 * pair];
+            for (var lane = 0; lane < width; lane += pair)
             {
                 var p = x + start + lane;
-                var (pivotA, pivotB) = (Vector256.Load(p), Vector256.Load(p + Lanes));
-                Lane sumA = default, sumB = default, squareA = default, squareB = default;
+                var (pivotA, pivotB) = (TLanes.Load(p), TLanes.Load(p + TLanes.Count));
+                TLanes sumA = default, sumB = default, squareA = default, squareB = default;
                 for (var row = 1; row < rows; row++)
                 {
                     p += stride;
-                    var (a, b) = (Vector256.Load(p) - pivotA, Vector256.Load(p + Lanes) - pivotB);
+                    var (a, b) = (TLanes.Load(p) - pivotA, TLanes.Load(p + TLanes.Count) - pivotB);
                     (sumA, sumB) = (sumA + a, sumB + b);
-                    squareA = Vector256.FusedMultiplyAdd(a, a, squareA);
-                    squareB = Vector256.FusedMultiplyAdd(b, b, squareB);
+                    squareA = TLanes.FusedMultiplyAdd(a, a, squareA);
+                    squareB = TLanes.FusedMultiplyAdd(b, b, squareB);
                 }
-                Widen(sumA, sumB, pair);
-                Widen(squareA, squareB, pair + Pair);
-                Widen(pivotA, pivotB, pair + 2 * Pair);
-                Widen(Vector256.Load(numbers.Pivot + lane), Vector256.Load(numbers.Pivot + lane + Lanes),
-                    pair + 3 * Pair);
-                Move(pair, rows);
-                Add(first + lane, pair, Math.Min(Pair, width - lane));
-                Add(first + numbers.Width + lane, pair + Pair, Math.Min(Pair, width - lane));
+                Widen(sumA, sumB, sums);
+                Widen(squareA, squareB, sums + pair);
+                Widen(pivotA, pivotB, sums + 2 * pair);
+                Widen(TLanes.Load(numbers.Pivot + lane), TLanes.Load(numbers.Pivot + lane + TLanes.Count),
+                    sums + 3 * pair);
+                Move(sums, rows, pair);
+                Add(first + lane, sums, Math.Min(pair, width - lane));
+                Add(first + numbers.Width + lane, sums + pair, Math.Min(pair, width - lane));
             }
         }
 
-        // Of a pair: sums and squares around the own pivot, that pivot, the common one. With d = own pivot - common
-        // pivot, the sums of x and of its square around the common one are s + n d and q + d (2 s + n d).
-        private static void Move(double* pair, int rows)
+        // Of a pair of vectors: sums and squares around the own pivot, that pivot, the common one. With d = own pivot -
+        // common pivot, the sums of x and of its square around the common one are s + n d and q + d (2 s + n d).
+        private static void Move(double* sums, int rows, int pair)
         {
-            for (var i = 0; i < Pair; i += Doubles)
+            for (var i = 0; i < pair; i += Doubles)
             {
-                var (sum, square) = (Vector256.Load(pair + i), Vector256.Load(pair + Pair + i));
-                var distance = Vector256.Load(pair + 2 * Pair + i) - Vector256.Load(pair + 3 * Pair + i);
+                var (sum, square) = (Vector256.Load(sums + i), Vector256.Load(sums + pair + i));
+                var distance = Vector256.Load(sums + 2 * pair + i) - Vector256.Load(sums + 3 * pair + i);
                 var moved = sum + distance * rows;
-                moved.Store(pair + i);
-                (square + distance * (sum + moved)).Store(pair + Pair + i);
+                moved.Store(sums + i);
+                (square + distance * (sum + moved)).Store(sums + pair + i);
             }
         }
     }
 
     /// <summary>In a block's totals, first[l] += the sum over rows of g, second[l] += that of g * c.</summary>
-    public readonly struct Summing<TMask>(float* x, float* g, LaneNumbers numbers, double* totals) : IRows
-        where TMask : struct, IMask
+    public readonly struct Summing<TLanes, TMask>(float* x, float* g, LaneNumbers numbers, double* totals) : IRows
+        where TLanes : struct, ILanes<TLanes> where TMask : struct, IMask
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
         {
-            double* first = totals + block * 2 * numbers.Width, pair = stackalloc double[2 * Pair];
-            for (var lane = 0; lane < width; lane += Pair)
+            var pair = 2 * TLanes.Count;
+            double* first = totals + block * 2 * numbers.Width, sums = stackalloc double[2 * pair];
+            for (var lane = 0; lane < width; lane += pair)
             {
                 float* p = x + start + lane, q = g + start + lane;
-                Affine affineA = new(numbers, lane), affineB = new(numbers, lane + Lanes);
-                Lane sumA = default, sumB = default, productA = default, productB = default;
+                Affine<TLanes> affineA = new(numbers, lane), affineB = new(numbers, lane + TLanes.Count);
+                TLanes sumA = default, sumB = default, productA = default, productB = default;
                 for (var row = 0; row < rows; row++, p += stride, q += stride)
                 {
-                    var (a, b) = (affineA.Center(Vector256.Load(p)), affineB.Center(Vector256.Load(p + Lanes)));
-                    var gradientA = TMask.Apply(Vector256.Load(q), affineA.Value(a));
-                    var gradientB = TMask.Apply(Vector256.Load(q + Lanes), affineB.Value(b));
+                    var (a, b) = (affineA.Center(TLanes.Load(p)), affineB.Center(TLanes.Load(p + TLanes.Count)));
+                    var gradientA = TMask.Apply(TLanes.Load(q), affineA.Value(a));
+                    var gradientB = TMask.Apply(TLanes.Load(q + TLanes.Count), affineB.Value(b));
                     (sumA, sumB) = (sumA + gradientA, sumB + gradientB);
-                    productA = Vector256.FusedMultiplyAdd(gradientA, a, productA);
-                    productB = Vector256.FusedMultiplyAdd(gradientB, b, productB);
+                    productA = TLanes.FusedMultiplyAdd(gradientA, a, productA);
+                    productB = TLanes.FusedMultiplyAdd(gradientB, b, productB);
                 }
-                Widen(sumA, sumB, pair);
-                Widen(productA, productB, pair + Pair);
-                Add(first + lane, pair, Math.Min(Pair, width - lane));
-                Add(first + numbers.Width + lane, pair + Pair, Math.Min(Pair, width - lane));
+                Widen(sumA, sumB, sums);
+                Widen(productA, productB, sums + pair);
+                Add(first + lane, sums, Math.Min(pair, width - lane));
+                Add(first + numbers.Width + lane, sums + pair, Math.Min(pair, width - lane));
             }
         }
     }
@@ -175,14 +179,10 @@ internal static unsafe class NormalizationRows
     // Through memory: if the sums were still in registers when something is called, the loop before would keep them in
     // memory, too.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Widen(Lane a, Lane b, double* target)
+    private static void Widen<TLanes>(TLanes a, TLanes b, double* target) where TLanes : struct, ILanes<TLanes>
     {
-        var (low, high) = Vector256.Widen(a);
-        low.Store(target);
-        high.Store(target + Doubles);
-        (low, high) = Vector256.Widen(b);
-        low.Store(target + 2 * Doubles);
-        high.Store(target + 3 * Doubles);
+        TLanes.StoreWide(a, target);
+        TLanes.StoreWide(b, target + TLanes.Count);
     }
 
     // for (i = 0; i < count; i++) totals[i] += sums[i];
@@ -197,23 +197,24 @@ internal static unsafe class NormalizationRows
     // ---- results ----------------------------------------------------------------------------------------------------
 
     /// <summary>y = c * scale + shift, then what follows.</summary>
-    public readonly struct WritingValue<TFollow>(float* x, LaneNumbers numbers, TFollow follow, float* y) : IRows
-        where TFollow : struct, IFollow
+    public readonly struct WritingValue<TLanes, TFollow>(float* x, LaneNumbers numbers, TFollow follow, float* y) : IRows
+        where TLanes : struct, ILanes<TLanes> where TFollow : struct, IFollow
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
         {
-            for (var lane = 0; lane < width; lane += Pair)
+            var pair = 2 * TLanes.Count;
+            for (var lane = 0; lane < width; lane += pair)
             {
-                lane = FirstOfPair(lane, width);
+                lane = FirstOfPair(lane, width, pair);
                 var element = start + lane;
-                Affine affineA = new(numbers, lane), affineB = new(numbers, lane + Lanes);
+                Affine<TLanes> affineA = new(numbers, lane), affineB = new(numbers, lane + TLanes.Count);
                 for (var row = 0; row < rows; row++, element += stride)
                 {
-                    var (a, b) = (affineA.Center(Vector256.Load(x + element)),
-                        affineB.Center(Vector256.Load(x + element + Lanes)));
+                    var (a, b) = (affineA.Center(TLanes.Load(x + element)),
+                        affineB.Center(TLanes.Load(x + element + TLanes.Count)));
                     a = follow.Apply(affineA.Value(a), element);
-                    b = follow.Apply(affineB.Value(b), element + Lanes);
+                    b = follow.Apply(affineB.Value(b), element + TLanes.Count);
                     Store(a, b, y + element, width - lane);
                 }
             }
@@ -221,31 +222,32 @@ internal static unsafe class NormalizationRows
     }
 
     /// <summary>dx = g * scale + c * slope + offset.</summary>
-    public readonly struct WritingGradient<TMask>(float* x, float* g, LaneNumbers numbers, float* dx) : IRows
-        where TMask : struct, IMask
+    public readonly struct WritingGradient<TLanes, TMask>(float* x, float* g, LaneNumbers numbers, float* dx) : IRows
+        where TLanes : struct, ILanes<TLanes> where TMask : struct, IMask
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
         {
-            for (var lane = 0; lane < width; lane += Pair)
+            var pair = 2 * TLanes.Count;
+            for (var lane = 0; lane < width; lane += pair)
             {
-                lane = FirstOfPair(lane, width);
+                lane = FirstOfPair(lane, width, pair);
                 var element = start + lane;
-                Affine affineA = new(numbers, lane), affineB = new(numbers, lane + Lanes);
+                Affine<TLanes> affineA = new(numbers, lane), affineB = new(numbers, lane + TLanes.Count);
                 var (slopeA, slopeB) =
-                    (Vector256.Load(numbers.Slope + lane), Vector256.Load(numbers.Slope + lane + Lanes));
+                    (TLanes.Load(numbers.Slope + lane), TLanes.Load(numbers.Slope + lane + TLanes.Count));
                 var (offsetA, offsetB) =
-                    (Vector256.Load(numbers.Offset + lane), Vector256.Load(numbers.Offset + lane + Lanes));
+                    (TLanes.Load(numbers.Offset + lane), TLanes.Load(numbers.Offset + lane + TLanes.Count));
                 for (var row = 0; row < rows; row++, element += stride)
                 {
-                    var (a, b) = (affineA.Center(Vector256.Load(x + element)),
-                        affineB.Center(Vector256.Load(x + element + Lanes)));
-                    var gradientA = TMask.Apply(Vector256.Load(g + element), affineA.Value(a));
-                    var gradientB = TMask.Apply(Vector256.Load(g + element + Lanes), affineB.Value(b));
-                    a = Vector256.FusedMultiplyAdd(gradientA, affineA.Scale,
-                        Vector256.FusedMultiplyAdd(a, slopeA, offsetA));
-                    b = Vector256.FusedMultiplyAdd(gradientB, affineB.Scale,
-                        Vector256.FusedMultiplyAdd(b, slopeB, offsetB));
+                    var (a, b) = (affineA.Center(TLanes.Load(x + element)),
+                        affineB.Center(TLanes.Load(x + element + TLanes.Count)));
+                    var gradientA = TMask.Apply(TLanes.Load(g + element), affineA.Value(a));
+                    var gradientB = TMask.Apply(TLanes.Load(g + element + TLanes.Count), affineB.Value(b));
+                    a = TLanes.FusedMultiplyAdd(gradientA, affineA.Scale,
+                        TLanes.FusedMultiplyAdd(a, slopeA, offsetA));
+                    b = TLanes.FusedMultiplyAdd(gradientB, affineB.Scale,
+                        TLanes.FusedMultiplyAdd(b, slopeB, offsetB));
                     Store(a, b, dx + element, width - lane);
                 }
             }
@@ -253,18 +255,20 @@ internal static unsafe class NormalizationRows
     }
 
     /// <summary>kept = g where y is not 0, else 0.</summary>
-    public readonly struct Masking(float* y, float* g, float* kept) : IRows
+    public readonly struct Masking<TLanes>(float* y, float* g, float* kept) : IRows
+        where TLanes : struct, ILanes<TLanes>
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)
         {
+            var pair = 2 * TLanes.Count;
             for (var row = 0; row < rows; row++, start += stride)
-                for (var lane = 0; lane < width; lane += Pair)
+                for (var lane = 0; lane < width; lane += pair)
                 {
-                    lane = FirstOfPair(lane, width);
+                    lane = FirstOfPair(lane, width, pair);
                     var element = start + lane;
-                    var a = Keep(Vector256.Load(g + element), Vector256.Load(y + element));
-                    var b = Keep(Vector256.Load(g + element + Lanes), Vector256.Load(y + element + Lanes));
+                    var a = Keep(TLanes.Load(g + element), TLanes.Load(y + element));
+                    var b = Keep(TLanes.Load(g + element + TLanes.Count), TLanes.Load(y + element + TLanes.Count));
                     Store(a, b, kept + element, width - lane);
                 }
         }
@@ -283,17 +287,21 @@ internal static unsafe class NormalizationRows
 
     // The last pair of a row begins where it ends with the row: some lanes are written twice, the same.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int FirstOfPair(int lane, int width) => Math.Max(0, Math.Min(lane, width - Pair));
+    private static int FirstOfPair(int lane, int width, int pair) => Math.Max(0, Math.Min(lane, width - pair));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Lane a, Lane b, float* target, int lanes)
+    private static void Store<TLanes>(TLanes a, TLanes b, float* target, int lanes)
+        where TLanes : struct, ILanes<TLanes>
     {
-        if (lanes >= Pair)
+        if (lanes >= 2 * TLanes.Count)
         {
-            a.Store(target);
-            b.Store(target + Lanes);
+            TLanes.Store(a, target);
+            TLanes.Store(b, target + TLanes.Count);
         }
         else
-            for (var i = 0; i < lanes; i++) target[i] = i < Lanes ? a[i] : b[i - Lanes];
+        {
+            Lanes.Store(a, target, lanes);
+            if (lanes > TLanes.Count) Lanes.Store(b, target + TLanes.Count, lanes - TLanes.Count);
+        }
     }
 }

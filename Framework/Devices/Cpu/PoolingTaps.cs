@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using static Tapegrad.Devices.Cpu.Vectors;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -34,14 +32,6 @@ internal static unsafe class PoolingTaps
 
     /// <summary>A larger value wins over the best so far, and so does the first NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Wins(Vector256<float> value, Vector256<float> best) =>
-        Vector256.GreaterThan(value, best) | Vector256.IsNaN(value) & Vector256.Equals(best, best);
-
-    /// <summary>Stores the lanes that are channels of this pixel.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreChannels(Vector256<float> value, float* target, int channels)
-    {
-        if (channels >= Lanes) value.Store(target);
-        else Store(new Real32x8(value), target, channels);
-    }
+    public static TLanes Wins<TLanes>(TLanes value, TLanes best) where TLanes : struct, ILanes<TLanes> =>
+        TLanes.AndNot(TLanes.IsEqual(best, best), TLanes.IsLessOrEqual(value, best));   // not (value <= best)
 }

@@ -62,10 +62,10 @@ internal readonly struct VectorRanges
     private readonly Ranges ranges;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public VectorRanges(int length)
+    public VectorRanges(int length, int lanes)
     {
-        vectors = new Blocks(length, Vectors.Lanes);
-        ranges = new Ranges(vectors.Count, Vectors.Lanes);
+        vectors = new Blocks(length, lanes);
+        ranges = new Ranges(vectors.Count, lanes);
     }
 
     /// <summary>Calls the body for each range of vectors, on any thread.</summary>

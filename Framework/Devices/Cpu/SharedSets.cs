@@ -23,7 +23,7 @@ internal interface IRows
 /// Where sub-batches of B samples share, each of them is such a batch of its own: N / B times as many slabs.
 /// </summary>
 /// <remarks>
-/// Lanes: channels. Rows without a gap are joined into wide ones, of whole vectors and two of them or more, so that few
+/// Lanes: channels. Rows without a gap are joined into wide ones, of whole sixteens and two of them or more, so that few
 /// channels fill the lanes too: lane l of a wide row belongs to channel l mod C. What remains of the rows is a last
 /// one, shorter than the others. Pieces: items of slabs for the threads; in a slab blocks of rows, for the threads
 /// where there is one slab only; in a block chunks of 64 rows, which stay in the first cache and are summed in float.
@@ -31,7 +31,8 @@ internal interface IRows
 /// </remarks>
 internal sealed class SharedSets
 {
-    private const int WideRow = 2 * Real32x8.Lanes;
+    // Two of the widest vectors. The lanes of a wide row are summed apart, so it must not depend on a processor's.
+    private const int WideRow = 32;
     private const int ChunkRows = 64;
     private const int ItemElements = 16384;
     private const int BlockElements = 32768;
@@ -77,7 +78,7 @@ internal sealed class SharedSets
     private static int RowsToJoin(int channels)
     {
         var rows = 1;
-        while (rows * channels % Real32x8.Lanes != 0 || rows * channels < WideRow) rows++;
+        while (rows * channels % (WideRow / 2) != 0 || rows * channels < WideRow) rows++;
         return rows;
     }
 

@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using static Tapegrad.Devices.Cpu.Vectors;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -9,9 +7,9 @@ namespace Tapegrad.Devices.Cpu;
 /// eight consecutive elements. Remainder: of the last vector, which reaches into the padding, only the lanes that
 /// belong to the buffers count.
 /// </summary>
-internal readonly unsafe struct UpdateCheck(int length)
+internal readonly unsafe struct UpdateCheck<TLanes>(int length) where TLanes : struct, ILanes<TLanes>
 {
-    private readonly VectorRanges ranges = new(length);
+    private readonly VectorRanges ranges = new(length, TLanes.Count);
 
     public void Run<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first, float* second,
         float* verdict) where TUpdate : struct, IUpdate =>
@@ -23,8 +21,8 @@ internal readonly unsafe struct UpdateCheck(int length)
         // Several ranges may write, all of them the same.
         public void Run(int from, int to)
         {
-            var end = Math.Min(to * Lanes, length);
-            if (LeavesNonFinite(update, parameter, gradient, first, second, from * Lanes, end)) *verdict = float.NaN;
+            var end = Math.Min(to * TLanes.Count, length);
+            if (LeavesNonFinite(update, parameter, gradient, first, second, from * TLanes.Count, end)) *verdict = float.NaN;
         }
     }
 
@@ -34,23 +32,19 @@ internal readonly unsafe struct UpdateCheck(int length)
     private static bool LeavesNonFinite<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first,
         float* second, int from, int to) where TUpdate : struct, IUpdate
     {
-        var all = default(Real32x8);
-        for (var i = from; i < to; i += Lanes)
+        var all = default(TLanes);
+        for (var i = from; i < to; i += TLanes.Count)
         {
-            var (value, slope) = (Load(parameter + i), Load(gradient + i));
-            var one = first is null ? default : Load(first + i);
-            var two = second is null ? default : Load(second + i);
+            var (value, slope) = (TLanes.Load(parameter + i), TLanes.Load(gradient + i));
+            var one = first is null ? default : TLanes.Load(first + i);
+            var two = second is null ? default : TLanes.Load(second + i);
             update.Apply(ref value, slope, ref one, ref two);
             var difference = slope - slope + (value - value);
             if (first is not null) difference += one - one;
             if (second is not null) difference += two - two;
-            if (to - i < Lanes)
-            {
-                var belongs = Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(to - i)).AsSingle();
-                difference = new(Vector256.ConditionalSelect(belongs, difference.Value, Vector256<float>.Zero));
-            }
+            if (to - i < TLanes.Count) difference = TLanes.And(difference, TLanes.First(to - i));
             all += difference;
         }
-        return !Vector256.EqualsAll(all.Value, Vector256<float>.Zero);
+        return !Lanes.AreZero(all);
     }
 }

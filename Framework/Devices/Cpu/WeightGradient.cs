@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
 
 namespace Tapegrad.Devices.Cpu;
@@ -12,20 +11,19 @@ namespace Tapegrad.Devices.Cpu;
 /// blocks are cut by the shape alone.
 /// </summary>
 /// <remarks>
-/// Lanes: 16 output channels of a group, a panel; 6 consecutive elements of a run of the kernel
-/// (<see cref="KernelRuns"/>) at a time. Remainders (channels of the last panel, elements behind a run) are computed
+/// Lanes: output channels of a group, the columns of a tile, a panel; its rows are consecutive elements of a run of the
+/// kernel (<see cref="KernelRuns"/>). Remainders (channels of the last panel, elements behind a run) are computed
 /// from what lies there and dropped.
 /// </remarks>
-internal sealed unsafe class WeightGradient : IWeightGradientPlan
+internal sealed unsafe class WeightGradient<TLanes> : IWeightGradientPlan where TLanes : struct, ILanes<TLanes>
 {
-    private const int Panel = ProductTiles.Columns;
-    private const int Tile = ProductTiles.Rows;
     // the pixels that a tile walks: their x and g stay in the first cache for the next tile
     private const int StripPixels = 160;
     private const int MostBlocks = 16, FewestBlocks = 4;
     private const int MostPartialSums = 1 << 22;
 
     private readonly ConvolutionGeometry geometry;
+    private readonly TileShape tile;
     private readonly PaddedImages images;
     private readonly AxisPhase rows, columns;
     private readonly KernelRuns runs;
@@ -51,9 +49,12 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
         runs = images.Runs(rows, columns, geometry.Groups);
         (inputs, outputs, hasGroups) = (windows.Channels / geometry.Groups, geometry.OutputChannels / geometry.Groups,
             geometry.Groups > 1);
-        (panels, tiles) = (new Blocks(outputs, Panel), new Blocks(runs.Length, Tile));
-        PartialLength = geometry.Groups * panels.Count * runs.Starts.Length * tiles.Count * Tile * Panel;
-        blockCount = new Clamped(MostPartialSums / PartialLength, FewestBlocks, MostBlocks);
+        tile = TileShape.For(outputs, TLanes.Count);
+        (panels, tiles) = (new Blocks(outputs, tile.Columns), new Blocks(runs.Length, tile.Rows));
+        PartialLength = geometry.Groups * panels.Count * runs.Starts.Length * tiles.Count * tile.Rows * tile.Columns;
+        // Of the weights alone, since the blocks are seen in the bits, and the tile must not be.
+        var weights = runs.Starts.Length * runs.Length * geometry.OutputChannels;
+        blockCount = new Clamped(MostPartialSums / weights, FewestBlocks, MostBlocks);
         blocks = new Shares(windows.Batch, Math.Min(windows.Batch, blockCount.Value));
         walks = [.. Enumerable.Range(0, blocks.Count).Select(block => WalkThrough(blocks.SizeOf(block)))];
     }
@@ -66,7 +67,7 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
         return new Walk(together, blocks, Strips(blocks.SizeOf(0)), Strips(blocks.SizeOf(blocks.Count - 1)));
     }
 
-    // The sums of one block: [group, panel, run, tile, 6, 16].
+    // The sums of one block: [group, panel, run, tile, row, column].
     private int PartialLength { get; }
 
     public void Run(BufferPool pool, float* x, float* g, float* w)
@@ -78,12 +79,12 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
         pool.Return(partial);
     }
 
-    private readonly struct Summing(WeightGradient kernel, float* x, float* g, float* sums) : IItemBody
+    private readonly struct Summing(WeightGradient<TLanes> kernel, float* x, float* g, float* sums) : IItemBody
     {
         public void Run(int item) => kernel.SumBlock(item, x, g, sums + (long)item * kernel.PartialLength);
     }
 
-    private readonly struct Combining(WeightGradient kernel, float* sums, float* w) : IItemBody
+    private readonly struct Combining(WeightGradient<TLanes> kernel, float* sums, float* w) : IItemBody
     {
         public void Run(int item) => kernel.Combine(item, sums, w);
     }
@@ -111,7 +112,7 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
 
     private void SumImages(float* x, int* starts, Blocks strips, float* g, float* sums)
     {
-        var step = columns.SourceStep * geometry.Windows.Channels;
+        var (step, length) = (columns.SourceStep * geometry.Windows.Channels, tile.Rows * tile.Columns);
         for (var strip = 0; strip < strips.Count; strip++)
         {
             var to = sums;
@@ -120,36 +121,32 @@ internal sealed unsafe class WeightGradient : IWeightGradientPlan
             for (var group = 0; group < geometry.Groups; group++)
                 for (var panel = 0; panel < panels.Count; panel++)
                     foreach (var run in runs.Starts)
-                        for (var tile = 0; tile < tiles.Count; tile++, to += Tile * Panel)
-                            ProductTiles.AddProducts(x + group * inputs + run + tile * Tile, starts + row, count,
-                                columns.Count, step, gRows + group * outputs + panel * Panel, geometry.OutputChannels,
-                                to, runs.Length - tile * Tile);
+                        for (var element = 0; element < runs.Length; element += tile.Rows, to += length)
+                            ProductTiles<TLanes>.AddProducts(tile, x + group * inputs + run + element, starts + row,
+                                count, columns.Count, step, gRows + group * outputs + panel * tile.Columns,
+                                geometry.OutputChannels, to, runs.Length - element);
         }
     }
 
-    // The rows of w that a run makes, into the first block's sums, then to their place: runs follow one another as
-    // (kernel row, kernel column, channel) do.
+    // The rows of w that a run makes: runs follow one another as (kernel row, kernel column, channel) do.
     private void Combine(int run, float* sums, float* w)
     {
         for (var group = 0; group < geometry.Groups; group++)
             for (var panel = 0; panel < panels.Count; panel++)
             {
                 var lanes = panels.SizeOf(panel);
-                var from = sums + (((long)group * panels.Count + panel) * runs.Starts.Length + run) * tiles.Count * Tile
-                    * Panel;
-                var to = w + (long)run * runs.Length * geometry.OutputChannels + group * outputs + panel * Panel;
-                for (var row = 0; row < runs.Length; row++, from += Panel, to += geometry.OutputChannels)
-                {
-                    var (low, high) = (Vector256.Load(from), Vector256.Load(from + Panel / 2));
-                    for (var block = 1; block < blocks.Count; block++)
+                var from = sums + (((long)group * panels.Count + panel) * runs.Starts.Length + run) * tiles.Count
+                    * tile.Rows * tile.Columns;
+                var to = w + (long)run * runs.Length * geometry.OutputChannels + group * outputs
+                    + panel * tile.Columns;
+                for (var row = 0; row < runs.Length; row++, from += tile.Columns, to += geometry.OutputChannels)
+                    for (var lane = 0; lane < lanes; lane += TLanes.Count)
                     {
-                        low += Vector256.Load(from + (long)block * PartialLength);
-                        high += Vector256.Load(from + (long)block * PartialLength + Panel / 2);
+                        var sum = TLanes.Load(from + lane);
+                        for (var block = 1; block < blocks.Count; block++)
+                            sum += TLanes.Load(from + lane + (long)block * PartialLength);
+                        Lanes.Store(sum, to + lane, lanes - lane);
                     }
-                    low.Store(from);
-                    high.Store(from + Panel / 2);
-                    new Span<float>(from, lanes).CopyTo(new Span<float>(to, lanes));
-                }
             }
     }
 }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using static Tapegrad.Devices.Cpu.Vectors;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -7,7 +6,7 @@ namespace Tapegrad.Devices.Cpu;
 /// The adjoint of <see cref="WindowExtraction"/>: each pixel adds the windows that cover it in the order (i, j, ky,
 /// kx), as the reference does. The threads share rows of pixels.
 /// </summary>
-internal readonly unsafe struct WindowAddition
+internal readonly unsafe struct WindowAddition<TLanes> where TLanes : struct, ILanes<TLanes>
 {
     private readonly WindowGeometry geometry;
     private readonly Blocks vectors;   // of the channels
@@ -16,7 +15,7 @@ internal readonly unsafe struct WindowAddition
     public WindowAddition(WindowGeometry geometry)
     {
         this.geometry = geometry;
-        vectors = new Blocks(geometry.Channels, Lanes);
+        vectors = new Blocks(geometry.Channels, TLanes.Count);
         var (rows, kernel) = (geometry.Batch * geometry.Height, geometry.Kernel);
         ranges = new Ranges(rows, (long)RowLength * kernel.Height * kernel.Width);
     }
@@ -26,7 +25,7 @@ internal readonly unsafe struct WindowAddition
 
     public void Run(float* windows, float* x) => ranges.Run(new Rows(this, windows, x));
 
-    private readonly struct Rows(WindowAddition addition, float* windows, float* x) : IRangeBody
+    private readonly struct Rows(WindowAddition<TLanes> addition, float* windows, float* x) : IRangeBody
     {
         public void Run(int from, int to)
         {
@@ -64,8 +63,7 @@ internal readonly unsafe struct WindowAddition
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void AddRun(float* source, float* target, int length)
     {
-        var i = 0;
-        for (; i + Lanes <= length; i += Lanes) Store(Load(target + i) + Load(source + i), target + i);
-        if (i < length) Store(Load(target + i) + Load(source + i), target + i, length - i);
+        for (var i = 0; i < length; i += TLanes.Count)
+            Lanes.Store(TLanes.Load(target + i) + TLanes.Load(source + i), target + i, length - i);
     }
 }

@@ -1,12 +1,11 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
 
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// The 3x3 convolution of stride 1, or its input gradient, by Winograd's F(4x4, 3x3)
-/// (<see cref="WinogradTransforms"/>). Equals, up to rounding,
+/// (<see cref="WinogradTransforms{TLanes}"/>). Equals, up to rounding,
 /// <code>
 /// for n, i, j, o:  y[n, i, j, o] = bias[o] + sum over k, l, c of x[n, i + k - p, j + l - p, c] * w[k, l, c, o]
 /// </code>
@@ -15,18 +14,15 @@ namespace Tapegrad.Devices.Cpu;
 /// products of a tile back to its 4x4 results.
 /// </summary>
 /// <remarks>
-/// Lanes: channels, in the transforms, and 16 output channels, a panel, in the products. Remainders: pixels outside the
+/// Lanes: channels, in the transforms, and output channels, the columns of a tile, a panel, in the products. Remainders: pixels outside the
 /// image are 0, results outside it are computed and dropped, and so are channels behind the last and tiles behind the
 /// last of a block.
 /// </remarks>
-internal sealed unsafe class WinogradConvolution : IConvolutionPlan
+internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan where TLanes : struct, ILanes<TLanes>
 {
-    private const int Panel = ProductTiles.Columns;
-    private const int Rows = ProductTiles.Rows;
-    private const int Vector = 8;
-    private const int Planes = WinogradTransforms.Planes;
-    private const int Results = WinogradTransforms.Results;
-    private const int Taps = 9;
+    private const int Planes = WinogradTile.Planes;
+    private const int Results = WinogradTile.Results;
+    private const int Taps = WinogradTile.Taps;
     private const int BlockBytes = 300_000;   // the planes of a block stay in the second cache
     private const int LeastTiles = 24, MostTiles = 96;
     private const int PlaneGap = 16;          // planes a power of two apart would share the cache's sets
@@ -34,11 +30,12 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
     private readonly int inputs, outputs, height, width, inputLength, outputLength;
     private readonly Blocks panels, vectors;     // of the outputs
     private readonly Blocks inputBlocks;         // of the inputs
-    private readonly Clamped cached, sixes;      // tiles that the cache has room for; sixes of them in a block
+    private readonly TileShape tile;             // of the products: its rows are tiles of the images
+    private readonly Clamped cached, groups;     // tiles that the cache has room for; rows of them in a block
     private readonly Blocks blocks;              // of the tiles
     private readonly Blocks rowTiles, lastRowTiles;   // of the tiles of a block, and of the last one
     private readonly bool isGradient;
-    private readonly ImageTiles source, target;
+    private readonly ImageTiles<TLanes> source, target;
 
     /// <summary>The convolution, or its input gradient.</summary>
     public WinogradConvolution(ConvolutionGeometry geometry, bool gradient)
@@ -54,35 +51,36 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
             : (-windows.Padding.Height, -windows.Padding.Width);
         var (down, across) = (new Blocks(height, Results), new Blocks(width, Results));
         var tiles = windows.Batch * down.Count * across.Count;
-        source = new ImageTiles(sourceHeight, sourceWidth, inputs, top, left, down, across);
-        target = new ImageTiles(height, width, outputs, 0, 0, down, across);
-        (panels, vectors, inputBlocks) = (new Blocks(outputs, Panel), new Blocks(outputs, Vector),
-            new Blocks(inputs, Vector));
-        (inputLength, outputLength) = (inputBlocks.Count * Vector, panels.Count * Panel);
+        source = new ImageTiles<TLanes>(sourceHeight, sourceWidth, inputs, top, left, down, across);
+        target = new ImageTiles<TLanes>(height, width, outputs, 0, 0, down, across);
+        tile = TileShape.For(outputs, TLanes.Count);
+        (panels, vectors, inputBlocks) = (new Blocks(outputs, tile.Columns), new Blocks(outputs, TLanes.Count),
+            new Blocks(inputs, TLanes.Count));
+        (inputLength, outputLength) = (inputBlocks.Count * TLanes.Count, panels.Count * tile.Columns);
         // Cut by the shape alone: by the cache, and so that a few blocks at least share the work.
         cached = new Clamped(BlockBytes / (Planes * sizeof(float) * (inputLength + outputLength)), LeastTiles,
             MostTiles);
-        sixes = new Clamped(tiles / 8 / Rows, 1, cached.Value / Rows);
-        blocks = new Blocks(tiles, sixes.Value * Rows);
+        groups = new Clamped(tiles / 8 / tile.Rows, 1, cached.Value / tile.Rows);
+        blocks = new Blocks(tiles, groups.Value * tile.Rows);
         (rowTiles, lastRowTiles) =
-            (new Blocks(blocks.SizeOf(0), Rows), new Blocks(blocks.SizeOf(blocks.Count - 1), Rows));
+            (new Blocks(blocks.SizeOf(0), tile.Rows), new Blocks(blocks.SizeOf(blocks.Count - 1), tile.Rows));
     }
 
     public void Run(BufferPool pool, float* x, float* w, float* bias, float* y)
     {
-        var transformed = (HostBuffer<float>)pool.Rent(Planes * panels.Count * inputs * Panel);
+        var transformed = (HostBuffer<float>)pool.Rent(Planes * panels.Count * inputs * tile.Columns);
         var weights = transformed.Pointer;
         Workers.Run(panels.Count * inputBlocks.Count, new Transforming(this, w, weights));
         Workers.Run(blocks.Count, new Convolving(this, x, weights, bias, y));
         pool.Return(transformed);
     }
 
-    private readonly struct Transforming(WinogradConvolution kernel, float* w, float* weights) : IItemBody
+    private readonly struct Transforming(WinogradConvolution<TLanes> kernel, float* w, float* weights) : IItemBody
     {
         public void Run(int item) => kernel.TransformWeights(item, w, weights);
     }
 
-    private readonly struct Convolving(WinogradConvolution kernel, float* x, float* weights, float* bias, float* y)
+    private readonly struct Convolving(WinogradConvolution<TLanes> kernel, float* x, float* weights, float* bias, float* y)
         : IItemBody
     {
         public void Run(int item) => kernel.ConvolveTiles(item, x, weights, bias, y);
@@ -96,16 +94,16 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
         var (panel, inputBlock) = Math.DivRem(item, inputBlocks.Count);
         var (channel, first, count) = (panels.From(panel), inputBlocks.From(inputBlock),
             inputBlocks.SizeOf(inputBlock));
-        weights += ((long)panel * inputs + first) * Panel;
-        var taps = stackalloc float[Taps * Vector * Panel];
+        weights += ((long)panel * inputs + first) * tile.Columns;
+        var taps = stackalloc float[Taps * TLanes.Count * tile.Columns];
         if (isGradient) TurnRound(w, channel, first, count, taps);
-        for (var c = 0; c < count; c++, weights += Panel)
-            for (var lane = 0; lane < Panel && channel + lane < outputs; lane += Vector)
+        for (var c = 0; c < count; c++, weights += tile.Columns)
+            for (var lane = 0; lane < tile.Columns && channel + lane < outputs; lane += TLanes.Count)
                 if (isGradient)
-                    WinogradTransforms.WeightsInward(taps + c * Panel + lane, Vector * Panel, weights + lane,
+                    WinogradTransforms<TLanes>.WeightsInward(taps + c * tile.Columns + lane, TLanes.Count * tile.Columns, weights + lane,
                         WeightsPlane);
                 else
-                    WinogradTransforms.WeightsInward(w + (first + c) * outputs + channel + lane, (long)inputs * outputs,
+                    WinogradTransforms<TLanes>.WeightsInward(w + (first + c) * outputs + channel + lane, (long)inputs * outputs,
                         weights + lane,
                     WeightsPlane);
     }
@@ -113,16 +111,16 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
     // taps[tap, c, lane] = w[8 - tap, channel + lane, first + c]
     private void TurnRound(float* w, int channel, int first, int count, float* taps)
     {
-        var lanes = panels.SizeOf(channel / Panel);
+        var lanes = panels.SizeOf(channel / tile.Columns);
         for (var tap = 0; tap < Taps; tap++)
             for (var lane = 0; lane < lanes; lane++)
             {
                 var from = w + ((long)(Taps - 1 - tap) * outputs + channel + lane) * inputs + first;
-                for (var c = 0; c < count; c++) taps[(tap * Vector + c) * Panel + lane] = from[c];
+                for (var c = 0; c < count; c++) taps[(tap * TLanes.Count + c) * tile.Columns + lane] = from[c];
             }
     }
 
-    private long WeightsPlane => (long)panels.Count * inputs * Panel;
+    private long WeightsPlane => (long)panels.Count * inputs * tile.Columns;
 
     private void ConvolveTiles(int block, float* x, float* weights, float* bias, float* y)
     {
@@ -133,11 +131,11 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
         source.Transform(x, isGradient: false, first, count, inputPlanes, inputLength, inputPlane);
 
         var rows = block == blocks.Count - 1 ? lastRowTiles.Count : rowTiles.Count;
-        var starts = Scratch<int>.Rent(2 * rows * Rows + 1);
-        var targets = starts + rows * Rows;
-        var runStart = targets + rows * Rows;
-        for (var tile = 0; tile < rows * Rows; tile++)
-            (starts[tile], targets[tile]) = (tile * inputLength, tile * outputLength);
+        var starts = Scratch<int>.Rent(2 * rows * tile.Rows + 1);
+        var targets = starts + rows * tile.Rows;
+        var runStart = targets + rows * tile.Rows;
+        for (var row = 0; row < rows * tile.Rows; row++)
+            (starts[row], targets[row]) = (row * inputLength, row * outputLength);
         *runStart = 0;
         var left = new ProductRows
         {
@@ -151,15 +149,15 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
         for (var plane = 0; plane < Planes; plane++)
         {
             left.Source = inputPlanes + plane * inputPlane;
-            for (var panel = 0; panel < panels.Count; panel++, weights += inputs * Panel)
-                ProductTiles.Multiply(left, weights, null, productPlanes + plane * productPlane + panel * Panel,
-                    targets, Panel);
+            for (var panel = 0; panel < panels.Count; panel++, weights += inputs * tile.Columns)
+                ProductTiles<TLanes>.Multiply(tile, left, weights, null,
+                    productPlanes + plane * productPlane + panel * tile.Columns, targets, tile.Columns);
         }
 
-        for (var tile = 0; tile < count; tile++)
+        for (var i = 0; i < count; i++)
         {
-            target.Prefetch(y, first + tile);
-            WriteTile(productPlanes + tile * outputLength, productPlane, first + tile, bias, y);
+            target.Prefetch(y, first + i);
+            WriteTile(productPlanes + i * outputLength, productPlane, first + i, bias, y);
         }
     }
 
@@ -170,20 +168,20 @@ internal sealed unsafe class WinogradConvolution : IConvolutionPlan
         var to = y + (((long)image * height + row) * width + column) * outputs;
         var (rows, columns) = (Math.Min(Results, height - row), Math.Min(Results, width - column));
         var isWhole = rows == Results && columns == Results;
-        var spare = stackalloc float[Results * Results * Vector];
+        var spare = stackalloc float[Results * Results * TLanes.Count];
         for (var vector = 0; vector < vectors.Count; vector++)
         {
             var (o, lanes) = (vectors.From(vector), vectors.SizeOf(vector));
-            var first = bias == null ? default : Vector256.Load(bias + o);
-            if (isWhole && lanes == Vector)
+            var first = bias == null ? default : TLanes.Load(bias + o);
+            if (isWhole && lanes == TLanes.Count)
             {
-                WinogradTransforms.Outward(products + o, plane, first, to + o, (long)width * outputs, outputs);
+                WinogradTransforms<TLanes>.Outward(products + o, plane, first, to + o, (long)width * outputs, outputs);
                 continue;
             }
-            WinogradTransforms.Outward(products + o, plane, first, spare, Results * Vector, Vector);
+            WinogradTransforms<TLanes>.Outward(products + o, plane, first, spare, Results * TLanes.Count, TLanes.Count);
             for (var i = 0; i < rows; i++)
                 for (var j = 0; j < columns; j++)
-                    new Span<float>(spare + (i * Results + j) * Vector, lanes)
+                    new Span<float>(spare + (i * Results + j) * TLanes.Count, lanes)
                         .CopyTo(new Span<float>(to + ((long)i * width + j) * outputs + o, lanes));
         }
     }

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -20,23 +19,12 @@ namespace Tapegrad.Devices.Cpu;
 /// </code>
 /// </summary>
 /// <remarks>
-/// Each method transforms eight channels, the lanes, of one tile: the columns first, into a table on the stack, then
+/// Each method transforms some channels, the lanes, of one tile: the columns first, into a table on the stack, then
 /// the rows. A transformed tile has its 36 numbers in 36 planes. What is summed first is the same for every tile, so no
 /// bit depends on a tile's place.
 /// </remarks>
-internal static unsafe class WinogradTransforms
+internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, ILanes<TLanes>
 {
-    /// <summary>Results of a tile, in each direction.</summary>
-    public const int Results = 4;
-
-    /// <summary>Inputs of a tile, in each direction.</summary>
-    public const int Inputs = 6;
-
-    /// <summary>Numbers of a transformed tile.</summary>
-    public const int Planes = Inputs * Inputs;
-
-    private const int Vector = 8;
-
     /// <summary>
     /// B' d B: element (i, j) of d at x + i * rowLength + j * pixelLength, if it exists, and 0 if not; of the result at
     /// y + (6 i + j) * planeLength.
@@ -44,15 +32,15 @@ internal static unsafe class WinogradTransforms
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
     public static void Inward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y, long planeLength)
     {
-        var table = stackalloc float[Planes * Vector];
-        var copy = stackalloc float[Inputs * Vector];
-        for (var column = 0; column < Inputs; column++, x += pixelLength)
+        var table = stackalloc float[WinogradTile.Planes * TLanes.Count];
+        var copy = stackalloc float[WinogradTile.Inputs * TLanes.Count];
+        for (var column = 0; column < WinogradTile.Inputs; column++, x += pixelLength)
         {
-            var (pixels, step) = Existing(x, rowLength, column, Inputs, inside, copy);
-            InwardLine((float*)pixels, step, table + column * Vector, Inputs * Vector);
+            var (pixels, step) = Existing(x, rowLength, column, WinogradTile.Inputs, inside, copy);
+            InwardLine((float*)pixels, step, table + column * TLanes.Count, WinogradTile.Inputs * TLanes.Count);
         }
-        for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
-            InwardLine(table + row * Inputs * Vector, Vector, y, planeLength);
+        for (var row = 0; row < WinogradTile.Inputs; row++, y += WinogradTile.Inputs * planeLength)
+            InwardLine(table + row * WinogradTile.Inputs * TLanes.Count, TLanes.Count, y, planeLength);
     }
 
     // The pixels of a column, and their distance: where they lie, or, where some do not exist, in a copy with zeros.
@@ -63,9 +51,11 @@ internal static unsafe class WinogradTransforms
         var isInside = column >= inside.Left && column < inside.Right;
         if (isInside && inside.Bottom - inside.Top == size) return ((nint)x, rowLength);
         for (var row = 0; row < size; row++)
-            (isInside && row >= inside.Top && row < inside.Bottom ? Load(x + row * rowLength) : default)
-                .Store(copy + row * Vector);
-        return ((nint)copy, Vector);
+        {
+            var exists = isInside && row >= inside.Top && row < inside.Bottom;
+            TLanes.Store(exists ? TLanes.Load(x + row * rowLength) : default, copy + row * TLanes.Count);
+        }
+        return ((nint)copy, TLanes.Count);
     }
 
     /// <summary>
@@ -73,14 +63,14 @@ internal static unsafe class WinogradTransforms
     /// pixelLength.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
-    public static void Outward(float* x, long planeLength, Vector256<float> bias, float* y, long rowLength,
+    public static void Outward(float* x, long planeLength, TLanes bias, float* y, long rowLength,
         long pixelLength)
     {
-        var table = stackalloc float[Results * Inputs * Vector];
-        for (var column = 0; column < Inputs; column++, x += planeLength)
-            OutwardLine(x, Inputs * planeLength, default, table + column * Vector, Inputs * Vector);
-        for (var row = 0; row < Results; row++, y += rowLength)
-            OutwardLine(table + row * Inputs * Vector, Vector, bias, y, pixelLength);
+        var table = stackalloc float[WinogradTile.Results * WinogradTile.Inputs * TLanes.Count];
+        for (var column = 0; column < WinogradTile.Inputs; column++, x += planeLength)
+            OutwardLine(x, WinogradTile.Inputs * planeLength, default, table + column * TLanes.Count, WinogradTile.Inputs * TLanes.Count);
+        for (var row = 0; row < WinogradTile.Results; row++, y += rowLength)
+            OutwardLine(table + row * WinogradTile.Inputs * TLanes.Count, TLanes.Count, bias, y, pixelLength);
     }
 
     /// <summary>
@@ -91,15 +81,15 @@ internal static unsafe class WinogradTransforms
     public static void GradientInward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y,
         long planeLength)
     {
-        var table = stackalloc float[Inputs * Results * Vector];
-        var copy = stackalloc float[Results * Vector];
-        for (var column = 0; column < Results; column++, x += pixelLength)
+        var table = stackalloc float[WinogradTile.Inputs * WinogradTile.Results * TLanes.Count];
+        var copy = stackalloc float[WinogradTile.Results * TLanes.Count];
+        for (var column = 0; column < WinogradTile.Results; column++, x += pixelLength)
         {
-            var (pixels, step) = Existing(x, rowLength, column, Results, inside, copy);
-            GradientInwardLine((float*)pixels, step, table + column * Vector, Results * Vector);
+            var (pixels, step) = Existing(x, rowLength, column, WinogradTile.Results, inside, copy);
+            GradientInwardLine((float*)pixels, step, table + column * TLanes.Count, WinogradTile.Results * TLanes.Count);
         }
-        for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
-            GradientInwardLine(table + row * Results * Vector, Vector, y, planeLength);
+        for (var row = 0; row < WinogradTile.Inputs; row++, y += WinogradTile.Inputs * planeLength)
+            GradientInwardLine(table + row * WinogradTile.Results * TLanes.Count, TLanes.Count, y, planeLength);
     }
 
     /// <summary>
@@ -108,11 +98,11 @@ internal static unsafe class WinogradTransforms
     [SkipLocalsInit]
     public static void WeightsInward(float* x, long tapLength, float* y, long planeLength)
     {
-        var table = stackalloc float[Inputs * 3 * Vector];
+        var table = stackalloc float[WinogradTile.Inputs * 3 * TLanes.Count];
         for (var column = 0; column < 3; column++, x += tapLength)
-            WeightsInwardLine(x, 3 * tapLength, table + column * Vector, 3 * Vector);
-        for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
-            WeightsInwardLine(table + row * 3 * Vector, Vector, y, planeLength);
+            WeightsInwardLine(x, 3 * tapLength, table + column * TLanes.Count, 3 * TLanes.Count);
+        for (var row = 0; row < WinogradTile.Inputs; row++, y += WinogradTile.Inputs * planeLength)
+            WeightsInwardLine(table + row * 3 * TLanes.Count, TLanes.Count, y, planeLength);
     }
 
     /// <summary>
@@ -121,92 +111,89 @@ internal static unsafe class WinogradTransforms
     [SkipLocalsInit]
     public static void WeightsOutward(float* x, long planeLength, float* y, long tapLength)
     {
-        var table = stackalloc float[3 * Inputs * Vector];
-        for (var column = 0; column < Inputs; column++, x += planeLength)
-            WeightsOutwardLine(x, Inputs * planeLength, table + column * Vector, Inputs * Vector);
+        var table = stackalloc float[3 * WinogradTile.Inputs * TLanes.Count];
+        for (var column = 0; column < WinogradTile.Inputs; column++, x += planeLength)
+            WeightsOutwardLine(x, WinogradTile.Inputs * planeLength, table + column * TLanes.Count, WinogradTile.Inputs * TLanes.Count);
         for (var row = 0; row < 3; row++, y += 3 * tapLength)
-            WeightsOutwardLine(table + row * Inputs * Vector, Vector, y, tapLength);
+            WeightsOutwardLine(table + row * WinogradTile.Inputs * TLanes.Count, TLanes.Count, y, tapLength);
     }
 
     // y = B' d, six numbers from six.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void InwardLine(float* d, long step, float* y, long yStep)
     {
-        var (d0, d1, d2) = (Load(d), Load(d + step), Load(d + 2 * step));
-        var (d3, d4, d5) = (Load(d + 3 * step), Load(d + 4 * step), Load(d + 5 * step));
-        var (minusFour, two) = (Vector256.Create(-4f), Vector256.Create(2f));
-        var (four, minusFive) = (Vector256.Create(4f), Vector256.Create(-5f));
+        var (d0, d1, d2) = (TLanes.Load(d), TLanes.Load(d + step), TLanes.Load(d + 2 * step));
+        var (d3, d4, d5) = (TLanes.Load(d + 3 * step), TLanes.Load(d + 4 * step), TLanes.Load(d + 5 * step));
+        var (minusFour, two) = (TLanes.Repeat(-4f), TLanes.Repeat(2f));
+        var (four, minusFive) = (TLanes.Repeat(4f), TLanes.Repeat(-5f));
         var (even, odd) = (Add(minusFour, d2, d4), Add(minusFour, d1, d3));
         var (evenTwo, oddTwo) = (d4 - d2, (d3 - d1) * two);
-        Add(four, d0, Add(minusFive, d2, d4)).Store(y);
-        (even + odd).Store(y + yStep);
-        (even - odd).Store(y + 2 * yStep);
-        (evenTwo + oddTwo).Store(y + 3 * yStep);
-        (evenTwo - oddTwo).Store(y + 4 * yStep);
-        Add(four, d1, Add(minusFive, d3, d5)).Store(y + 5 * yStep);
+        TLanes.Store(Add(four, d0, Add(minusFive, d2, d4)), y);
+        TLanes.Store(even + odd, y + yStep);
+        TLanes.Store(even - odd, y + 2 * yStep);
+        TLanes.Store(evenTwo + oddTwo, y + 3 * yStep);
+        TLanes.Store(evenTwo - oddTwo, y + 4 * yStep);
+        TLanes.Store(Add(four, d1, Add(minusFive, d3, d5)), y + 5 * yStep);
     }
 
     // y = A' m + bias, four numbers from six.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void OutwardLine(float* m, long step, Vector256<float> bias, float* y, long yStep)
+    private static void OutwardLine(float* m, long step, TLanes bias, float* y, long yStep)
     {
-        var (m1, m2, m3, m4) = (Load(m + step), Load(m + 2 * step), Load(m + 3 * step), Load(m + 4 * step));
+        var (m1, m2, m3, m4) = (TLanes.Load(m + step), TLanes.Load(m + 2 * step), TLanes.Load(m + 3 * step), TLanes.Load(m + 4 * step));
         var (sum, difference) = (m1 + m2 + bias, m1 - m2 + bias);
         var (sumTwo, differenceTwo) = (m3 + m4, m3 - m4);
-        (Load(m) + sum + sumTwo).Store(y);
-        Add(Vector256.Create(2f), differenceTwo, difference).Store(y + yStep);
-        Add(Vector256.Create(4f), sumTwo, sum).Store(y + 2 * yStep);
-        (Add(Vector256.Create(8f), differenceTwo, difference) + Load(m + 5 * step)).Store(y + 3 * yStep);
+        TLanes.Store(TLanes.Load(m) + sum + sumTwo, y);
+        TLanes.Store(Add(TLanes.Repeat(2f), differenceTwo, difference), y + yStep);
+        TLanes.Store(Add(TLanes.Repeat(4f), sumTwo, sum), y + 2 * yStep);
+        TLanes.Store(Add(TLanes.Repeat(8f), differenceTwo, difference) + TLanes.Load(m + 5 * step), y + 3 * yStep);
     }
 
     // y = A g, six numbers from four.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void GradientInwardLine(float* g, long step, float* y, long yStep)
     {
-        var (g0, g1, g2, g3) = (Load(g), Load(g + step), Load(g + 2 * step), Load(g + 3 * step));
-        var four = Vector256.Create(4f);
+        var (g0, g1, g2, g3) = (TLanes.Load(g), TLanes.Load(g + step), TLanes.Load(g + 2 * step), TLanes.Load(g + 3 * step));
+        var four = TLanes.Repeat(4f);
         var (even, odd) = (g0 + g2, g1 + g3);
-        var (evenTwo, oddTwo) = (Add(four, g2, g0), Add(four, g3, g1) * Vector256.Create(2f));
-        g0.Store(y);
-        (even + odd).Store(y + yStep);
-        (even - odd).Store(y + 2 * yStep);
-        (evenTwo + oddTwo).Store(y + 3 * yStep);
-        (evenTwo - oddTwo).Store(y + 4 * yStep);
-        g3.Store(y + 5 * yStep);
+        var (evenTwo, oddTwo) = (Add(four, g2, g0), Add(four, g3, g1) * TLanes.Repeat(2f));
+        TLanes.Store(g0, y);
+        TLanes.Store(even + odd, y + yStep);
+        TLanes.Store(even - odd, y + 2 * yStep);
+        TLanes.Store(evenTwo + oddTwo, y + 3 * yStep);
+        TLanes.Store(evenTwo - oddTwo, y + 4 * yStep);
+        TLanes.Store(g3, y + 5 * yStep);
     }
 
     // y = G w, six numbers from three.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void WeightsInwardLine(float* w, long step, float* y, long yStep)
     {
-        var (w0, w1, w2) = (Load(w), Load(w + step), Load(w + 2 * step));
-        var even = (w0 + w2) * Vector256.Create(-1 / 6f);
-        var evenTwo = Add(Vector256.Create(1 / 24f), w0, w2 * Vector256.Create(1 / 6f));
-        var (odd, oddTwo) = (w1 * Vector256.Create(1 / 6f), w1 * Vector256.Create(1 / 12f));
-        (w0 * Vector256.Create(0.25f)).Store(y);
-        (even - odd).Store(y + yStep);
-        (even + odd).Store(y + 2 * yStep);
-        (evenTwo + oddTwo).Store(y + 3 * yStep);
-        (evenTwo - oddTwo).Store(y + 4 * yStep);
-        w2.Store(y + 5 * yStep);
+        var (w0, w1, w2) = (TLanes.Load(w), TLanes.Load(w + step), TLanes.Load(w + 2 * step));
+        var even = (w0 + w2) * TLanes.Repeat(-1 / 6f);
+        var evenTwo = Add(TLanes.Repeat(1 / 24f), w0, w2 * TLanes.Repeat(1 / 6f));
+        var (odd, oddTwo) = (w1 * TLanes.Repeat(1 / 6f), w1 * TLanes.Repeat(1 / 12f));
+        TLanes.Store(w0 * TLanes.Repeat(0.25f), y);
+        TLanes.Store(even - odd, y + yStep);
+        TLanes.Store(even + odd, y + 2 * yStep);
+        TLanes.Store(evenTwo + oddTwo, y + 3 * yStep);
+        TLanes.Store(evenTwo - oddTwo, y + 4 * yStep);
+        TLanes.Store(w2, y + 5 * yStep);
     }
 
     // y = G' m, three numbers from six.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void WeightsOutwardLine(float* m, long step, float* y, long yStep)
     {
-        var (m1, m2, m3, m4) = (Load(m + step), Load(m + 2 * step), Load(m + 3 * step), Load(m + 4 * step));
-        var (sixth, sum, sumTwo) = (Vector256.Create(1 / 6f), (m1 + m2) * Vector256.Create(-1 / 6f), m3 + m4);
-        Add(Vector256.Create(0.25f), Load(m), Add(Vector256.Create(1 / 24f), sumTwo, sum)).Store(y);
-        Add(Vector256.Create(1 / 12f), m3 - m4, (m2 - m1) * sixth).Store(y + yStep);
-        (Add(sixth, sumTwo, sum) + Load(m + 5 * step)).Store(y + 2 * yStep);
+        var (m1, m2, m3, m4) = (TLanes.Load(m + step), TLanes.Load(m + 2 * step), TLanes.Load(m + 3 * step), TLanes.Load(m + 4 * step));
+        var (sixth, sum, sumTwo) = (TLanes.Repeat(1 / 6f), (m1 + m2) * TLanes.Repeat(-1 / 6f), m3 + m4);
+        TLanes.Store(Add(TLanes.Repeat(0.25f), TLanes.Load(m), Add(TLanes.Repeat(1 / 24f), sumTwo, sum)), y);
+        TLanes.Store(Add(TLanes.Repeat(1 / 12f), m3 - m4, (m2 - m1) * sixth), y + yStep);
+        TLanes.Store(Add(sixth, sumTwo, sum) + TLanes.Load(m + 5 * step), y + 2 * yStep);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Load(float* x) => Vector256.Load(x);
 
     // factor * x + y, rounded once.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Add(Vector256<float> factor, Vector256<float> x, Vector256<float> y) =>
-        Vector256.FusedMultiplyAdd(factor, x, y);
+    private static TLanes Add(TLanes factor, TLanes x, TLanes y) =>
+        TLanes.FusedMultiplyAdd(factor, x, y);
 }

@@ -1,11 +1,10 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
 
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The weight gradient of a 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (<see cref="WinogradTransforms"/>).
+/// The weight gradient of a 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (<see cref="WinogradTransforms{TLanes}"/>).
 /// Equals, up to rounding,
 /// <code>
 /// for k, l, c, o:  w[k, l, c, o] = sum over n, i, j of x[n, i + k - p, j + l - p, c] * g[n, i, j, o]
@@ -15,23 +14,23 @@ namespace Tapegrad.Devices.Cpu;
 /// parts are added in their order. They are cut by the shape alone.
 /// </summary>
 /// <remarks>
-/// Lanes: channels in the transforms; 16 output channels, a panel, and 6 input channels at a time in the sums.
+/// Lanes: channels in the transforms; output channels, the columns of a tile, a panel, in the sums, where its rows are
+/// input channels.
 /// Remainders: pixels outside the images are 0; channels behind the last are computed from what lies there and dropped.
 /// </remarks>
-internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
+internal sealed unsafe class WinogradWeightGradient<TLanes> : IWeightGradientPlan
+    where TLanes : struct, ILanes<TLanes>
 {
-    private const int Panel = ProductTiles.Columns;
-    private const int Rows = ProductTiles.Rows;
-    private const int Vector = 8;
-    private const int Planes = WinogradTransforms.Planes;
-    private const int Results = WinogradTransforms.Results;
-    private const int Taps = 9;
+    private const int Planes = WinogradTile.Planes;
+    private const int Results = WinogradTile.Results;
+    private const int Taps = WinogradTile.Taps;
     private const int MostParts = 16, LeastItems = 8;
     private const int PartTiles = 32;         // a part has this many tiles at least
     // tiles whose products follow one another, of a channel pair: they stay in the first cache
     private const int BlockTiles = 96;
     private const int PlaneGap = 16;          // planes a power of two apart would share the cache's sets
 
+    private readonly TileShape tile;       // of the sums
     private readonly int inputs, outputs, inputLength, outputLength, planeLength, block;
     private readonly Clamped partCount, shareCount;
     private readonly Shares parts;         // of the tiles
@@ -39,7 +38,7 @@ internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
     private readonly Blocks[] blocks;      // of the tiles of each part
     private readonly Blocks panels;        // of the outputs
     private readonly Blocks rowTiles;      // of the inputs
-    private readonly ImageTiles x, g;
+    private readonly ImageTiles<TLanes> x, g;
 
     public WinogradWeightGradient(ConvolutionGeometry geometry)
     {
@@ -48,12 +47,14 @@ internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
         var (height, width) = (windows.OutputHeight, windows.OutputWidth);
         var (down, across) = (new Blocks(height, Results), new Blocks(width, Results));
         var tiles = windows.Batch * down.Count * across.Count;
-        x = new ImageTiles(windows.Height, windows.Width, inputs, -windows.Padding.Height, -windows.Padding.Width, down,
+        x = new ImageTiles<TLanes>(windows.Height, windows.Width, inputs, -windows.Padding.Height, -windows.Padding.Width, down,
             across);
-        g = new ImageTiles(height, width, outputs, 0, 0, down, across);
-        (panels, rowTiles) = (new Blocks(outputs, Panel), new Blocks(inputs, Rows));
-        (inputLength, outputLength) = (Spread((inputs + Vector - 1) / Vector * Vector), Spread(panels.Count * Panel));
-        planeLength = panels.Count * rowTiles.Count * Rows * Panel;
+        g = new ImageTiles<TLanes>(height, width, outputs, 0, 0, down, across);
+        tile = TileShape.For(outputs, TLanes.Count);
+        (panels, rowTiles) = (new Blocks(outputs, tile.Columns), new Blocks(inputs, tile.Rows));
+        (inputLength, outputLength) = (Spread((inputs + TLanes.Count - 1) / TLanes.Count * TLanes.Count),
+            Spread(panels.Count * tile.Columns));
+        planeLength = panels.Count * rowTiles.Count * tile.Rows * tile.Columns;
         // The more weights there are, the more tiles pay for writing and reading the sums of a part; instead of more
         // parts, several items of work then share a part's planes, and each transforms its tiles anew, which costs
         // little where there are many weights for every channel.
@@ -79,12 +80,12 @@ internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
         pool.Return(partial);
     }
 
-    private readonly struct Summing(WinogradWeightGradient kernel, float* x, float* g, float* sums) : IItemBody
+    private readonly struct Summing(WinogradWeightGradient<TLanes> kernel, float* x, float* g, float* sums) : IItemBody
     {
         public void Run(int item) => kernel.SumPart(item / kernel.shares.Count, item % kernel.shares.Count, x, g, sums);
     }
 
-    private readonly struct Combining(WinogradWeightGradient kernel, float* sums, float* w) : IItemBody
+    private readonly struct Combining(WinogradWeightGradient<TLanes> kernel, float* sums, float* w) : IItemBody
     {
         public void Run(int item) => kernel.Combine(item, sums, w);
     }
@@ -98,7 +99,7 @@ internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
         var (xPlane, gPlane) = (block * inputLength + PlaneGap, block * outputLength + PlaneGap);
         var xPlanes = Scratch<float>.Rent(Planes * (long)(xPlane + gPlane));
         var gPlanes = xPlanes + Planes * xPlane;
-        var start = 0;
+        var (start, length) = (0, tile.Rows * tile.Columns);
         for (var piece = 0; piece < blocks[part].Count; piece++)
         {
             var (first, count) = (parts.From(part) + blocks[part].From(piece), blocks[part].SizeOf(piece));
@@ -107,42 +108,40 @@ internal sealed unsafe class WinogradWeightGradient : IWeightGradientPlan
             var to = sums;
             for (var plane = firstPlane; plane < endPlane; plane++)
                 for (var panel = 0; panel < panels.Count; panel++)
-                    for (var row = 0; row < rowTiles.Count; row++, to += Rows * Panel)
-                        ProductTiles.AddProducts(xPlanes + plane * xPlane + row * Rows, &start, 1, count, inputLength,
-                            gPlanes + plane * gPlane + panel * Panel, outputLength, to, inputs - row * Rows);
+                    for (var c = 0; c < inputs; c += tile.Rows, to += length)
+                        ProductTiles<TLanes>.AddProducts(tile, xPlanes + plane * xPlane + c, &start, 1, count,
+                            inputLength, gPlanes + plane * gPlane + panel * tile.Columns, outputLength, to, inputs - c);
         }
     }
 
-    // Six input channels and a panel of outputs: adds the parts and writes their weights.
+    // The input channels of a tile and a panel of outputs: adds the parts and writes their weights.
     [SkipLocalsInit]
     private void Combine(int item, float* sums, float* w)
     {
         var (panel, rowTile) = Math.DivRem(item, rowTiles.Count);
         var lanes = panels.SizeOf(panel);
-        var totals = stackalloc float[Planes * Panel];
-        var taps = stackalloc float[Taps * Panel];
-        sums += (long)item * Rows * Panel;
+        var totals = stackalloc float[Planes * tile.Columns];
+        var taps = stackalloc float[Taps * tile.Columns];
+        sums += (long)item * tile.Rows * tile.Columns;
         var firstInput = rowTiles.From(rowTile);
-        for (var c = firstInput; c < firstInput + rowTiles.SizeOf(rowTile); c++, sums += Panel)
+        for (var c = firstInput; c < firstInput + rowTiles.SizeOf(rowTile); c++, sums += tile.Columns)
         {
             for (var plane = 0; plane < Planes; plane++)
             {
                 var from = sums + (long)plane * planeLength;
-                var (low, high) = (Vector256.Load(from), Vector256.Load(from + Vector));
-                for (var part = 1; part < parts.Count; part++)
+                for (var lane = 0; lane < lanes; lane += TLanes.Count)
                 {
-                    from += (long)Planes * planeLength;
-                    low += Vector256.Load(from);
-                    high += Vector256.Load(from + Vector);
+                    var sum = TLanes.Load(from + lane);
+                    for (var part = 1; part < parts.Count; part++)
+                        sum += TLanes.Load(from + lane + (long)part * Planes * planeLength);
+                    TLanes.Store(sum, totals + plane * tile.Columns + lane);
                 }
-                low.Store(totals + plane * Panel);
-                high.Store(totals + plane * Panel + Vector);
             }
-            for (var lane = 0; lane < Panel; lane += Vector)
-                WinogradTransforms.WeightsOutward(totals + lane, Panel, taps + lane, Panel);
+            for (var lane = 0; lane < lanes; lane += TLanes.Count)
+                WinogradTransforms<TLanes>.WeightsOutward(totals + lane, tile.Columns, taps + lane, tile.Columns);
             for (var tap = 0; tap < Taps; tap++)
-                new Span<float>(taps + tap * Panel, lanes)
-                    .CopyTo(new Span<float>(w + ((long)tap * inputs + c) * outputs + panel * Panel, lanes));
+                new Span<float>(taps + tap * tile.Columns, lanes)
+                    .CopyTo(new Span<float>(w + ((long)tap * inputs + c) * outputs + panel * tile.Columns, lanes));
         }
     }
 }

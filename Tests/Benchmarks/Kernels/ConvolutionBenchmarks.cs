@@ -7,7 +7,7 @@ namespace Tapegrad.Benchmarks.Kernels;
 /// <summary>The three convolutions of the device: 3x3, stride 1, batch 128.</summary>
 public class ConvolutionBenchmarks
 {
-    private readonly IConvolutionKernels kernels = Device.Cpu;
+    private readonly IConvolutionKernels kernels = (IConvolutionKernels)Device.Cpu;
     private ConvolutionGeometry geometry = null!;
     private Buffer x = null!, w = null!, y = null!;
 

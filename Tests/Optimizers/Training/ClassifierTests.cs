@@ -75,7 +75,7 @@ public sealed class ClassifierTests : IDisposable
     public void What_it_computes_on_its_way_goes_back_to_the_pool()
     {
         Save(3);
-        using var device = Device.Use(new CpuDevice());
+        using var device = Device.Use(CpuDevice.Create());
         var classifier = Classifier.Load(FilePath);
         var picture = Drawn(8, 8, 3);
         classifier.Classify(picture);
