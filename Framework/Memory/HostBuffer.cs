@@ -51,7 +51,8 @@ public sealed unsafe class HostBuffer<T> : Buffer where T : unmanaged
     protected internal override Buffer Cut(int start, int length, int occupied) =>
         new HostBuffer<T>(array, Pointer + start, length, occupied);
 
-    // Whole cache lines for the elements, two vectors of slack behind them, one line for moving the start to a boundary.
+    // Whole cache lines for the elements, two vectors of slack behind them, one line for moving the start to a
+    // boundary.
     private static int PaddedLength(int length)
     {
         var line = Alignment / sizeof(T);

@@ -9,6 +9,9 @@ namespace Tapegrad.Training;
 /// <param name="seconds">The time.</param>
 public sealed class Clock(double seconds)
 {
+    /// <summary>The time, in seconds.</summary>
+    public double Seconds => seconds;
+
     /// <summary>The seconds that the fastest call took.</summary>
     public double Best(Action action)
     {

@@ -49,7 +49,7 @@ internal static class PeerCommand
     }
 }
 
-/// <summary>Figures by name, in the order of their measurement.</summary>
+/// <summary>Figures, and texts about them, by name, in the order of their measurement.</summary>
 internal sealed class Figures
 {
     private static readonly JsonSerializerOptions Indented = new()
@@ -58,9 +58,11 @@ internal sealed class Figures
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,   // a plus sign as it is
     };
 
-    private readonly Dictionary<string, double> values = [];
+    private readonly Dictionary<string, object> values = [];
 
     public void Add(string name, double value, int digits = 1) => values.Add(name, Math.Round(value, digits));
+
+    public void Add(string name, string text) => values.Add(name, text);
 
     /// <summary>As JSON.</summary>
     public override string ToString() => JsonSerializer.Serialize(values, Indented);

@@ -6,6 +6,7 @@ using Tapegrad.Examples.Cifar10;
 // cannot. README.md says what is measured.
 var root = new RootCommand("Measures what a training step and its kernels cost.");
 PeerCommand.AddTo(root);
+OnnxCommand.AddTo(root);
 CompareCommand.AddTo(root);
 ErrorsCommand.AddTo(root);
 ScalingCommand.AddTo(root);

@@ -37,9 +37,38 @@ internal static class StepFigures
         var single = new Training("resnet20", "batch", batch: 1);
         single.Step();   // gives it running statistics to evaluate with
         figures.Add("resnet20 inference batch b1 ms", 1e3 * clock.Best(single.Infer), digits: 3);
+        AddServing(figures, single, clock);
         Device.Cpu.Pool.Clear();
         var large = new Training("resnet18", "batch", batch: 32);
         figures.Add("resnet18 step batch b32 images/s", large.Batch / clock.Best(large.Step));
+    }
+
+    // An application's server: several threads of one process ask for one image each, again and again.
+    private static void AddServing(Figures figures, Training model, Clock clock)
+    {
+        const int threads = 8;
+        var times = new List<double>[threads];
+        var end = Stopwatch.GetTimestamp() + (long)(clock.Seconds * Stopwatch.Frequency);
+        void Ask(int thread)
+        {
+            var mine = times[thread] = [];
+            do
+            {
+                var start = Stopwatch.GetTimestamp();
+                model.Infer();
+                mine.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+            }
+            while (Stopwatch.GetTimestamp() < end);
+        }
+        var all = Stopwatch.StartNew();
+        var asking = Enumerable.Range(0, threads).Select(thread => new Thread(() => Ask(thread))).ToArray();
+        foreach (var one in asking) one.Start();
+        foreach (var one in asking) one.Join();
+        var seconds = all.Elapsed.TotalSeconds;
+        var sorted = times.SelectMany(one => one).Order().ToArray();
+        figures.Add("resnet20 inference batch b1 8 threads images/s", sorted.Length / seconds);
+        figures.Add("resnet20 inference batch b1 8 threads p99 ms", sorted[(int)(0.99 * (sorted.Length - 1))],
+            digits: 3);
     }
 
     private static double PeakMegabytes()

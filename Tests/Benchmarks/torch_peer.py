@@ -6,6 +6,7 @@ those of 'peer' with the layout of the images, nchw or nhwc, put in. Every figur
 import argparse
 import json
 import resource
+import threading
 import time
 
 import torch
@@ -99,6 +100,32 @@ def best_inference(model, images):
         return best(lambda: model(images))
 
 
+def add_serving(model, image, layout):
+    """Eight threads of one process ask for one image each, again and again."""
+    model.eval()
+    times = []
+
+    def ask():
+        with torch.no_grad():
+            while True:
+                start = time.perf_counter()
+                model(image)
+                times.append(time.perf_counter() - start)
+                if time.time() >= end:
+                    return
+
+    begin = time.time()
+    end = begin + options.seconds
+    asking = [threading.Thread(target=ask) for _ in range(8)]
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+    seconds, ordered = time.time() - begin, sorted(times)
+    figures[f"resnet20 inference batch b1 8 threads {layout} images/s"] = round(len(times) / seconds, 1)
+    figures[f"resnet20 inference batch b1 8 threads p99 {layout} ms"] = round(1e3 * ordered[int(0.99 * (len(ordered) - 1))], 3)
+
+
 def add_memory():
     """What four steps add to the peak of the process, which only grows: so this comes first."""
     peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -119,6 +146,7 @@ def add_steps(layout, format):
     figures[f"resnet18 step batch b32 {layout} images/s"] = round(32 / best(step), 1)
     model, image, _ = training(resnet20(nn.BatchNorm2d), 1, format)
     figures[f"resnet20 inference batch b1 {layout} ms"] = round(1e3 * best_inference(model, image), 3)
+    add_serving(model, image, layout)
     for name, norm in (("batch", nn.BatchNorm2d), ("group:8", lambda channels: nn.GroupNorm(8, channels))):
         model, images, step = training(resnet20(norm), 128, format)
         figures[f"resnet20 step {name} {layout} images/s"] = round(128 / best(step), 1)

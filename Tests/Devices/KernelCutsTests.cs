@@ -18,30 +18,30 @@ public sealed class KernelCutsTests : IDisposable
 
     private static readonly Dictionary<string, Lazy<List<Subject>>> Kernels = new(VerbCuts.All)
     {
-        ["Winograd's convolution"] = Convolution(typeof(WinogradConvolution<>), WinogradShapes, usesWinograd: true, new()
+        ["Winograd's convolution"] = Cut(typeof(WinogradConvolution<>), WinogradShapes, usesWinograd: true, new()
         {
             ["<Real32x8>.inputBlocks: one, smaller"] = "it is not used for fewer than 8 channels",
             ["<Real32x8>.vectors: one, smaller"] = "it is not used for fewer than 8 channels",
-            ["<Real32x16>.cached: at most"] = "with as few lanes as there are, 16 and 16, the cache has room for 65 tiles",
+            ["<Real32x16>.cached: at most"] = "with as few lanes as there are, 16 and 16, there is room for 65 tiles",
             [".rowTiles: several, one left"] = "a block that is not the last is made of whole sixes",
             [".rowTiles: several, all but one left"] = "a block that is not the last is made of whole sixes",
         }),
-        ["Winograd's weight gradient"] = Convolution(typeof(WinogradWeightGradient<>), WinogradShapes, usesWinograd: true, new()
+        ["Winograd's weight gradient"] = Cut(typeof(WinogradWeightGradient<>), WinogradShapes, usesWinograd: true, new()
         {
             [".blocks: several, one left"] =
             "blocks are of nearly equal size: a hundred of them would leave so much less for the last one",
         }),
-        ["the direct convolution"] = Convolution(typeof(DirectConvolution<>), DirectShapes, usesWinograd: false, new()
+        ["the direct convolution"] = Cut(typeof(DirectConvolution<>), DirectShapes, usesWinograd: false, new()
         {
             [".blocks: one, smaller"] = "no more images come together than there are",
             [".Images: one, smaller"] = "no more images come together than there are",
         }),
-        ["the direct weight gradient"] = Convolution(typeof(WeightGradient<>), DirectShapes, usesWinograd: false, new()
+        ["the direct weight gradient"] = Cut(typeof(WeightGradient<>), DirectShapes, usesWinograd: false, new()
         {
             [".Images: one, smaller"] = "no more images come together than there are",
             ["trips: one, smaller"] = "strips are of nearly equal size",
         }),
-        ["the depthwise convolution"] = Convolution(typeof(DepthwiseConvolution<>), DepthwiseShapes, usesWinograd: false, []),
+        ["the depthwise convolution"] = Cut(typeof(DepthwiseConvolution<>), DepthwiseShapes, usesWinograd: false, []),
         ["normalization"] = new(Normalizations),
     };
 
@@ -141,7 +141,7 @@ public sealed class KernelCutsTests : IDisposable
 
     // ---- convolutions -----------------------------------------------------------------------------------------------
 
-    private static Lazy<List<Subject>> Convolution(Type kernel, Func<IEnumerable<ConvolutionGeometry>> shapes,
+    private static Lazy<List<Subject>> Cut(Type kernel, Func<IEnumerable<ConvolutionGeometry>> shapes,
         bool usesWinograd, Dictionary<string, string> impossible) => new(() =>
     {
         object[] OfWidth<TLanes>(ConvolutionGeometry geometry) where TLanes : struct, ILanes<TLanes> =>

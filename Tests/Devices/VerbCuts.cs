@@ -46,22 +46,29 @@ internal static class VerbCuts
             length => new([], length, (device, _, y) => device.FillUniform(y, new RandomSource(length)), Padding: 3)),
         ["normal"] = Verb(Lengths(2, 512), SmallThings, length => length, length => [new NormalFill(length)],
             length => new([], length, (device, _, y) => device.FillNormal(y, new RandomSource(length)), Padding: 1)),
-        ["map"] = Verb(Vectors, SmallThings, length => length, length => [new ElementMap<Real32x8>(length), new ElementMap<Real32x16>(length)],
+        ["map"] = Verb(Vectors, SmallThings, length => length,
+            length => [new ElementMap<Real32x8>(length), new ElementMap<Real32x16>(length)],
             length => new([length], length, (device, x, y) => device.Map(new Line(3, 1), x[0], y), Padding: 15)),
-        ["update"] = Verb(Vectors, SmallThings, length => length, length => [new ElementUpdate<Real32x8>(length), new ElementUpdate<Real32x16>(length)],
+        ["update"] = Verb(Vectors, SmallThings, length => length,
+            length => [new ElementUpdate<Real32x8>(length), new ElementUpdate<Real32x16>(length)],
             length => new([length, length, length, length], length, Update, Padding: 15)),
         ["check of an update"] = Verb(Vectors, SmallThings, length => length,
-            length => [new UpdateCheck<Real32x8>(length), new UpdateCheck<Real32x16>(length)], length => new([length, length, length, length], 8, CheckUpdate)),
-        ["zip"] = Verb(ZipShapes(), OfZip, pair => pair.Of.Count, pair => [new BroadcastZip<Real32x8>(pair.A, pair.B, pair.Of), new BroadcastZip<Real32x16>(pair.A, pair.B, pair.Of)],
+            length => [new UpdateCheck<Real32x8>(length), new UpdateCheck<Real32x16>(length)],
+            length => new([length, length, length, length], 8, CheckUpdate)),
+        ["zip"] = Verb(ZipShapes(), OfZip, pair => pair.Of.Count, pair =>
+            [new BroadcastZip<Real32x8>(pair.A, pair.B, pair.Of), new BroadcastZip<Real32x16>(pair.A, pair.B, pair.Of)],
             pair => new([pair.A.Count, pair.B.Count], pair.Of.Count,
                 (device, x, y) => device.Zip(new Difference(), x[0], pair.A, x[1], pair.B, y, pair.Of))),
         ["copy"] = Verb(CopyShapes(), Ranges, rows => rows.Of.Count,
             rows => [new StridedCopy(rows.Of, rows.From, rows.To)], rows => new([rows.Length], rows.Of.Count,
                 (device, x, y) => device.Copy(rows.Of, x[0], new Walk(0, rows.From), y, new Walk(0, rows.To)))),
         ["fold"] = Verb(FoldShapes(), Ranges, shape => shape.Count,
-            shape => [new MiddleFold<Real32x8>(shape[0], shape[1], shape[2]), new MiddleFold<Real32x16>(shape[0], shape[1], shape[2])], shape => new([shape.Count], shape[0] * shape[2],
+            shape => [new MiddleFold<Real32x8>(shape[0], shape[1], shape[2]),
+                new MiddleFold<Real32x16>(shape[0], shape[1], shape[2])],
+            shape => new([shape.Count], shape[0] * shape[2],
                 (device, x, y) => device.Fold(new Sum(), x[0], shape, [1], y))),
-        ["matrix product"] = Verb(Products(), OfProducts, Cost, product => [product, new MatrixMultiplication<Real32x8>(product), new MatrixMultiplication<Real32x16>(product)],
+        ["matrix product"] = Verb(Products(), OfProducts, Cost, product =>
+            [product, new MatrixMultiplication<Real32x8>(product), new MatrixMultiplication<Real32x16>(product)],
             product => new([product.OffsetsA[^1] + product.Rows * product.Inner,
                     product.OffsetsB[^1] + product.Inner * product.Columns],
                 product.OffsetsA.Length * product.Rows * product.Columns,
@@ -73,7 +80,8 @@ internal static class VerbCuts
         ["windows"] = Verb(Windows(), Ranges, Elements, windows => [new WindowExtraction(windows)],
             windows => new([PoolingKernelsTests.XLength(windows)], Elements(windows),
                 (device, x, y) => device.ExtractWindows(windows, x[0], y))),
-        ["windows added"] = Verb(Windows(), Ranges, Elements, windows => [new WindowAddition<Real32x8>(windows), new WindowAddition<Real32x16>(windows)],
+        ["windows added"] = Verb(Windows(), Ranges, Elements, windows =>
+            [new WindowAddition<Real32x8>(windows), new WindowAddition<Real32x16>(windows)],
             windows => new([Elements(windows)], PoolingKernelsTests.XLength(windows),
                 (device, x, y) => device.AddWindows(windows, x[0], y))),
         ["max pooling"] = new(Pooling),
@@ -108,13 +116,18 @@ internal static class VerbCuts
 
     private static List<Subject> Pooling()
     {
-        static object[] Plans(WindowGeometry windows) => [new MaxPooling<Real32x8>(windows), new MaxPooling<Real32x16>(windows), new MaxPoolingGradient<Real32x8>(windows), new MaxPoolingGradient<Real32x16>(windows)];
+        static object[] Plans(WindowGeometry windows) =>
+        [
+            new MaxPooling<Real32x8>(windows), new MaxPooling<Real32x16>(windows),
+            new MaxPoolingGradient<Real32x8>(windows), new MaxPoolingGradient<Real32x16>(windows),
+        ];
         return [.. Cover(Windows(), Plans, windows => Elements(windows), Budget, Ranges).Select(windows =>
         {
             var x = KernelTesting.Normal(PoolingKernelsTests.XLength(windows), 1);
             var g = KernelTesting.Normal(PoolingKernelsTests.YLength(windows), 2);
             return new Subject(windows, Plans(windows), () => PoolingKernelsTests.Check(windows, x, g),
-                device => PoolingKernelsTests.Compute(windows, x, g, device) is var (y, gradient) ? [.. y, .. gradient] : []);
+                device => PoolingKernelsTests.Compute(windows, x, g, device) is var (y, gradient) ? [.. y, .. gradient]
+                    : []);
         })];
     }
 
@@ -123,7 +136,8 @@ internal static class VerbCuts
     private static Lazy<List<Subject>> Verb<TShape>(IEnumerable<TShape> shapes, Dictionary<string, string> impossible,
         Func<TShape, int> cost, Func<TShape, object[]> plans, Func<TShape, Call> call) => new(() =>
             [.. Cover(shapes, plans, shape => cost(shape), Budget, impossible).Select(shape =>
-                new Subject(shape!, plans(shape), () => Check(shape!, call(shape)), device => Compute(device, call(shape))))]);
+                new Subject(shape!, plans(shape), () => Check(shape!, call(shape)),
+                    device => Compute(device, call(shape))))]);
 
     private static void Check(object shape, Call call)
     {

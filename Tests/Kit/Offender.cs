@@ -25,8 +25,8 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     : Device("offender"),
     IConvolutionKernels, INormalizationKernels, IPoolingKernels
 {
-    private readonly IConvolutionKernels convolutions = (IConvolutionKernels)inner;
-    private readonly INormalizationKernels normalizations = (INormalizationKernels)inner;
+    private readonly IConvolutionKernels convolving = (IConvolutionKernels)inner;
+    private readonly INormalizationKernels normalizing = (INormalizationKernels)inner;
     private readonly IPoolingKernels pooling = (IPoolingKernels)inner;
     private int calls;
 
@@ -211,30 +211,30 @@ internal sealed class Offender(CpuDevice inner, string verb, Offence offence, Fu
     }
 
     public void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y) =>
-        Do("Convolve", geometry, () => convolutions.Convolve(geometry, x, w, bias, y), y, w, x, bias);
+        Do("Convolve", geometry, () => convolving.Convolve(geometry, x, w, bias, y), y, w, x, bias);
 
     public void ConvolveInputGradient(ConvolutionGeometry geometry, Buffer gradient, Buffer w, Buffer xGradient) =>
-        Do("ConvolveInputGradient", geometry, () => convolutions.ConvolveInputGradient(geometry, gradient, w, xGradient),
+        Do("ConvolveInputGradient", geometry, () => convolving.ConvolveInputGradient(geometry, gradient, w, xGradient),
             xGradient, w);
 
     public void ConvolveWeightGradient(ConvolutionGeometry geometry, Buffer x, Buffer gradient, Buffer wGradient) =>
-        Do("ConvolveWeightGradient", geometry, () => convolutions.ConvolveWeightGradient(geometry, x, gradient, wGradient),
+        Do("ConvolveWeightGradient", geometry, () => convolving.ConvolveWeightGradient(geometry, x, gradient, wGradient),
             wGradient, x);
 
     public void Normalize(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta, Buffer? residual,
         Buffer statistics, Buffer y) =>
-        Do("Normalize", geometry, () => normalizations.Normalize(geometry, x, gamma, beta, residual, statistics, y), y, x,
+        Do("Normalize", geometry, () => normalizing.Normalize(geometry, x, gamma, beta, residual, statistics, y), y, x,
             residual);
 
     public void ReadMoments(Buffer statistics, Buffer mean, Buffer variance) =>
-        DoAll("ReadMoments", () => normalizations.ReadMoments(statistics, mean, variance), null, ("variances", variance),
+        DoAll("ReadMoments", () => normalizing.ReadMoments(statistics, mean, variance), null, ("variances", variance),
             ("means", mean));
 
     public void NormalizeGradient(NormalizationGeometry geometry, Buffer x, Buffer? gamma, Buffer? beta,
         Buffer statistics, Buffer? y, Buffer gradient,
         Buffer xGradient, Buffer gammaGradient, Buffer betaGradient, Buffer? residualGradient) =>
         DoAll("NormalizeGradient", () =>
-            normalizations.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient,
+            normalizing.NormalizeGradient(geometry, x, gamma, beta, statistics, y, gradient, xGradient, gammaGradient,
             betaGradient, residualGradient), gradient, (geometry, xGradient), ("gamma", gammaGradient),
             ("beta", betaGradient),
             ("residual", residualGradient));

@@ -75,12 +75,37 @@ public sealed class BenchmarksTests
         Assert.Contains("| **2.00** | 0.50 to 3.00 | conv forward GF/s | 120 | 60 | nhwc |", lines);
         Assert.Contains("| 30 to 225.5 | fma peak GF/s |", lines);
 
+        // Two others: the better one counts, and what one of them did not measure stays empty.
+        string[] three =
+        [
+            File("""{ "threads": 2, "conv forward GF/s": 180, "inference b1 ms": 2 }"""),
+            File("""{ "torch": "1.13", "threads": 2, "conv nchw forward GF/s": 60, "inference b1 nhwc ms": 3 }"""),
+            File("""{ "onnxruntime": "1.31", "threads": 2, "inference b1 ms": 1 }"""),
+        ];
+        lines = Run($"compare --peers 2 {string.Join(' ', three)}").Lines;
+        Assert.Equal("| ratio | lowest to highest | figure | here | torch 1.13 | onnxruntime 1.31 | layout |", lines[0]);
+        Assert.Contains("| **3.00** | 3.00 to 3.00 | conv forward GF/s | 180 | 60 |  | nchw |", lines);
+        Assert.Contains("| **0.50** | 0.50 to 0.50 | inference b1 ms | 2 | 3 | 1 |  |", lines);
+        Assert.Contains("give 4 for each round", Refused($"compare --peers 3 {string.Join(' ', three)}"));
+
         var other = File("""{ "threads": 1 }""");
         Assert.Contains("threads", Refused($"compare {files[0]} {other}"));
         Assert.Contains("not a JSON object", Refused($"compare {files[0]} {File("[1]")}"));
         Assert.Contains("not a JSON object", Refused($"compare {File("{")} {other}"));
         Assert.Contains("nowhere.json", Refused($"compare {files[0]} {folder.PathOf("nowhere.json")}"));
-        Assert.Contains("in pairs", Refused($"compare {files[0]}"));
+        Assert.Contains("give 2 for each round", Refused($"compare {files[0]}"));
+    }
+
+    [Fact]
+    public void Inference_is_measured_in_another_runtime_under_the_same_names()
+    {
+        var outcome = Run("onnx --threads 2 --seconds 0");
+        Assert.True(outcome.ExitCode == 0, outcome.Error);
+        var figures = JsonDocument.Parse(outcome.Output).RootElement.EnumerateObject().ToArray();
+        Assert.Equal(["onnxruntime", "threads", "resnet20 inference batch images/s", "resnet20 inference batch b1 ms",
+            "resnet20 inference group:8 images/s"], figures.Select(figure => figure.Name));
+        Assert.Equal(2, figures[1].Value.GetDouble());
+        Assert.All(figures[2..], figure => Assert.True(figure.Value.GetDouble() > 0));
     }
 
     [Fact]

@@ -4,8 +4,8 @@ namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// A fold over some axes, as folds of the middle axis of [outer, length, inner], one after the other
-/// (<see cref="MiddleFold{TLanes}"/>): neighbouring axes that are all folded, or all kept, are one. The order is decided by the
-/// shape alone.
+/// (<see cref="MiddleFold{TLanes}"/>): neighbouring axes that are all folded, or all kept, are one. The order is
+/// decided by the shape alone.
 /// </summary>
 internal static unsafe class AxesFold<TLanes> where TLanes : struct, ILanes<TLanes>
 {

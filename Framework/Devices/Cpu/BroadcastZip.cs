@@ -7,7 +7,7 @@ namespace Tapegrad.Devices.Cpu;
 /// stride are one axis, so equal shapes become one row; [C] against [N, H, W, C] becomes rows of C; [N, 1, 1, C]
 /// becomes blocks of H * W such rows.
 /// </summary>
-/// <remarks>Lanes: eight elements along a row. Remainder: a row's last vector is computed whole, and the lanes beyond
+/// <remarks>Lanes: elements along a row. Remainder: a row's last vector is computed whole, and the lanes beyond
 /// the row are dropped.</remarks>
 internal readonly unsafe struct BroadcastZip<TLanes> where TLanes : struct, ILanes<TLanes>
 {
@@ -38,12 +38,13 @@ internal readonly unsafe struct BroadcastZip<TLanes> where TLanes : struct, ILan
     }
 
     // A part of the only row, in vectors.
-    private readonly struct Elements<TZip>(BroadcastZip<TLanes>* plan, TZip zip, float* a, float* b, float* y) : IRangeBody
-        where TZip : struct, IZip
+    private readonly struct Elements<TZip>(BroadcastZip<TLanes>* plan, TZip zip, float* a, float* b, float* y)
+        : IRangeBody where TZip : struct, IZip
     {
         public void Run(int from, int to)
         {
-            var (start, length) = (from * TLanes.Count, Math.Min(to * TLanes.Count, plan->walks.Length) - from * TLanes.Count);
+            var start = from * TLanes.Count;
+            var length = Math.Min(to * TLanes.Count, plan->walks.Length) - start;
             var (repeatsA, repeatsB) = (plan->repeatsA, plan->repeatsB);
             ZipRow(zip, a + (repeatsA ? 0 : start), repeatsA, b + (repeatsB ? 0 : start), repeatsB, y + start, length);
         }

@@ -12,8 +12,8 @@ namespace Tapegrad.Devices.Cpu;
 /// </summary>
 /// <remarks>
 /// Lanes: output channels of a group, the columns of a tile, a panel, whose weights are packed in the order in which
-/// they are read (0 beyond the last channel); its rows are pixels, from any rows and images. Remainders: channels beyond the last are
-/// computed and dropped; pixels beyond the last repeat it, and are written again.
+/// they are read (0 beyond the last channel); its rows are pixels, from any rows and images. Remainders:
+/// channels beyond the last are computed and dropped; pixels beyond the last repeat it, and are written again.
 /// </remarks>
 internal sealed unsafe class DirectConvolution<TLanes> : IConvolutionPlan where TLanes : struct, ILanes<TLanes>
 {
@@ -117,7 +117,8 @@ internal sealed unsafe class DirectConvolution<TLanes> : IConvolutionPlan where 
                             .CopyTo(new Span<float>(target + k * tile.Columns, tile.Columns));
                 else
                     for (var lane = 0; lane < lanes; lane++)
-                        for (var k = 0; k < reduced; k++) target[k * tile.Columns + lane] = tap[(long)lane * laneStride + k];
+                        for (var k = 0; k < reduced; k++)
+                            target[k * tile.Columns + lane] = tap[(long)lane * laneStride + k];
                 target += reduced * tile.Columns;
             }
     }
@@ -148,11 +149,12 @@ internal sealed unsafe class DirectConvolution<TLanes> : IConvolutionPlan where 
                         Step = 1,
                     };
                     for (var panel = 0; panel < panels.Count; panel++)
+                    {
+                        var channel = group * channels + panels.From(panel);
                         ProductTiles<TLanes>.Multiply(tile, rows, packed + phase.Packed
                             + (long)(group * panels.Count + panel) * phase.Depth * tile.Columns,
-                            bias == null ? null : bias + group * channels + panel * tile.Columns, result + group * channels
-                            + panel * tile.Columns, targets,
-                            panels.SizeOf(panel));
+                            bias == null ? null : bias + channel, result + channel, targets, panels.SizeOf(panel));
+                    }
                 }
         }
     }

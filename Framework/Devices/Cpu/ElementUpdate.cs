@@ -4,7 +4,7 @@ namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// An update in place: update(ref parameter[i], gradient[i], ref first[i], ref second[i]), where a state that is not
-/// there is 0. Lanes: eight consecutive elements. Remainder: the last vector reaches into the buffers' padding, which
+/// there is 0. Lanes: consecutive elements. Remainder: the last vector reaches into the buffers' padding, which
 /// no reader sees.
 /// </summary>
 internal readonly unsafe struct ElementUpdate<TLanes>(int length) where TLanes : struct, ILanes<TLanes>

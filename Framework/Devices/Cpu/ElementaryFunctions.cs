@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// e^x, the natural logarithm, the hyperbolic tangent and the error function of several floats at once: each argument is
+/// e^x, the natural logarithm, the hyperbolic tangent and the error function of all lanes at once: each argument is
 /// brought near 0 or 1, exactly, and there a few terms of the function's series are enough. Off by at most 1.25 units
 /// in the last place (erf: 2.5, tanh: 3).
 /// </summary>

@@ -3,9 +3,9 @@ using System.Runtime.CompilerServices;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// Floats side by side in one register: eight (<see cref="Real32x8"/>) or sixteen (<see cref="Real32x16"/>). A kernel is
-/// written once, for any of them; <see cref="CpuDevice"/> chooses what the processor computes fastest with. Each lane
-/// has the bits that <see cref="Real32"/> would, so nobody sees the choice.
+/// Floats side by side in one register: eight (<see cref="Real32x8"/>) or sixteen (<see cref="Real32x16"/>). A kernel
+/// is written once, for any of them; <see cref="CpuDevice"/> chooses what the processor computes fastest with. Each
+/// lane has the bits that <see cref="Real32"/> would, so nobody sees the choice.
 /// </summary>
 internal unsafe interface ILanes<T> : IReal<T> where T : struct, ILanes<T>
 {
@@ -40,7 +40,7 @@ internal unsafe interface ILanes<T> : IReal<T> where T : struct, ILanes<T>
     /// <summary>Where a = b; NaN equals nothing.</summary>
     static abstract T IsEqual(T a, T b);
 
-    /// <summary><paramref name="a"/> where the mask is set, else <paramref name="b"/>; of each bit, by itself.</summary>
+    /// <summary>Bit by bit <paramref name="a"/> where the mask is set, else <paramref name="b"/>.</summary>
     static abstract T Choose(T mask, T a, T b);
 
     /// <summary>Both masks, or x where the mask is set, else 0.</summary>

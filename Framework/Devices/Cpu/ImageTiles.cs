@@ -38,7 +38,9 @@ internal sealed unsafe class ImageTiles<TLanes>(int height, int width, int chann
                 if (isGradient)
                     WinogradTransforms<TLanes>.GradientInward((float*)from + c, rowLength, channels, inside, planes + c,
                         planeLength);
-                else WinogradTransforms<TLanes>.Inward((float*)from + c, rowLength, channels, inside, planes + c, planeLength);
+                else
+                    WinogradTransforms<TLanes>.Inward((float*)from + c, rowLength, channels, inside, planes + c,
+                        planeLength);
         }
     }
 

@@ -1,7 +1,7 @@
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// What each lane of a row has, side by side: see <see cref="NormalizationRows{TLanes}"/>. Each kind of number has two of the
+/// What each lane of a row has, side by side: see <see cref="NormalizationRows"/>. Each kind of number has two of the
 /// widest vectors of slack behind it.
 /// </summary>
 internal readonly unsafe struct LaneNumbers(float* first, int width)

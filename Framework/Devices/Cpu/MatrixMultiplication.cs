@@ -6,8 +6,8 @@ namespace Tapegrad.Devices.Cpu;
 /// <summary>
 /// y = a b. Every element of y is one chain of fused multiply-adds over the inner axis, in its order, from 0; where the
 /// work is cut changes no bit. The tiles are those of convolutions (<see cref="ProductTiles{TLanes}"/>): some rows
-/// of a and a panel of some columns of b, both copied to where they are read in one run, a block of the inner axis at a time;
-/// as they lie, rows a power of two apart would share the cache's sets.
+/// of a and a panel of some columns of b, both copied to where they are read in one run, a block of the inner axis at a
+/// time; as they lie, rows a power of two apart would share the cache's sets.
 /// </summary>
 internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : struct, ILanes<TLanes>
 {
@@ -122,7 +122,8 @@ internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : stru
                 if (geometry.TransposeB)
                     PackRows(b + (long)column * inner + k, inner, width, left.RunLength, packed, panelColumns);
                 else PackPanel(b + (long)k * columns + column, columns, width, left.RunLength, packed, panelColumns);
-                ProductTiles<TLanes>.Multiply(pieces->Tile, left, packed, null, y + column, targets, width, resumes: k > 0);
+                ProductTiles<TLanes>.Multiply(pieces->Tile, left, packed, null, y + column, targets, width,
+                    resumes: k > 0);
             }
         }
     }

@@ -4,9 +4,9 @@ using static Tapegrad.Devices.Cpu.PoolingTaps;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The gradient of <see cref="MaxPooling{TLanes}"/>: that of a window goes to its first largest element, in row-major order: a
-/// later element must be larger to win, or NaN. A window that lies outside the image passes none. The threads share
-/// images, in which windows overlap.
+/// The gradient of <see cref="MaxPooling{TLanes}"/>: that of a window goes to its first largest element, in row-major
+/// order: a later element must be larger to win, or NaN. A window that lies outside the image passes none. The threads
+/// share images, in which windows overlap.
 /// Lanes: channels. Remainder: the last vector of a pixel reaches into what lies behind, and those lanes are dropped.
 /// </summary>
 internal readonly unsafe struct MaxPoolingGradient<TLanes> where TLanes : struct, ILanes<TLanes>
@@ -26,7 +26,8 @@ internal readonly unsafe struct MaxPoolingGradient<TLanes> where TLanes : struct
 
     public void Run(float* x, float* g, float* xGradient) => ranges.Run(new Images(this, x, g, xGradient));
 
-    private readonly struct Images(MaxPoolingGradient<TLanes> pooling, float* x, float* g, float* xGradient) : IRangeBody
+    private readonly struct Images(MaxPoolingGradient<TLanes> pooling, float* x, float* g, float* xGradient)
+        : IRangeBody
     {
         public void Run(int from, int to)
         {

@@ -103,8 +103,8 @@ internal readonly unsafe struct NormalizationPass<TLanes>(NormalizationGeometry 
         IMask =>
         Workers.Run(sets.Items, new GradientItems<TMask>(this, g, y, kept, dx, sums));
 
-    private readonly struct GradientItems<TMask>(NormalizationPass<TLanes> pass, float* g, float* y, float* kept, float* dx,
-        float* sums) : IItemBody
+    private readonly struct GradientItems<TMask>(NormalizationPass<TLanes> pass, float* g, float* y, float* kept,
+        float* dx, float* sums) : IItemBody
         where TMask : struct, IMask
     {
         public void Run(int item) => pass.WriteGradientItem<TMask>(item, g, y, kept, dx, sums);

@@ -197,8 +197,8 @@ internal static unsafe class NormalizationRows
     // ---- results ----------------------------------------------------------------------------------------------------
 
     /// <summary>y = c * scale + shift, then what follows.</summary>
-    public readonly struct WritingValue<TLanes, TFollow>(float* x, LaneNumbers numbers, TFollow follow, float* y) : IRows
-        where TLanes : struct, ILanes<TLanes> where TFollow : struct, IFollow
+    public readonly struct WritingValue<TLanes, TFollow>(float* x, LaneNumbers numbers, TFollow follow, float* y)
+        : IRows where TLanes : struct, ILanes<TLanes> where TFollow : struct, IFollow
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
         public void Run(int block, long start, int rows, long stride, int width)

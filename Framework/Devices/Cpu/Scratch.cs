@@ -15,8 +15,8 @@ internal static unsafe class Scratch<T> where T : unmanaged
     public static Span<T> Piece => piece is null ? [] : piece.Span;
 
     /// <summary>
-    /// At least <paramref name="length"/> elements and two vectors of slack, on a 64-byte boundary, until this thread asks
-    /// again.
+    /// At least <paramref name="length"/> elements and two vectors of slack, on a 64-byte boundary, until this thread
+    /// asks again.
     /// </summary>
     public static T* Rent(long length)
     {

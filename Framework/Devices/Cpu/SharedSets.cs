@@ -23,8 +23,8 @@ internal interface IRows
 /// Where sub-batches of B samples share, each of them is such a batch of its own: N / B times as many slabs.
 /// </summary>
 /// <remarks>
-/// Lanes: channels. Rows without a gap are joined into wide ones, of whole sixteens and two of them or more, so that few
-/// channels fill the lanes too: lane l of a wide row belongs to channel l mod C. What remains of the rows is a last
+/// Lanes: channels. Rows without a gap are joined into wide ones, of whole sixteens and two of them or more, so that
+/// few channels fill the lanes too: lane l of a wide row belongs to channel l mod C. What remains of the rows is a last
 /// one, shorter than the others. Pieces: items of slabs for the threads; in a slab blocks of rows, for the threads
 /// where there is one slab only; in a block chunks of 64 rows, which stay in the first cache and are summed in float.
 /// All of them are cut by shape.

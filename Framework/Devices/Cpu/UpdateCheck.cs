@@ -4,7 +4,7 @@ namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// Whether a gradient, or what an update would leave, is not finite anywhere: then the verdict becomes NaN. Lanes:
-/// eight consecutive elements. Remainder: of the last vector, which reaches into the padding, only the lanes that
+/// consecutive elements. Remainder: of the last vector, which reaches into the padding, only the lanes that
 /// belong to the buffers count.
 /// </summary>
 internal readonly unsafe struct UpdateCheck<TLanes>(int length) where TLanes : struct, ILanes<TLanes>
@@ -21,8 +21,8 @@ internal readonly unsafe struct UpdateCheck<TLanes>(int length) where TLanes : s
         // Several ranges may write, all of them the same.
         public void Run(int from, int to)
         {
-            var end = Math.Min(to * TLanes.Count, length);
-            if (LeavesNonFinite(update, parameter, gradient, first, second, from * TLanes.Count, end)) *verdict = float.NaN;
+            var (start, end) = (from * TLanes.Count, Math.Min(to * TLanes.Count, length));
+            if (LeavesNonFinite(update, parameter, gradient, first, second, start, end)) *verdict = float.NaN;
         }
     }
 

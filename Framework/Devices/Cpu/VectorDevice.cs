@@ -257,7 +257,8 @@ internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKerne
     {
         if (x.Length == 0) Fill(statistics, 0);
         else
-            new NormalizationPass<TLanes>(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics))
+            new NormalizationPass<TLanes>(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta),
+                Pointer(statistics))
                 .WriteValue(PointerOrNull(residual), Pointer(y));
         KeepAlive(x, gamma, beta, residual, statistics);
         KeepAlive(y);
@@ -283,7 +284,8 @@ internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKerne
             Fill(betaGradient, 0);
             return;
         }
-        new NormalizationPass<TLanes>(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta), Pointer(statistics))
+        new NormalizationPass<TLanes>(geometry, Pointer(x), PointerOrNull(gamma), PointerOrNull(beta),
+            Pointer(statistics))
             .WriteGradients(Pool, Pointer(gradient), PointerOrNull(y), PointerOrNull(residualGradient),
                 Pointer(xGradient), Pointer(gammaGradient), Pointer(betaGradient));
         KeepAlive(x, gamma, beta, statistics, y);

@@ -14,9 +14,9 @@ namespace Tapegrad.Devices.Cpu;
 /// products of a tile back to its 4x4 results.
 /// </summary>
 /// <remarks>
-/// Lanes: channels, in the transforms, and output channels, the columns of a tile, a panel, in the products. Remainders: pixels outside the
-/// image are 0, results outside it are computed and dropped, and so are channels behind the last and tiles behind the
-/// last of a block.
+/// Lanes: channels, in the transforms, and output channels, the columns of a tile, a panel, in the products.
+/// Remainders: pixels outside the image are 0, results outside it are computed and dropped, and so are channels behind
+/// the last and tiles behind the last of a block.
 /// </remarks>
 internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan where TLanes : struct, ILanes<TLanes>
 {
@@ -80,8 +80,8 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
         public void Run(int item) => kernel.TransformWeights(item, w, weights);
     }
 
-    private readonly struct Convolving(WinogradConvolution<TLanes> kernel, float* x, float* weights, float* bias, float* y)
-        : IItemBody
+    private readonly struct Convolving(WinogradConvolution<TLanes> kernel, float* x, float* weights, float* bias,
+        float* y) : IItemBody
     {
         public void Run(int item) => kernel.ConvolveTiles(item, x, weights, bias, y);
     }
@@ -100,12 +100,11 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
         for (var c = 0; c < count; c++, weights += tile.Columns)
             for (var lane = 0; lane < tile.Columns && channel + lane < outputs; lane += TLanes.Count)
                 if (isGradient)
-                    WinogradTransforms<TLanes>.WeightsInward(taps + c * tile.Columns + lane, TLanes.Count * tile.Columns, weights + lane,
-                        WeightsPlane);
+                    WinogradTransforms<TLanes>.WeightsInward(taps + c * tile.Columns + lane,
+                        TLanes.Count * tile.Columns, weights + lane, WeightsPlane);
                 else
-                    WinogradTransforms<TLanes>.WeightsInward(w + (first + c) * outputs + channel + lane, (long)inputs * outputs,
-                        weights + lane,
-                    WeightsPlane);
+                    WinogradTransforms<TLanes>.WeightsInward(w + (first + c) * outputs + channel + lane,
+                        (long)inputs * outputs, weights + lane, WeightsPlane);
     }
 
     // taps[tap, c, lane] = w[8 - tap, channel + lane, first + c]

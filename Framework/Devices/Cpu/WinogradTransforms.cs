@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using static Tapegrad.Devices.Cpu.WinogradTile;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -32,15 +33,15 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
     public static void Inward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y, long planeLength)
     {
-        var table = stackalloc float[WinogradTile.Planes * TLanes.Count];
-        var copy = stackalloc float[WinogradTile.Inputs * TLanes.Count];
-        for (var column = 0; column < WinogradTile.Inputs; column++, x += pixelLength)
+        var table = stackalloc float[Planes * TLanes.Count];
+        var copy = stackalloc float[Inputs * TLanes.Count];
+        for (var column = 0; column < Inputs; column++, x += pixelLength)
         {
-            var (pixels, step) = Existing(x, rowLength, column, WinogradTile.Inputs, inside, copy);
-            InwardLine((float*)pixels, step, table + column * TLanes.Count, WinogradTile.Inputs * TLanes.Count);
+            var (pixels, step) = Existing(x, rowLength, column, Inputs, inside, copy);
+            InwardLine((float*)pixels, step, table + column * TLanes.Count, Inputs * TLanes.Count);
         }
-        for (var row = 0; row < WinogradTile.Inputs; row++, y += WinogradTile.Inputs * planeLength)
-            InwardLine(table + row * WinogradTile.Inputs * TLanes.Count, TLanes.Count, y, planeLength);
+        for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
+            InwardLine(table + row * Inputs * TLanes.Count, TLanes.Count, y, planeLength);
     }
 
     // The pixels of a column, and their distance: where they lie, or, where some do not exist, in a copy with zeros.
@@ -66,11 +67,11 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     public static void Outward(float* x, long planeLength, TLanes bias, float* y, long rowLength,
         long pixelLength)
     {
-        var table = stackalloc float[WinogradTile.Results * WinogradTile.Inputs * TLanes.Count];
-        for (var column = 0; column < WinogradTile.Inputs; column++, x += planeLength)
-            OutwardLine(x, WinogradTile.Inputs * planeLength, default, table + column * TLanes.Count, WinogradTile.Inputs * TLanes.Count);
-        for (var row = 0; row < WinogradTile.Results; row++, y += rowLength)
-            OutwardLine(table + row * WinogradTile.Inputs * TLanes.Count, TLanes.Count, bias, y, pixelLength);
+        var table = stackalloc float[Results * Inputs * TLanes.Count];
+        for (var column = 0; column < Inputs; column++, x += planeLength)
+            OutwardLine(x, Inputs * planeLength, default, table + column * TLanes.Count, Inputs * TLanes.Count);
+        for (var row = 0; row < Results; row++, y += rowLength)
+            OutwardLine(table + row * Inputs * TLanes.Count, TLanes.Count, bias, y, pixelLength);
     }
 
     /// <summary>
@@ -81,15 +82,15 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     public static void GradientInward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y,
         long planeLength)
     {
-        var table = stackalloc float[WinogradTile.Inputs * WinogradTile.Results * TLanes.Count];
-        var copy = stackalloc float[WinogradTile.Results * TLanes.Count];
-        for (var column = 0; column < WinogradTile.Results; column++, x += pixelLength)
+        var table = stackalloc float[Inputs * Results * TLanes.Count];
+        var copy = stackalloc float[Results * TLanes.Count];
+        for (var column = 0; column < Results; column++, x += pixelLength)
         {
-            var (pixels, step) = Existing(x, rowLength, column, WinogradTile.Results, inside, copy);
-            GradientInwardLine((float*)pixels, step, table + column * TLanes.Count, WinogradTile.Results * TLanes.Count);
+            var (pixels, step) = Existing(x, rowLength, column, Results, inside, copy);
+            GradientInwardLine((float*)pixels, step, table + column * TLanes.Count, Results * TLanes.Count);
         }
-        for (var row = 0; row < WinogradTile.Inputs; row++, y += WinogradTile.Inputs * planeLength)
-            GradientInwardLine(table + row * WinogradTile.Results * TLanes.Count, TLanes.Count, y, planeLength);
+        for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
+            GradientInwardLine(table + row * Results * TLanes.Count, TLanes.Count, y, planeLength);
     }
 
     /// <summary>
@@ -98,10 +99,10 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     [SkipLocalsInit]
     public static void WeightsInward(float* x, long tapLength, float* y, long planeLength)
     {
-        var table = stackalloc float[WinogradTile.Inputs * 3 * TLanes.Count];
+        var table = stackalloc float[Inputs * 3 * TLanes.Count];
         for (var column = 0; column < 3; column++, x += tapLength)
             WeightsInwardLine(x, 3 * tapLength, table + column * TLanes.Count, 3 * TLanes.Count);
-        for (var row = 0; row < WinogradTile.Inputs; row++, y += WinogradTile.Inputs * planeLength)
+        for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
             WeightsInwardLine(table + row * 3 * TLanes.Count, TLanes.Count, y, planeLength);
     }
 
@@ -111,11 +112,11 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     [SkipLocalsInit]
     public static void WeightsOutward(float* x, long planeLength, float* y, long tapLength)
     {
-        var table = stackalloc float[3 * WinogradTile.Inputs * TLanes.Count];
-        for (var column = 0; column < WinogradTile.Inputs; column++, x += planeLength)
-            WeightsOutwardLine(x, WinogradTile.Inputs * planeLength, table + column * TLanes.Count, WinogradTile.Inputs * TLanes.Count);
+        var table = stackalloc float[3 * Inputs * TLanes.Count];
+        for (var column = 0; column < Inputs; column++, x += planeLength)
+            WeightsOutwardLine(x, Inputs * planeLength, table + column * TLanes.Count, Inputs * TLanes.Count);
         for (var row = 0; row < 3; row++, y += 3 * tapLength)
-            WeightsOutwardLine(table + row * WinogradTile.Inputs * TLanes.Count, TLanes.Count, y, tapLength);
+            WeightsOutwardLine(table + row * Inputs * TLanes.Count, TLanes.Count, y, tapLength);
     }
 
     // y = B' d, six numbers from six.
@@ -140,7 +141,8 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void OutwardLine(float* m, long step, TLanes bias, float* y, long yStep)
     {
-        var (m1, m2, m3, m4) = (TLanes.Load(m + step), TLanes.Load(m + 2 * step), TLanes.Load(m + 3 * step), TLanes.Load(m + 4 * step));
+        var (m1, m2) = (TLanes.Load(m + step), TLanes.Load(m + 2 * step));
+        var (m3, m4) = (TLanes.Load(m + 3 * step), TLanes.Load(m + 4 * step));
         var (sum, difference) = (m1 + m2 + bias, m1 - m2 + bias);
         var (sumTwo, differenceTwo) = (m3 + m4, m3 - m4);
         TLanes.Store(TLanes.Load(m) + sum + sumTwo, y);
@@ -153,7 +155,8 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void GradientInwardLine(float* g, long step, float* y, long yStep)
     {
-        var (g0, g1, g2, g3) = (TLanes.Load(g), TLanes.Load(g + step), TLanes.Load(g + 2 * step), TLanes.Load(g + 3 * step));
+        var (g0, g1) = (TLanes.Load(g), TLanes.Load(g + step));
+        var (g2, g3) = (TLanes.Load(g + 2 * step), TLanes.Load(g + 3 * step));
         var four = TLanes.Repeat(4f);
         var (even, odd) = (g0 + g2, g1 + g3);
         var (evenTwo, oddTwo) = (Add(four, g2, g0), Add(four, g3, g1) * TLanes.Repeat(2f));
@@ -185,7 +188,8 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void WeightsOutwardLine(float* m, long step, float* y, long yStep)
     {
-        var (m1, m2, m3, m4) = (TLanes.Load(m + step), TLanes.Load(m + 2 * step), TLanes.Load(m + 3 * step), TLanes.Load(m + 4 * step));
+        var (m1, m2) = (TLanes.Load(m + step), TLanes.Load(m + 2 * step));
+        var (m3, m4) = (TLanes.Load(m + 3 * step), TLanes.Load(m + 4 * step));
         var (sixth, sum, sumTwo) = (TLanes.Repeat(1 / 6f), (m1 + m2) * TLanes.Repeat(-1 / 6f), m3 + m4);
         TLanes.Store(Add(TLanes.Repeat(0.25f), TLanes.Load(m), Add(TLanes.Repeat(1 / 24f), sumTwo, sum)), y);
         TLanes.Store(Add(TLanes.Repeat(1 / 12f), m3 - m4, (m2 - m1) * sixth), y + yStep);

@@ -4,8 +4,8 @@ using Tapegrad.Memory;
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
-/// The weight gradient of a 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3) (<see cref="WinogradTransforms{TLanes}"/>).
-/// Equals, up to rounding,
+/// The weight gradient of a 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3)
+/// (<see cref="WinogradTransforms{TLanes}"/>). Equals, up to rounding,
 /// <code>
 /// for k, l, c, o:  w[k, l, c, o] = sum over n, i, j of x[n, i + k - p, j + l - p, c] * g[n, i, j, o]
 /// </code>
@@ -47,8 +47,8 @@ internal sealed unsafe class WinogradWeightGradient<TLanes> : IWeightGradientPla
         var (height, width) = (windows.OutputHeight, windows.OutputWidth);
         var (down, across) = (new Blocks(height, Results), new Blocks(width, Results));
         var tiles = windows.Batch * down.Count * across.Count;
-        x = new ImageTiles<TLanes>(windows.Height, windows.Width, inputs, -windows.Padding.Height, -windows.Padding.Width, down,
-            across);
+        x = new ImageTiles<TLanes>(windows.Height, windows.Width, inputs, -windows.Padding.Height,
+            -windows.Padding.Width, down, across);
         g = new ImageTiles<TLanes>(height, width, outputs, 0, 0, down, across);
         tile = TileShape.For(outputs, TLanes.Count);
         (panels, rowTiles) = (new Blocks(outputs, tile.Columns), new Blocks(inputs, tile.Rows));
