@@ -111,9 +111,16 @@ public sealed class BenchmarksTests
     [Fact]
     public void The_cost_of_wider_and_deeper_networks_is_a_table()
     {
-        var outcome = Run("scaling --batch 2 --seconds 0");
+        using var folder = new Cifar10Program();   // for its folder
+        var plot = folder.PathOf("scaling.svg");
+        var outcome = Run($"scaling --batch 2 --most 4 --threads 2 --seconds 0 --plot {plot}");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
-        var rows = outcome.Lines[2..].Select(line => line.Split('|', StringSplitOptions.TrimEntries)).ToArray();
+        string[][] Table(string heading) => [.. outcome.Lines.SkipWhile(line => !line.StartsWith(heading)).Skip(2)
+            .TakeWhile(line => line != "").Select(line => line.Split('|', StringSplitOptions.TrimEntries))];
+        Assert.Equal(["1", "2", "4"], Table("| images a step").Select(row => row[1]));
+        Assert.Equal(["1", "2"], Table("| threads").Select(row => row[1]));
+        Assert.Contains("batch 1 to 4", File.ReadAllText(plot));
+        var rows = outcome.Lines[2..9].Select(line => line.Split('|', StringSplitOptions.TrimEntries)).ToArray();
         Assert.Equal(["20 8", "20 16", "20 32", "20 64", "32 16", "44 16", "56 16"],
             rows.Select(row => $"{row[1]} {row[2]}"));
         Assert.Equal(["269,722", "464,154", "853,018"], rows.Where(row => row[2] == "16" && row[1] != "44")

@@ -90,8 +90,14 @@ internal static unsafe class Lanes
     public static void Store<TLanes>(TLanes value, float* target, int count) where TLanes : struct, ILanes<TLanes>
     {
         if (count >= TLanes.Count) TLanes.Store(value, target);
-        else
-            for (var lane = 0; lane < count; lane++) target[lane] = value[lane];
+        else StoreFirst(value, target, count);
+    }
+
+    // Apart, so that a loop keeps its registers.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void StoreFirst<TLanes>(TLanes value, float* target, int count) where TLanes : struct, ILanes<TLanes>
+    {
+        for (var lane = 0; lane < count; lane++) target[lane] = value[lane];
     }
 
     /// <summary>Whether every lane is 0.</summary>
