@@ -142,17 +142,20 @@ public static class Workers
     }
 
     // Takes items and does them, until there are none: those of the thread's own part, then those of the next one, and
-    // so on.
+    // so on. Of a work that is being shared, another part may be seen before the own one: until then it is left alone,
+    // or a thread would begin in a range that is not its own.
     private static void TakeItems(int thread)
     {
         var all = Volatile.Read(ref tickets);
         var count = Volatile.Read(ref parts);
-        if (thread >= count) return;
+        // the tickets may be older than the count
+        if (thread >= count || thread * Apart >= all.Length) return;
+        var number = Volatile.Read(ref all[thread * Apart]) >> 32;
         for (var i = 0; i < count; i++)
         {
             var part = (thread + i) % count;
-            // the tickets may be older than the count
-            if (part * Apart < all.Length) TakePart(ref all[part * Apart], part, thread);
+            if (part * Apart < all.Length && Volatile.Read(ref all[part * Apart]) >> 32 == number)
+                TakePart(ref all[part * Apart], part, thread);
         }
     }
 
