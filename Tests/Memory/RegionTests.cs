@@ -76,7 +76,7 @@ public class RegionTests
     public void A_whole_region_is_used_to_its_end()
     {
         var pool = Pool();
-        var whole = RentAll(pool, RegionLength - 16);
+        var whole = RentAll(pool, RegionLength - 32);
         Assert.Equal(1, pool.Created);
         RentAll(pool, Least);
         Assert.Equal(2, pool.Created);
@@ -134,7 +134,7 @@ public class RegionTests
         var whole = pool.BytesWaiting;
         RentAndForget(pool);
         Waiting.ForTheCollector(() => pool.BytesWaiting == whole);
-        pool.Rent(RegionLength - 16);
+        pool.Rent(RegionLength - 32);
         Assert.Equal(1, pool.Created);
     }
 
@@ -218,7 +218,7 @@ public class RegionTests
             pool.Return(buffer);
         });
         Assert.Equal(500, pool.Created + pool.Reused);
-        pool.Rent(RegionLength - 16);
+        pool.Rent(RegionLength - 32);
         Assert.Equal(1, pool.Created);
     }
 }

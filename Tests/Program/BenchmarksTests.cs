@@ -116,7 +116,7 @@ public sealed class BenchmarksTests
         var outcome = Run($"scaling --batch 2 --most 4 --threads 2 --seconds 0 --plot {plot}");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
         string[][] Table(string heading) => [.. outcome.Lines.SkipWhile(line => !line.StartsWith(heading)).Skip(2)
-            .TakeWhile(line => line != "").Select(line => line.Split('|', StringSplitOptions.TrimEntries))];
+            .TakeWhile(line => char.IsDigit(line[2])).Select(line => line.Split('|', StringSplitOptions.TrimEntries))];
         Assert.Equal(["1", "2", "4"], Table("| images a step").Select(row => row[1]));
         Assert.Equal(["1", "2"], Table("| threads").Select(row => row[1]));
         Assert.Contains("batch 1 to 4", File.ReadAllText(plot));
