@@ -23,11 +23,12 @@ public sealed class KernelCutsTests : IDisposable
             ["<Real32x8>.inputBlocks: one, smaller"] = "it is not used for fewer than 8 channels",
             ["<Real32x8>.vectors: one, smaller"] = "it is not used for fewer than 8 channels",
             ["<Real32x16>.cached: at most"] = "with as few lanes as there are, 16 and 16, there is room for 65 tiles",
-            [".rowTiles: several, one left"] = "a block that is not the last is made of whole sixes",
-            [".rowTiles: several, all but one left"] = "a block that is not the last is made of whole sixes",
+            [".rowTiles: several, one left"] = "a block that is not the last is made of whole tiles",
+            [".rowTiles: several, all but one left"] = "a block that is not the last is made of whole tiles",
         }),
         ["Winograd's weight gradient"] = Cut(typeof(WinogradWeightGradient<>), WinogradShapes, usesWinograd: true, new()
         {
+            [".rowTiles: one, smaller"] = "it is not used for fewer than 8 channels",
             [".blocks: several, one left"] =
             "blocks are of nearly equal size: a hundred of them would leave so much less for the last one",
         }),

@@ -230,7 +230,7 @@ internal static class VerbCuts
 
     private static IEnumerable<MatrixProductGeometry> Products() => Draw(4, pick =>
     {
-        var rows = pick([1, 2, 5, 6, 7, 11, 12, 13, 24, 25, 48, 54, 65, 78, 90, 150, 192, 198, 400,
+        var rows = pick([1, 2, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 24, 25, 48, 54, 65, 78, 90, 150, 192, 198, 400,
             pick([.. Enumerable.Range(1, 300)])]);
         var inner = pick([0, 1, 2, 3, 9, 64, 100, 511, 512, 513, 1023, 1024, 1025]);
         var columns = pick([1, 2, 5, 15, 16, 17, 31, 32, 33, 100, 240, 255, 256, 257, 272, 287, 480, 481, 496, 511, 512,

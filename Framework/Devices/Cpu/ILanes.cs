@@ -86,18 +86,13 @@ internal unsafe interface ILanes<T> : IReal<T> where T : struct, ILanes<T>
 internal static unsafe class Lanes
 {
     /// <summary>Stores only the first lanes, at the end of a run behind which other elements lie.</summary>
+    /// <remarks>Inlined, since a loop that calls something keeps no vector in a register.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store<TLanes>(TLanes value, float* target, int count) where TLanes : struct, ILanes<TLanes>
     {
         if (count >= TLanes.Count) TLanes.Store(value, target);
-        else StoreFirst(value, target, count);
-    }
-
-    // Apart, so that a loop keeps its registers.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void StoreFirst<TLanes>(TLanes value, float* target, int count) where TLanes : struct, ILanes<TLanes>
-    {
-        for (var lane = 0; lane < count; lane++) target[lane] = value[lane];
+        else
+            for (var lane = 0; lane < count; lane++) target[lane] = value[lane];
     }
 
     /// <summary>Whether every lane is 0.</summary>

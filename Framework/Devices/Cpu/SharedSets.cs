@@ -23,16 +23,17 @@ internal interface IRows
 /// Where sub-batches of B samples share, each of them is such a batch of its own: N / B times as many slabs.
 /// </summary>
 /// <remarks>
-/// Lanes: channels. Rows without a gap are joined into wide ones, of whole sixteens and two of them or more, so that
-/// few channels fill the lanes too: lane l of a wide row belongs to channel l mod C. What remains of the rows is a last
+/// Lanes: channels. Rows without a gap are joined into wide ones, of whole eights and two of them or more, so that few
+/// channels fill the lanes too: lane l of a wide row belongs to channel l mod C. What remains of the rows is a last
 /// one, shorter than the others. Pieces: items of slabs for the threads; in a slab blocks of rows, for the threads
 /// where there is one slab only; in a block chunks of 64 rows, which stay in the first cache and are summed in float.
 /// All of them are cut by shape.
 /// </remarks>
 internal sealed class SharedSets
 {
-    // Two of the widest vectors. The lanes of a wide row are summed apart, so it must not depend on a processor's.
-    private const int WideRow = 32;
+    // One of the widest vectors, two of the others. The lanes of a wide row are summed apart, so it is seen in the bits,
+    // and must not depend on a processor.
+    private const int WideRow = 16;
     private const int ChunkRows = 64;
     private const int ItemElements = 16384;
     private const int BlockElements = 32768;

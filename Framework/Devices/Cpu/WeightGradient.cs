@@ -122,7 +122,7 @@ internal sealed unsafe class WeightGradient<TLanes> : IWeightGradientPlan where 
                 for (var panel = 0; panel < panels.Count; panel++)
                     foreach (var run in runs.Starts)
                         for (var element = 0; element < runs.Length; element += tile.Rows, to += length)
-                            ProductTiles<TLanes>.AddProducts(tile, x + group * inputs + run + element, starts + row,
+                            OuterProductTiles<TLanes>.Add(tile, x + group * inputs + run + element, starts + row,
                                 count, columns.Count, step, gRows + group * outputs + panel * tile.Columns,
                                 geometry.OutputChannels, to, runs.Length - element);
         }

@@ -109,7 +109,7 @@ internal sealed unsafe class WinogradWeightGradient<TLanes> : IWeightGradientPla
             for (var plane = firstPlane; plane < endPlane; plane++)
                 for (var panel = 0; panel < panels.Count; panel++)
                     for (var c = 0; c < inputs; c += tile.Rows, to += length)
-                        ProductTiles<TLanes>.AddProducts(tile, xPlanes + plane * xPlane + c, &start, 1, count,
+                        OuterProductTiles<TLanes>.Add(tile, xPlanes + plane * xPlane + c, &start, 1, count,
                             inputLength, gPlanes + plane * gPlane + panel * tile.Columns, outputLength, to, inputs - c);
         }
     }
