@@ -225,8 +225,7 @@ internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKerne
     public void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y)
     {
         if (y.Length == 0) return;
-        Convolutions<TLanes>.For(geometry, isGradient: false, UsesWinograd)
-            .Run(Pool, Pointer(x), Pointer(w), PointerOrNull(bias), Pointer(y));
+        Plan(geometry, isGradient: false).Run(Pool, Pointer(x), Pointer(w), PointerOrNull(bias), Pointer(y));
         KeepAlive(x, w, bias, y);
     }
 
@@ -234,8 +233,7 @@ internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKerne
     public void ConvolveInputGradient(ConvolutionGeometry geometry, Buffer gradient, Buffer w, Buffer xGradient)
     {
         if (xGradient.Length == 0) return;
-        Convolutions<TLanes>.For(geometry, isGradient: true, UsesWinograd)
-            .Run(Pool, Pointer(gradient), Pointer(w), null, Pointer(xGradient));
+        Plan(geometry, isGradient: true).Run(Pool, Pointer(gradient), Pointer(w), null, Pointer(xGradient));
         KeepAlive(gradient, w, xGradient);
     }
 
@@ -244,10 +242,22 @@ internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKerne
     {
         if (gradient.Length == 0) Fill(wGradient, 0);
         else if (wGradient.Length > 0)
-            Convolutions<TLanes>.WeightGradientFor(geometry, UsesWinograd)
-                .Run(Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
+            WeightGradientPlan(geometry).Run(Pool, Pointer(x), Pointer(gradient), Pointer(wGradient));
         KeepAlive(x, gradient, wGradient);
     }
+
+    private IConvolutionPlan Plan(ConvolutionGeometry geometry, bool isGradient) =>
+        IsFasterWithEight((isGradient ? geometry.Windows.Channels : geometry.OutputChannels) / geometry.Groups)
+            ? Convolutions<Real32x8>.For(geometry, isGradient, UsesWinograd)
+            : Convolutions<TLanes>.For(geometry, isGradient, UsesWinograd);
+
+    private IWeightGradientPlan WeightGradientPlan(ConvolutionGeometry geometry) =>
+        IsFasterWithEight(geometry.OutputChannels / geometry.Groups)
+            ? Convolutions<Real32x8>.WeightGradientFor(geometry, UsesWinograd)
+            : Convolutions<TLanes>.WeightGradientFor(geometry, UsesWinograd);
+
+    // Tiles of one vector of sixteen columns, or of two of eight.
+    private static bool IsFasterWithEight(int columns) => columns <= Real32x16.Count && Processor.HalvesVectors;
 
     // ---- normalization ----------------------------------------------------------------------------------------------
 
