@@ -65,7 +65,7 @@ internal readonly unsafe struct BroadcastZip<TLanes> where TLanes : struct, ILan
     }
 
     // for (i = 0; i < length; i++) y[i] = zip(repeatsA ? a[0] : a[i], repeatsB ? b[0] : b[i]);
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void ZipRow<TZip>(TZip zip, float* a, bool repeatsA, float* b, bool repeatsB, float* y, int length)
         where TZip : struct, IZip
     {

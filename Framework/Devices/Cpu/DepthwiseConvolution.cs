@@ -93,7 +93,7 @@ internal sealed unsafe class DepthwiseConvolution<TLanes> : IConvolutionPlan, IW
                             * channels + c, phase.Columns.Step * channels, vectors.SizeOf(vector));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void ConvolveRow(float* x, int step, int* reads, float* w, int* weights, int taps,
         TLanes bias, Blocks fours, float* y, int yStep, int lanes)
     {
@@ -145,7 +145,7 @@ internal sealed unsafe class DepthwiseConvolution<TLanes> : IConvolutionPlan, IW
     }
 
     // sums[tap, lane] += x[.., tap, lane] * g[.., lane] over the pixels of one image, for up to four taps.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private void AddProducts(float* x, int* reads, int taps, Phase phase, float* g, float* sums, int lanes)
     {
         // A tap that is missing repeats the first one and is not kept.

@@ -20,7 +20,7 @@ internal readonly unsafe struct ElementMap<TLanes>(int length) where TLanes : st
     }
 
     // for (i = 0; i < lanes * vectors; i++) y[i] = map(x[i]);
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void MapVectors<TMap>(TMap map, float* x, float* y, int vectors) where TMap : struct, IMap
     {
         for (var end = x + vectors * TLanes.Count; x < end; x += TLanes.Count, y += TLanes.Count)

@@ -22,7 +22,7 @@ internal readonly unsafe struct ElementUpdate<TLanes>(int length) where TLanes :
     }
 
     // for (i = lanes * from; i < lanes * to; i++) update(ref parameter[i], gradient[i], ref first[i], ref second[i]);
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void UpdateVectors<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first,
         float* second, int from, int to) where TUpdate : struct, IUpdate
     {

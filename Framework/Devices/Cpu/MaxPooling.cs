@@ -44,7 +44,7 @@ internal readonly unsafe struct MaxPooling<TLanes> where TLanes : struct, ILanes
     }
 
     // for (c = 0; c < channels; c++) y[c] = the largest image[taps[t] + c]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void FindLargest(float* image, long* taps, int count, int channels, float* y)
     {
         for (var c = 0; c < channels; c += TLanes.Count)

@@ -49,7 +49,7 @@ internal readonly unsafe struct MaxPoolingGradient<TLanes> where TLanes : struct
 
     // for (c = 0; c < channels; c++) gradient[taps[t] + c] += g[c], where t is the first whose image[taps[t] + c] is
     // the largest
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddToLargest(float* image, long* taps, int count, int channels, float* g, float* gradient)
     {
         if (count == 0) return;

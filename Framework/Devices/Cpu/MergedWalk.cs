@@ -44,7 +44,7 @@ internal readonly struct MergedWalk
     public int Rows { get; }
 
     /// <summary>Where each walk stands at the beginning of a row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     public (int A, int B) Row(int row)
     {
         var (a, b) = (0, 0);

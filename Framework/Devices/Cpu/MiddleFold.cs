@@ -89,7 +89,7 @@ internal readonly unsafe struct MiddleFold<TLanes> where TLanes : struct, ILanes
     // The fold of x[0 .. length - 1]. Lanes: 16, whatever a vector holds; lane j folds elements j, j + 16, j + 32, ...
     // one after the other. Remainder: filled up with neutral elements. The lanes meet in a tree: j with j + 8, then
     // j + 4, j + 2, j + 1.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static float FoldRun<TFold>(TFold fold, float* x, int length) where TFold : struct, IFold
     {
         var neutral = Real32x8.Of(fold.Neutral);
@@ -141,7 +141,7 @@ internal readonly unsafe struct MiddleFold<TLanes> where TLanes : struct, ILanes
     // for (j = 0; j < columns; j++) y[j] = the fold of x[j], x[j + stride], ..., one row after the other.
     // Lanes: columns, in four vectors, two, or one. Remainder: the last vector reaches into the next row, and those
     // lanes are dropped.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void FoldColumns<TFold>(TFold fold, float* x, int stride, int rows, int columns, float* y)
         where TFold : struct, IFold
     {

@@ -22,11 +22,12 @@ internal static unsafe class OuterProductTiles<TLanes> where TLanes : struct, IL
         float* sums, int wanted)
     {
         if (shape.Rows == 6) AddSix(x, starts, rows, pixels, step, g, gStep, sums, wanted);
-        else if (shape.Columns == TLanes.Count) AddEight<OneVector>(x, starts, rows, pixels, step, g, gStep, sums, wanted);
+        else if (shape.Columns == TLanes.Count)
+            AddEight<OneVector>(x, starts, rows, pixels, step, g, gStep, sums, wanted);
         else AddEight<TwoVectors>(x, starts, rows, pixels, step, g, gStep, sums, wanted);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddSix(float* x, int* starts, int rows, int pixels, int step, float* g, int gStep, float* sums,
         int wanted)
     {
@@ -78,7 +79,7 @@ internal static unsafe class OuterProductTiles<TLanes> where TLanes : struct, IL
         TLanes.Store(s51, sums + 5 * row + second);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddEight<TColumns>(float* x, int* starts, int rows, int pixels, int step, float* g, int gStep,
         float* sums, int wanted) where TColumns : struct, ITileColumns
     {

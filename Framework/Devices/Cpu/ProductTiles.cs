@@ -46,7 +46,7 @@ internal static unsafe class ProductTiles<TLanes> where TLanes : struct, ILanes<
     }
 
     // Six rows of two vectors: all that sixteen registers hold.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void MultiplySix(ProductRows x, float* w, float* bias, float* y, int* targets, bool resumes)
     {
         var (low, high) = bias == null ? default : (TLanes.Load(bias), TLanes.Load(bias + TLanes.Count));
@@ -104,7 +104,7 @@ internal static unsafe class ProductTiles<TLanes> where TLanes : struct, ILanes<
     }
 
     // Eight rows of two vectors, or of one: then the others are not computed.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void MultiplyEight<TColumns>(ProductRows x, float* w, float* bias, float* y, int* targets,
         bool resumes) where TColumns : struct, ITileColumns
     {

@@ -28,7 +28,7 @@ internal readonly unsafe struct UpdateCheck<TLanes>(int length) where TLanes : s
 
     // for (i = from; i < to; i++) whether gradient[i], or what the update would leave at i, is not finite. x - x is 0
     // where x is finite, else NaN.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static bool LeavesNonFinite<TUpdate>(TUpdate update, float* parameter, float* gradient, float* first,
         float* second, int from, int to) where TUpdate : struct, IUpdate
     {

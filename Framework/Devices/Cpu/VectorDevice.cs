@@ -7,16 +7,16 @@ namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
 /// The CPU device with vectors of one width: loops over them (<see cref="ILanes{T}"/>) on several threads
-/// (<see cref="Workers"/>).
-/// This file is the table of contents: each verb names its kernel, a type of its own in this folder, which says what
-/// plain loop it equals, what its lanes are, and what becomes of a remainder.
+/// (<see cref="Workers"/>). This file is the table of contents: each verb names its kernel, a type of its own in this
+/// folder, which says what plain loop it equals, what its lanes are, and what becomes of a remainder.
 /// </summary>
 /// <remarks>
 /// Where a run of elements ends between two whole vectors, the last vector is computed like any other, from what
 /// happens to lie behind the run (buffers are padded), and only the lanes that belong to the run are kept. So an
 /// element's bits do not depend on where it stands. Inner loops ask for AggressiveOptimization, which skips the
-/// runtime's slow first compilation: a short program would spend most of its time there. Work is handed to the threads
-/// as structs (<see cref="IRangeBody"/>, <see cref="IItemBody"/>), which are no garbage.
+/// runtime's slow first compilation: a short program would spend most of its time there. They are never inlined: in a
+/// caller the compiler's budget may be spent before a formula is, and then each of its operations is a call. Work is
+/// handed to the threads as structs (<see cref="IRangeBody"/>, <see cref="IItemBody"/>), which are no garbage.
 /// </remarks>
 internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKernels, INormalizationKernels,
     IPoolingKernels where TLanes : struct, ILanes<TLanes>

@@ -60,7 +60,7 @@ internal readonly unsafe struct WindowAddition<TLanes> where TLanes : struct, IL
 
     // for (i = 0; i < length; i++) target[i] += source[i]; remainder: the last vector's lanes beyond the run are
     // dropped.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
     private static void AddRun(float* source, float* target, int length)
     {
         for (var i = 0; i < length; i += TLanes.Count)

@@ -30,7 +30,7 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     /// B' d B: element (i, j) of d at x + i * rowLength + j * pixelLength, if it exists, and 0 if not; of the result at
     /// y + (6 i + j) * planeLength.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining), SkipLocalsInit]
     public static void Inward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y, long planeLength)
     {
         var table = stackalloc float[Planes * TLanes.Count];
@@ -63,7 +63,7 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     /// A' m A + bias: element (i, j) of m at x + (6 i + j) * planeLength, of the result at y + i * rowLength + j *
     /// pixelLength.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining), SkipLocalsInit]
     public static void Outward(float* x, long planeLength, TLanes bias, float* y, long rowLength,
         long pixelLength)
     {
@@ -78,7 +78,7 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     /// A g A': element (i, j) of g at x + i * rowLength + j * pixelLength, if it exists, and 0 if not; of the result at
     /// y + (6 i + j) * planeLength.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization), SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining), SkipLocalsInit]
     public static void GradientInward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y,
         long planeLength)
     {
