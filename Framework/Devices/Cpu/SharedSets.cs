@@ -31,8 +31,8 @@ internal interface IRows
 /// </remarks>
 internal sealed class SharedSets
 {
-    // One of the widest vectors, two of the others. The lanes of a wide row are summed apart, which the bits show: so it
-    // must not depend on the processor.
+    // One of the widest vectors, two of the others. The lanes of a wide row are summed apart, which the bits show:
+    // no processor may decide it.
     private const int WideRow = 16;
     private const int ChunkRows = 64;
     private const int ItemElements = 16384;
