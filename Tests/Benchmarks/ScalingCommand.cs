@@ -42,10 +42,14 @@ internal static class ScalingCommand
     private static int Run(ParseResult options)
     {
         ThreadsOption.Apply(options);
+        var plot = options.GetValue(PlotFile);
+        // before minutes of measuring
+        if (plot is not null && !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(plot))))
+            throw new UserError($"--plot {plot}: there is no folder for it. Create it first.");
         var (batch, clock) = (options.GetValue(Batch), new Clock(options.GetValue(Seconds)));
         List<Point> points = [.. MeasureNetworks(batch, clock), .. MeasureBatches(options.GetValue(MostImages), clock)];
         MeasureThreads(batch, clock);
-        if (options.GetValue(PlotFile) is { } file) Plot(points, file);
+        if (plot is not null) Plot(points, plot);
         return 0;
     }
 
@@ -122,7 +126,7 @@ internal static class ScalingCommand
         double Log(double value) => Math.Log10(value);
         var (least, largest) = (points.Min(point => Log(point.Flops)), points.Max(point => Log(point.Flops)));
         var best = points.Min(point => Log(point.Seconds * 1e3) - Log(point.Flops));
-        for (var factor = 1; factor <= 100; factor *= 10)
+        for (var factor = 1; factor <= 10; factor *= 10)
         {
             var line = plot.Add.Line(least, least + best + Log(factor), largest, largest + best + Log(factor));
             (line.Color, line.LineWidth) = (Colors.LightGray, 1);

@@ -120,6 +120,7 @@ public sealed class BenchmarksTests
         Assert.Equal(["1", "2", "4"], Table("| images a step").Select(row => row[1]));
         Assert.Equal(["1", "2"], Table("| threads").Select(row => row[1]));
         Assert.Contains("batch 1 to 4", File.ReadAllText(plot));
+        Assert.Contains("there is no folder", Refused($"scaling --plot {folder.PathOf("nowhere/x.svg")}"));
         var rows = outcome.Lines[2..9].Select(line => line.Split('|', StringSplitOptions.TrimEntries)).ToArray();
         Assert.Equal(["20 8", "20 16", "20 32", "20 64", "32 16", "44 16", "56 16"],
             rows.Select(row => $"{row[1]} {row[2]}"));

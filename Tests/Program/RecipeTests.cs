@@ -159,133 +159,6 @@ public sealed class RecipeTests : IDisposable
         }
     }
 
-    // Examples/Cifar10/RESULTS.md says what they come to. Whoever changes one measures again.
-    [Fact]
-    public void The_defaults_are_those_that_the_results_were_measured_with() => Assert.Equal(
-        new Recipe
-        {
-            Model = "resnet20",
-            Normalization = "group:8+ws",
-            Epochs = 3,
-            BatchSize = 32,
-            Optimizer = "sgd",
-            LearningRate = 0.05,
-            Schedule = "cosine",
-            Warmup = 0.05,
-            Momentum = 0.9,
-            Nesterov = false,
-            WeightDecay = 5e-4,
-            Decayed = "all",
-            BetaRate = 1,
-            Lookahead = false,
-            Flip = "random",
-            Translate = null,
-            TestViews = "none",
-            ZeroGamma = false,
-            Accumulate = 1,
-            Average = 0,
-            LabelSmoothing = 0,
-            Size = null,
-            Strict = false,
-            NoFlip = false,
-            Cutout = 0,
-            Mixup = 0,
-            Validation = 0,
-            Seed = 1,
-            TrainLimit = null,
-            TestLimit = null,
-        },
-        RecipeOf("train").Resolve(Shapes10.Load(128, 1).Train));
-
-    // The paper's: 1.5 is 11.5 / (1 + 1 / (1 - 0.85)), and 0.00133 is 0.0153 / 11.5.
-    [Fact]
-    public void Fast_comes_with_a_recipe_of_its_own()
-    {
-        var train = Shapes10.Load(4096, 1).Train;
-        var expected = new Recipe
-        {
-            Model = "fast",
-            Normalization = "batch:fast",
-            Epochs = 10,
-            BatchSize = 1024,
-            Optimizer = "sgd",
-            LearningRate = 1.5,
-            Schedule = "triangular",
-            Warmup = 0.23,
-            Momentum = 0.85,
-            Nesterov = true,
-            WeightDecay = 0.00133,
-            Decayed = "all",
-            BetaRate = 64,
-            Lookahead = true,
-            LabelSmoothing = 0.2,
-            Flip = "alternate",
-            Translate = 2,
-            TestViews = "flip+shift",
-        };
-        Assert.Equal(expected, RecipeOf("train --model fast").Resolve(train));
-        Assert.Equal(expected, expected.Resolve(train));   // and nothing changes when a run goes on
-        // Of fewer images the batches are smaller, and the rate with them.
-        Assert.Equal(expected with { BatchSize = 256, LearningRate = 0.375 },
-            RecipeOf("train --model fast").Resolve(train.Take(2000)));
-        Assert.Equal(0.75, RecipeOf("train --model fast --batch 512").Resolve(train).LearningRate);
-        // What is said stands in the place of what is usual.
-        Assert.Equal(expected with
-        {
-            Normalization = "group:8",
-            Epochs = 3,
-            LearningRate = 0.1,
-            Schedule = "constant",
-            Warmup = 0.05,
-            Momentum = 0,
-            Nesterov = false,
-            BetaRate = 1,
-            Lookahead = false,
-            LabelSmoothing = 0,
-            Flip = "random",
-            Translate = 0,
-            TestViews = "none",
-        }, RecipeOf("train --model fast --norm group:8 --epochs 3 --lr 0.1 --schedule constant --momentum 0 "
-            + "--beta-rate 1 --lookahead false --label-smoothing 0 --flip random --translate 0 --tta none")
-            .Resolve(train));
-        // What belongs to SGD is not for others, whose steps have the length of the rate.
-        Assert.Equal(expected with
-        {
-            Optimizer = "adamw",
-            LearningRate = 0.002,
-            Momentum = null,
-            Nesterov = null,
-            WeightDecay = 0.05,
-            Decayed = "weights",
-            BetaRate = 1,
-        }, RecipeOf("train --model fast --optimizer adamw").Resolve(train));
-        // Images that are not mirrored are not seen from the other side in the end either.
-        Assert.Equal(expected with { NoFlip = true, Flip = null, TestViews = "shift" },
-            RecipeOf("train --model fast --no-flip").Resolve(train));
-        var digits = new ImageDataset("digits", new byte[8 * 28 * 28], new int[8], (28, 28, 1), ["0"])
-        {
-            Augment = Augment.None,
-        };
-        var ofDigits = RecipeOf("train --model fast").Resolve(digits);
-        Assert.Equal((null, null, "shift"), (ofDigits.Flip, ofDigits.Translate, ofDigits.TestViews));
-        Assert.Equal(ofDigits, ofDigits.Resolve(digits));
-    }
-
-    [Theory]
-    [InlineData("", 0.05, 0.0005, "all")]
-    [InlineData("--model vgg", 0.01, 0.0005, "all")]
-    [InlineData("--optimizer adam", 0.002, 0.0005, "all")]
-    [InlineData("--model vgg --optimizer adamw", 0.002, 0.05, "weights")]
-    [InlineData("--lr 0.1 --optimizer adamw", 0.1, 0.05, "weights")]
-    [InlineData("--lr 0.1 --model vgg", 0.1, 0.0005, "all")]
-    [InlineData("--optimizer adamw --weight-decay 0.5 --decay all", 0.002, 0.5, "all")]
-    public void Each_network_and_optimizer_has_its_rate_and_its_decay(string options, double rate, double decay,
-        string decayed)
-    {
-        var recipe = RecipeOf($"train {options}").Resolve(Shapes10.Load(128, 1).Train);
-        Assert.Equal((rate, decay, decayed), (recipe.LearningRate, recipe.WeightDecay, recipe.Decayed));
-    }
-
     [Fact]
     public void Every_option_is_in_one_of_the_recipes()
     {
@@ -327,7 +200,7 @@ public sealed class RecipeTests : IDisposable
         }
     }
 
-    private static Recipe RecipeOf(string command)
+    internal static Recipe RecipeOf(string command)
     {
         var root = new RootCommand();
         TrainCommand.AddTo(root);

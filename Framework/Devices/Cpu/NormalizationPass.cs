@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using Tapegrad.Memory;
+using static Tapegrad.Devices.Cpu.NormalizationFollow;
 using static Tapegrad.Devices.Cpu.NormalizationRows;
 
 namespace Tapegrad.Devices.Cpu;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using static Tapegrad.Devices.Cpu.NormalizationFollow;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -42,64 +43,6 @@ internal static unsafe class NormalizationRows
     {
         if (!Sse.IsSupported) return;
         for (var lane = Line; lane < width; lane += Line) Sse.Prefetch0(row + lane);
-    }
-
-    // x where the value of a ReLU is not 0, else 0; NaN is not 0.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TLanes Keep<TLanes>(TLanes x, TLanes value) where TLanes : struct, ILanes<TLanes> =>
-        TLanes.AndNot(x, TLanes.IsLessOrEqual(value, TLanes.Zero));
-
-    // ---- what follows the affine ------------------------------------------------------------------------------------
-
-    /// <summary>What becomes of the value at an element.</summary>
-    public interface IFollow
-    {
-        TLanes Apply<TLanes>(TLanes value, long element) where TLanes : struct, ILanes<TLanes>;
-    }
-
-    public readonly struct Nothing : IFollow
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TLanes Apply<TLanes>(TLanes value, long element) where TLanes : struct, ILanes<TLanes> => value;
-    }
-
-    public readonly struct AddingResidual(float* residual) : IFollow
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TLanes Apply<TLanes>(TLanes value, long element) where TLanes : struct, ILanes<TLanes> =>
-            value + TLanes.Load(residual + element);
-    }
-
-    public readonly struct Rectifying<TBefore>(TBefore before) : IFollow where TBefore : struct, IFollow
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public TLanes Apply<TLanes>(TLanes value, long element) where TLanes : struct, ILanes<TLanes>
-        {
-            value = before.Apply(value, element);
-            return Keep(value, value);
-        }
-    }
-
-    // ---- which gradients pass the ReLU ------------------------------------------------------------------------------
-
-    /// <summary>What becomes of the gradient of a value.</summary>
-    public interface IMask
-    {
-        static abstract TLanes Apply<TLanes>(TLanes gradient, TLanes value) where TLanes : struct, ILanes<TLanes>;
-    }
-
-    public readonly struct All : IMask
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TLanes Apply<TLanes>(TLanes gradient, TLanes value) where TLanes : struct, ILanes<TLanes> =>
-            gradient;
-    }
-
-    public readonly struct Positive : IMask
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static TLanes Apply<TLanes>(TLanes gradient, TLanes value) where TLanes : struct, ILanes<TLanes> =>
-            Keep(gradient, value);
     }
 
     // ---- sums -------------------------------------------------------------------------------------------------------
