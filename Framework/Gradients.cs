@@ -90,11 +90,11 @@ public sealed class Gradients
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(limit);
         var norm = Norm();
-        if (!(norm > limit) || double.IsInfinity(norm)) return this;
+        if (!(norm > limit) || double.IsInfinity(norm)) return new Gradients(gradients, proposals);
         const double small = 1e-20;
         var (clipped, factor) = (this, limit / norm);
-        // A float knows no factor as small as 1e-50; one after the other they do the same.
-        for (; factor < small; factor /= small) clipped *= small;
+        // A float knows no factor as small as 1e-50; one after the other they do the same. Not even a double may.
+        for (; factor is > 0 and < small; factor /= small) clipped *= small;
         return clipped * factor;
     }
 
@@ -105,7 +105,7 @@ public sealed class Gradients
 
     /// <summary>
     /// Takes the proposed running statistics into their layers. An optimizer's step does this; an update written by
-    /// hand calls it itself.
+    /// hand calls it itself. What other gradients of the same pass have committed is not committed again.
     /// </summary>
     /// <exception cref="InvalidOperationException">They were committed already.</exception>
     public void CommitStatistics()
@@ -113,6 +113,7 @@ public sealed class Gradients
         CheckUncommitted();
         var pooled = Proposal.Pool(proposals);
         committed = true;
+        foreach (var proposal in proposals) proposal.IsCommitted = true;
         foreach (var (owner, pending) in pooled) owner.Commit(pending);
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Tapegrad;
 
 /// <summary>
@@ -42,8 +44,6 @@ public interface IStatistics
 /// <remarks>An immutable value; thread-safe.</remarks>
 public sealed record Moments(long Count, Tensor Mean, Tensor Variance) : IPendingStatistics
 {
-    private readonly Tensor[] both = [Mean, Variance];
-
     /// <summary>
     /// The moments of both sets together, exactly as if they had been one set (Chan, Golub and LeVeque, 1983).
     /// </summary>
@@ -58,7 +58,7 @@ public sealed record Moments(long Count, Tensor Mean, Tensor Variance) : IPendin
             + difference * difference * (p * q));
     }
 
-    IReadOnlyList<Tensor> IPendingStatistics.Tensors => both;
+    IReadOnlyList<Tensor> IPendingStatistics.Tensors => [Mean, Variance];
 
     IPendingStatistics IPendingStatistics.With(IReadOnlyList<Tensor> tensors) =>
         new Moments(Count, tensors[0], tensors[1]);
@@ -85,17 +85,39 @@ public sealed record Means(long Count, params IReadOnlyList<Tensor> Tensors) : I
     }
 }
 
+/// <summary>
+/// What one use of a layer proposed. Copies with the same numbers are the same proposal: it is pooled once, and
+/// committed once, however many gradients bring it.
+/// </summary>
 internal sealed record Proposal(IStatistics Owner, IPendingStatistics Pending)
 {
+    private readonly StrongBox<bool> isCommitted = new();
+
+    /// <summary>Whether a step has taken it into its layer.</summary>
+    public bool IsCommitted
+    {
+        get => isCommitted.Value;
+        set => isCommitted.Value = value;
+    }
+
+    /// <summary>Whether both are the same use's.</summary>
+    public bool Equals(Proposal? other) => other?.isCommitted == isCommitted;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => RuntimeHelpers.GetHashCode(isCommitted);
+
     /// <summary>Every tensor replaced by what a function makes of it.</summary>
     public Proposal Map(Func<Tensor, Tensor> change) =>
         this with { Pending = Pending.With([.. Pending.Tensors.Select(change)]) };
 
-    /// <summary>One for each layer: applied twice, or in two micro-batches, it saw one larger set.</summary>
+    /// <summary>
+    /// One for each layer: applied twice, or in two micro-batches, it saw one larger set. Without those that were
+    /// committed.
+    /// </summary>
     public static Dictionary<IStatistics, IPendingStatistics> Pool(IReadOnlyCollection<Proposal> proposals)
     {
         var pooled = new Dictionary<IStatistics, IPendingStatistics>(proposals.Count);
-        foreach (var (owner, pending) in proposals)
+        foreach (var (owner, pending) in proposals.Where(proposal => !proposal.IsCommitted))
             pooled[owner] = pooled.TryGetValue(owner, out var before) ? before.Pool(pending) : pending;
         return pooled;
     }

@@ -150,6 +150,63 @@ public sealed class GradientsTests : EngineTest
         Near([6, 12], gradients[a]);   // reading stays
     }
 
+    // Every way from one pass to gradients brings the same statistics: they are pooled once, and committed once.
+    [Fact]
+    public void One_pass_is_counted_once_however_many_gradients_bring_it()
+    {
+        var ways = new Func<Gradients, Gradients>[]
+        {
+            gradients => gradients, gradients => gradients.Keep(), gradients => gradients * 2,
+            gradients => gradients.ClipByNorm(1e-3), gradients => gradients.ClipByNorm(1e3),
+        };
+        foreach (var first in ways)
+            foreach (var second in ways)
+            {
+                var statistics = new Recorder();
+                using var tape = Tape.Training(Random);
+                tape.Propose(statistics, new Moments(4, Tensor.Scalar(7), Tensor.Scalar(2)));
+                (first(tape.Gradients(First())) + second(tape.Gradients(Second()))).CommitStatistics();
+                Assert.Equal([(4, 7, 2)], statistics.Committed);
+            }
+    }
+
+    [Fact]
+    public void What_was_committed_by_one_is_not_committed_by_another_of_the_same_pass()
+    {
+        foreach (var limit in (double[])[1e-3, 1e3])   // whether something is clipped or not
+        {
+            var statistics = new Recorder();
+            using var tape = Tape.Training(Random);
+            tape.Propose(statistics, new Moments(4, Tensor.Scalar(7), Tensor.Scalar(2)));
+            var (gradients, later) = (tape.Gradients(First()), new Moments(2, Tensor.Scalar(1), Tensor.Scalar(0)));
+            gradients.ClipByNorm(limit).CommitStatistics();
+            gradients.CommitStatistics();
+            Assert.Single(statistics.Committed);
+            tape.Propose(statistics, later);   // new ones are
+            tape.Gradients(Second()).CommitStatistics();
+            Assert.Equal([(4, 7, 2), (2, 1, 0)], statistics.Committed);
+        }
+    }
+
+    [Fact]
+    public void Moments_that_are_changed_by_with_are_committed_as_changed()
+    {
+        var statistics = new Recorder();
+        using var tape = Tape.Training(Random);
+        var moments = new Moments(4, Tensor.Scalar(7), Tensor.Scalar(2)) with { Variance = Tensor.Scalar(3) };
+        tape.Propose(statistics, moments);
+        tape.Gradients(First()).Keep().CommitStatistics();
+        Assert.Equal([(4, 7, 3)], statistics.Committed);
+        Assert.Equal(moments, moments with { });
+    }
+
+    [Fact]
+    public void A_limit_too_small_for_any_factor_leaves_zeros()
+    {
+        using var tape = Tape.Training(Random);
+        Near([0, 0], tape.Gradients(First() * 1e6).ClipByNorm(double.Epsilon)[a], 1e-300);
+    }
+
     [Fact]
     public void Statistics_are_constants()
     {
