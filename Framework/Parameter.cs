@@ -51,7 +51,7 @@ public sealed class Parameter
         get => value ??= new Tensor(Shape, storage) { IsParameter = true };
         set
         {
-            CheckFits(value, "value");
+            CheckFits(value.Shape, value.Device, "value");
             if (value.Buffer == Buffer) return;   // its own value; an older one refuses here
             Copy(value, Buffer);
             RefuseOlderValues();
@@ -62,10 +62,11 @@ public sealed class Parameter
     public static implicit operator Tensor(Parameter parameter) => parameter.Value;
 
     /// <summary>Updates the numbers by a formula of the gradient and up to two states of the same shape.</summary>
+    /// <exception cref="ShapeException">The gradient or a state has another shape.</exception>
     public void Update<TUpdate>(TUpdate update, Tensor gradient, Parameter? first = null, Parameter? second = null)
         where TUpdate : struct, IUpdate
     {
-        CheckFits(gradient, "gradient");
+        CheckFits(gradient, first, second);
         Device.Update(update, Buffer, gradient.Buffer, first?.Buffer, second?.Buffer);
         RefuseOlderValues();
         first?.RefuseOlderValues();
@@ -84,18 +85,28 @@ public sealed class Parameter
         Tensor verdict)
         where TUpdate : struct, IUpdate
     {
-        CheckFits(gradient, "gradient");
+        CheckFits(gradient, first, second);
+        if (verdict.Count != 1)
+            throw new ShapeException($"{Name}: the verdict of an update is one number; it is {verdict.Shape}.");
+        Tensor.CheckDevice(Name, Device, verdict.Device);
         Device.CheckUpdate(update, Buffer, gradient.Buffer, first?.Buffer, second?.Buffer, verdict.Buffer);
     }
 
     /// <summary>The name and the value.</summary>
     public override string ToString() => $"{Name}: {Value}";
 
-    private void CheckFits(Tensor x, string what)
+    private void CheckFits(Tensor gradient, Parameter? first, Parameter? second)
     {
-        if (x.Shape != Shape)
-            throw new ShapeException($"{Name} has the shape {Shape}; a {what} of the shape {x.Shape} does not fit.");
-        Tensor.CheckDevice(Name, Device, x.Device);
+        CheckFits(gradient.Shape, gradient.Device, "gradient");
+        foreach (var state in (ReadOnlySpan<Parameter?>)[first, second])
+            if (state is not null) CheckFits(state.Shape, state.Device, "state");
+    }
+
+    private void CheckFits(Shape shape, Device device, string what)
+    {
+        if (shape != Shape)
+            throw new ShapeException($"{Name} has the shape {Shape}; a {what} of the shape {shape} does not fit.");
+        Tensor.CheckDevice(Name, Device, device);
     }
 
     private Buffer Buffer => storage.Find()!;

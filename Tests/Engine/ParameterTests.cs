@@ -66,9 +66,24 @@ public sealed class ParameterTests : EngineTest
         var p = new Parameter("fc.bias", Vector(1, 2));
         Throws<ShapeException>(() => p.Value = Vector(1, 2, 3), "fc.bias", "[2]", "[3]");
         Throws<ShapeException>(() => p.Update(new Subtracting(), Vector(1, 2, 3)), "fc.bias", "[2]", "[3]");
+        var (state, wide) = (new Parameter("state", Vector(0, 0)), new Parameter("wide", Vector(0, 0, 0)));
+        var verdict = Tensor.Scalar(0);
+        foreach (var (first, second) in (ReadOnlySpan<(Parameter?, Parameter?)>)[(wide, null), (state, wide)])
+        {
+            Throws<ShapeException>(() => p.Update(new Subtracting(), Vector(1, 2), first, second), "fc.bias", "a state",
+                "[3]");
+            Throws<ShapeException>(() => p.CheckUpdate(new Subtracting(), Vector(1, 2), first, second, verdict),
+                "fc.bias", "a state", "[3]");
+        }
+        Throws<ShapeException>(() => p.CheckUpdate(new Subtracting(), Vector(1, 2), null, null, Vector(0, 0)),
+            "fc.bias", "verdict", "[2]");
         using (Device.Use(Device.Cpu))
         {
             var elsewhere = Tensor.Ones(new(2));
+            Throws<InvalidOperationException>(() => p.Update(new Subtracting(), Vector(1, 2),
+                new Parameter("moved", elsewhere)), "fc.bias", "reference", "CPU");
+            Throws<InvalidOperationException>(() => p.CheckUpdate(new Subtracting(), Vector(1, 2), null, null,
+                Tensor.Scalar(0)), "fc.bias", "reference", "CPU");
             Throws<InvalidOperationException>(() => p.Value = elsewhere, "fc.bias", "reference", "CPU");
             Throws<InvalidOperationException>(() => p.Update(new Subtracting(), elsewhere), "fc.bias",
                 "reference", "CPU");
