@@ -45,7 +45,8 @@ public static class GradientCheck
                 // step.
                 var allowed = tolerance * (magnitude + Math.Abs(numeric))
                     + 1e-13 / step * (1 + Math.Abs(checker.Value(k - 1)));
-                if (Math.Abs(analytic - numeric) <= allowed) continue;   // false for NaN
+                // false for NaN; an infinite gradient would allow itself
+                if (Math.Abs(analytic - numeric) <= allowed && double.IsFinite(allowed)) continue;
                 throw new GradientCheckException($"order {k}{(createGraph ? ", with createGraph" : "")}: the tape says "
                     + $"{analytic:G10}, the difference quotient {numeric:G10} (allowed error {allowed:G3}); inputs "
                     + $"{string.Join(", ", inputs.Select(x => x.Shape))}, seed {seed}."

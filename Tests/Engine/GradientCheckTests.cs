@@ -35,6 +35,13 @@ public sealed class GradientCheckTests : EngineTest
         Fails(x => Claim(x[0], x => 4 * x.Power(4)), One, 1, "order 1:", "the difference quotient", "[2, 3]",
             "seed 42");
 
+    [Theory]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(double.NegativeInfinity)]
+    [InlineData(double.NaN)]
+    public void A_slope_that_is_not_finite_is_caught(double slope) =>
+        Fails(x => Claim(x[0], x => x * 0 + slope), One, 1, "order 1:");
+
     [Fact]
     public void A_wrong_second_derivative_is_caught_at_the_second_order()
     {
