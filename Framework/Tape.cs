@@ -163,7 +163,7 @@ public sealed class Tape : Scope
 
     private Tensor Write(TapeEntry entry)
     {
-        if (stopAtNonFinite) entry.CheckFinite(entry.Value, "value");
+        if (stopAtNonFinite) entry.CheckValue();
         (entry.Value.Tape, entry.Value.Record) = (this, entries.Count);
         AdoptFromInside(entry.Value);
         entries.Add(entry);
@@ -175,7 +175,7 @@ public sealed class Tape : Scope
     {
         if (parameters.TryGetValue(parameter, out var record)) return record;
         var entry = new TapeEntry("parameter", parameter.Value, [], LayerContext.Current) { Parameter = parameter };
-        if (stopAtNonFinite) entry.CheckFinite(entry.Value, "value");
+        if (stopAtNonFinite) entry.CheckValue();
         entries.Add(entry);
         return parameters[parameter] = entries.Count - 1;
     }
@@ -285,7 +285,7 @@ public sealed class Tape : Scope
             var part = !isWanted[i] ? null : all is null ? entry.Pulls![i](entry.Value, gradient) : all[i];
             if (part is null) continue;
             if (part.Shape != inputs[i].Shape) part = Unbroadcast(entry, i, part);
-            if (stopAtNonFinite) entry.CheckFinite(part, $"gradient of input {i}", inputs[i].Parameter);
+            if (stopAtNonFinite) entry.CheckGradient(i, part);
             parts.Add((RecordOf(inputs[i]), part));
         }
     }

@@ -22,15 +22,18 @@ internal readonly record struct TapeEntry(string Name, Tensor Value, Tensor[] In
     /// <summary>What an observer is told.</summary>
     public TapeEvent Event(bool backward) => new(Name, Layer, Value, Inputs, backward);
 
-    /// <summary>Throws when a number is infinite or NaN, and says where it stands.</summary>
-    /// <param name="x">The value, or a gradient that passed back.</param>
-    /// <param name="what">Which of them.</param>
-    /// <param name="parameter">The parameter it belongs to, if it does.</param>
-    public void CheckFinite(Tensor x, string what, Parameter? parameter = null)
+    /// <summary>Throws when a number of the value is infinite or NaN, and says where it stands.</summary>
+    public void CheckValue() => CheckFinite(Value, "value",
+        Parameter ?? Inputs.Select(input => input.Parameter).FirstOrDefault(parameter => parameter is not null));
+
+    /// <summary>The same for the gradient that passes back to an input.</summary>
+    public void CheckGradient(int input, Tensor gradient) =>
+        CheckFinite(gradient, $"gradient of input {input}", Inputs[input].Parameter);
+
+    private void CheckFinite(Tensor x, string what, Parameter? parameter)
     {
         var index = x.Device.FirstNonFinite(x.Buffer);
         if (index < 0) return;
-        parameter ??= Parameter ?? Inputs.Select(input => input.Parameter).FirstOrDefault(p => p is not null);
         throw new NonFiniteException($"the {what} of '{Name}' {x.Shape} is {x.ToDoubles()[index]} at element {index}"
             + (Layer?.ToString() is { Length: > 0 } layer ? $", in layer {layer}" : "")
             + (parameter is null ? "" : $", parameter {parameter.Name}") + ".");

@@ -227,6 +227,18 @@ public sealed class TapeErrorTests : EngineTest
     }
 
     [Fact]
+    public void A_gradient_that_is_no_parameters_is_not_called_one()
+    {
+        var weight = new Parameter("conv1.weight", Vector(1e200));
+        using var tape = Tape.Training(Random, stopAtNonFinite: true);
+        var x = tape.Watch(Vector(1e-300));
+        var loss = (x * weight.Value * 1e150).Sum();
+        var message = Throws<NonFiniteException>(() => tape.Gradients(loss, [x]),
+            "the gradient of input 0 of 'multiply' [1] is Infinity");
+        Assert.DoesNotContain("conv1.weight", message);
+    }
+
+    [Fact]
     public void Without_the_option_infinities_flow()
     {
         using var tape = Tape.Training(Random);
