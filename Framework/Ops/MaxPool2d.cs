@@ -34,23 +34,27 @@ public static class MaxPool2dOperation
     }
 
     // The window's elements compete in row-major order, all windows at once; a later one must be strictly larger to
-    // win, or the first NaN.
+    // win, or the first NaN, or the first that is no padding.
     internal static Tensor Composite(Tensor x, WindowGeometry geometry)
     {
         var (kernel, stride, padding) = (geometry.Kernel, geometry.Stride, geometry.Padding);
-        var framed = x.Pad([0, padding.Height, padding.Width, 0], [0, padding.Height, padding.Width, 0],
-            double.NegativeInfinity);
+        int[] frame = [0, padding.Height, padding.Width, 0];
+        var framed = x.Pad(frame, frame, double.NegativeInfinity);
+        var image = x.Constant(new Shape(1, x.Shape[1], x.Shape[2], 1), 1).Pad(frame, frame);   // 0: padding
         int[] lengths = [geometry.Batch, geometry.OutputHeight, geometry.OutputWidth, geometry.Channels],
             steps = [1, stride.Height, stride.Width, 1];
-        Tensor? winner = null;
+        Tensor? winner = null, isInside = null;
         for (var i = 0; i < kernel.Height; i++)
             for (var j = 0; j < kernel.Width; j++)
             {
                 var candidate = framed.Slice([0, i, j, 0], lengths, steps);
+                var candidateIsInside = image.Slice([0, i, j, 0], [1, .. lengths[1..3], 1], steps);
+                if (winner is null) (winner, isInside) = (candidate, candidateIsInside);
                 // The winner stays where it is at least the candidate (false if either is NaN), or is NaN itself: then
                 // it does not equal itself.
-                winner = winner is null ? candidate : (winner.GreaterOrEqual(candidate) + (1 - winner.Equal(winner)))
-                    .Where(winner, candidate);
+                var stays = winner.GreaterOrEqual(candidate) * isInside! + (1 - winner.Equal(winner));
+                winner = stays.Where(winner, candidate);
+                isInside = isInside!.Maximum(candidateIsInside);
             }
         return winner!;
     }

@@ -49,6 +49,16 @@ public class MaxPool2dOperationTests
         Gives(Gradient(x => x.MaxPool2d(2), Of([1, 2, 2, 1], 9, double.NaN, double.NaN, 1), 10), new Shape(1, 2, 2, 1),
             0, 10, 0, 0));
 
+    [Fact]
+    public void PaddingTakesNoGradientEvenFromMinusInfinity() => OnBothDevices(() =>
+    {
+        var low = double.NegativeInfinity;
+        Gives(Gradient(x => x.MaxPool2d(2, 2, 1), Of([1, 2, 2, 1], low, -3, low, low), 1, 2, 4, 8),
+            new Shape(1, 2, 2, 1), 1, 2, 4, 8);
+        Gives(Gradient(x => x.MaxPool2d(2, 1, 1), Of([1, 1, 2, 1], low, low), 1, 2, 4, 8, 16, 32),
+            new Shape(1, 1, 2, 1), 1 + 2 + 8 + 16, 4 + 32);
+    });
+
     // One pixel is the largest of both windows that see it.
     [Fact]
     public void OverlappingWindowsAddTheirGradients() => OnBothDevices(() =>
