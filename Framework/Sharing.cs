@@ -35,9 +35,9 @@ public sealed record Sharing(bool Batch, bool Positions, int Groups, int SubBatc
     {
         if (Parts(x) is { } parts) return Join(parts, Mean);
         var (sets, axes) = View(x);
+        if (!IsCentered) return PerChannel(sets.Constant(sets.Shape.Reduce(axes, keepAxes: true), 0), x.Shape);
         var pivot = Pivot(sets);
-        var mean = pivot + (sets - pivot).Mean(axes, keepAxes: true);
-        return PerChannel(IsCentered ? mean : Tensor.Zeros(mean.Shape), x.Shape);
+        return PerChannel(pivot + (sets - pivot).Mean(axes, keepAxes: true), x.Shape);
     }
 
     /// <summary>The biased variance of each element's set, one value a channel.</summary>

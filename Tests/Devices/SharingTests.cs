@@ -37,6 +37,21 @@ public sealed class SharingTests
 
     [Theory]
     [MemberData(nameof(Sharings))]
+    public void Moments_are_on_the_device_of_what_they_are_of(bool batch, bool positions, int sub, bool isCentered)
+    {
+        foreach (var (home, current) in (ReadOnlySpan<(Device, Device)>)[(Device.Reference, Device.Cpu),
+            (Device.Cpu, Device.Reference)])
+        {
+            Tensor x;
+            using (Device.Use(home)) x = Tensor.Normal(new Shape(7, 3, 4), new RandomSource(1));
+            using var _ = Device.Use(current);
+            var moments = new Sharing(batch, positions, 2, sub, isCentered).Moments(x);
+            Assert.Equal((home, home), (moments.Mean.Device, moments.Variance.Device));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Sharings))]
     public void Values_and_moments_are_those_of_the_sets_gone_through_one_by_one(bool batch, bool positions, int sub,
         bool isCentered)
     {
