@@ -1,9 +1,9 @@
 namespace Tapegrad.Devices;
 
 /// <summary>
-/// A real number as a device computes with it: one double on the reference device; one float, or eight floats side by
-/// side, on the CPU. An elementwise operation writes its formula once, for any of them, so the line that runs fast is
-/// the line that was proven.
+/// A real number as a device computes with it: one double on the reference device; one float, or as many floats side by
+/// side as a vector holds, on the CPU. An elementwise operation writes its formula once, for any of them, so the line
+/// that runs fast is the line that was proven.
 /// </summary>
 /// <remarks>
 /// Every member is exactly rounded, or made of such members, or computed from <see cref="Math"/> element by element, so
