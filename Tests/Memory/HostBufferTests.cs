@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Tapegrad.Devices.Cpu;
 using Tapegrad.Memory;
 using Xunit;
 
@@ -22,6 +23,14 @@ public unsafe class HostBufferTests
             Assert.InRange(floats.Bytes, length * sizeof(float) + 192, length * sizeof(float) + 256);
             Assert.InRange(doubles.Bytes, length * sizeof(double) + 192, length * sizeof(double) + 256);
         }
+    }
+
+    // What kernels rely on behind a buffer, however it was made.
+    [Fact]
+    public void TheSlackHoldsTwoOfTheWidestVectors()
+    {
+        Assert.True(PoolPolicy.OfThisProcess.Slack >= 2 * Real32x16.Count);
+        Assert.True(new HostBuffer<float>(16).Bytes >= sizeof(float) * (16 + 2 * Real32x16.Count));
     }
 
     [Fact]

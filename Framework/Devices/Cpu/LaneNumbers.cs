@@ -6,7 +6,7 @@ namespace Tapegrad.Devices.Cpu;
 /// </summary>
 internal readonly unsafe struct LaneNumbers(float* first, int width)
 {
-    private const int Slack = 32;
+    private static int Slack => 2 * Real32x16.Count;
 
     public static int Length(int width) => 7 * (width + Slack);
 
