@@ -15,13 +15,11 @@ public sealed class Gradients
 {
     private readonly Dictionary<Parameter, Tensor> gradients;
     private readonly Proposal[] proposals;
+    private Dictionary<IStatistics, IPendingStatistics>? unpooled;
     private bool committed;
 
-    internal Gradients(Dictionary<Parameter, Tensor> gradients, IEnumerable<Proposal> proposals)
-    {
-        this.gradients = gradients;
-        this.proposals = [.. proposals.Distinct()];   // two losses of one tape bring the same ones
-    }
+    internal Gradients(Dictionary<Parameter, Tensor> gradients, Proposal[] proposals) =>
+        (this.gradients, this.proposals) = (gradients, proposals);
 
     /// <summary>The parameters that the loss was computed from, in the order of their first use.</summary>
     public IReadOnlyCollection<Parameter> Parameters => gradients.Keys;
@@ -45,7 +43,7 @@ public sealed class Gradients
         var sum = new Dictionary<Parameter, Tensor>(a.gradients);
         foreach (var (parameter, gradient) in b.gradients)
             sum[parameter] = sum.TryGetValue(parameter, out var before) ? before + gradient : gradient;
-        return new Gradients(sum, a.proposals.Concat(b.proposals));
+        return new Gradients(sum, [.. a.proposals.Union(b.proposals)]);   // two losses of one tape bring the same ones
     }
 
     /// <summary>Every gradient times a number; the statistics stay.</summary>
@@ -101,7 +99,7 @@ public sealed class Gradients
     /// <summary>The same gradients and statistics, taken out of their tape's scope so that they outlive it.</summary>
     public Gradients Keep() => new(
         gradients.ToDictionary(pair => pair.Key, pair => pair.Value.Keep()),
-        proposals.Select(proposal => proposal.Map(tensor => tensor.Keep())));
+        [.. proposals.Select(proposal => proposal.Map(tensor => tensor.Keep()))]);
 
     /// <summary>
     /// Takes the proposed running statistics into their layers. An optimizer's step does this; an update written by
@@ -111,9 +109,18 @@ public sealed class Gradients
     public void CommitStatistics()
     {
         CheckUncommitted();
-        var pooled = Proposal.Pool(proposals);
+        var pooled = Pool();
         committed = true;
         foreach (var (owner, pending) in pooled) owner.Commit(pending);
+    }
+
+    // The statistics of each layer. What is pooled belongs to the innermost scope, so only if nothing is, it is kept.
+    private Dictionary<IStatistics, IPendingStatistics> Pool()
+    {
+        if (unpooled is not null) return unpooled;
+        var pooled = Proposal.Pool(proposals);
+        if (pooled.Count == proposals.Length) unpooled = pooled;
+        return pooled;
     }
 
     /// <summary>
@@ -125,7 +132,7 @@ public sealed class Gradients
     {
         foreach (var (parameter, gradient) in gradients)
             if (!except(parameter)) verdicts.Judge(gradient);
-        foreach (var (owner, pending) in Proposal.Pool(proposals)) owner.LookAhead(pending, verdicts);
+        foreach (var (owner, pending) in Pool()) owner.LookAhead(pending, verdicts);
     }
 
     /// <summary>
@@ -136,7 +143,7 @@ public sealed class Gradients
     {
         using var scope = new Scope();
         // Finite statistics, far apart, may have no finite variance together.
-        var pooled = Proposal.Pool(proposals);
+        var pooled = Pool();
         var values = gradients.Select(pair => (Owner: (object)pair.Key, pair.Value))
             .Concat(pooled.SelectMany(pair => pair.Value.Tensors.Select(x => (Owner: (object)pair.Key, Value: x))));
         foreach (var ofDevice in values.GroupBy(one => one.Value.Device))

@@ -85,16 +85,16 @@ public sealed record Means(long Count, params IReadOnlyList<Tensor> Tensors) : I
     }
 }
 
-internal sealed record Proposal(IStatistics Owner, IPendingStatistics Pending)
+internal readonly record struct Proposal(IStatistics Owner, IPendingStatistics Pending)
 {
     /// <summary>Every tensor replaced by what a function makes of it.</summary>
     public Proposal Map(Func<Tensor, Tensor> change) =>
         this with { Pending = Pending.With([.. Pending.Tensors.Select(change)]) };
 
     /// <summary>One for each layer: applied twice, or in two micro-batches, it saw one larger set.</summary>
-    public static Dictionary<IStatistics, IPendingStatistics> Pool(IReadOnlyCollection<Proposal> proposals)
+    public static Dictionary<IStatistics, IPendingStatistics> Pool(ReadOnlySpan<Proposal> proposals)
     {
-        var pooled = new Dictionary<IStatistics, IPendingStatistics>(proposals.Count);
+        var pooled = new Dictionary<IStatistics, IPendingStatistics>(proposals.Length);
         foreach (var (owner, pending) in proposals)
             pooled[owner] = pooled.TryGetValue(owner, out var before) ? before.Pool(pending) : pending;
         return pooled;
