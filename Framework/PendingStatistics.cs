@@ -44,6 +44,12 @@ public sealed record Moments(long Count, Tensor Mean, Tensor Variance) : IPendin
 {
     private readonly Tensor[] both = [Mean, Variance];
 
+    /// <summary>The means.</summary>
+    public Tensor Mean { get => both[0]; init => both = [value, both[1]]; }
+
+    /// <summary>The biased variances.</summary>
+    public Tensor Variance { get => both[1]; init => both = [both[0], value]; }
+
     /// <summary>
     /// The moments of both sets together, exactly as if they had been one set (Chan, Golub and LeVeque, 1983).
     /// </summary>

@@ -20,9 +20,9 @@ public readonly struct Shape : IEquatable<Shape>
     /// 1 elements.</exception>
     public Shape(params ReadOnlySpan<int> dimensions)
     {
-        lengths = Share(dimensions);
         if (dimensions.Length > MaximumRank)
             throw new ShapeException($"a shape of {dimensions.Length} axes: at most {MaximumRank} are supported.");
+        lengths = Share(dimensions);
         long elements = 1;
         foreach (var length in dimensions)
         {
