@@ -32,11 +32,11 @@ internal static class Composites
         }
         var value = composite(own);
         var result = new Tensor?[inputs.Length];
-        if (value.Tape != tape) return result;   // it ignores them
+        if (!tape.Recorded(value)) return result;   // it ignores them
         var gradients = tape.Gradients(value, [.. variables], gradient);
         foreach (var part in gradients) tape.HandOver(part, home);
         for (int i = 0, next = 0; i < inputs.Length; i++)
-            if (own[i].Tape == tape) result[i] = gradients[next++];
+            if (tape.Recorded(own[i])) result[i] = gradients[next++];
         return result;
     };
 
@@ -49,7 +49,7 @@ internal static class Composites
     {
         var first = tape.Count;
         var last = tape.RecordOf(composite(inputs));
-        var pending = new Tensor?[tape.Count];
+        using var pending = new PooledList<Tensor?>(tape.Count);
         if (last >= 0) pending[last] = gradient;
         using var lifetime = new ReferenceCounts(tape, [], isRecorded: true, releases: false);
         tape.Sweep(pending, last, first, needed, createGraph: true, lifetime);

@@ -173,7 +173,7 @@ public static class GradientCheck
             Tensor[] variables = [.. inputs.Where((_, i) => isVariable[i]), .. parameters.Select(p => p.Value)];
             var s = Scalar(tape, k - 1);
             // it does not depend on the variables any more
-            return s.Tape is null ? [.. variables.Select(x => Tensor.Zeros(x.Shape))]
+            return !tape.Recorded(s) ? [.. variables.Select(x => Tensor.Zeros(x.Shape))]
                 : tape.Gradients(s, variables, createGraph: createGraph);
         }
     }

@@ -17,11 +17,8 @@ public sealed class Gradients
     private readonly Proposal[] proposals;
     private bool committed;
 
-    internal Gradients(Dictionary<Parameter, Tensor> gradients, IEnumerable<Proposal> proposals)
-    {
-        this.gradients = gradients;
-        this.proposals = [.. proposals.Distinct()];   // two losses of one tape bring the same ones
-    }
+    internal Gradients(Dictionary<Parameter, Tensor> gradients, Proposal[] proposals) =>
+        (this.gradients, this.proposals) = (gradients, proposals);
 
     /// <summary>The parameters that the loss was computed from, in the order of their first use.</summary>
     public IReadOnlyCollection<Parameter> Parameters => gradients.Keys;
@@ -45,7 +42,7 @@ public sealed class Gradients
         var sum = new Dictionary<Parameter, Tensor>(a.gradients);
         foreach (var (parameter, gradient) in b.gradients)
             sum[parameter] = sum.TryGetValue(parameter, out var before) ? before + gradient : gradient;
-        return new Gradients(sum, a.proposals.Concat(b.proposals));
+        return new Gradients(sum, [.. a.proposals.Union(b.proposals)]);   // two losses of one tape bring the same ones
     }
 
     /// <summary>Every gradient times a number; the statistics stay.</summary>
@@ -101,7 +98,7 @@ public sealed class Gradients
     /// <summary>The same gradients and statistics, taken out of their tape's scope so that they outlive it.</summary>
     public Gradients Keep() => new(
         gradients.ToDictionary(pair => pair.Key, pair => pair.Value.Keep()),
-        proposals.Select(proposal => proposal.Map(tensor => tensor.Keep())));
+        [.. proposals.Select(proposal => proposal.Map(tensor => tensor.Keep()))]);
 
     /// <summary>
     /// Takes the proposed running statistics into their layers. An optimizer's step does this; an update written by
@@ -113,7 +110,7 @@ public sealed class Gradients
         CheckUncommitted();
         var pooled = Proposal.Pool(proposals);
         committed = true;
-        foreach (var proposal in proposals) proposal.IsCommitted = true;
+        foreach (var proposal in proposals) proposal.MarkCommitted();
         foreach (var (owner, pending) in pooled) owner.Commit(pending);
     }
 

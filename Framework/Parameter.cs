@@ -20,7 +20,8 @@ public sealed class Parameter
         IsTrainable = trainable;
         var buffer = initial.Device.Pool.CreateUnpooled(initial.Count);
         Copy(initial, buffer);
-        storage = new Storage(initial.Device, buffer, this);
+        storage = Storage.Of(initial.Device, buffer, this);
+        Outdated = new Storage(initial.Device, this);
         Shape = initial.Shape;
     }
 
@@ -108,6 +109,9 @@ public sealed class Parameter
             throw new ShapeException($"{Name} has the shape {Shape}; a {what} of the shape {shape} does not fit.");
         Tensor.CheckDevice(Name, Device, device);
     }
+
+    /// <summary>What a tensor shows that was taken before an update: nothing.</summary>
+    internal Storage Outdated { get; }
 
     private Buffer Buffer => storage.Find()!;
 

@@ -44,6 +44,14 @@ public interface IStatistics
 /// <remarks>An immutable value; thread-safe.</remarks>
 public sealed record Moments(long Count, Tensor Mean, Tensor Variance) : IPendingStatistics
 {
+    private readonly Tensor[] both = [Mean, Variance];
+
+    /// <summary>The means.</summary>
+    public Tensor Mean { get => both[0]; init => both = [value, both[1]]; }
+
+    /// <summary>The biased variances.</summary>
+    public Tensor Variance { get => both[1]; init => both = [both[0], value]; }
+
     /// <summary>
     /// The moments of both sets together, exactly as if they had been one set (Chan, Golub and LeVeque, 1983).
     /// </summary>
@@ -58,7 +66,7 @@ public sealed record Moments(long Count, Tensor Mean, Tensor Variance) : IPendin
             + difference * difference * (p * q));
     }
 
-    IReadOnlyList<Tensor> IPendingStatistics.Tensors => [Mean, Variance];
+    IReadOnlyList<Tensor> IPendingStatistics.Tensors => both;
 
     IPendingStatistics IPendingStatistics.With(IReadOnlyList<Tensor> tensors) =>
         new Moments(Count, tensors[0], tensors[1]);
@@ -89,19 +97,18 @@ public sealed record Means(long Count, params IReadOnlyList<Tensor> Tensors) : I
 /// What one use of a layer proposed. Copies with the same numbers are the same proposal: it is pooled once, and
 /// committed once, however many gradients bring it.
 /// </summary>
-internal sealed record Proposal(IStatistics Owner, IPendingStatistics Pending)
+internal readonly record struct Proposal(IStatistics Owner, IPendingStatistics Pending)
 {
     private readonly StrongBox<bool> isCommitted = new();
 
     /// <summary>Whether a step has taken it into its layer.</summary>
-    public bool IsCommitted
-    {
-        get => isCommitted.Value;
-        set => isCommitted.Value = value;
-    }
+    public bool IsCommitted => isCommitted.Value;
+
+    /// <summary>Says so.</summary>
+    public void MarkCommitted() => isCommitted.Value = true;
 
     /// <summary>Whether both are the same use's.</summary>
-    public bool Equals(Proposal? other) => other?.isCommitted == isCommitted;
+    public bool Equals(Proposal other) => other.isCommitted == isCommitted;
 
     /// <inheritdoc/>
     public override int GetHashCode() => RuntimeHelpers.GetHashCode(isCommitted);
@@ -114,11 +121,15 @@ internal sealed record Proposal(IStatistics Owner, IPendingStatistics Pending)
     /// One for each layer: applied twice, or in two micro-batches, it saw one larger set. Without those that were
     /// committed.
     /// </summary>
-    public static Dictionary<IStatistics, IPendingStatistics> Pool(IReadOnlyCollection<Proposal> proposals)
+    public static Dictionary<IStatistics, IPendingStatistics> Pool(ReadOnlySpan<Proposal> proposals)
     {
-        var pooled = new Dictionary<IStatistics, IPendingStatistics>(proposals.Count);
-        foreach (var (owner, pending) in proposals.Where(proposal => !proposal.IsCommitted))
+        var pooled = new Dictionary<IStatistics, IPendingStatistics>(proposals.Length);
+        foreach (var proposal in proposals)
+        {
+            var (owner, pending) = proposal;
+            if (proposal.IsCommitted) continue;
             pooled[owner] = pooled.TryGetValue(owner, out var before) ? before.Pool(pending) : pending;
+        }
         return pooled;
     }
 }

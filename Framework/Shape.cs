@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace Tapegrad;
 
 /// <summary>
@@ -12,17 +10,19 @@ public readonly struct Shape : IEquatable<Shape>
     /// <summary>The most axes a shape may have.</summary>
     public const int MaximumRank = 8;
 
-    private readonly ImmutableArray<int> dimensions;
-    private readonly int count;
+    // Equal shapes share an array, as far as there is room for it: a training step makes those of the one before.
+    private static readonly int[]?[] known = new int[]?[1024];
+
+    private readonly int[]? lengths;   // null in default(Shape), which is a scalar's
 
     /// <summary>A shape of the given lengths.</summary>
     /// <exception cref="ShapeException">A length is negative, there are more than 8 axes, or there are more than 2^31 -
     /// 1 elements.</exception>
     public Shape(params ReadOnlySpan<int> dimensions)
     {
-        this.dimensions = [.. dimensions];
         if (dimensions.Length > MaximumRank)
             throw new ShapeException($"a shape of {dimensions.Length} axes: at most {MaximumRank} are supported.");
+        lengths = Share(dimensions);
         long elements = 1;
         foreach (var length in dimensions)
         {
@@ -32,7 +32,15 @@ public readonly struct Shape : IEquatable<Shape>
         }
         if (elements > int.MaxValue)
             throw new ShapeException($"the shape {this} has more than {int.MaxValue} elements.");
-        count = (int)elements;
+    }
+
+    private static int[] Share(ReadOnlySpan<int> lengths)
+    {
+        var hash = 0u;
+        foreach (var length in lengths) hash = (hash ^ (uint)length) * 0xC2B2AE35;   // MurmurHash3's
+        ref var place = ref known[hash >> 22];   // its upper bits depend on all lengths
+        var found = place;   // another thread may write there now
+        return found is not null && lengths.SequenceEqual(found) ? found : place = lengths.ToArray();
     }
 
     /// <summary>The shape of a single number.</summary>
@@ -42,10 +50,18 @@ public readonly struct Shape : IEquatable<Shape>
     public int Rank => Dimensions.Length;
 
     /// <summary>The number of elements: the product of all lengths, 1 for a scalar.</summary>
-    public int Count => dimensions.IsDefault ? 1 : count;   // default(Shape) is a scalar's
+    public int Count
+    {
+        get
+        {
+            var count = 1;
+            foreach (var length in Dimensions) count *= length;
+            return count;
+        }
+    }
 
     /// <summary>The lengths.</summary>
-    public ReadOnlySpan<int> Dimensions => dimensions.IsDefault ? [] : dimensions.AsSpan();
+    public ReadOnlySpan<int> Dimensions => lengths;
 
     /// <summary>The length of an axis; a negative axis counts from the end.</summary>
     public int this[int axis] => Dimensions[Axis(axis)];
@@ -151,24 +167,25 @@ public readonly struct Shape : IEquatable<Shape>
     /// <exception cref="ShapeException">The counts differ, or more than one length is -1.</exception>
     public Shape Reshape(params ReadOnlySpan<int> dimensions)
     {
-        var result = dimensions.ToArray();
-        var open = Array.IndexOf(result, -1);
-        if (open >= 0)
-        {
-            long others = 1;
-            for (var i = 0; i < result.Length; i++)
-                if (i != open) others *= result[i];
-            if (others <= 0 || Count % others != 0 || Array.IndexOf(result, -1, open + 1) >= 0)
-                throw new ShapeException($"reshape: {this} with {Count} elements cannot become "
-                    + $"[{string.Join(", ", result)}]: no "
-                    + "whole number fits for -1.");
-            result[open] = (int)(Count / others);
-        }
-        var shape = new Shape(result);
+        var open = dimensions.IndexOf(-1);
+        if (open >= 0) dimensions = Complete(dimensions.ToArray(), open);
+        var shape = new Shape(dimensions);
         if (shape.Count != Count)
             throw new ShapeException($"reshape: {this} has {Count} elements and {shape} has {shape.Count}; the number "
                 + "of elements must stay.");
         return shape;
+    }
+
+    private int[] Complete(int[] dimensions, int open)
+    {
+        long others = 1;
+        for (var i = 0; i < dimensions.Length; i++)
+            if (i != open) others *= dimensions[i];
+        if (others <= 0 || Count % others != 0 || Array.IndexOf(dimensions, -1, open + 1) >= 0)
+            throw new ShapeException($"reshape: {this} with {Count} elements cannot become "
+                + $"[{string.Join(", ", dimensions)}]: no whole number fits for -1.");
+        dimensions[open] = (int)(Count / others);
+        return dimensions;
     }
 
     /// <summary>
@@ -186,7 +203,7 @@ public readonly struct Shape : IEquatable<Shape>
     }
 
     /// <inheritdoc/>
-    public bool Equals(Shape other) => Dimensions.SequenceEqual(other.Dimensions);
+    public bool Equals(Shape other) => lengths == other.lengths || Dimensions.SequenceEqual(other.Dimensions);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is Shape other && Equals(other);
@@ -206,7 +223,7 @@ public readonly struct Shape : IEquatable<Shape>
     public static bool operator !=(Shape a, Shape b) => !a.Equals(b);
 
     /// <summary>The lengths in brackets: [128, 32, 32, 3].</summary>
-    public override string ToString() => $"[{string.Join(", ", dimensions.IsDefault ? [] : dimensions)}]";
+    public override string ToString() => $"[{string.Join(", ", lengths ?? [])}]";
 }
 
 /// <summary>Shapes that do not fit, in words: the operation, the shapes, the layer, and what would fit.</summary>

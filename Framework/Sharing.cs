@@ -122,13 +122,15 @@ public sealed record Sharing(bool Batch, bool Positions, int Groups, int SubBatc
         var channels = x[-1];
         if (Groups < 1 || channels % Groups != 0)
             throw new ShapeException($"normalize: {Groups} groups do not divide the {channels} channels of {x}; the "
-                + $"number of groups must be one of "
-                + $"{string.Join(", ", Enumerable.Range(1, channels).Where(g => channels % g == 0))}.");
+                + $"number of groups must be one of {string.Join(", ", Divisors(channels))}.");
         var positions = 1;
         foreach (var length in x.Dimensions[1..^1]) positions *= length;
         return new SharingGeometry(x[0], positions, channels, Groups, Batch, Positions, Batch && SubBatch < x[0]
             ? SubBatch : 0, IsCentered);
     }
+
+    private static IEnumerable<int> Divisors(int number) =>
+        Enumerable.Range(1, number).Where(divisor => number % divisor == 0);
 
     // [N, .., C] as [blocks, samples, positions, G, C/G], where the samples of a block share, and the axes that share.
     private (Tensor Sets, int[] Axes) View(Tensor x)

@@ -13,11 +13,11 @@ namespace Tapegrad;
 public sealed class Tape : Scope
 {
     [ThreadStatic] private static Tape? current;
-    [ThreadStatic] private static int usualParameters;   // a step has as many as the one before
+    [ThreadStatic] private static Dictionary<Parameter, int>? spare;   // a step has as many as the one before
 
     private readonly PooledList<TapeEntry> entries = new();
-    private readonly Dictionary<Parameter, int> parameters = new(usualParameters);
-    private readonly List<Proposal> proposals = [];
+    private readonly PooledList<Proposal> proposals = new();
+    private readonly Dictionary<Parameter, int> parameters = Interlocked.Exchange(ref spare, null) ?? [];
     private readonly RandomSource random;
     private readonly bool stopAtNonFinite;
     private int draws;
@@ -66,9 +66,8 @@ public sealed class Tape : Scope
         // a tensor that somebody holds must not keep what it could be computed from
         foreach (ref readonly var entry in entries.Items) entry.Value.Storage.EndRecomputation(by: this);
         entries.Dispose();
-        usualParameters = parameters.Count;
-        parameters.Clear();
-        proposals.Clear();
+        proposals.Dispose();
+        (spare = parameters).Clear();
     }
 
     /// <summary>Records nothing until the result is disposed; what is computed meanwhile is a constant.</summary>
@@ -84,18 +83,17 @@ public sealed class Tape : Scope
     public void Propose(IStatistics owner, IPendingStatistics pending)
     {
         var (proposal, depends) = (new Proposal(owner, pending), false);
-        foreach (var tensor in pending.Tensors)
+        for (var i = 0; i < pending.Tensors.Count; i++)
         {
-            AdoptFromInside(tensor);
-            depends |= IsVariable(tensor);
+            AdoptFromInside(pending.Tensors[i]);
+            depends |= IsVariable(pending.Tensors[i]);
         }
         proposals.Add(depends ? proposal.Map(tensor => tensor.StopGradient()) : proposal);
     }
 
     /// <summary>What was proposed until now, one for each layer.</summary>
-    public IReadOnlyDictionary<IStatistics, IPendingStatistics> PendingStatistics => Proposal.Pool(proposals);
-
-    internal IEnumerable<Tensor> ProposedTensors => proposals.SelectMany(proposal => proposal.Pending.Tensors);
+    public IReadOnlyDictionary<IStatistics, IPendingStatistics> PendingStatistics => Proposal.Pool(Proposals);
+    internal ReadOnlySpan<Proposal> Proposals => proposals.Items;
 
     // ---- recording --------------------------------------------------------------------------------------------------
 
@@ -131,7 +129,7 @@ public sealed class Tape : Scope
     {
         if (Recording is not { } tape) return value;
         value = tape.Append(new(name, value, inputs, LayerContext.Current) { PullAll = pull, Composite = composite });
-        if (again is not null && value.Tape == tape) value.Storage.RecomputeBy(new Recomputation(tape, again));
+        if (again is not null && tape.Recorded(value) && tape.Owns(value)) value.Storage.RecomputeBy(new(tape, again));
         return value;
     }
 
@@ -140,7 +138,7 @@ public sealed class Tape : Scope
 
     /// <summary>The tape that an operation on a variable would be written on now.</summary>
     internal static Tape? Recording => Current is { Pauses: 0 } tape ? tape : null;
-    private bool IsVariable(Tensor x) => x.Tape == this || x.Parameter is { IsTrainable: true };
+    private bool IsVariable(Tensor x) => Recorded(x) || x.Parameter is { IsTrainable: true };
 
     // Writes an operation, unless nothing that went into it is a variable.
     private Tensor Append(TapeEntry entry)
@@ -164,7 +162,7 @@ public sealed class Tape : Scope
     private Tensor Write(TapeEntry entry)
     {
         if (stopAtNonFinite) entry.CheckValue();
-        (entry.Value.Tape, entry.Value.Record) = (this, entries.Count);
+        entry.Value.Record = entries.Count;
         AdoptFromInside(entry.Value);
         entries.Add(entry);
         Observer?.Invoke(entry.Event(backward: false));
@@ -181,9 +179,11 @@ public sealed class Tape : Scope
     }
 
     /// <summary>The record of a variable; -1 of a constant.</summary>
-    internal int RecordOf(Tensor x) => x.Tape == this ? x.Record
+    internal int RecordOf(Tensor x) => Recorded(x) ? x.Record
         : x.Parameter is { IsTrainable: true } own && parameters.TryGetValue(own, out var record) ? record : -1;
     internal Tensor Value(int record) => entries[record].Value;
+    /// <summary>Whether it is the value of a record of this tape: a number alone may be another tape's.</summary>
+    internal bool Recorded(Tensor x) => (uint)x.Record < (uint)entries.Count && entries[x.Record].Value == x;
 
     // ---- gradients --------------------------------------------------------------------------------------------------
 
@@ -193,11 +193,11 @@ public sealed class Tape : Scope
     public Gradients Gradients(Tensor loss, bool release = false)
     {
         if (loss.Count != 1) throw TapeErrors.NoScalar(loss);
-        var found = Find(loss, loss.Constant(loss.Shape, 1), parameters.Values, createGraph: false, release);
+        using var found = Find(loss, loss.Constant(loss.Shape, 1), parameters.Values, createGraph: false, release);
         var result = new Dictionary<Parameter, Tensor>(parameters.Count);
         foreach (var (parameter, record) in parameters)
-            if (record < found.Length && found[record] is { } gradient) result[parameter] = gradient;
-        return new Gradients(result, proposals);
+            if (found[record] is { } gradient) result[parameter] = gradient;
+        return new Gradients(result, Proposals.ToArray());
     }
 
     /// <summary>The gradients of y: sum over y of seed * dy/dx, of x's shape; 0 if y does not depend on x.</summary>
@@ -211,12 +211,12 @@ public sealed class Tape : Scope
         seed ??= y.Constant(y.Shape, 1);
         if (seed.Shape != y.Shape) throw TapeErrors.WrongSeed(seed, y);
         var records = Array.ConvertAll(wrt, x => RecordOf(x) is >= 0 and var i ? i : throw TapeErrors.NotRecorded(x));
-        var found = Find(y, seed, records, createGraph, release: false);
-        return [.. wrt.Zip(records, (x, record) => found.ElementAtOrDefault(record) ?? x.Constant(x.Shape, 0))];
+        using var found = Find(y, seed, records, createGraph, release: false);
+        return [.. wrt.Zip(records, (x, record) => found[record] ?? x.Constant(x.Shape, 0))];
     }
 
     // The gradient that arrived at each record up to y's, as far as it was asked for.
-    private Tensor?[] Find(Tensor y, Tensor seed, IEnumerable<int> records, bool createGraph, bool release)
+    private PooledList<Tensor?> Find(Tensor y, Tensor seed, IEnumerable<int> records, bool createGraph, bool release)
     {
         TapeErrors.CheckOpen(this);
         if (createGraph && Pauses > 0) throw TapeErrors.Paused();
@@ -224,7 +224,7 @@ public sealed class Tape : Scope
         var wanted = new bool[start + 1];
         foreach (var record in records)
             if (record <= start) wanted[record] = true;   // y does not depend on what came later
-        var pending = new Tensor?[start + 1];   // the gradient that waits at each record
+        var pending = new PooledList<Tensor?>(Count);   // the gradient that waits at each record
         pending[start] = seed;
         using var layer = LayerContext.Enter("");   // disposing it comes back to the current one
         using var pause = createGraph ? null : Pause();
@@ -247,7 +247,7 @@ public sealed class Tape : Scope
     }
 
     /// <summary>One pass from a record back to another one, with the gradient that waits at each.</summary>
-    internal void Sweep(Tensor?[] pending, int start, int end, bool[] needed, bool createGraph,
+    internal void Sweep(PooledList<Tensor?> pending, int start, int end, bool[] needed, bool createGraph,
         ReferenceCounts lifetime)
     {
         var parts = new List<(int Source, Tensor Part)>();

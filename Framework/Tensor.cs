@@ -19,7 +19,11 @@ namespace Tapegrad;
 /// </remarks>
 public sealed class Tensor
 {
-    internal Tensor(Shape shape, Storage storage) => (Shape, Storage) = (shape, storage);
+    internal Tensor(Shape shape, Storage storage)
+    {
+        (Shape, Storage) = (shape, storage);
+        storage.ShowIn(this);
+    }
 
     /// <summary>The lengths of the axes.</summary>
     public Shape Shape { get; }
@@ -31,14 +35,13 @@ public sealed class Tensor
     public int Count => Shape.Count;
 
     // What the tape knows of this value. A parameter's value is a variable of every tape; any other value of the one
-    // that recorded it.
+    // whose record of this number holds it.
     internal Parameter? Parameter => IsParameter ? Storage.Parameter : null;
-    internal Tape? Tape { get; set; }
     internal int Record { get; set; } = -1;
     internal bool IsParameter { get; init; }
 
     /// <summary>Where the numbers are, and for how long.</summary>
-    internal Storage Storage { get; }
+    internal Storage Storage { get; set; }
 
     /// <summary>The numbers; where they are gone, an error that says why, and what to do.</summary>
     internal Buffer Buffer => Storage.Find() ?? throw Gone();
@@ -104,14 +107,14 @@ public sealed class Tensor
     {
         device ??= Device.Current;
         if (Scope.Innermost is not { } scope)
-            return new Tensor(shape, new Storage(device, device.Pool.CreateUnpooled(shape.Count)));
-        var storage = new Storage(device, device.Pool.Rent(shape.Count));
+            return new Tensor(shape, Storage.Of(device, device.Pool.CreateUnpooled(shape.Count)));
+        var storage = Storage.Of(device, device.Pool.Rent(shape.Count));
         scope.Adopt(storage);
         return new Tensor(shape, storage);
     }
 
     /// <summary>The same numbers under another shape, unrecorded.</summary>
-    internal Tensor View(Shape shape) => Storage.IsGone ? throw Gone() : new(shape, Storage.Share());
+    internal Tensor View(Shape shape) => Storage.IsGone ? throw Gone() : new(shape, Storage);
 
     /// <summary>
     /// Takes the numbers out of their scope, so that they outlive it, and returns them as a tensor that is not on any

@@ -9,14 +9,16 @@ namespace Tapegrad;
 /// <remarks>The numbers belong to the innermost scope. Not thread-safe.</remarks>
 public sealed class Verdicts
 {
-    private readonly Dictionary<Device, Tensor> verdicts = [];
+    private readonly List<Tensor> verdicts = [];
 
     /// <summary>The number of a device, for <see cref="Parameter.CheckUpdate"/>.</summary>
     public Tensor Of(Device device)
     {
-        if (verdicts.TryGetValue(device, out var verdict)) return verdict;
+        foreach (var verdict in verdicts)
+            if (verdict.Device == device) return verdict;
         using var _ = Device.Use(device);
-        return verdicts[device] = Tensor.Scalar(0);
+        verdicts.Add(Tensor.Scalar(0));
+        return verdicts[^1];
     }
 
     /// <summary>Judges the numbers of a tensor as they are.</summary>
@@ -24,7 +26,7 @@ public sealed class Verdicts
         x.Device.CheckUpdate(new Nothing(), x.Buffer, x.Buffer, null, null, Of(x.Device).Buffer);
 
     /// <summary>Whether everything is finite, and would stay so. Waits for the devices.</summary>
-    public bool AreGood() => verdicts.Values.All(verdict => verdict.ToDouble() == 0);
+    public bool AreGood() => verdicts.TrueForAll(verdict => verdict.ToDouble() == 0);
 
     internal readonly struct Nothing : IUpdate
     {

@@ -15,7 +15,7 @@ public sealed class Sequential : Module
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x)
     {
-        foreach (var layer in Children) x = layer.Apply(x);
+        for (var i = 0; i < Children.Count; i++) x = Children[i].Apply(x);
         return x;
     }
 }

@@ -188,11 +188,10 @@ public abstract class Optimizer
     // A layer that was not given to Child is neither in the model's parameters nor in its files, while the loss falls.
     private void NoticeStrangers(Gradients gradients)
     {
-        if (noticedStrangers) return;
+        if (noticedStrangers || gradients.Parameters.All(targets.ContainsKey)) return;
         var strangers = gradients.Parameters.Where(parameter => !targets.ContainsKey(parameter))
             .Select(parameter => $"{parameter.Name} {parameter.Shape}")
             .ToArray();
-        if (strangers.Length == 0) return;
         noticedStrangers = true;
         Notices.Raise($"the loss was computed from {strangers.Length} trainable parameters that this optimizer does "
             + $"not update: {string.Join(", ", strangers.Take(5))}{(strangers.Length > 5 ? ", ..." : "")}. If they "

@@ -14,8 +14,8 @@ public readonly record struct Size2d(int Height, int Width)
 /// Windows that slide over images [N, H, W, C]: window (i, j) covers the pixels (i * stride + k * dilation - padding),
 /// k = 0 .. kernel - 1, in both directions; what lies outside the image is 0.
 /// </summary>
-public sealed record WindowGeometry(int Batch, int Height, int Width, int Channels, Size2d Kernel, Size2d Stride,
-    Size2d Padding, Size2d Dilation)
+public readonly record struct WindowGeometry(int Batch, int Height, int Width, int Channels, Size2d Kernel,
+    Size2d Stride, Size2d Padding, Size2d Dilation)
 {
     /// <summary>Windows from top to bottom; below 1 when the kernel does not fit.</summary>
     public int OutputHeight => Positions(Height, Kernel.Height, Stride.Height, Padding.Height, Dilation.Height);
@@ -31,7 +31,7 @@ public sealed record WindowGeometry(int Batch, int Height, int Width, int Channe
 /// A convolution: windows over the input, and for each of <see cref="Groups"/> equal blocks of channels its own
 /// weights. The weights are [KH, KW, C / groups, <see cref="OutputChannels"/>].
 /// </summary>
-public sealed record ConvolutionGeometry(WindowGeometry Windows, int OutputChannels, int Groups);
+public readonly record struct ConvolutionGeometry(WindowGeometry Windows, int OutputChannels, int Groups);
 
 /// <summary>
 /// A batched matrix product: for each batch, [Rows, Inner] x [Inner, Columns]. A transposed operand is stored with its

@@ -10,11 +10,21 @@ internal sealed class PooledList<T> : IDisposable
 {
     private T[] array = [];
 
+    public PooledList() { }
+
+    /// <summary>So many defaults.</summary>
+    public PooledList(int count)
+    {
+        array = ArrayPool<T>.Shared.Rent(count);
+        array.AsSpan(0, count).Clear();   // others may leave behind what they had in it
+        Count = count;
+    }
+
     public int Count { get; private set; }
 
-    public ReadOnlySpan<T> Items => array.AsSpan(0, Count);
+    public Span<T> Items => array.AsSpan(0, Count);
 
-    public T this[int index] => Items[index];
+    public ref T this[int index] => ref Items[index];
 
     public void Add(T item)
     {

@@ -36,7 +36,8 @@ internal sealed class ReferenceCounts : IDisposable
     private void CountValues()
     {
         for (var record = 0; record < wanted.Length; record++) Add(tape.Value(record));
-        foreach (var statistics in tape.ProposedTensors) Add(statistics);   // an optimizer's step will commit them
+        foreach (var (_, pending) in tape.Proposals)   // an optimizer's step will commit them
+            for (var i = 0; i < pending.Tensors.Count; i++) Add(pending.Tensors[i]);
         for (var later = wanted.Length; later < tape.Count; later++)
         {
             var storage = tape.Value(later).Storage;

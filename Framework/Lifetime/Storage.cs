@@ -14,26 +14,42 @@ namespace Tapegrad;
 /// </summary>
 /// <remarks>
 /// A buffer goes back to its pool once, and what takes it there gets a storage of its own. So numbers of somebody else
-/// are never read by mistake.
+/// are never read by mistake. A storage itself is used again only when it is gone, one tensor has shown it, and that
+/// tensor has been told to show nothing: nobody can reach it any more. So a training step makes hardly any.
 /// </remarks>
 internal sealed class Storage
 {
+    private const int MostFree = 4096;
+    [ThreadStatic] private static Stack<Storage>? free;   // of one device
+    private static Storage? nothing;                      // on the device that was asked for last
+
     private Buffer? buffer;
     private Recomputation? recomputation;
-    private bool isShared;
+    private bool wasUsed;    // since it can be computed again
+    private Tensor? only;    // the one tensor that shows the numbers
+    private bool isShared;   // several do
+
+    /// <summary>No numbers.</summary>
+    /// <param name="device">Where they would be.</param>
+    /// <param name="parameter">The parameter whose value they were; null for anything else.</param>
+    public Storage(Device device, Parameter? parameter = null) => (Device, Parameter) = (device, parameter);
 
     /// <summary>Numbers in a buffer.</summary>
     /// <param name="device">The buffer's.</param>
     /// <param name="buffer">Of nobody else.</param>
     /// <param name="parameter">The parameter whose value it is; null for anything else.</param>
-    public Storage(Device device, Buffer buffer, Parameter? parameter = null) =>
-        (Device, this.buffer, Parameter) = (device, buffer, parameter);
+    public static Storage Of(Device device, Buffer buffer, Parameter? parameter = null)
+    {
+        var storage = free is { Count: > 0 } && free.Peek().Device == device ? free.Pop() : new Storage(device);
+        (storage.buffer, storage.Parameter) = (buffer, parameter);
+        return storage;
+    }
 
     /// <summary>Where the numbers are.</summary>
     public Device Device { get; }
 
     /// <summary>The parameter whose value this is or was; no scope ever owns it.</summary>
-    public Parameter? Parameter { get; }
+    public Parameter? Parameter { get; private set; }
 
     /// <summary>The number of the scope that will give the buffer back; 0 when the collector does.</summary>
     public long Owner { get; set; }
@@ -58,28 +74,30 @@ internal sealed class Storage
     /// </summary>
     public Buffer? Find()
     {
-        if (buffer is not null || recomputation is not { IsPossible: true }) return buffer;
-        buffer = recomputation.Compute().Take();
+        if (buffer is not null || recomputation is not { IsPossible: true } how) return buffer;
+        buffer = how.Compute().Take();
         Scope.Innermost!.Adopt(this);   // a tape is open, so there is one
         return buffer;
     }
 
-    /// <summary>Says that another tensor shows the same numbers.</summary>
-    public Storage Share()
+    /// <summary>Says that a tensor shows the numbers.</summary>
+    public void ShowIn(Tensor tensor)
     {
-        isShared = true;
-        return this;
+        isShared |= only is not null;
+        only = isShared ? null : tensor;
     }
 
     /// <summary>From now on the numbers may be discarded after their first use.</summary>
-    public void RecomputeBy(Recomputation how) => recomputation = how;
+    public void RecomputeBy(Recomputation how) => (recomputation, wasUsed) = (how, false);
 
     /// <summary>
     /// An operation has used the numbers: if that was the first one, and nobody else shows them, they are discarded.
     /// </summary>
     public void Use()
     {
-        if (recomputation is not null && !isShared && recomputation.TakeFirstUse()) GiveBack();
+        if (recomputation is null || isShared || wasUsed) return;
+        wasUsed = true;
+        GiveBack();
     }
 
     /// <summary>
@@ -87,7 +105,9 @@ internal sealed class Storage
     /// </summary>
     public void EndRecomputation(Tape? by = null)
     {
-        if (by is null || recomputation?.IsBy(by) == true) recomputation = null;
+        if (recomputation is not { } how || (by is not null && !how.IsBy(by))) return;
+        recomputation = null;
+        if (buffer is null) End();
     }
 
     /// <summary>Gives the buffer back to its pool.</summary>
@@ -99,12 +119,31 @@ internal sealed class Storage
     /// <summary>
     /// Takes the numbers to a storage of their own: whoever shows them here refuses to be read from now on.
     /// </summary>
-    public Storage Move() => new(Device, Take(), Parameter);
+    public Storage Move()
+    {
+        var parameter = Parameter;
+        return Of(Device, Take(), parameter);
+    }
 
-    private Buffer Take()
+    /// <summary>Takes the buffer out.</summary>
+    public Buffer Take()
     {
         var taken = buffer!;
         (buffer, Owner, References) = (null, 0, 0);
+        if (recomputation is null) End();
         return taken;
     }
+
+    // It is gone. Where views show it too, all of them go on referring to it.
+    private void End()
+    {
+        if (isShared) return;
+        if (only is not null) only.Storage = Parameter?.Outdated ?? Nothing;
+        (only, Parameter) = (null, null);
+        free ??= new Stack<Storage>();
+        if (free.Count > 0 && free.Peek().Device != Device) free.Clear();
+        if (free.Count < MostFree) free.Push(this);
+    }
+
+    private Storage Nothing => nothing is { } last && last.Device == Device ? last : nothing = new Storage(Device);
 }

@@ -39,7 +39,8 @@ public static class MatrixProductOperation
     // Where each batch of an operand starts: the flat walk over the batches, with step 0 along those that are repeated.
     private static int[] Offsets(Shape shape, Shape batches)
     {
-        var strides = BatchesOf(shape).BroadcastStrides(batches);
+        Span<int> strides = stackalloc int[batches.Rank];
+        BatchesOf(shape).BroadcastStrides(batches, strides);
         var offsets = new int[batches.Count];
         for (var batch = 0; batch < offsets.Length; batch++)
             for (int axis = batches.Rank - 1, rest = batch; axis >= 0; rest /= batches[axis], axis--)

@@ -80,6 +80,7 @@ public static class NormalizeOperation
             Tensor.Create(sets, statistics.Device));
         ((INormalizationKernels)statistics.Device)
             .ReadMoments(statistics.Buffer, moments.Mean.Buffer, moments.Variance.Buffer);
+        if (geometry.SubBatch == 0) return moments;   // no pause is made for nothing
         using var _ = Tape.Current?.Pause();
         return Sharing.PoolSubBatches(moments, geometry);
     }
@@ -149,44 +150,51 @@ public static class NormalizeOperation
         if (x.Count == 0 || x.Device is not INormalizationKernels kernels)
             return Composites.Record("normalize", operands.With(x), inputs =>
                 Composite(inputs[0], sharing, geometry, operands.From(inputs)));
-        var (gamma, beta, residual, mean, variance) = operands;
-        var (value, numbers) =
-            (Tensor.Create(x.Shape, x.Device), Tensor.Create(new Shape(4, geometry.Sharing.Sets), x.Device));
-        if (mean is not null && variance is not null)
+        var value = Tensor.Create(x.Shape, x.Device);
+        var numbers = Tensor.Create(new Shape(4, geometry.Sharing.Sets), x.Device);
+        if (operands is { Mean: { } mean, Variance: { } variance })
         {
             x.Device.Fill(numbers.Buffer, 0);   // no remainder
             mean.Copy(numbers, new Walk(0, [1]));
             variance.Copy(numbers, new Walk(2 * variance.Count, [1]));
         }
-        kernels.Normalize(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, residual?.Buffer, numbers.Buffer,
-            value.Buffer);
+        kernels.Normalize(geometry, x.Buffer, operands.Gamma?.Buffer, operands.Beta?.Buffer, operands.Residual?.Buffer,
+            numbers.Buffer, value.Buffer);
         Tape.Current?.AdoptFromInside(numbers);   // the gradient will need them
         statistics = numbers;
         return Tape.RecordKernel("normalize", value, operands.With(x),
-            inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)), (y, g, _) =>
-        {
-            Tensor Like(Tensor other) => Tensor.Create(other.Shape, x.Device);
-            var channels = gamma?.Shape ?? new Shape(x.Shape[-1]);
-            var (dx, dgamma, dbeta) = (Like(x), Tensor.Create(channels, x.Device), Tensor.Create(channels, x.Device));
-            var masked = geometry.Relu && residual is not null ? Like(x) : null;
-            kernels.NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer, numbers.Buffer,
-                masked is null ? null : y.Buffer, g.Buffer, dx.Buffer, dgamma.Buffer, dbeta.Buffer, masked?.Buffer);
-            if (!geometry.IsGiven) return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, null, null);
-            // y depends on the mean as on beta, and on the root of the variance as on gamma
-            var inverse = numbers.Slice(0, 3, 1).Reshape(-1);
-            var scale = gamma is null ? inverse : inverse * gamma;
-            return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, -(scale * dbeta),
-                scale * inverse * dgamma * -0.5);
-        }, residual is null ? Again : null);
+            inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)),
+            (y, g, _) => Gradients(x, geometry, operands, numbers, y, g),
+            // A residual may have been forgotten itself; with one, the gradient reads the value anyway.
+            operands.Residual is null ? () => Again(x, geometry, operands, numbers) : null);
+    }
 
-        // A residual may have been forgotten itself; with one, the gradient reads the value anyway.
-        Tensor Again()
-        {
-            var again = Tensor.Create(x.Shape, x.Device);
-            kernels.Normalize(geometry with { IsGiven = true }, x.Buffer, gamma?.Buffer, beta?.Buffer, null,
-                numbers.Buffer, again.Buffer);
-            return again;
-        }
+    private static Tensor?[] Gradients(Tensor x, NormalizationGeometry geometry, Operands operands, Tensor numbers,
+        Tensor y, Tensor g)
+    {
+        Tensor Like(Tensor other) => Tensor.Create(other.Shape, x.Device);
+        var (gamma, beta, residual, _, _) = operands;
+        var channels = gamma?.Shape ?? new Shape(x.Shape[-1]);
+        var (dx, dgamma, dbeta) = (Like(x), Tensor.Create(channels, x.Device), Tensor.Create(channels, x.Device));
+        var masked = geometry.Relu && residual is not null ? Like(x) : null;
+        ((INormalizationKernels)x.Device).NormalizeGradient(geometry, x.Buffer, gamma?.Buffer, beta?.Buffer,
+            numbers.Buffer, masked is null ? null : y.Buffer, g.Buffer, dx.Buffer, dgamma.Buffer, dbeta.Buffer,
+            masked?.Buffer);
+        if (!geometry.IsGiven) return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, null, null);
+        // y depends on the mean as on beta, and on the root of the variance as on gamma
+        var inverse = numbers.Slice(0, 3, 1).Reshape(-1);
+        var scale = gamma is null ? inverse : inverse * gamma;
+        return operands.Of<Tensor?>(dx, dgamma, dbeta, masked ?? g, -(scale * dbeta),
+            scale * inverse * dgamma * -0.5);
+    }
+
+    // The value once more, from the statistics.
+    private static Tensor Again(Tensor x, NormalizationGeometry geometry, Operands operands, Tensor numbers)
+    {
+        var again = Tensor.Create(x.Shape, x.Device);
+        ((INormalizationKernels)x.Device).Normalize(geometry with { IsGiven = true }, x.Buffer,
+            operands.Gamma?.Buffer, operands.Beta?.Buffer, null, numbers.Buffer, again.Buffer);
+        return again;
     }
 
     internal static Tensor Composite(Tensor x, Sharing sharing, double eps, Tensor? gamma = null, Tensor? beta = null,

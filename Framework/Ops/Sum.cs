@@ -13,9 +13,10 @@ public static class SumOperation
     /// <summary>The sum over axes, which become 1 when kept.</summary>
     public static Tensor Sum(this Tensor x, int[] axes, bool keepAxes)
     {
-        var kept = x.Shape.Reduce(x.Shape.Axes(axes), keepAxes: true);
+        axes = x.Shape.Axes(axes);
+        var kept = x.Shape.Reduce(axes, keepAxes: true);
         var value = x.Fold(new Adding(), axes);
-        if (!keepAxes) value = value.View(x.Shape.Reduce(x.Shape.Axes(axes), keepAxes: false));
+        if (!keepAxes) value = value.View(x.Shape.Reduce(axes, keepAxes: false));
         return Tape.Record("sum", value, (x, (_, g) => g.Reshape(kept).BroadcastTo(x.Shape)));
     }
 
@@ -25,9 +26,10 @@ public static class SumOperation
     {
         if (x.Shape == shape) return x;
         if (!shape.BroadcastsTo(x.Shape)) throw new ShapeException($"sum to: {x.Shape} is no repetition of {shape}.");
-        var offset = x.Shape.Rank - shape.Rank;
-        var axes = Enumerable.Range(0, x.Shape.Rank)
-            .Where(axis => axis < offset || (shape[axis - offset] == 1 && x.Shape[axis] != 1)).ToArray();
-        return (axes.Length > 0 ? x.Sum(axes, keepAxes: true) : x).Reshape(shape);
+        Span<int> axes = stackalloc int[x.Shape.Rank];
+        var (count, offset) = (0, x.Shape.Rank - shape.Rank);
+        for (var axis = 0; axis < axes.Length; axis++)
+            if (axis < offset || (shape[axis - offset] == 1 && x.Shape[axis] != 1)) axes[count++] = axis;
+        return (count > 0 ? x.Sum(axes[..count].ToArray(), keepAxes: true) : x).Reshape(shape);
     }
 }

@@ -221,6 +221,16 @@ public sealed class GradientsTests : EngineTest
     }
 
     [Fact]
+    public void Moments_with_another_mean_or_variance_are_those()
+    {
+        var (mean, variance, other) = (Tensor.Scalar(1), Tensor.Scalar(2), Tensor.Scalar(3));
+        var moments = new Moments(4, mean, variance);
+        Assert.Equal([other, variance], ((IPendingStatistics)(moments with { Mean = other })).Tensors);
+        Assert.Equal([mean, other], ((IPendingStatistics)(moments with { Variance = other })).Tensors);
+        Assert.Equal([mean, variance], ((IPendingStatistics)moments).Tensors);
+    }
+
+    [Fact]
     public void A_layer_applied_twice_commits_once_for_both()
     {
         var (twice, once) = (new Recorder("norm1"), new Recorder("norm2"));

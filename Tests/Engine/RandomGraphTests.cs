@@ -74,7 +74,7 @@ public sealed class RandomGraphTests : EngineTest
         using var tape = Tape.Evaluating();
         Tensor[] variables = [.. points.Select((p, i) => tape.Watch(Tensor.From(p, Shapes[i])))];
         var y = Evaluate(program, variables);
-        if (y.Tape is null) return ([new double[Shapes.Sum(s => s.Count)]], 0);
+        if (!tape.Recorded(y)) return ([new double[Shapes.Sum(s => s.Count)]], 0);
         ways.Add(Flat(tape.Gradients(y, variables)));
         var slopes = tape.Gradients(y, variables, createGraph: true);
         ways.Add(Flat(slopes));
@@ -82,12 +82,12 @@ public sealed class RandomGraphTests : EngineTest
         ways.Add([.. variables.SelectMany(x => tape.Gradients(y, [x])[0].ToDoubles())]);
         var along = slopes.Select((g, i) => (g * Tensor.From(direction[i], Shapes[i])).Sum())
             .Aggregate((a, b) => a + b);
-        var curvature = along.Tape is null ? 0
+        var curvature = !tape.Recorded(along) ? 0
             : tape.Gradients(along, variables)
             .Select((g, i) => (g * Tensor.From(direction[i], Shapes[i])).Sum().ToDouble())
                 .Sum();
         var loss = Evaluate(program, [.. parameters.Select(p => p.Value)]);
-        if (loss.Tape is null) return ([.. ways], curvature);
+        if (!tape.Recorded(loss)) return ([.. ways], curvature);
         ways.Add(FlatOf(tape.Gradients(loss)));
         using (new Scope()) loss = Evaluate(program, [.. parameters.Select(p => p.Value)]);
         var released = tape.Gradients(loss, release: true);

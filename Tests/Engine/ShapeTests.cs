@@ -83,6 +83,25 @@ public sealed class ShapeTests
         Assert.Equal("[2, 3]", $"{shape}");
     }
 
+    // Equal shapes may share an array: more shapes than there is room for.
+    [Fact]
+    public void A_shape_keeps_its_lengths_whatever_others_are_made() =>
+        ForAll(ShapesOf([.. Enumerable.Range(0, 70)]), shape =>
+        {
+            var lengths = shape.Dimensions.ToArray();
+            for (var i = 0; i < 5000; i++) Assert.Equal([i, 7], new Shape(i, 7).Dimensions);
+            Assert.Equal(lengths, shape.Dimensions);
+            Assert.Equal(lengths, new Shape(lengths).Dimensions);
+            Assert.Equal(shape, new Shape(lengths));
+        });
+
+    [Fact]
+    public void Shapes_are_made_on_many_threads() => Parallel.For(0, 20_000, i =>
+    {
+        var (first, last) = (i % 1777, i % 13);
+        Assert.Equal([first, 3, last], new Shape(first, 3, last).Dimensions);
+    });
+
     [Fact]
     public void Impossible_shapes_are_refused()
     {

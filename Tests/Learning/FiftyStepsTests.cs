@@ -58,8 +58,8 @@ public sealed class FiftyStepsTests
     // and a little more. A machine that is short of memory may bring a full collection or two; what asks for them in a
     // step would bring a thousand.
     [Theory]
-    [InlineData("batch", 88)]
-    [InlineData("group:8", 80)]
+    [InlineData("batch", 43)]
+    [InlineData("group:8", 39)]
     public void A_thousand_steps_make_no_buffer_little_garbage_and_ask_for_no_full_collection(string normalization,
         int kilobytes)
     {

@@ -11,7 +11,7 @@ internal static unsafe class PoolingTaps
 
     /// <summary>The pixels of window (i, j) that lie in the image, in row-major order: where each begins. Returns their
     /// number.</summary>
-    public static int Find(WindowGeometry geometry, int i, int j, long* taps)
+    public static int Find(in WindowGeometry geometry, int i, int j, long* taps)
     {
         var (kernel, stride) = (geometry.Kernel, geometry.Stride);
         var (padding, dilation) = (geometry.Padding, geometry.Dilation);

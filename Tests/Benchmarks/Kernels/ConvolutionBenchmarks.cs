@@ -8,7 +8,7 @@ namespace Tapegrad.Benchmarks.Kernels;
 public class ConvolutionBenchmarks
 {
     private readonly IConvolutionKernels kernels = (IConvolutionKernels)Device.Cpu;
-    private ConvolutionGeometry geometry = null!;
+    private ConvolutionGeometry geometry;
     private Buffer x = null!, w = null!, y = null!;
 
     /// <summary>Channels, height and width.</summary>
