@@ -1,16 +1,21 @@
 using System.Buffers;
+using Tapegrad.Devices;
 
 namespace Tapegrad;
 
 /// <summary>
-/// The mean over N of -sum over k of t[n, k] log softmax(x)[n, k], for logits x [N, K] and labels [N]. The target t is
-/// 1 at the label; with label smoothing s it is 1 - s + s/K there and s/K elsewhere (Szegedy et al., 2016). d/dx =
-/// (softmax(x) - t) / N. The loss of no sample is an error.
+/// How surprised a classifier is: logits x [N, K] against labels [N] give one number, y, the mean over N of -sum over k
+/// of t[n, k] log softmax(x)[n, k]. The target t is 1 at the label and 0 elsewhere; with label smoothing s it is
+/// 1 - s + s/K there and s/K elsewhere (Szegedy et al., 2016). With g the gradient of y, dx = (softmax(x) - t) g / N.
+/// The loss of no sample is an error.
 /// </summary>
 /// <remarks>
+/// log softmax(x) = x - log(sum of e^x), where the largest logit of each row is subtracted first
+/// (<see cref="LogSoftmaxOperation"/>): logits of any size give their loss. A class whose target is 0 costs nothing,
+/// even if its logit is -infinity.
 /// Class weights w [K] multiply the targets, t[n, k] w[k], and the mean is the weighted one, as PyTorch's: the sum is
-/// divided by the sum over n of w[label n] instead of N, so that equal weights of any size change nothing. (Its d/dx is
-/// (softmax(x) sum(t w) - t w) over that sum.)
+/// divided by the sum over n of w[label n] instead of N, so that equal weights of any size change nothing. (Its dx is
+/// (softmax(x) sum(t w) - t w) g over that sum.)
 /// </remarks>
 public static class CrossEntropyOperation
 {
@@ -35,8 +40,40 @@ public static class CrossEntropyOperation
                 "cross entropy: label smoothing goes from"
                 + " 0 to 1.");
         var target = Target(logits, labels, labelSmoothing, classWeights, out var count);
-        // Masked, not only multiplied: a class of probability 0 that is not the target costs nothing.
-        return -((logits.LogSoftmax() * target).Masked(target).Sum() / count);
+        var value = Scope.OnlyResult(() => Value(logits, target, count));
+        return Tape.RecordKernel("cross entropy", value, [logits, target],
+            inputs => Composite(inputs[0], inputs[1], count),
+            (_, g, _) => [Gradient(logits, target, count, g), null]);   // targets are constants
+    }
+
+    // In the composite's order, to the bit.
+    private static Tensor Value(Tensor logits, Tensor target, double count)
+    {
+        var terms = LogSoftmaxOperation.Value(logits).Zip(target, new Weighing(), "cross entropy");
+        return terms.Fold(new Adding(), [0, 1]).Map(new Averaging(-count)).View(Shape.Scalar);
+    }
+
+    // softmax(x) sum(t) g / count - t g / count, where the softmax is powers / sums; unrecorded.
+    private static Tensor Gradient(Tensor logits, Tensor target, double count, Tensor g)
+    {
+        var (powers, sums) = SoftmaxOperation.Powers(logits, axis: 1);
+        var wanted = g.Map(new Averaging(count)).Zip(target, new Weighing(), "cross entropy");
+        var shares = wanted.Fold(new Adding(), [1]).Zip(sums, new Dividing(), "cross entropy");
+        return powers.Zip(shares, new Multiplying(), "cross entropy").Zip(wanted, new Subtracting(), "cross entropy");
+    }
+
+    internal static Tensor Composite(Tensor logits, Tensor target, double count) =>
+        -((logits.LogSoftmax() * target).Masked(target).Sum() / count);
+
+    // x t; 0 where t is 0, be x infinite.
+    internal readonly struct Weighing : IZip
+    {
+        public T Apply<T>(T x, T target) where T : struct, IReal<T> => T.Select(target, x * target, T.Zero);
+    }
+
+    internal readonly struct Averaging(double count) : IMap
+    {
+        public T Apply<T>(T sum) where T : struct, IReal<T> => sum / T.Of(count);
     }
 
     // What each logarithm is multiplied with, [N, K], and what their sum is divided by.

@@ -17,9 +17,16 @@ public static class SoftmaxOperation
     {
         axis = x.Shape.Axis(axis);
         if (x.Shape[axis] == 0) throw new ShapeException($"softmax: axis {axis} of {x.Shape} has no element.");
-        var powers = x.Zip(x.Fold(new MaxOperation.TakingLargest(), [axis]), new RaisingE(), "softmax");
-        var value = powers.Zip(powers.Fold(new Adding(), [axis]), new Dividing(), "softmax");
+        var (powers, sums) = Powers(x, axis);
+        var value = powers.Zip(sums, new Dividing(), "softmax");
         return Tape.Record("softmax", value, (x, (y, g) => y * (g - (g * y).Sum([axis], keepAxes: true))));
+    }
+
+    /// <summary>e^(x - largest), and its sum along an axis, which becomes 1; unrecorded.</summary>
+    internal static (Tensor Powers, Tensor Sums) Powers(Tensor x, int axis)
+    {
+        var powers = x.Zip(x.Fold(new MaxOperation.TakingLargest(), [axis]), new RaisingE(), "softmax");
+        return (powers, powers.Fold(new Adding(), [axis]));
     }
 
     // e^(x - largest).

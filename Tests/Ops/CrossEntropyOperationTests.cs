@@ -1,3 +1,4 @@
+using Tapegrad.Devices;
 using Tapegrad.Laws;
 using Xunit;
 using static Tapegrad.Tests.Worked;
@@ -15,6 +16,14 @@ public class CrossEntropyOperationTests
     [InlineData(1)]
     public void ObeysTheLaws(double smoothing) =>
         OperationLaws.Check(x => x.CrossEntropy(Labels(x), smoothing), Input.Of("N K"));
+
+    // Mixup's targets: two labels in their shares.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(0.2)]
+    public void A_mixture_of_two_labels_obeys_the_laws(double smoothing) =>
+        OperationLaws.Check(x => x.CrossEntropy(Labels(x), smoothing) * 0.7
+            + x.CrossEntropy([.. Labels(x).Reverse()], smoothing) * 0.3, Input.Of("N K"));
 
     // Equal logits: every class has the probability 1/K, so the loss is log K, whatever the labels.
     [Fact]
@@ -49,7 +58,81 @@ public class CrossEntropyOperationTests
         var masked = Of([1, 3], 0, double.NegativeInfinity, 0);
         Gives(masked.CrossEntropy([0]), new Shape(), Math.Log(2));
         Gives(Gradient(x => x.CrossEntropy([0]), masked), new Shape(1, 3), -0.5, 0, 0.5);
+        // in a sweep that is recorded, too
+        using var tape = Tape.Evaluating();
+        var x = tape.Watch(masked);
+        Gives(tape.Gradients(x.CrossEntropy([0]), [x], createGraph: true)[0], new Shape(1, 3), -0.5, 0, 0.5);
     });
+
+    // ---- one record -------------------------------------------------------------------------------------------------
+
+    [Fact]
+    public void Is_one_record_of_whatever_it_is_asked_for() => OnBothDevices(() =>
+    {
+        using var tape = Tape.Evaluating();
+        var x = tape.Watch(Random(5, 4, 3));
+        foreach (var (smoothing, weights) in ((double, double[])[])[(0, []), (0.1, []), (0, [1, 2, 3]), (1, [1, 2, 3])])
+        {
+            var before = tape.Count;
+            var loss = x.CrossEntropy([0, 2, 1, 1], smoothing, weights);
+            Assert.Equal((before + 1, true), (tape.Count, loss.Tape == tape));
+            tape.Gradients(loss, [x]);   // a plain sweep writes nothing
+            Assert.Equal(before + 1, tape.Count);
+        }
+    });
+
+    // Drawn: one sample or many, one class or many, logits near 0 and huge, impossible classes, targets of all kinds,
+    // and any gradient of the loss. What it does in one record are the steps of its definition, in their order.
+    [Fact]
+    public void Its_value_and_gradient_are_to_the_bit_those_of_the_operations_that_it_is_made_of() => OnBothDevices(() =>
+    {
+        for (var seed = 0; seed < 150; seed++)
+        {
+            var random = new RandomSource(seed);
+            T Pick<T>(int what, params T[] of) => of[random.Split(what).Below(of.Length, 0)];
+            var (samples, classes) = (Pick(0, 1, 2, 5, 33, 130), Pick(1, 1, 2, 3, 10, 17, 100));
+            var (smoothing, size) = (Pick(2, 0, 0.1, 1), Pick(3, 1, 30, 1e4, 1e30));
+            double[] weights = Pick(4, 0, 1, 2) == 0 ? Weights(classes) : [];
+            int[] labels = [.. Enumerable.Range(0, samples).Select(n => random.Split(5).Below(classes, n))];
+            if (weights.Length > 1) weights[(labels[0] + 1) % classes] = 0;
+            var logits = Tensor.Normal(new Shape(samples, classes), random.Split(6)) * size;
+            if (Pick(7, 0, 1) == 0)
+                logits = Tensor.Uniform(logits.Shape, random.Split(8)).Greater(0.2)
+                    .Where(logits, Tensor.Scalar(double.NegativeInfinity));
+            var target = new double[logits.Count];
+            for (var i = 0; i < target.Length; i++)
+                target[i] = (smoothing / classes + (labels[i / classes] == i % classes ? 1 - smoothing : 0))
+                    * (weights.Length == 0 ? 1 : weights[i % classes]);
+            var t = Tensor.From(target, logits.Shape);
+            var count = labels.Sum(label => weights.Length == 0 ? 1 : weights[label]);
+            Tensor Definition(Tensor x)
+            {
+                var shifted = x - x.Max([1], keepAxes: true).StopGradient();
+                var logarithms = shifted - shifted.Exp().Sum([1], keepAxes: true).Log();
+                return -((logarithms * t).Masked(t).Sum() / count);
+            }
+            double[] Both(Func<Tensor, Tensor> loss) => [loss(logits).ToDouble(),
+                .. Gradient(loss, logits, Pick(9, 1, 0.3, -2)).ToDoubles()];
+            Assert.Equal(Both(Definition), Both(x => x.CrossEntropy(labels, smoothing, weights)));
+        }
+    });
+
+    // A tape keeps the targets and the value of each; what it computes on the way is given back.
+    [Fact]
+    public void Keeps_no_memory_but_that_of_its_targets_and_its_value()
+    {
+        var device = CpuDevice.Create();
+        using var _ = Device.Use(device);
+        using var tape = Tape.Evaluating();
+        var x = tape.Watch(Random(6, 64, 100));
+        var labels = Labels(x);
+        x.CrossEntropy(labels);
+        var before = device.Pool.Created;
+        for (var i = 0; i < 10; i++) x.CrossEntropy(labels);
+        Assert.InRange(device.Pool.Created - before, 0, 20);
+    }
+
+    // ---- errors -----------------------------------------------------------------------------------------------------
 
     [Fact]
     public void RefusesWhatIsNoClass()

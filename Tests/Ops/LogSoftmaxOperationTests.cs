@@ -27,6 +27,23 @@ public class LogSoftmaxOperationTests
     public void GradientByHand() =>
         OnBothDevices(() => Gives(Gradient(x => x.LogSoftmax(), Vector(0, Math.Log(3)), 1, 0), 0.75, -0.75));
 
+    // The gradient of the unlikely class is its probability, e^-60 / (1 + e^-60): small, and to all its digits.
+    [Fact]
+    public void ASmallProbabilityKeepsItsDigits() => OnBothDevices(() =>
+    {
+        var gradient = Gradient(x => x.LogSoftmax(), Vector(0, -60), 1, 0).ToDoubles();
+        Assert.Equal(-1, gradient[1] / Math.Exp(-60), 1e-6);
+    });
+
+    [Fact]
+    public void IsOneRecord()
+    {
+        using var tape = Tape.Evaluating();
+        var x = tape.Watch(Counting(2, 3));
+        x.LogSoftmax();
+        Assert.Equal(2, tape.Count);   // the other is x
+    }
+
     [Fact]
     public void RefusesAnEmptyAxis()
     {
