@@ -93,16 +93,13 @@ public sealed class OnnxExporter
 
     internal ModelProto Build(Module model, Shape sample)
     {
-        if (Tape.Current is { IsTraining: true })
-            throw new InvalidOperationException("ONNX: a training tape is open, under which layers behave as in "
-                + "training. Export after disposing it.");
+        using var _ = TapePause.ForEvaluation("ONNX");
         if (sample.Rank is < 1 or > 4 || sample.Count == 0)
             throw new ShapeException($"ONNX: a sample of shape {sample}; it must be [H, W, C], [L, C] or [C], and not "
                 + "empty.");
         if (model.State.Sum(parameter => sizeof(float) * (long)parameter.Count) is var bytes and > 2_000_000_000)
             throw new NotSupportedException($"ONNX: the model holds {bytes} bytes of numbers; a file can hold 2 GB.");
         using var scope = new Scope();
-        using var _ = Tape.Current?.Pause();
         var builder = new OnnxGraphBuilder(model.Metadata.TryGetValue("architecture", out var name) ? name
             : model.GetType().Name);
         var graph = new OnnxGraph(this, builder);
