@@ -132,6 +132,15 @@ public sealed class RecipeTests : IDisposable
 
     public static TheoryData<string> Numbers => [.. Recipe.Ranges.Keys];
 
+    [Fact]
+    public void Every_setting_that_is_a_number_has_a_range() => Assert.Equal(
+        from property in typeof(Recipe).GetProperties()
+        where (Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType) is var type
+            && (type == typeof(int) || type == typeof(double))
+        orderby property.Name
+        select property.Name,
+        Recipe.Ranges.Keys.Order());
+
     // In code, in JSON and on the command line: the ends of a range are taken, what lies just beyond them is refused.
     [Theory]
     [MemberData(nameof(Numbers))]
