@@ -43,11 +43,7 @@ public static class DatasetEvaluation
     public static Evaluation Evaluate(this ImageDataset dataset, Func<Tensor, Tensor> classify, int? batchSize = null)
     {
         if (dataset.Count == 0) throw new ArgumentException("there is no image to evaluate on.", nameof(dataset));
-        if (Tape.Current is { IsTraining: true })
-            throw new InvalidOperationException("evaluate: a training tape is open, under which layers behave as in "
-                + "training, and the next step would take the statistics of these images. Evaluate before it is "
-                + "opened, or after it is disposed.");
-        using var _ = Tape.Current?.Pause();
+        using var _ = TapePause.ForEvaluation("evaluate");
         var (loss, correct, confusion) = (0.0, 0, new Confusion(dataset.Classes));
         var together = batchSize ?? (int)Math.Clamp(250L * 32 * 32 / ((long)dataset.Height * dataset.Width), 1, 250);
         foreach (var batch in dataset.InOrder(together))

@@ -23,6 +23,10 @@ internal static class TapeErrors
     public static InvalidOperationException Paused() =>
         new("the tape is paused, so it cannot record the sweep that createGraph asks for.");
 
+    public static InvalidOperationException Trains(string work) =>
+        new($"{work}: a training tape is open, under which layers behave as in training, and the next step would take "
+        + "the statistics of what they see. Do so before it is opened, or after it is disposed.");
+
     public static ShapeException NoScalar(Tensor loss) =>
         new($"Gradients: the loss has the shape {loss.Shape}; it must be one number. Take "
         + "its mean, or use the overload with a seed.");

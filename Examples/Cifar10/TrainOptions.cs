@@ -60,7 +60,7 @@ internal static class TrainOptions
     public static readonly Option<int?> Epochs = Options.Limit("--epochs",
         $"passes over the training images {Of(usual => usual.Epochs)}", Recipe.Ranges[nameof(Recipe.Epochs)]);
     public static readonly Option<double?> Minutes = Options.OptionalNumber("--minutes",
-        "in the place of --epochs: as many as fit into this time here, by a look at the first steps", (0, 1e6), 10);
+        "in the place of --epochs: as many as fit into this time here, by a look at the first steps", Budget.Range, 10);
     public static readonly Option<int?> BatchSize =
         Options.Limit("--batch",
             $"images a step [default: {Usual.BatchSize}, or less where that would make fewer than "

@@ -41,7 +41,7 @@ public static partial class AtomicFile
         }
         catch (Exception error)
         {
-            Remove(sibling, disk);
+            Discard(sibling, disk);
             // The last is what .NET throws where a file may not grow so long: a limit of the file system (4 GB on FAT),
             // or of the user's.
             if (error is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
@@ -59,15 +59,21 @@ public static partial class AtomicFile
         }
     }
 
-    private static void Remove(string sibling, IDisk disk)
+    /// <summary>
+    /// Removes a file after something went wrong, where that can be done: what went wrong says more than that it
+    /// cannot.
+    /// </summary>
+    /// <param name="path">The file; it may not be there.</param>
+    /// <param name="disk">Null for the machine's own.</param>
+    public static void Discard(string path, IDisk? disk = null)
     {
         try
         {
-            disk.Delete(sibling);
+            (disk ?? Disk.Own).Delete(path);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            // What went wrong before says more.
+            // it stays
         }
     }
 

@@ -13,9 +13,9 @@ namespace Tapegrad.Onnx;
 /// inside   the standard operators, with the weights in PyTorch's order; evaluation, not training
 /// </code>
 /// A model is walked from its outermost layer; each kind of layer has a definition that says which nodes it is
-/// (<see cref="Define"/>), and its shapes are asked of the layer itself. Equal models give equal bytes. The metadata of
-/// a model become <c>metadata_props</c>. Source: https://onnx.ai/onnx/repo-docs/IR.html and
-/// https://onnx.ai/onnx/operators.
+/// (<see cref="Define"/>, <see cref="IOnnxLayer"/>), and its shapes are asked of the layer itself. Equal models give
+/// equal bytes. The metadata of a model become <c>metadata_props</c>. Source:
+/// https://onnx.ai/onnx/repo-docs/IR.html and https://onnx.ai/onnx/operators.
 /// </summary>
 /// <remarks>Not thread-safe.</remarks>
 public sealed class OnnxExporter
@@ -56,7 +56,7 @@ public sealed class OnnxExporter
 
     /// <summary>
     /// Says how a kind of layer is written, for a layer of one's own, or otherwise than here. Subclasses are other
-    /// kinds.
+    /// kinds. A class that knows of ONNX says it itself (<see cref="IOnnxLayer"/>).
     /// </summary>
     /// <param name="write">From the graph, the layer and its input to its output: <c>(graph, swish, x) =&gt;
     /// graph.Add("Mul", [x, graph.Add("Sigmoid", [x])])</c>. Layers inside it are written by
@@ -72,9 +72,11 @@ public sealed class OnnxExporter
 
     internal Definition DefinitionOf(Module layer) =>
         definitions.TryGetValue(layer.GetType(), out var definition) ? definition
+        : layer is IOnnxLayer own ? new((graph, _, x) => own.Write(graph, x), TakesUnflattened: false)
         : throw new NotSupportedException($"{(layer.Path == "" ? "the model" : $"the layer {layer.Path}")} is a "
             + $"{layer.GetType().Name}, of which it is not known what it is in ONNX. Say so before writing: "
-            + $"exporter.Define<{layer.GetType().Name}>((graph, layer, x) => ...).");
+            + $"exporter.Define<{layer.GetType().Name}>((graph, layer, x) => ...), or in the class, as an "
+            + $"{nameof(IOnnxLayer)}.");
 
     /// <summary>Writes a model. The file is replaced in one step, or not at all.</summary>
     /// <param name="path">The file.</param>
@@ -93,16 +95,13 @@ public sealed class OnnxExporter
 
     internal ModelProto Build(Module model, Shape sample)
     {
-        if (Tape.Current is { IsTraining: true })
-            throw new InvalidOperationException("ONNX: a training tape is open, under which layers behave as in "
-                + "training. Export after disposing it.");
+        using var _ = TapePause.ForEvaluation("ONNX");
         if (sample.Rank is < 1 or > 4 || sample.Count == 0)
             throw new ShapeException($"ONNX: a sample of shape {sample}; it must be [H, W, C], [L, C] or [C], and not "
                 + "empty.");
         if (model.State.Sum(parameter => sizeof(float) * (long)parameter.Count) is var bytes and > 2_000_000_000)
             throw new NotSupportedException($"ONNX: the model holds {bytes} bytes of numbers; a file can hold 2 GB.");
         using var scope = new Scope();
-        using var _ = Tape.Current?.Pause();
         var builder = new OnnxGraphBuilder(model.Metadata.TryGetValue("architecture", out var name) ? name
             : model.GetType().Name);
         var graph = new OnnxGraph(this, builder);

@@ -48,7 +48,7 @@ public sealed class OnnxGraph
 
     /// <summary>Writes a layer.</summary>
     /// <returns>Its output, with the shape that the layer itself gives.</returns>
-    /// <exception cref="NotSupportedException">There is no <see cref="OnnxExporter.Define"/> for it.</exception>
+    /// <exception cref="NotSupportedException">Nobody has said which nodes it is.</exception>
     /// <exception cref="ShapeException">The layer does not take a value of this shape.</exception>
     public OnnxValue Apply(Module layer, OnnxValue x) => Settle(Append(layer, x, layer.Path));
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Tapegrad.Datasets;
+using static System.FormattableString;
 
 namespace Tapegrad.Training;
 
@@ -17,14 +18,21 @@ public sealed record Budget(int Epochs, double SecondsPerEpoch)
     // Of the time, and not more than that many seconds: for warming up, and for measuring.
     private const double Share = 0.01, MostSeconds = 3;
 
+    /// <summary>The least and the largest time, in minutes.</summary>
+    public static (double Least, double Most) Range => (0.0001, 1e6);
+
     /// <summary>Measures.</summary>
-    /// <param name="minutes">The time, from now until the accuracies are known.</param>
+    /// <param name="minutes">The time, from now until the accuracies are known, in <see cref="Range"/>.</param>
     /// <param name="recipe">Resolved, for any number of epochs.</param>
     /// <param name="images">Its images.</param>
+    /// <exception cref="ArgumentOutOfRangeException">That is no time to train in.</exception>
     /// <exception cref="NonFiniteException">The first steps of the recipe end in numbers that are not
     /// finite.</exception>
     public static Budget Measure(double minutes, Recipe recipe, RunImages images)
     {
+        if (!(minutes >= Range.Least && minutes <= Range.Most))
+            throw new ArgumentOutOfRangeException(nameof(minutes), minutes,
+                Invariant($"it must be a number from {Range.Least} to {Range.Most}."));
         var (clock, seconds) = (Stopwatch.StartNew(), 60 * minutes);
         var model = recipe.CreateModel(images.Train);
         var perStep = SecondsOfStep(recipe, recipe.CreateFit(model, images.Train), images.Train,

@@ -29,12 +29,11 @@ public sealed partial class Checkpoints
     /// <param name="folder">It exists.</param>
     /// <param name="keep">How many of the newest to keep, 1 or more. One is enough while the disk does not decay;
     /// another one is there in case it does.</param>
-    public Checkpoints(string folder, int keep = 2) : this(folder, keep, Disk.Own) { }
-
-    internal Checkpoints(string folder, int keep, IDisk disk)
+    /// <param name="disk">Null for the machine's own.</param>
+    public Checkpoints(string folder, int keep = 2, IDisk? disk = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(keep, 1);
-        (this.folder, this.keep, this.disk) = (folder, keep, disk);
+        (this.folder, this.keep, this.disk) = (folder, keep, disk ?? Disk.Own);
     }
 
     [GeneratedRegex("^checkpoint-([0-9]{9}|[1-9][0-9]{9,17})[.]safetensors$")]

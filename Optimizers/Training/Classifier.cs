@@ -62,12 +62,10 @@ public sealed class Classifier
 
     /// <summary>Classifies the square in the middle of a picture.</summary>
     /// <returns>A prediction for each class, in the order of the network's outputs.</returns>
+    /// <exception cref="InvalidOperationException">A training tape is open.</exception>
     public IReadOnlyList<Prediction> Classify(Picture picture)
     {
-        if (Tape.Current is { IsTraining: true })
-            throw new InvalidOperationException("classify: a training tape is open, under which layers behave as in "
-                + "training. Dispose it first.");
-        using var _ = Tape.Current?.Pause();
+        using var _ = TapePause.ForEvaluation("classify");
         var square = picture.WithChannels(channels).Square(side);
         var dataset = new ImageDataset("a picture", square.Pixels, [0], (side, side, channels), names,
             normalization.Mean, normalization.Std);

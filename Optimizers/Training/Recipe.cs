@@ -159,32 +159,35 @@ public sealed partial record Recipe
 
     // ---- what is allowed --------------------------------------------------------------------------------------------
 
+    // Each setting that is a number, with its least and its largest value.
+    private static readonly (string Name, double Least, double Most, Func<Recipe, double?> Of)[] Numbers =
+    [
+        (nameof(Epochs), 1, int.MaxValue, recipe => recipe.Epochs),
+        (nameof(BatchSize), 1, int.MaxValue, recipe => recipe.BatchSize),
+        (nameof(Accumulate), 1, int.MaxValue, recipe => recipe.Accumulate),
+        (nameof(Size), 1, InputDescription.MostSide, recipe => recipe.Size),
+        (nameof(Translate), 0, InputDescription.MostSide, recipe => recipe.Translate),
+        (nameof(Cutout), 0, int.MaxValue, recipe => recipe.Cutout),
+        (nameof(Validation), 0, int.MaxValue, recipe => recipe.Validation),
+        (nameof(Seed), int.MinValue, int.MaxValue, recipe => recipe.Seed),
+        (nameof(TrainLimit), 1, int.MaxValue, recipe => recipe.TrainLimit),
+        (nameof(TestLimit), 1, int.MaxValue, recipe => recipe.TestLimit),
+        (nameof(LearningRate), 0, 1e6, recipe => recipe.LearningRate),
+        (nameof(Warmup), 0, 1, recipe => recipe.Warmup),
+        (nameof(Momentum), 0, 0.999999, recipe => recipe.Momentum),
+        (nameof(WeightDecay), 0, 1e6, recipe => recipe.WeightDecay),
+        (nameof(BetaRate), 1e-6, 1e6, recipe => recipe.BetaRate),
+        (nameof(Average), 0, 0.999999, recipe => recipe.Average),
+        (nameof(LabelSmoothing), 0, 1, recipe => recipe.LabelSmoothing),
+        (nameof(Mixup), 0, 100, recipe => recipe.Mixup),
+    ];
+
     /// <summary>
     /// The least and the largest value of each setting that is a number, by the property's name. Infinity and NaN lie
     /// in none.
     /// </summary>
     public static IReadOnlyDictionary<string, (double Least, double Most)> Ranges { get; } =
-        new Dictionary<string, (double, double)>
-        {
-            [nameof(Epochs)] = (1, int.MaxValue),
-            [nameof(BatchSize)] = (1, int.MaxValue),
-            [nameof(Accumulate)] = (1, int.MaxValue),
-            [nameof(Size)] = (1, InputDescription.MostSide),
-            [nameof(Translate)] = (0, InputDescription.MostSide),
-            [nameof(Cutout)] = (0, int.MaxValue),
-            [nameof(Validation)] = (0, int.MaxValue),
-            [nameof(Seed)] = (int.MinValue, int.MaxValue),
-            [nameof(TrainLimit)] = (1, int.MaxValue),
-            [nameof(TestLimit)] = (1, int.MaxValue),
-            [nameof(LearningRate)] = (0, 1e6),
-            [nameof(Warmup)] = (0, 1),
-            [nameof(Momentum)] = (0, 0.999999),
-            [nameof(WeightDecay)] = (0, 1e6),
-            [nameof(BetaRate)] = (1e-6, 1e6),
-            [nameof(Average)] = (0, 0.999999),
-            [nameof(LabelSmoothing)] = (0, 1),
-            [nameof(Mixup)] = (0, 100),
-        };
+        Numbers.ToDictionary(number => number.Name, number => (number.Least, number.Most));
 
     /// <summary>
     /// Checks all that needs no images: each setting by itself, and what the others leave nothing to do.
@@ -202,15 +205,9 @@ public sealed partial record Recipe
         Expect(nameof(Flip), Flip, Flip is null or "random" or "alternate", "random or alternate");
         Expect(nameof(TestViews), TestViews, TestViews is null || Datasets.TestViews.Named(TestViews) is not null,
             "none, flip, shift or flip+shift");
-        foreach (var (name, value) in ((string, double?)[])[(nameof(Epochs), Epochs), (nameof(BatchSize), BatchSize),
-            (nameof(Accumulate), Accumulate), (nameof(Size), Size), (nameof(Translate), Translate),
-            (nameof(Cutout), Cutout), (nameof(Validation), Validation), (nameof(TrainLimit), TrainLimit),
-            (nameof(TestLimit), TestLimit), (nameof(LearningRate), LearningRate), (nameof(Warmup), Warmup),
-            (nameof(Momentum), Momentum), (nameof(WeightDecay), WeightDecay), (nameof(BetaRate), BetaRate),
-            (nameof(Average), Average), (nameof(LabelSmoothing), LabelSmoothing), (nameof(Mixup), Mixup)])
-            Expect(name, value, value is null || (value >= Ranges[name].Least && value <= Ranges[name].Most),
-                string.Create(CultureInfo.InvariantCulture,
-                    $"a number from {Ranges[name].Least} to {Ranges[name].Most}"));
+        foreach (var (name, least, most, of) in Numbers)
+            Expect(name, of(this), of(this) is not { } value || (value >= least && value <= most),
+                string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"));
         Refuse(nameof(Momentum), Momentum is not null && Optimizer != "sgd",
             "adam and adamw have none of it: it is sgd's. Leave it out.");
         Refuse(nameof(Nesterov), Nesterov is not null && Optimizer != "sgd",

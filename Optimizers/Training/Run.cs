@@ -67,7 +67,7 @@ public sealed class Run
         }
         catch
         {
-            folder.DeleteDescription();   // of a run that could not go on
+            folder.DiscardDescription();   // of a run that could not go on
             throw;
         }
         return run;

@@ -15,12 +15,13 @@ public sealed class RunFolder : IDisposable
     private const string DescriptionName = "run.json", MetricsName = "metrics.jsonl", WeightsName = "model.safetensors";
     private static readonly string[] Names = [MetricsName, WeightsName, DescriptionName];
     private readonly string path;
+    private readonly IDisk disk;
     private readonly FileStream inUse;
     private string[] metrics = [];
 
-    private RunFolder(string path)
+    internal RunFolder(string path, IDisk? disk = null)
     {
-        this.path = path;
+        (this.path, this.disk) = (path, disk ?? Disk.Own);
         try
         {
             // Shows that the folder can be written, and keeps others out: the system releases it with this process,
@@ -33,9 +34,9 @@ public sealed class RunFolder : IDisposable
             throw new IOException($"the folder '{path}' cannot be written, or another program is training in it: "
                 + $"{e.Message}", e);
         }
-        Checkpoints = new Checkpoints(path);
+        Checkpoints = new Checkpoints(path, disk: disk);
         // whoever wrote them is dead, or it would be in use
-        AtomicFile.RemoveSiblings(path, name => name is WeightsName or DescriptionName);
+        AtomicFile.RemoveSiblings(path, name => name is WeightsName or DescriptionName, disk);
     }
 
     /// <summary>Makes the folder of a new run ready, before any work is done.</summary>
@@ -147,10 +148,10 @@ public sealed class RunFolder : IDisposable
     /// <summary>Writes run.json.</summary>
     internal void WriteDescription(string json) =>
         AtomicFile.Write(Path.Combine(path, DescriptionName), stream =>
-            stream.Write(Encoding.UTF8.GetBytes(json + "\n")));
+            stream.Write(Encoding.UTF8.GetBytes(json + "\n")), disk);
 
-    /// <summary>Deletes run.json: there is no run.</summary>
-    internal void DeleteDescription() => File.Delete(Path.Combine(path, DescriptionName));
+    /// <summary>Deletes run.json, where that can be done: there is no run.</summary>
+    internal void DiscardDescription() => AtomicFile.Discard(Path.Combine(path, DescriptionName), disk);
 
     /// <summary>Writes the weights beside the old ones, then puts them in their place.</summary>
     internal void Save(Module model) => model.Save(WeightsPath);

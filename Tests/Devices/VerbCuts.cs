@@ -42,9 +42,11 @@ internal static class VerbCuts
     {
         ["fill"] = Verb(Lengths(1, 16384), SmallThings, length => length, length => [new ConstantFill(length)],
             length => new([], length, (device, _, y) => device.Fill(y, 0.1))),
-        ["uniform"] = Verb(Lengths(4, 512), SmallThings, length => length, length => [new UniformFill(length)],
+        ["uniform"] = Verb(Lengths(4, 512), SmallThings, length => length,
+            length => [new RandomFill<UniformDraw>(length)],
             length => new([], length, (device, _, y) => device.FillUniform(y, new RandomSource(length)), Padding: 3)),
-        ["normal"] = Verb(Lengths(2, 512), SmallThings, length => length, length => [new NormalFill(length)],
+        ["normal"] = Verb(Lengths(2, 512), SmallThings, length => length,
+            length => [new RandomFill<NormalDraw>(length)],
             length => new([], length, (device, _, y) => device.FillNormal(y, new RandomSource(length)), Padding: 1)),
         ["map"] = Verb(Vectors, SmallThings, length => length,
             length => [new ElementMap<Real32x8>(length), new ElementMap<Real32x16>(length)],

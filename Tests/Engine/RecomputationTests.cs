@@ -164,18 +164,6 @@ public sealed class RecomputationTests : RecomputationTest
     }
 
     [Fact]
-    public void Printing_never_throws()
-    {
-        using var device = Device.Use(Device.Cpu);
-        var gamma = new Parameter("norm.gamma", Tensor.Ones(new(2)));
-        using var tape = Tape.Training(Random);
-        var y = Tensor.Ones(new(3, 2)).Normalize(new Sharing(true, true, 2), 1e-5, gamma);
-        y.Square();
-        gamma.Update(new Doubling(), gamma);
-        Assert.Contains("norm.gamma was updated", y.ToString());
-    }
-
-    [Fact]
     public void Computing_again_records_nothing()
     {
         using var tape = Tape.Training(Random);
@@ -187,7 +175,7 @@ public sealed class RecomputationTests : RecomputationTest
     }
 
     [Fact]
-    public void A_parameter_that_was_updated_meanwhile_is_named()
+    public void A_parameter_that_was_updated_meanwhile_is_named_and_printing_never_throws()
     {
         using var device = Device.Use(Device.Cpu);
         var gamma = new Parameter("norm.gamma", Tensor.Ones(new(2)));
@@ -195,6 +183,7 @@ public sealed class RecomputationTests : RecomputationTest
         var y = Tensor.Ones(new(3, 2)).Normalize(new Sharing(true, true, 2), 1e-5, gamma);
         y.Square();
         gamma.Update(new Doubling(), gamma);
+        Assert.Contains("norm.gamma was updated", y.ToString());
         Throws<InvalidOperationException>(() => y.ToDoubles(), "norm.gamma", "updated");
     }
 

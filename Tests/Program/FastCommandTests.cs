@@ -118,6 +118,19 @@ public sealed class FastCommandTests : IDisposable
     }
 
     [Theory]
+    [InlineData(0)]
+    [InlineData(-1)]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    public void What_is_no_time_is_refused(double minutes)
+    {
+        var (train, test) = Shapes10.Load(40, 10);
+        var recipe = new Recipe { Model = "resnet8" }.Resolve(train);
+        Assert.Equal("minutes", Assert.Throws<ArgumentOutOfRangeException>(() =>
+            Budget.Measure(minutes, recipe, RunImages.Of(recipe, train, test, folder: null))).ParamName);
+    }
+
+    [Theory]
     [InlineData(100, 7, 14)]
     [InlineData(98, 7, 14)]
     [InlineData(97.9, 7, 13)]

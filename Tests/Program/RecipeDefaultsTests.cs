@@ -1,7 +1,7 @@
 using Tapegrad.Datasets;
 using Tapegrad.Training;
 using Xunit;
-using static Tapegrad.Tests.Program.RecipeTests;
+using static Tapegrad.Tests.Program.RecipeSettingsTests;
 
 namespace Tapegrad.Tests.Program;
 

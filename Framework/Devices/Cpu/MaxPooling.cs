@@ -18,41 +18,30 @@ internal readonly unsafe struct MaxPooling<TLanes> where TLanes : struct, ILanes
     {
         this.geometry = geometry;
         vectors = new Blocks(geometry.Channels, TLanes.Count);
-        ranges = new Ranges(geometry.Batch * geometry.OutputHeight, (long)RowLength * Most(geometry));
+        var (rowLength, kernel) = ((long)geometry.OutputWidth * geometry.Channels, geometry.Kernel);
+        ranges = new Ranges(geometry.Batch * geometry.OutputHeight, rowLength * kernel.Height * kernel.Width);
     }
-
-    // [OW, C]
-    private int RowLength => geometry.OutputWidth * geometry.Channels;
 
     public void Run(float* x, float* y) => ranges.Run(new Rows(this, x, y));
 
-    private readonly struct Rows(MaxPooling<TLanes> pooling, float* x, float* y) : IRangeBody
+    private readonly struct Rows(MaxPooling<TLanes> pooling, float* x, float* y) : IRangeBody, IWindowBody
     {
-        public void Run(int from, int to)
-        {
-            var taps = Scratch<long>.Rent(Most(pooling.geometry));
-            for (var row = from; row < to; row++) pooling.PoolRow(row, taps, x, y + (long)row * pooling.RowLength);
-        }
+        public void Run(int from, int to) => Walk(pooling.geometry, from, to, this);
+
+        public void Run(long* taps, int count, long window) =>
+            FindLargest(x, taps, count, pooling.vectors.Length, y + window);
     }
 
-    private void PoolRow(int row, long* taps, float* x, float* y)
-    {
-        var (image, i) = Math.DivRem(row, geometry.OutputHeight);
-        x += (long)image * geometry.Height * geometry.Width * geometry.Channels;
-        for (var j = 0; j < geometry.OutputWidth; j++, y += geometry.Channels)
-            FindLargest(x, taps, Find(geometry, i, j, taps), vectors.Length, y);
-    }
-
-    // for (c = 0; c < channels; c++) y[c] = the largest image[taps[t] + c]
+    // for (c = 0; c < channels; c++) y[c] = the largest x[taps[t] + c]
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void FindLargest(float* image, long* taps, int count, int channels, float* y)
+    private static void FindLargest(float* x, long* taps, int count, int channels, float* y)
     {
         for (var c = 0; c < channels; c += TLanes.Count)
         {
-            var best = count == 0 ? TLanes.Repeat(float.NegativeInfinity) : TLanes.Load(image + taps[0] + c);
+            var best = count == 0 ? TLanes.Repeat(float.NegativeInfinity) : TLanes.Load(x + taps[0] + c);
             for (var t = 1; t < count; t++)
             {
-                var value = TLanes.Load(image + taps[t] + c);
+                var value = TLanes.Load(x + taps[t] + c);
                 best = TLanes.Choose(Wins(value, best), value, best);
             }
             Lanes.Store(best, y + c, channels - c);

@@ -19,7 +19,7 @@ internal readonly unsafe struct MaxPoolingGradient<TLanes> where TLanes : struct
     {
         this.geometry = geometry;
         vectors = new Blocks(geometry.Channels, TLanes.Count);
-        ranges = new Ranges(geometry.Batch, ImageLength * Most(geometry));
+        ranges = new Ranges(geometry.Batch, ImageLength * geometry.Kernel.Height * geometry.Kernel.Width);
     }
 
     private long ImageLength => (long)geometry.Height * geometry.Width * geometry.Channels;
@@ -27,39 +27,35 @@ internal readonly unsafe struct MaxPoolingGradient<TLanes> where TLanes : struct
     public void Run(float* x, float* g, float* xGradient) => ranges.Run(new Images(this, x, g, xGradient));
 
     private readonly struct Images(MaxPoolingGradient<TLanes> pooling, float* x, float* g, float* xGradient)
-        : IRangeBody
+        : IRangeBody, IWindowBody
     {
         public void Run(int from, int to)
         {
-            var taps = Scratch<long>.Rent(Most(pooling.geometry));
-            for (var image = from; image < to; image++) pooling.AddWindows(image, taps, x, g, xGradient);
+            var (length, rows) = (pooling.ImageLength, pooling.geometry.OutputHeight);
+            for (var image = from; image < to; image++)
+            {
+                new Span<float>(xGradient + image * length, (int)length).Clear();
+                Walk(pooling.geometry, image * rows, (image + 1) * rows, this);
+            }
         }
+
+        public void Run(long* taps, int count, long window) =>
+            AddToLargest(x, taps, count, pooling.vectors.Length, g + window, xGradient);
     }
 
-    private void AddWindows(int image, long* taps, float* x, float* g, float* xGradient)
-    {
-        x += image * ImageLength;
-        xGradient += image * ImageLength;
-        new Span<float>(xGradient, (int)ImageLength).Clear();
-        g += (long)image * geometry.OutputHeight * geometry.OutputWidth * geometry.Channels;
-        for (var i = 0; i < geometry.OutputHeight; i++)
-            for (var j = 0; j < geometry.OutputWidth; j++, g += geometry.Channels)
-                AddToLargest(x, taps, Find(geometry, i, j, taps), vectors.Length, g, xGradient);
-    }
-
-    // for (c = 0; c < channels; c++) gradient[taps[t] + c] += g[c], where t is the first whose image[taps[t] + c] is
-    // the largest
+    // for (c = 0; c < channels; c++) gradient[taps[t] + c] += g[c], where t is the first whose x[taps[t] + c] is the
+    // largest
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void AddToLargest(float* image, long* taps, int count, int channels, float* g, float* gradient)
+    private static void AddToLargest(float* x, long* taps, int count, int channels, float* g, float* gradient)
     {
         if (count == 0) return;
         for (var c = 0; c < channels; c += TLanes.Count)
         {
-            var best = TLanes.Load(image + taps[0] + c);
+            var best = TLanes.Load(x + taps[0] + c);
             var winner = TLanes.Zero;
             for (var t = 1; t < count; t++)
             {
-                var value = TLanes.Load(image + taps[t] + c);
+                var value = TLanes.Load(x + taps[t] + c);
                 var wins = Wins(value, best);
                 best = TLanes.Choose(wins, value, best);
                 winner = TLanes.Choose(wins, TLanes.Repeat(t), winner);

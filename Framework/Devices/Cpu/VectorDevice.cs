@@ -99,14 +99,14 @@ internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKerne
     /// <inheritdoc/>
     public override void FillUniform(Buffer target, RandomSource random)
     {
-        new UniformFill(target.Length).Run(random, Pointer(target));
+        new RandomFill<UniformDraw>(target.Length).Run(random, Pointer(target));
         KeepAlive(target);
     }
 
     /// <inheritdoc/>
     public override void FillNormal(Buffer target, RandomSource random)
     {
-        new NormalFill(target.Length).Run(random, Pointer(target));
+        new RandomFill<NormalDraw>(target.Length).Run(random, Pointer(target));
         KeepAlive(target);
     }
 

@@ -3,6 +3,7 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 using Tapegrad.Layers;
 using Tapegrad.Onnx;
 using Tapegrad.Peers;
+using Tapegrad.Tests.Layers.Normalization.Outside;
 using Xunit;
 
 namespace Tapegrad.Tests.Layers.Onnx;
@@ -44,6 +45,14 @@ public sealed class OnnxRuntimeTests : IDisposable
     [InlineData("fast", "group:8")]
     public void Networks(string architecture, string normalization) =>
         Check(new ModelSpec(architecture, normalization, Classes: 10).Build(seed: 1), Image);
+
+    [Fact]
+    public void A_normalization_of_another_assembly()
+    {
+        Normalizations.Register(typeof(EvoNormS0).Assembly);
+        Networks("wrn10-1", "evo-s0");
+        Check(new Sequential(new EvoNormS0(6, groups: 3)), new Shape(4, 5, 6));
+    }
 
     // Every layer with settings that are not the usual ones.
     [Fact]

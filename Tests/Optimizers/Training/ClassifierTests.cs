@@ -72,6 +72,21 @@ public sealed class ClassifierTests : IDisposable
     }
 
     [Fact]
+    public void Under_a_training_tape_it_is_refused_and_under_another_one_nothing_is_recorded()
+    {
+        Save(3);
+        var classifier = Classifier.Load(FilePath);
+        using (Tape.Training(new RandomSource(1)))
+            Assert.Contains("classify: a training tape is open",
+                Assert.Throws<InvalidOperationException>(() => classifier.Classify(Drawn(8, 8, 3))).Message);
+        using var tape = Tape.Evaluating();
+        classifier.Classify(Drawn(8, 8, 3));
+        Assert.Equal(0, tape.Count);
+        new Parameter("p", Tensor.Scalar(1)).Value.Exp();
+        Assert.True(tape.Count > 0);   // it goes on
+    }
+
+    [Fact]
     public void What_it_computes_on_its_way_goes_back_to_the_pool()
     {
         Save(3);

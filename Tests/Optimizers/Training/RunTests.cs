@@ -4,6 +4,7 @@ using FsCheck.Fluent;
 using Tapegrad.Datasets;
 using Tapegrad.Layers;
 using Tapegrad.Optimizers;
+using Tapegrad.Tests.Layers.Files;
 using Tapegrad.Training;
 using Xunit;
 
@@ -243,5 +244,15 @@ public sealed class RunTests : IDisposable
         occupied.Delete();
         SmallRun.Begin(Plain, folder, Train, Test);
         Assert.NotNull(RunFolder.FindRun(folder.FolderPath));
+    }
+
+    [Fact]
+    public void Why_a_run_cannot_begin_is_told_even_where_something_of_it_stays()
+    {
+        Directory.CreateDirectory(Path.Combine(runs.PathOf("run"), "checkpoint-000000000.safetensors"));
+        var disk = new FailingDisk(atDelete: new IOException("Not now."));
+        using var folder = new RunFolder(runs.PathOf("run"), disk);
+        Assert.Contains("checkpoint-000000000.safetensors: cannot be written: it is a folder",
+            Assert.Throws<IOException>(() => SmallRun.Begin(Plain, folder, Train, Test)).Message);
     }
 }

@@ -212,8 +212,26 @@ public sealed class OutsideTests : IDisposable
             Assert.DoesNotContain("relu", tape.Print());
         }
         var exporter = new OnnxExporter();
-        exporter.Define<EvoNormS0>((graph, _, x) => graph.Add("Softplus", [x]));   // whatever it is
         exporter.Write(FilePath, model, new Shape(6, 5, 3));
         Assert.DoesNotContain("Relu", System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(FilePath)));
+        // what an exporter is told counts
+        exporter.Define<EvoNormS0>((graph, _, x) => graph.Add("Softplus", [x]));
+        exporter.Write(FilePath, model, new Shape(6, 5, 3));
+        Assert.DoesNotContain("Sigmoid", System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(FilePath)));
+    }
+
+    // That the nodes compute the same is in OnnxRuntimeTests.
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Are_exported_by_nodes_of_their_own_or_refused_in_a_line_that_says_what_to_do(string name)
+    {
+        var model = new ModelSpec("resnet8", name, Classes: 2).Build(seed: 1);
+        var kind = model.Modules.OfType<Norm>().First().GetType();
+        var error = Record.Exception(() => new OnnxExporter().Write(FilePath, model, new Shape(6, 5, 3)));
+        Assert.Equal(kind.IsAssignableTo(typeof(IOnnxLayer)), error is null);
+        if (error is null) return;
+        Assert.Equal($"the layer bn1 is a {kind.Name}, of which it is not known what it is in ONNX. Say so before "
+            + $"writing: exporter.Define<{kind.Name}>((graph, layer, x) => ...), or in the class, as an IOnnxLayer.",
+            Assert.IsType<NotSupportedException>(error).Message);
     }
 }
