@@ -9,8 +9,10 @@ namespace Tapegrad;
 /// </summary>
 /// <param name="tape">A tape belongs to its thread, so no other one can compute its values.</param>
 /// <param name="formula">From what the tape keeps anyway to the same bits.</param>
-internal readonly struct Recomputation(Tape tape, Func<Tensor> formula)
+internal sealed class Recomputation(Tape tape, Func<Tensor> formula)
 {
+    private bool wasUsed;
+
     /// <summary>Whether this thread can compute it now.</summary>
     public bool IsPossible
     {
@@ -27,6 +29,9 @@ internal readonly struct Recomputation(Tape tape, Func<Tensor> formula)
 
     /// <summary>Whether it is this tape that computes it.</summary>
     public bool IsBy(Tape other) => tape == other;
+
+    /// <summary>Whether this is the first use.</summary>
+    public bool TakeFirstUse() => !wasUsed && (wasUsed = true);
 
     /// <summary>The same numbers, in a storage of the innermost scope.</summary>
     public Storage Compute()

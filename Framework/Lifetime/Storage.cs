@@ -14,8 +14,8 @@ namespace Tapegrad;
 /// </summary>
 /// <remarks>
 /// A buffer goes back to its pool once, and what takes it there gets a storage of its own. So numbers of somebody else
-/// are never read by mistake. A storage itself is used again only when it is gone, one tensor has shown it, and that
-/// tensor has been told to show nothing: nobody can reach it any more. So a training step makes hardly any.
+/// are never read by mistake. A storage that is gone serves again if only one tensor showed it, which from then on shows
+/// none: nobody can reach it any more. So a training step makes hardly any new ones.
 /// </remarks>
 internal sealed class Storage
 {
@@ -25,9 +25,8 @@ internal sealed class Storage
 
     private Buffer? buffer;
     private Recomputation? recomputation;
-    private bool wasUsed;    // since it can be computed again
-    private Tensor? only;    // the one tensor that shows the numbers
-    private bool isShared;   // several do
+    private Tensor? only;   // that shows the numbers, unless there are several
+    private int tensors;    // that show them
 
     /// <summary>No numbers.</summary>
     /// <param name="device">Where they would be.</param>
@@ -74,30 +73,26 @@ internal sealed class Storage
     /// </summary>
     public Buffer? Find()
     {
-        if (buffer is not null || recomputation is not { IsPossible: true } how) return buffer;
-        buffer = how.Compute().Take();
+        if (buffer is not null || recomputation is not { IsPossible: true }) return buffer;
+        buffer = recomputation.Compute().Take();
         Scope.Innermost!.Adopt(this);   // a tape is open, so there is one
         return buffer;
     }
 
-    /// <summary>Says that a tensor shows the numbers.</summary>
-    public void ShowIn(Tensor tensor)
-    {
-        isShared |= only is not null;
-        only = isShared ? null : tensor;
-    }
+    private bool IsShared => tensors > 1;
+
+    /// <summary>Says that a tensor shows the numbers. Several threads may do so at once.</summary>
+    public void ShowIn(Tensor tensor) => only = Interlocked.Increment(ref tensors) == 1 ? tensor : null;
 
     /// <summary>From now on the numbers may be discarded after their first use.</summary>
-    public void RecomputeBy(Recomputation how) => (recomputation, wasUsed) = (how, false);
+    public void RecomputeBy(Recomputation how) => recomputation = how;
 
     /// <summary>
     /// An operation has used the numbers: if that was the first one, and nobody else shows them, they are discarded.
     /// </summary>
     public void Use()
     {
-        if (recomputation is null || isShared || wasUsed) return;
-        wasUsed = true;
-        GiveBack();
+        if (recomputation is not null && !IsShared && recomputation.TakeFirstUse()) GiveBack();
     }
 
     /// <summary>
@@ -105,7 +100,7 @@ internal sealed class Storage
     /// </summary>
     public void EndRecomputation(Tape? by = null)
     {
-        if (recomputation is not { } how || (by is not null && !how.IsBy(by))) return;
+        if (recomputation is null || (by is not null && !recomputation.IsBy(by))) return;
         recomputation = null;
         if (buffer is null) End();
     }
@@ -137,9 +132,9 @@ internal sealed class Storage
     // It is gone. Where views show it too, all of them go on referring to it.
     private void End()
     {
-        if (isShared) return;
+        if (IsShared) return;
         if (only is not null) only.Storage = Parameter?.Outdated ?? Nothing;
-        (only, Parameter) = (null, null);
+        (only, tensors, Parameter) = (null, 0, null);
         free ??= new Stack<Storage>();
         if (free.Count > 0 && free.Peek().Device != Device) free.Clear();
         if (free.Count < MostFree) free.Push(this);

@@ -89,6 +89,26 @@ public sealed class StorageTests : EngineTest
         }
     }
 
+    [Fact]
+    public void Values_that_many_threads_took_at_once_are_all_refused_after_an_update()
+    {
+        for (var i = 0; i < 300; i++)
+        {
+            var p = new Parameter("p", Vector(1, 2));
+            var values = new Tensor[4];
+            using var together = new Barrier(values.Length);
+            var threads = Enumerable.Range(0, values.Length).Select(t => new Thread(() =>
+            {
+                together.SignalAndWait();
+                values[t] = p.Value;
+            })).ToArray();
+            foreach (var thread in threads) thread.Start();
+            foreach (var thread in threads) thread.Join();
+            p.Value = Vector(3, 4);
+            Assert.All(values, value => AssertGone(value, "p was updated"));
+        }
+    }
+
     // What was taken before a step is still an input of the records before it.
     [Fact]
     public void A_parameter_that_was_updated_still_gets_the_gradients_of_what_was_computed_before()
