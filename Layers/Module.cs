@@ -17,6 +17,9 @@ public abstract class Module
 {
     private readonly List<(StateEntry? Parameter, Module? Child)> members = [];   // in the order of registration
     private readonly List<Module> children = [];
+    // What names in files begin with here: "weight" of a parameter, "conv1." of a child, and all that a child without a
+    // name lends.
+    private readonly HashSet<string> beginnings = [];
     private Module? parent;
     private LayerContext? context;   // of the last time that it was applied
     private Parameter[] thawed = [];   // of a frozen module, those that are trained otherwise
@@ -104,22 +107,17 @@ public abstract class Module
 
     /// <summary>Registers a layer of this module.</summary>
     /// <returns>The same layer.</returns>
+    /// <exception cref="ArgumentException">A name in files would stand for two things, or the layer belongs to a module
+    /// already; nothing was registered.</exception>
     protected T Child<T>(string name, T module) where T : Module
     {
-        if (name != "") CheckName(name, children.Select(child => child.Name));
-        if (module.parent is not null)
-            throw new ArgumentException($"the layer {module.Path} already belongs to a module. To use one layer twice, "
-                + "register it once and apply it twice.");
-        if (module == this || Ancestors.Contains(module))
-            throw new ArgumentException("a module cannot contain itself.");
+        CheckChild(name, module);
+        Begin(BeginningsOf(name, module));
         module.parent = this;
         module.Name = name;
         children.Add(module);
         members.Add((null, module));
         foreach (var below in module.Modules) below.NameParameters();
-        if (name == "" && State.GroupBy(parameter => parameter.Name)
-            .FirstOrDefault(same => same.Count() > 1) is { } twice)
-            throw new ArgumentException($"the name '{twice.Key}' is given twice in {GetType().Name}.");
         return module;
     }
 
@@ -129,12 +127,15 @@ public abstract class Module
     /// <param name="trainable">False for what is remembered but not learned by gradients.</param>
     /// <param name="fileAxes">PyTorch's order of axes, where it differs: axis i in a file is axis <c>fileAxes[i]</c>
     /// here.</param>
+    /// <exception cref="ArgumentException">A name in files would stand for two things, or <paramref name="fileAxes"/> is
+    /// no order of the axes; nothing was registered.</exception>
     protected Parameter Parameter(string name, Tensor initial, bool trainable = true, int[]? fileAxes = null)
     {
-        CheckName(name, Registered.Select(entry => entry.Name));
         if (name == "") throw new ArgumentException("a parameter has no name.");
+        CheckName(name, [name]);
         if (fileAxes is not null) _ = initial.Shape.Permute(fileAxes);   // throws here, not when saving
         var parameter = new Parameter(Join(Path, name), initial, trainable);
+        Begin([name]);
         members.Add((new StateEntry(name, parameter, fileAxes), null));
         return parameter;
     }
@@ -161,11 +162,36 @@ public abstract class Module
         foreach (var entry in Registered) entry.Parameter.Name = Join(path, entry.Name);
     }
 
-    private void CheckName(string name, IEnumerable<string> taken)
+    private protected void CheckChild(string name, Module module)
+    {
+        if (module.parent is not null)
+            throw new ArgumentException($"the layer {module.Path} already belongs to a module. To use one layer twice, "
+                + "register it once and apply it twice.");
+        if (module == this || Ancestors.Contains(module))
+            throw new ArgumentException("a module cannot contain itself.");
+        CheckName(name, BeginningsOf(name, module));
+    }
+
+    private void CheckName(string name, IEnumerable<string> added)
     {
         if (name.Contains('.')) throw new ArgumentException($"the name '{name}' contains a dot, which joins names.");
-        if (taken.Contains(name)) throw new ArgumentException($"the name '{name}' is given twice in {GetType().Name}.");
+        if (name.Any(char.IsControl))
+            throw new ArgumentException($"the name '{NamedArray.Show(name)}' contains a control character, which no "
+                + "file holds in a name.");
+        if (added.FirstOrDefault(Lenders.Last().beginnings.Contains) is { } twice)
+            throw new ArgumentException($"the name '{twice.TrimEnd('.')}' is given twice in {GetType().Name}.");
     }
+
+    private void Begin(IEnumerable<string> added)
+    {
+        foreach (var module in Lenders) module.beginnings.UnionWith(added);
+    }
+
+    private static IEnumerable<string> BeginningsOf(string name, Module child) =>
+        name == "" ? child.beginnings : [$"{name}."];
+
+    // This module, and those around it to which its names are lent; the last one has all of them.
+    private IEnumerable<Module> Lenders => Name == "" && parent is not null ? parent.Lenders.Prepend(this) : [this];
 
     private static string Join(string path, string name) => path == "" ? name : name == "" ? path : $"{path}.{name}";
 
