@@ -140,19 +140,26 @@ public abstract class Module
         return parameter;
     }
 
-    /// <summary><see cref="State"/>, and how it stands in files.</summary>
+    /// <summary><see cref="State"/>, and how it stands in files: its names begin at this module.</summary>
     internal IEnumerable<StateEntry> StateEntries =>
     [
         .. members.SelectMany(member => member.Parameter is { } parameter ? [parameter] : member.Child!.IsPart
-            ? member.Child.StateEntries : []),
-        .. children.Where(child => !child.IsPart).SelectMany(child => child.StateEntries),
+            ? EntriesOf(member.Child) : []),
+        .. children.Where(child => !child.IsPart).SelectMany(EntriesOf),
     ];
+
+    /// <summary>The path of a layer in this module, wherever that hangs.</summary>
+    internal string PathOf(Module layer) =>
+        Path == "" ? layer.Path : layer.Path[Math.Min(Path.Length + 1, layer.Path.Length)..];
 
     // Whether it is rather a part of its parent than a layer in it; its parameters are then its parent's own.
     internal virtual bool IsPart => false;
 
     // Those of this module alone.
     internal IEnumerable<StateEntry> Registered => members.Select(member => member.Parameter).OfType<StateEntry>();
+
+    private static IEnumerable<StateEntry> EntriesOf(Module child) => child.Name == "" ? child.StateEntries
+        : child.StateEntries.Select(entry => entry with { Name = Join(child.Name, entry.Name) });
 
     private IEnumerable<Module> Ancestors => parent is null ? [] : parent.Ancestors.Prepend(parent);
 
@@ -208,7 +215,8 @@ public abstract class Module
 
     /// <summary>
     /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in the device's type (float; double
-    /// on <see cref="Device.Reference"/>), with PyTorch's names and order of axes. Equal models give equal bytes.
+    /// on <see cref="Device.Reference"/>), with PyTorch's names and order of axes. Names begin at this module, whatever
+    /// it is a part of. Equal models give equal bytes.
     /// </summary>
     /// <exception cref="InvalidOperationException">The model is not what <see cref="Metadata"/> say; see
     /// <see cref="ModelSpec"/>.</exception>
@@ -220,10 +228,10 @@ public abstract class Module
         using var _ = Tape.Current?.Pause();
         var texts = new Dictionary<string, string>(Metadata);
         string[] fresh = [.. Modules.OfType<Normalization>().Where(layer => layer.Running is { Count: 0 })
-            .Select(layer => layer.Path)];
+            .Select(PathOf)];
         if (fresh.Length > 0) texts[Untrained] = string.Join(',', fresh);
         SafetensorsFile.Write(path,
-            [.. StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.ToFile()))], texts);
+            [.. StateEntries.Select(entry => NamedArray.Of(entry.Name, entry.ToFile()))], texts);
     }
 
     /// <summary>
@@ -237,16 +245,16 @@ public abstract class Module
     {
         using var file = SafetensorsFile.Open(path);
         var own = StateEntries.ToArray();
-        ModuleFile.CheckFit(path, file, own.Select(entry => (entry.Parameter.Name, entry.FileShape)), Metadata);
+        ModuleFile.CheckFit(path, file, own.Select(entry => (entry.Name, entry.FileShape)), Metadata);
         var entries = file.Entries.ToDictionary(entry => entry.Name);
         // all of them, before anything changes
-        var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Parameter.Name]));
+        var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Name]));
         foreach (var (entry, value) in own.Zip(values)) entry.Restore(value);
         foreach (var (key, text) in file.Metadata)
             if (key != Untrained) Metadata[key] = text;
         if (!file.Metadata.TryGetValue(Untrained, out var list)) return;
         var untrained = list.Split(',').ToHashSet();
         foreach (var layer in Modules.OfType<Normalization>())
-            if (untrained.Contains(layer.Path)) layer.Running?.Forget();
+            if (untrained.Contains(PathOf(layer))) layer.Running?.Forget();
     }
 }

@@ -31,10 +31,10 @@ internal static class ModuleFile
     }
 
     /// <summary>Names weights that are no numbers: the model that has them gives none either.</summary>
-    public static void NoticeNonFinite(string path, IEnumerable<Parameter> loaded)
+    public static void NoticeNonFinite(string path, IEnumerable<StateEntry> loaded)
     {
-        var names = loaded.Where(parameter => !parameter.Value.ToFloats().All(float.IsFinite))
-            .Select(parameter => parameter.Name).ToArray();
+        var names = loaded.Where(entry => !entry.Parameter.Value.ToFloats().All(float.IsFinite))
+            .Select(entry => entry.Name).ToArray();
         if (names.Length > 0)
             Notices.Raise($"{path}: {names.Length} of its arrays hold numbers that are infinite or NaN: {List(names)}. "
                 + "It was written after a run had diverged.");

@@ -33,7 +33,7 @@ public static class StateDict
     public static StateDictReport Load(Module module, string path, bool partial = false, int? inputChannels = null)
     {
         var flattened = FlattenedChannels.Of(module, inputChannels);
-        var own = module.StateEntries.ToDictionary(entry => entry.Parameter.Name);
+        var own = module.StateEntries.ToDictionary(entry => entry.Name);
         var all = ArrayFile.Read(path);
         var prefix = Prefix(path, all, own.Keys);
         // Beside a model that stands behind a prefix there may be what belongs to its training.
@@ -58,7 +58,7 @@ public static class StateDict
             own[name].Restore(inFile[name].ToDoubles(),
                 flattened.TryGetValue(own[name].Parameter, out var channels) ? value =>
                 Turn(value, channels, fromPyTorch: true) : null);
-        ModuleFile.NoticeNonFinite(path, report.Loaded.Select(name => own[name].Parameter));
+        ModuleFile.NoticeNonFinite(path, report.Loaded.Select(name => own[name]));
         return report;
     }
 
@@ -74,7 +74,7 @@ public static class StateDict
         var flattened = FlattenedChannels.Of(module, inputChannels);
         using var scope = new Scope();
         using var _ = Tape.Current?.Pause();
-        ArrayFile.Write(path, [.. module.StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name,
+        ArrayFile.Write(path, [.. module.StateEntries.Select(entry => NamedArray.Of(entry.Name,
             flattened.TryGetValue(entry.Parameter, out var channels)
             ? Turn(entry.ToFile(), channels, fromPyTorch: false) : entry.ToFile()))]);
     }
