@@ -39,17 +39,20 @@ public static class StateDict
         // Beside a model that stands behind a prefix there may be what belongs to its training.
         var byUse = all.ToLookup(array => !IsIgnored(array) && array.Name.StartsWith(prefix, StringComparison.Ordinal));
         var inFile = byUse[true].ToDictionary(array => array.Name[prefix.Length..]);
-        var both = own.Keys.Where(inFile.ContainsKey).ToLookup(name => inFile[name].Shape == own[name].FileShape);
+        var differences = FileDifferences.Of(own.ToDictionary(entry => entry.Key, entry => entry.Value.FileShape),
+            inFile.ToDictionary(entry => entry.Key, entry => entry.Value.Shape));
+        string[] loaded =
+            [.. own.Keys.Where(name => inFile.TryGetValue(name, out var array) && array.Shape == own[name].FileShape)];
         var report = new StateDictReport
         {
             Path = path,
             Prefix = prefix,
-            Loaded = [.. both[true]],
-            Turned = [.. both[true].Where(name => flattened.ContainsKey(own[name].Parameter))],
+            Loaded = loaded,
+            Turned = [.. loaded.Where(name => flattened.ContainsKey(own[name].Parameter))],
             Ignored = [.. byUse[false].Select(array => array.Name)],
-            Missing = [.. own.Keys.Where(name => !inFile.ContainsKey(name))],
-            Unknown = [.. inFile.Keys.Where(name => !own.ContainsKey(name))],
-            OtherShape = [.. both[false].Select(name => $"{name} {inFile[name].Shape} (here {own[name].FileShape})")],
+            Missing = differences.Missing,
+            Unknown = differences.Unknown,
+            OtherShape = differences.OtherShape,
         };
         if (report.Loaded.Count == 0 ? own.Count > 0 : !partial && !report.IsComplete)
             throw new InvalidDataException($"{report.Differences} Nothing was changed.");

@@ -32,25 +32,19 @@ public sealed record StateDictReport
     /// <summary>
     /// Whether everything of the module came from the file, and everything of the file went to the module.
     /// </summary>
-    public bool IsComplete => Missing.Count + Unknown.Count + OtherShape.Count == 0;
+    public bool IsComplete => Misfits.IsEmpty;
 
     /// <summary>One line: what does not fit, where the report is not complete.</summary>
-    public string Differences =>
-        $"{Path}: the file belongs to another model: {string.Join("; ", Parts(Misfits))}. Shapes are in PyTorch's "
-            + "order of axes.";
+    public string Differences => FileDifferences.Message(Path, Misfits.Texts);
 
     /// <summary>The report, a line for each kind of thing that there is.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
     [
         Prefix == "" ? Path : $"{Path}, whose names all begin with '{Prefix}'",
-        .. Parts([("loaded", Loaded), ("turned from PyTorch's order of flattened channels", Turned),
-            ("ignored", Ignored), .. Misfits]),
+        .. FileDifferences.Text("loaded", Loaded),
+        .. FileDifferences.Text("turned from PyTorch's order of flattened channels", Turned),
+        .. FileDifferences.Text("ignored", Ignored), .. Misfits.Texts,
     ]);
 
-    private (string What, IReadOnlyList<string> Names)[] Misfits =>
-        [("missing in the file", Missing), ("unknown to the model", Unknown), ("of another shape", OtherShape)];
-
-    private static IEnumerable<string> Parts((string What, IReadOnlyList<string> Names)[] parts) =>
-        parts.Where(part => part.Names.Count > 0)
-        .Select(part => $"{part.What}: {part.Names.Count} ({ModuleFile.List(part.Names)})");
+    private FileDifferences Misfits => new(Missing, Unknown, OtherShape);
 }
