@@ -35,7 +35,8 @@ public static class StateDict
         var flattened = FlattenedChannels.Of(module, inputChannels);
         var own = module.StateEntries.ToDictionary(entry => entry.Name);
         var all = ArrayFile.Read(path);
-        var prefix = Prefix(path, all, own.Keys);
+        var prefix = StateDictPrefix.Of(path,
+            [.. all.Where(array => !IsIgnored(array)).Select(array => array.Name).Distinct()], own.Keys);
         // Beside a model that stands behind a prefix there may be what belongs to its training.
         var byUse = all.ToLookup(array => !IsIgnored(array) && array.Name.StartsWith(prefix, StringComparison.Ordinal));
         var inFile = byUse[true].ToDictionary(array => array.Name[prefix.Length..]);
@@ -84,49 +85,6 @@ public static class StateDict
 
     private static bool IsIgnored(NamedArray array) =>
         array.Name == Ignored || array.Name.EndsWith("." + Ignored, StringComparison.Ordinal);
-
-    // What stands before the model's names: that with which most of them are in the file, nothing rather than
-    // something.
-    private static string Prefix(string path, IEnumerable<NamedArray> arrays, ICollection<string> own)
-    {
-        var names = arrays.Where(array => !IsIgnored(array)).Select(array => array.Name).ToHashSet();
-        var counts = names.SelectMany(Before).CountBy(prefix => prefix).Where(pair => CanBe(pair.Key)).ToDictionary();
-        if (counts.Count == 0) return SharedPrefix([.. names], own);
-        var most = counts.Values.Max();
-        if (counts.GetValueOrDefault("") == most) return "";
-        var best = counts.Where(pair => pair.Value == most).Select(pair => pair.Key).ToArray();
-        // With a part of the names alone, none is the model's.
-        if (best.Length > 1 && most == own.Count)
-            throw new InvalidDataException($"{path}: it holds the model {best.Length} times, behind "
-                + $"'{string.Join("', '", best)}'. Take one of them "
-                + "out of it. Nothing was changed.");
-        return best.Length == 1 ? best[0] : best.MinBy(prefix => (prefix.Length, prefix))!;
-
-        // What stands before one of the model's names, where there is one at the end.
-        IEnumerable<string> Before(string name)
-        {
-            for (var start = 0; start >= 0; start = name.IndexOf('.', start) + 1 is > 0 and var next ? next : -1)
-                if (own.Contains(name[start..])) yield return name[..start];
-        }
-
-        // What the model's own names begin with belongs to the names.
-        bool CanBe(string prefix) => prefix.Split('.', StringSplitOptions.RemoveEmptyEntries).All(word =>
-            !own.Any(name => name.StartsWith(word + ".", StringComparison.Ordinal)));
-    }
-
-    // As many first words as all names of the file share and not all of the model's.
-    private static string SharedPrefix(string[] names, ICollection<string> own)
-    {
-        var prefix = "";
-        while (names.Length > 0 && names[0].IndexOf('.', prefix.Length) is >= 0 and var dot)
-        {
-            var (longer, word) = (names[0][..(dot + 1)], names[0][prefix.Length..(dot + 1)]);
-            if (!names.All(name => name.StartsWith(longer, StringComparison.Ordinal))) break;
-            if (own.Any(name => name.StartsWith(word, StringComparison.Ordinal))) break;
-            prefix = longer;
-        }
-        return prefix;
-    }
 
     // The last axis in a file runs over channels and positions: the channel is the slower of the two in PyTorch and the
     // faster here.
