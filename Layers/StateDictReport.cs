@@ -1,14 +1,18 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// What of a file went where (<see cref="StateDict.Load"/>). Names are the module's, without the file's prefix.
+/// What of a file went where (<see cref="StateDict.Load"/>). Names are without the file's prefix, but those of
+/// <see cref="Ignored"/>, which are whole.
 /// </summary>
 public sealed record StateDictReport
 {
     /// <summary>The file.</summary>
     public required string Path { get; init; }
 
-    /// <summary>What stood before every name of the file, such as <c>module.</c>; otherwise empty.</summary>
+    /// <summary>
+    /// What stands before the module's names in the file, such as <c>module.</c>; empty for nothing. What does not stand
+    /// behind it is <see cref="Ignored"/>.
+    /// </summary>
     public required string Prefix { get; init; }
 
     /// <summary>What the module has from the file now.</summary>
@@ -40,7 +44,7 @@ public sealed record StateDictReport
     /// <summary>The report, a line for each kind of thing that there is.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
     [
-        Prefix == "" ? Path : $"{Path}, whose names all begin with '{Prefix}'",
+        Prefix == "" ? Path : $"{Path}, where the model's names stand behind '{Prefix}'",
         .. FileDifferences.Text("loaded", Loaded),
         .. FileDifferences.Text("turned from PyTorch's order of flattened channels", Turned),
         .. FileDifferences.Text("ignored", Ignored), .. Misfits.Texts,

@@ -76,6 +76,8 @@ public sealed class StateDictTests : IDisposable
         Assert.Equal(Values(model), Values(other));
         Assert.Equal((prefix, true), (report.Prefix, report.IsComplete));
         Assert.Equal([beside], report.Ignored);
+        Assert.StartsWith(prefix == "" ? $"{FilePath}{Environment.NewLine}"
+            : $"{FilePath}, where the model's names stand behind '{prefix}'{Environment.NewLine}", report.ToString());
         // Inside the model it is not ignored.
         SafetensorsFile.Write(FilePath, [Ones(prefix + "other.weight", 2), .. arrays]);
         Assert.Contains("unknown to the model: 1 (other.weight)",
