@@ -97,11 +97,13 @@ internal sealed partial class NormalizationRules
         {
             var path = model.PathOf(layer);
             var rule = RuleFor(path);
-            if (layer is Normalization norm && Normalizations.NameOf(norm) is var name && name != rule.Name)
-                return $"{path} is {name}";
-            if (layer is Conv2d conv && WeightTransforms.NameOf(conv) is var transform && transform != rule.Transform)
+            // by what the names make, as one thing can have several
+            if (layer is Normalization norm && !Normalizations.IsMadeBy(rule.Name, norm))
+                return $"{path} is {Normalizations.NameOf(norm)}";
+            if (layer is Conv2d conv && !(rule.Transform is { } transform ? WeightTransforms.IsMadeBy(transform, conv)
+                : conv.WeightTransform is null))
                 return $"the weight of {path} is "
-                    + $"{(transform is null ? "not transformed" : $"transformed by '{transform}'")}";
+                    + (WeightTransforms.NameOf(conv) is { } name ? $"transformed by '{name}'" : "not transformed");
         }
         return null;
     }

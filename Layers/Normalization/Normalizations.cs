@@ -61,18 +61,30 @@ public static class Normalizations
     /// The name that makes a normalization equal to this one; for one that no name makes, its type and settings.
     /// </summary>
     internal static string NameOf(Normalization layer) =>
-        Find(layer.Variant)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType()
-        && made.Settings == layer.Settings
-        && Entries(made).SequenceEqual(Entries(layer))
-            ? layer.Variant : $"{layer.GetType().Name}({layer.Settings})";
+        IsMadeBy(layer.Variant, layer) ? layer.Variant : $"{layer.GetType().Name}({layer.Settings})";
+
+    /// <summary>Whether a name makes a normalization equal to this one; several names can.</summary>
+    internal static bool IsMadeBy(string name, Normalization layer)
+    {
+        try
+        {
+            return Find(name)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType()
+                && made.Settings == layer.Settings && Entries(made).SequenceEqual(Entries(layer));
+        }
+        catch (ArgumentException)   // it makes none of so many channels
+        {
+            return false;
+        }
+    }
 
     private static IEnumerable<(string, Shape, bool)> Entries(Module layer) =>
         layer.StateEntries.Select(entry => (entry.Name, entry.Parameter.Shape, entry.FileAxes is null));
 
-    /// <summary>The positive whole number behind a prefix.</summary>
-    internal static int? Number(string name, string prefix) => name.StartsWith(prefix, StringComparison.Ordinal)
+    /// <summary>The positive whole number behind a prefix, as it is written: without zeros in front.</summary>
+    internal static int? Number(string name, string prefix) =>
+        name.StartsWith(prefix, StringComparison.Ordinal) && !name.AsSpan(prefix.Length).StartsWith('0')
         && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-        && number > 0 ? number : null;
+            ? number : null;
 
     private static Func<int, Normalization>? Find(string name) =>
         Catalogue.All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);

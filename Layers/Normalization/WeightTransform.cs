@@ -58,7 +58,7 @@ public static class WeightTransforms
         var make = Parse(name);
         ModelSpec.CheckNormalized(model);
         foreach (var layer in model.Modules.OfType<Conv2d>().ToArray())
-            if (layer.WeightTransform?.Variant != name) layer.TransformWeight(make(layer));
+            if (!IsMadeBy(name, layer)) layer.TransformWeight(make(layer));
         ModelSpec.NoteTransformed(model, name);
     }
 
@@ -68,9 +68,22 @@ public static class WeightTransforms
     internal static string? NameOf(Conv2d layer)
     {
         if (layer.WeightTransform is not { } transform) return null;
-        return Find(transform.Variant)?.Invoke(layer) is { } made && made.GetType() == transform.GetType()
-            && made.Settings == transform.Settings
-            ? transform.Variant : $"{transform.GetType().Name}({transform.Settings})";
+        return IsMadeBy(transform.Variant, layer) ? transform.Variant
+            : $"{transform.GetType().Name}({transform.Settings})";
+    }
+
+    /// <summary>Whether a name makes a transform equal to a convolution's; several names can.</summary>
+    internal static bool IsMadeBy(string name, Conv2d layer)
+    {
+        try
+        {
+            return layer.WeightTransform is { } transform && Find(name)?.Invoke(layer) is { } made
+                && made.GetType() == transform.GetType() && made.Settings == transform.Settings;
+        }
+        catch (ArgumentException)   // the convolution cannot have it
+        {
+            return false;
+        }
     }
 
     internal static void Register(System.Reflection.Assembly assembly) => Catalogue.Add(assembly, info =>

@@ -103,6 +103,35 @@ public sealed class OutsideTests : IDisposable
         }
     }
 
+    // A file says what was typed; what it is built from is compared by what is made of it.
+    [Theory]
+    [InlineData("rms")]
+    [InlineData("rms+scaled")]
+    [InlineData("layer2=rms,*=batch+scaled")]
+    public void Are_saved_and_rebuilt_by_any_name_that_makes_them(string text)
+    {
+        using var device = Device.Use(Device.Cpu);
+        var model = new ModelSpec("resnet8", text, Classes: 2).Build(seed: 1);
+        Step(model, Images(1, 4));
+        model.Save(FilePath);
+        var rebuilt = ModelSpec.Rebuild(FilePath);
+        Assert.Equal((text, model.Summary()), (rebuilt.Metadata["normalization"], rebuilt.Summary()));
+        Assert.Equal(model.Apply(Images(2, 2)).ToFloats(), rebuilt.Apply(Images(2, 2)).ToFloats());
+        model.Metadata["normalization"] = "rms:4+sws";
+        Refuses<InvalidOperationException>(() => model.Save(FilePath), "is 'rms:4+sws', but ");
+    }
+
+    [Fact]
+    public void Weights_that_are_transformed_so_already_stay_by_whatever_name()
+    {
+        var model = new ModelSpec("resnet8", "group:8", Classes: 2).Build(seed: 1);
+        model.TransformWeights("sws");
+        var transforms = model.Modules.OfType<Conv2d>().Select(layer => layer.WeightTransform).ToArray();
+        model.TransformWeights("scaled");
+        Assert.Equal(transforms, model.Modules.OfType<Conv2d>().Select(layer => layer.WeightTransform));
+        model.Save(FilePath);
+    }
+
     [Fact]
     public void A_mean_and_a_variance_are_mixed_of_three_kinds()
     {
