@@ -50,10 +50,21 @@ public sealed class Conv2d : Convolution
     public WeightTransform? WeightTransform { get; private set; }
 
     /// <summary>Has something done to the weight before it is used.</summary>
-    /// <exception cref="ArgumentException">Something is done to it already.</exception>
-    public void TransformWeight(WeightTransform transform) =>
-        WeightTransform = WeightTransform is null ? Child("", transform)
-        : throw new ArgumentException($"{Path}: its weight is transformed already, by '{WeightTransform.Variant}'.");
+    /// <exception cref="ArgumentException">Something is done to it already; or the transform belongs to another
+    /// convolution, or has parameters of the convolution's names.</exception>
+    public void TransformWeight(WeightTransform transform)
+    {
+        CheckTransform(transform);
+        WeightTransform = Child("", transform);
+    }
+
+    /// <summary>Refuses what <see cref="TransformWeight"/> would.</summary>
+    internal void CheckTransform(WeightTransform transform)
+    {
+        if (WeightTransform is not null)
+            throw new ArgumentException($"{Path}: its weight is transformed already, by '{WeightTransform.Variant}'.");
+        CheckChild("", transform);
+    }
 
     /// <summary>The weight that x meets, [KH, KW, C / groups, O].</summary>
     public Tensor UsedWeight => WeightTransform is null ? Weight : WeightTransform.Apply(Weight);

@@ -52,13 +52,17 @@ public static class WeightTransforms
     /// that are transformed so already stay.
     /// </summary>
     /// <exception cref="ArgumentException">There is no such transform; or a convolution cannot have it; or the metadata
-    /// say that the model has no normalization.</exception>
+    /// say that the model has no normalization. Nothing was changed.</exception>
     public static void TransformWeights(this Module model, string name)
     {
         var make = Parse(name);
         ModelSpec.CheckNormalized(model);
-        foreach (var layer in model.Modules.OfType<Conv2d>().ToArray())
-            if (!IsMadeBy(name, layer)) layer.TransformWeight(make(layer));
+        var made = model.Modules.OfType<Conv2d>().Where(layer => !IsMadeBy(name, layer))
+            .Select(layer => (Layer: layer, Transform: make(layer))).ToArray();
+        foreach (var (layer, transform) in made) layer.CheckTransform(transform);   // all, before anything changes
+        if (made.DistinctBy(pair => pair.Transform).Count() < made.Length)
+            throw new ArgumentException($"'{name}' makes one transform for several convolutions, and each needs its own.");
+        foreach (var (layer, transform) in made) layer.TransformWeight(transform);
         ModelSpec.NoteTransformed(model, name);
     }
 

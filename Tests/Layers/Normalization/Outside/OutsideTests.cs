@@ -132,6 +132,38 @@ public sealed class OutsideTests : IDisposable
         model.Save(FilePath);
     }
 
+    // Whatever stands in the way of one of them.
+    [Theory]
+    [InlineData("transformed already")]
+    [InlineData("one number for each output")]
+    [InlineData("'gain' is given twice")]
+    public void Where_one_convolution_is_refused_none_is_transformed(string why)
+    {
+        var random = new RandomSource(1);
+        Conv2d[] layers = [.. Enumerable.Range(0, 3).Select(_ => new Conv2d(3, 3, 3, random))];
+        var model = new Sequential(layers[0], why.Contains("gain") ? new Lender(layers[1]) : layers[1],
+            why.Contains("one number") ? new Conv2d(3, 3, 1, random, groups: 3) : layers[2]);
+        model.Metadata["normalization"] = "batch";
+        if (why.Contains("already")) layers[1].StandardizeWeights();
+        var before = (model.Summary(), layers[1].WeightTransform);
+        Refuses<ArgumentException>(() => model.TransformWeights(why.Contains("one number") ? "ws" : "sws"), why);
+        Assert.Equal(before, (model.Summary(), layers[1].WeightTransform));
+        Assert.Null(layers[0].WeightTransform);
+        Assert.Equal("batch", model.Metadata["normalization"]);
+    }
+
+    // Its convolution has no name, so what belongs to that stands among its own.
+    private sealed class Lender : Module
+    {
+        private readonly Module layer;
+        private readonly Parameter gain;
+
+        public Lender(Module layer) =>
+            (gain, this.layer) = (Parameter("gain", Tensor.Scalar(1)), Child("", layer));
+
+        protected override Tensor Forward(Tensor x) => layer.Apply(x) * gain;
+    }
+
     [Fact]
     public void A_mean_and_a_variance_are_mixed_of_three_kinds()
     {
