@@ -11,6 +11,7 @@ namespace Tapegrad.Layers;
 public static class Normalizations
 {
     private static readonly Catalogue<NormalizationInfo> Catalogue = new();
+    private static readonly Lock Registering = new();
 
     /// <summary>
     /// All normalizations that are known: those of this library in the order of their classes' names, then those that
@@ -23,24 +24,28 @@ public static class Normalizations
     /// classes with a public static property of type <see cref="NormalizationInfo"/> or
     /// <see cref="WeightTransformInfo"/>. Again, it does nothing.
     /// </summary>
-    /// <exception cref="ArgumentException">A name is known already, or an example makes no layer of that
-    /// name.</exception>
+    /// <exception cref="ArgumentException">A name is known already, or given to two; or an example makes no layer of that
+    /// name and of the class that carries it. None was registered.</exception>
     [RequiresUnreferencedCode("The assembly's classes are found by reflection: a program that is trimmed keeps them "
         + "with TrimmerRootAssembly.")]
     public static void Register(Assembly assembly)
     {
-        Catalogue.Add(assembly, info =>
+        lock (Registering)
         {
-            foreach (var example in info.Examples)
+            var all = Catalogue.With(assembly, Check);
+            WeightTransforms.Register(assembly);   // what is refused here leaves both as they were
+            Catalogue.All = all;
+        }
+    }
+
+    private static void Check(Type carrier, NormalizationInfo info, NormalizationInfo[] known)
+    {
+        foreach (var example in info.Examples)
+            Catalogue<NormalizationInfo>.CheckExample("normalization", example, Find(example, known) is not null, () =>
             {
-                Catalogue<NormalizationInfo>.CheckName(example);
-                if (IsKnown(example)) throw new ArgumentException($"there is a normalization '{example}' already.");
-                if (info.Parse(example)?.Invoke(NormalizationInfo.Channels).Variant != example)
-                    throw new ArgumentException($"the example '{example}' of '{info.Usage}' makes no layer whose "
-                        + "Variant is this name.");
-            }
-        });
-        WeightTransforms.Register(assembly);
+                var made = info.Parse(example)?.Invoke(NormalizationInfo.Channels);
+                return (made, made?.Variant);
+            }, carrier);
     }
 
     /// <summary>Whether <see cref="Parse"/> knows a name.</summary>
@@ -86,6 +91,8 @@ public static class Normalizations
         && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
             ? number : null;
 
-    private static Func<int, Normalization>? Find(string name) =>
-        Catalogue.All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
+    private static Func<int, Normalization>? Find(string name) => Find(name, Catalogue.All);
+
+    private static Func<int, Normalization>? Find(string name, NormalizationInfo[] known) =>
+        known.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
 }

@@ -1,3 +1,5 @@
+using System.Reflection;
+
 namespace Tapegrad.Layers;
 
 /// <summary>
@@ -18,7 +20,7 @@ public abstract class WeightTransform : Module
 /// another's.</param>
 public sealed record WeightTransformInfo(string Usage, Func<string, Func<Conv2d, WeightTransform>?> Parse)
 {
-    /// <summary>Names that <see cref="Parse"/> reads.</summary>
+    /// <summary>Names that <see cref="Parse"/> reads. They fit a 3x3 convolution of 32 channels to 32.</summary>
     public required IReadOnlyList<string> Examples { get; init; }
 
     /// <summary>W^.</summary>
@@ -90,15 +92,23 @@ public static class WeightTransforms
         }
     }
 
-    internal static void Register(System.Reflection.Assembly assembly) => Catalogue.Add(assembly, info =>
+    /// <summary>Adds those of an assembly: all, or none where one is refused.</summary>
+    internal static void Register(Assembly assembly) => Catalogue.All = Catalogue.With(assembly, Check);
+
+    private static void Check(Type carrier, WeightTransformInfo info, WeightTransformInfo[] known)
     {
         foreach (var example in info.Examples)
-        {
-            Catalogue<WeightTransformInfo>.CheckName(example);
-            if (IsKnown(example)) throw new ArgumentException($"there is a weight transform '{example}' already.");
-        }
-    });
+            Catalogue<WeightTransformInfo>.CheckExample("weight transform", example, Find(example, known) is not null,
+                () =>
+                {
+                    const int channels = NormalizationInfo.Channels;
+                    var made = info.Parse(example)?.Invoke(new Conv2d(channels, channels, 3, default));
+                    return (made, made?.Variant);
+                }, carrier);
+    }
 
-    private static Func<Conv2d, WeightTransform>? Find(string name) =>
-        Catalogue.All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
+    private static Func<Conv2d, WeightTransform>? Find(string name) => Find(name, Catalogue.All);
+
+    private static Func<Conv2d, WeightTransform>? Find(string name, WeightTransformInfo[] known) =>
+        known.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
 }
