@@ -138,11 +138,19 @@ public abstract class Convolution : Module
     /// <inheritdoc/>
     public override string Settings => $"{Configuration}";
 
-    /// <summary>The same settings, if they can be; channels are counted before a weight of them is made.</summary>
+    /// <summary>
+    /// The same settings, if they can be, and all of them are used; channels are counted before a weight of them is made.
+    /// </summary>
     private protected static ConvolutionSettings Checked(ConvolutionSettings settings, string kind)
     {
         var (inputs, outputs, groups) = (settings.Inputs, settings.Outputs, settings.Groups);
-        if (inputs < 1 || outputs < 1 || groups < 1 || inputs % groups != 0 || outputs % groups != 0)
+        if (kind != nameof(ConvTranspose2d) && settings.OutputPadding != 0)
+            throw new ShapeException($"{kind}: an output padding of {settings.OutputPadding}, which only a "
+                + $"{nameof(ConvTranspose2d)} has.");
+        if (inputs < 1 || outputs < 1 || groups < 1)
+            throw new ShapeException($"{kind}: {inputs} input channels, {outputs} output channels and {groups} groups; "
+                + "there must be at least one of each.");
+        if (inputs % groups != 0 || outputs % groups != 0)
             throw new ShapeException($"{kind}: {groups} groups do not divide {inputs} input channels and {outputs} "
                 + "output channels.");
         return settings;
