@@ -99,10 +99,12 @@ public sealed class SaveLoadTests : IDisposable
         Assert.Equal(1.0 / 3, layer.Weight.Value.ToDouble());
     }
 
-    [Fact]
-    public void ADoubleModelKeepsEveryDigit()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]   // it is the element type that counts
+    public void ADoubleModelKeepsEveryDigit(bool onAnotherDevice)
     {
-        using var device = Device.Use(Device.Reference);
+        using var device = Device.Use(onAnotherDevice ? new ReferenceDevice() : Device.Reference);
         var (model, other) = (Model(1), Model(2));
         model.Save(FilePath);
         using (var file = SafetensorsFile.Open(FilePath))
