@@ -139,7 +139,8 @@ public abstract class Convolution : Module
     public override string Settings => $"{Configuration}";
 
     /// <summary>
-    /// The same settings, if they can be, and all of them are used; channels are counted before a weight of them is made.
+    /// The same settings, if they can be and all of them are used; channels are counted before a weight of them is
+    /// made.
     /// </summary>
     private protected static ConvolutionSettings Checked(ConvolutionSettings settings, string kind)
     {

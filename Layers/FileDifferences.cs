@@ -36,5 +36,6 @@ internal sealed record FileDifferences(IReadOnlyList<string> Missing, IReadOnlyL
 
     /// <summary>The message of a file that is refused for them.</summary>
     public static string Message(string path, IEnumerable<string> texts) =>
-        $"{path}: the file belongs to another model: {string.Join("; ", texts)}. Shapes are in the file's order of axes.";
+        $"{path}: the file belongs to another model: {string.Join("; ", texts)}. Shapes are in the file's order of "
+            + "axes.";
 }

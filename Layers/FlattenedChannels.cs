@@ -9,8 +9,8 @@ namespace Tapegrad.Layers;
 /// The layers are walked in the order of registration, with the values that lie between them as far as layers say what
 /// they are. In a <see cref="Sequential"/> each takes what the one before gives; elsewhere the latest value that is as
 /// long, which for a second head is an earlier one. What a Forward of somebody else's does between its layers is not
-/// seen, nor what a layer of theirs does: a linear layer that takes more or less than the channels before it is refused,
-/// and whatever else could be in another order is named in a notice.
+/// seen, nor what a layer of theirs does: a linear layer that takes more or less than the channels before it is
+/// refused, and whatever else could be in another order is named in a notice.
 /// </summary>
 internal sealed class FlattenedChannels
 {

@@ -127,8 +127,8 @@ public abstract class Module
     /// <param name="trainable">False for what is remembered but not learned by gradients.</param>
     /// <param name="fileAxes">PyTorch's order of axes, where it differs: axis i in a file is axis <c>fileAxes[i]</c>
     /// here.</param>
-    /// <exception cref="ArgumentException">A name in files would stand for two things, or <paramref name="fileAxes"/> is
-    /// no order of the axes; nothing was registered.</exception>
+    /// <exception cref="ArgumentException">A name in files would stand for two things, or <paramref name="fileAxes"/>
+    /// is no order of the axes; nothing was registered.</exception>
     protected Parameter Parameter(string name, Tensor initial, bool trainable = true, int[]? fileAxes = null)
     {
         if (name == "") throw new ArgumentException("a parameter has no name.");

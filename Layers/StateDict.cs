@@ -11,8 +11,8 @@ namespace Tapegrad.Layers;
 /// stand behind it, such as <c>n_averaged</c> or <c>criterion.weight</c>;</item>
 /// <item>ignores <c>num_batches_tracked</c>, which has no meaning here;</item>
 /// <item>turns what stands behind a <see cref="Flatten"/>: PyTorch flattens [N, C, H, W] and this library [N, H, W, C],
-/// so the inputs of the linear layer that follows stand in another order. A Forward that reshapes by itself is not seen:
-/// what it could put into another order is refused, or named in a notice.</item>
+/// so the inputs of the linear layer that follows stand in another order. A Forward that reshapes by itself is not
+/// seen: what it could put into another order is refused, or named in a notice.</item>
 /// </list>
 /// </summary>
 public static class StateDict
@@ -29,8 +29,9 @@ public static class StateDict
     /// <returns>What matched, and what did not.</returns>
     /// <exception cref="InvalidDataException">The file is not well-formed; or, unless <paramref name="partial"/>, does
     /// not fit: the message names all differences. Or nothing of it fits. Nothing was changed.</exception>
-    /// <exception cref="ArgumentException">It cannot be known how many channels were flattened, or whether some were: a
-    /// linear layer takes other numbers than the channels before it, and no <see cref="Flatten"/> is between.</exception>
+    /// <exception cref="ArgumentException">It cannot be known how many channels were flattened, or whether any were: a
+    /// linear layer takes more or less than the channels before it, and no <see cref="Flatten"/> is
+    /// between.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static StateDictReport Load(Module module, string path, bool partial = false, int? inputChannels = null)
     {
@@ -73,8 +74,9 @@ public static class StateDict
     /// <c>load_file</c> or NumPy's <c>load</c> makes of the file.
     /// </summary>
     /// <inheritdoc cref="Load" path="/param"/>
-    /// <exception cref="ArgumentException">It cannot be known how many channels were flattened, or whether some were: a
-    /// linear layer takes other numbers than the channels before it, and no <see cref="Flatten"/> is between.</exception>
+    /// <exception cref="ArgumentException">It cannot be known how many channels were flattened, or whether any were: a
+    /// linear layer takes more or less than the channels before it, and no <see cref="Flatten"/> is
+    /// between.</exception>
     /// <exception cref="IOException">The file cannot be written; an old one is as it was.</exception>
     public static void Save(Module module, string path, int? inputChannels = null)
     {

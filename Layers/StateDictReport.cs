@@ -10,8 +10,8 @@ public sealed record StateDictReport
     public required string Path { get; init; }
 
     /// <summary>
-    /// What stands before the module's names in the file, such as <c>module.</c>; empty for nothing. What does not stand
-    /// behind it is <see cref="Ignored"/>.
+    /// What stands before the module's names in the file, such as <c>module.</c>; empty for nothing. What does not
+    /// stand behind it is <see cref="Ignored"/>.
     /// </summary>
     public required string Prefix { get; init; }
 

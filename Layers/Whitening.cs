@@ -41,8 +41,8 @@ public sealed class Whitening : Convolution
     /// <summary>Computes the weight from images, as the network will see them; the bias stays.</summary>
     /// <param name="batches">Images [N, H, W, C], a few thousand of them.</param>
     /// <exception cref="ShapeException">The images have other channels, or there is no patch in them.</exception>
-    /// <exception cref="ArgumentException">An image holds NaN, or something too large to be squared; the weight is as it
-    /// was.</exception>
+    /// <exception cref="ArgumentException">An image holds NaN, or something too large to be squared; the weight is as
+    /// it was.</exception>
     public void AdaptTo(IEnumerable<Tensor> batches)
     {
         var (values, vectors) = SymmetricEigen.Of(MeanProduct(batches));
@@ -74,7 +74,8 @@ public sealed class Whitening : Convolution
             var (pixels, height, width) = (images.ToDoubles(), images.Shape[1], images.Shape[2]);
             if (Array.FindIndex(pixels, pixel => !double.IsFinite(pixel * pixel)) is >= 0 and var at)
                 throw new ArgumentException($"whitening: image {before + at / (height * width * channels)}, counted from "
-                    + $"0, holds a pixel of {pixels[at]}. No weight can be made of NaN, nor of what is too large.");
+                    + FormattableString.Invariant($"0, holds the number {pixels[at]}. ")
+                    + "No weight can be made of NaN, nor of what is too large to be squared.");
             before += images.Shape[0];
             for (var n = 0; n < images.Shape[0]; n++)
                 for (var y = 0; y + kernel.Height <= height; y++)

@@ -77,7 +77,8 @@ internal sealed partial class NormalizationRules
     public void TransformWeights(Module model)
     {
         foreach (var layer in model.Modules.OfType<Conv2d>().ToArray())
-            if (RuleFor(model.PathOf(layer)).Transform is { } name) layer.TransformWeight(WeightTransforms.Parse(name)(layer));
+            if (RuleFor(model.PathOf(layer)).Transform is { } name)
+                layer.TransformWeight(WeightTransforms.Parse(name)(layer));
     }
 
     /// <summary>A rule that no layer follows is a mistake in its pattern.</summary>
@@ -126,7 +127,8 @@ internal sealed partial class NormalizationRules
         var layers = model.Modules.OfType<Normalization>().ToArray();
         if (layers.Length == 0) return "none";
         var all = layers.Select(layer =>
-            (Path: model.PathOf(layer), Name: Normalizations.NameOf(layer).Replace($", {layer.Channels} channels", ""))).ToArray();
+            (Path: model.PathOf(layer),
+                Name: Normalizations.NameOf(layer).Replace($", {layer.Channels} channels", ""))).ToArray();
         var most = all.GroupBy(layer => layer.Name).MaxBy(group => group.Count())!.Key;
         return all.All(layer => layer.Name == most) ? Normalizations.NameOf(layers[^1])
             : string.Join(',', [.. Below("", all, most), $"*={most}"]);

@@ -18,7 +18,7 @@ internal sealed class Catalogue<TInfo> where TInfo : class
 
     /// <summary>All, and behind them those of another assembly that are not among them yet.</summary>
     /// <param name="assembly">The assembly.</param>
-    /// <param name="check">Throws at one that cannot be added to some others. It is told which class carries it.</param>
+    /// <param name="check">Throws at one that cannot be added to others; it is told which class carries it.</param>
     public TInfo[] With(Assembly assembly, Action<Type, TInfo, TInfo[]> check)
     {
         var all = All;
@@ -53,11 +53,11 @@ internal sealed class Catalogue<TInfo> where TInfo : class
         if (isKnown) throw new ArgumentException($"there is a {kind} '{example}' already.");
         var (layer, name) = make();
         if (layer is null || name != example)
-            throw new ArgumentException($"the example '{example}' in {carrier.Name} makes no layer whose Variant is this "
-                + "name.");
+            throw new ArgumentException($"the example '{example}' in {carrier.Name} makes no layer whose Variant is "
+                + "this name.");
         if (carrier.IsAssignableTo(typeof(TLayer)) && !carrier.IsInstanceOfType(layer))
-            throw new ArgumentException($"the example '{example}' in {carrier.Name} makes a {layer.GetType().Name}. Each "
-                + "class carries its own.");
+            throw new ArgumentException($"the example '{example}' in {carrier.Name} makes a {layer.GetType().Name}. "
+                + "Each class carries its own.");
     }
 
     [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = Kept)]

@@ -24,8 +24,8 @@ public static class Normalizations
     /// classes with a public static property of type <see cref="NormalizationInfo"/> or
     /// <see cref="WeightTransformInfo"/>. Again, it does nothing.
     /// </summary>
-    /// <exception cref="ArgumentException">A name is known already, or given to two; or an example makes no layer of that
-    /// name and of the class that carries it. None was registered.</exception>
+    /// <exception cref="ArgumentException">A name is known already, or given to two; or an example makes no layer of
+    /// that name and of the class that carries it. None was registered.</exception>
     [RequiresUnreferencedCode("The assembly's classes are found by reflection: a program that is trimmed keeps them "
         + "with TrimmerRootAssembly.")]
     public static void Register(Assembly assembly)

@@ -63,7 +63,8 @@ public static class WeightTransforms
             .Select(layer => (Layer: layer, Transform: make(layer))).ToArray();
         foreach (var (layer, transform) in made) layer.CheckTransform(transform);   // all, before anything changes
         if (made.DistinctBy(pair => pair.Transform).Count() < made.Length)
-            throw new ArgumentException($"'{name}' makes one transform for several convolutions, and each needs its own.");
+            throw new ArgumentException($"'{name}' makes one transform for several convolutions, and each needs its "
+                + "own.");
         foreach (var (layer, transform) in made) layer.TransformWeight(transform);
         ModelSpec.NoteTransformed(model, name);
     }

@@ -4,10 +4,13 @@ using Tapegrad.Devices;
 using Tapegrad.Layers;
 using Tapegrad.Layers.Files;
 using Xunit;
+using Norm = Tapegrad.Layers.Normalization;
 
 namespace Tapegrad.Tests.Layers;
 
-/// <summary>A module has the same file wherever it hangs: its names begin at the module that is saved or loaded.</summary>
+/// <summary>
+/// A module has the same file wherever it hangs: its names begin at the module that is saved or loaded.
+/// </summary>
 public sealed class AttachedModuleTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("attached").FullName;
@@ -22,7 +25,7 @@ public sealed class AttachedModuleTests : IDisposable
 
     // How often each layer's statistics changed: 0 where there are none yet.
     private static long[] Counts(Module model) =>
-        [.. model.Modules.OfType<Tapegrad.Layers.Normalization>().Select(layer => Math.Min(1, layer.Running?.Count ?? -1))];
+        [.. model.Modules.OfType<Norm>().Select(layer => Math.Min(1, layer.Running?.Count ?? -1))];
 
     private static Module Model(string normalization, int seed, bool isTrained)
     {

@@ -95,7 +95,8 @@ public sealed class LayersTests
         ConvolutionSettings plain = new(4, 6, 3);
         void Refused(Func<Module> make, params string[] words) => Worked.Refuses<ShapeException>(() => make(), words);
         foreach (var (settings, words) in ((ConvolutionSettings, string)[])[
-            (plain with { Kernel = new(3, 5) }, "a kernel of 3x5"), (plain with { Stride = new(1, 2) }, "a stride of 1x2"),
+            (plain with { Kernel = new(3, 5) }, "a kernel of 3x5"),
+            (plain with { Stride = new(1, 2) }, "a stride of 1x2"),
             (plain with { Padding = new(0, 1) }, "a padding of 0x1"),
             (plain with { Dilation = new(2, 1) }, "a dilation of 2x1")])
         {

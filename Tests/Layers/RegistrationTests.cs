@@ -5,7 +5,9 @@ using Xunit;
 
 namespace Tapegrad.Tests.Layers;
 
-/// <summary>Every parameter has a name of its own in a file, whatever was registered where and in which order.</summary>
+/// <summary>
+/// Every parameter has a name of its own in a file, whatever was registered where and in which order.
+/// </summary>
 public sealed class RegistrationTests
 {
     private sealed class Holder : Module

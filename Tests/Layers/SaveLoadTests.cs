@@ -129,8 +129,8 @@ public sealed class SaveLoadTests : IDisposable
         var message = Assert.Throws<InvalidDataException>(() => model.Load(FilePath)).Message;
         Assert.StartsWith($"{FilePath}: the file belongs to another model: it says: normalization = group:2 (here "
             + "batch); missing in the file: 2 (bn.running_mean, bn.running_var); unknown to the model: 1 (fc.extra); "
-            + "of another shape: 1 (conv.weight [6, 2, 2, 3] (here [6, 2, 3, 2])). Shapes are in the file's order of axes. "
-            + "Nothing was changed.", message);
+            + "of another shape: 1 (conv.weight [6, 2, 2, 3] (here [6, 2, 3, 2])). Shapes are in the file's order of "
+            + "axes. Nothing was changed.", message);
         Assert.Equal(before, Values(model));
         Assert.False(model.Metadata.ContainsKey("other"));
     }

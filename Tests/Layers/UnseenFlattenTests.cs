@@ -108,7 +108,9 @@ public sealed class UnseenFlattenTests : IDisposable
         }
     }
 
-    private static readonly Gen<(Way Way, int Inputs, int Channels, int Positions, bool HasNorm, int[][] Widths)> Cases =
+    private sealed record Case(Way Way, int Inputs, int Channels, int Positions, bool HasNorm, int[][] Widths);
+
+    private static readonly Gen<Case> Cases =
         from way in Gen.Elements(Enum.GetValues<Way>())
         from inputs in Gen.Choose(1, 6)
         from channels in Gen.Choose(1, 4)
@@ -117,7 +119,7 @@ public sealed class UnseenFlattenTests : IDisposable
         let features = channels * (way switch { < Way.Joined => 1, Way.Joined => 2, _ => positions })
         from widths in Gen.Elements(1, 2, 3, 5, features).ArrayOf().Where(widths => widths.Length is 1 or 2)
             .Select(widths => (int[])[features, .. widths]).ArrayOf().Where(heads => heads.Length is 1 or 2)
-        select (way, inputs, channels, positions, hasNorm, widths);
+        select new Case(way, inputs, channels, positions, hasNorm, widths);
 
     [Fact]
     public void What_is_written_without_a_word_computes_in_PyTorch_what_it_does_here() =>

@@ -132,12 +132,13 @@ public sealed class CatalogueTests
     public void One_transform_for_two_convolutions_is_refused_before_either_has_it()
     {
         var shared = new Halved("shared", "by 2");
-        Normalizations.Register(AssemblyWith(new WeightTransformInfo("shared", name => name == "shared" ? _ => shared : null)
-        {
-            Examples = ["shared"],
-            Formula = "W / 2",
-            Paper = "none",
-        }));
+        Normalizations.Register(AssemblyWith(
+            new WeightTransformInfo("shared", name => name == "shared" ? _ => shared : null)
+            {
+                Examples = ["shared"],
+                Formula = "W / 2",
+                Paper = "none",
+            }));
         Conv2d[] layers = [.. Enumerable.Range(0, 2).Select(i => new Conv2d(2, 2, 3, new RandomSource(i)))];
         Refuses<ArgumentException>(() => new Sequential(layers).TransformWeights("shared"), "each needs its own");
         Assert.All(layers, layer => Assert.Null(layer.WeightTransform));
