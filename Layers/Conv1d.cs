@@ -1,3 +1,5 @@
+using Tapegrad.Devices;
+
 namespace Tapegrad.Layers;
 
 /// <summary>
@@ -30,12 +32,12 @@ public sealed class Conv1d : Convolution
         }, random, initializer)
     { }
 
-    /// <summary>A convolution of sequences; sizes are equal both ways, as a number is.</summary>
+    /// <summary>A convolution of sequences; sizes are equal both ways, as a number is. Else they are refused.</summary>
     /// <param name="settings">What it maps, and how its window moves.</param>
     /// <param name="random">Where the initial values come from.</param>
     /// <param name="initializer">How the weight starts; see <see cref="Initializers"/>.</param>
     public Conv1d(ConvolutionSettings settings, RandomSource random, Initializer? initializer = null)
-        : base(Checked(settings, nameof(Conv1d)),
+        : base(Checked(OneWay(settings), nameof(Conv1d)),
             new Shape(settings.Kernel.Height, settings.Inputs / Math.Max(1, settings.Groups), settings.Outputs),
             [2, 1, 0], random, initializer)
     { }
@@ -44,4 +46,14 @@ public sealed class Conv1d : Convolution
     protected override Tensor Forward(Tensor x) =>
         x.Conv1d(Weight, Bias?.Value, Configuration.Stride.Height, Configuration.Padding.Height,
         Configuration.Dilation.Height, Configuration.Groups);
+
+    private static ConvolutionSettings OneWay(ConvolutionSettings settings)
+    {
+        foreach (var (what, size) in ((string, Size2d)[])[("kernel", settings.Kernel), ("stride", settings.Stride),
+            ("padding", settings.Padding), ("dilation", settings.Dilation)])
+            if (size.Height != size.Width)
+                throw new ShapeException($"{nameof(Conv1d)}: a {what} of {size}; a sequence has one direction, so give "
+                    + "one number.");
+        return settings;
+    }
 }

@@ -50,10 +50,21 @@ public sealed class Conv2d : Convolution
     public WeightTransform? WeightTransform { get; private set; }
 
     /// <summary>Has something done to the weight before it is used.</summary>
-    /// <exception cref="ArgumentException">Something is done to it already.</exception>
-    public void TransformWeight(WeightTransform transform) =>
-        WeightTransform = WeightTransform is null ? Child("", transform)
-        : throw new ArgumentException($"{Path}: its weight is transformed already, by '{WeightTransform.Variant}'.");
+    /// <exception cref="ArgumentException">Something is done to it already; or the transform belongs to another
+    /// convolution, or has parameters of the convolution's names.</exception>
+    public void TransformWeight(WeightTransform transform)
+    {
+        CheckTransform(transform);
+        WeightTransform = Child("", transform);
+    }
+
+    /// <summary>Refuses what <see cref="TransformWeight"/> would.</summary>
+    internal void CheckTransform(WeightTransform transform)
+    {
+        if (WeightTransform is not null)
+            throw new ArgumentException($"{Path}: its weight is transformed already, by '{WeightTransform.Variant}'.");
+        CheckChild("", transform);
+    }
 
     /// <summary>The weight that x meets, [KH, KW, C / groups, O].</summary>
     public Tensor UsedWeight => WeightTransform is null ? Weight : WeightTransform.Apply(Weight);
@@ -127,11 +138,20 @@ public abstract class Convolution : Module
     /// <inheritdoc/>
     public override string Settings => $"{Configuration}";
 
-    /// <summary>The same settings, if they can be; channels are counted before a weight of them is made.</summary>
+    /// <summary>
+    /// The same settings, if they can be and all of them are used; channels are counted before a weight of them is
+    /// made.
+    /// </summary>
     private protected static ConvolutionSettings Checked(ConvolutionSettings settings, string kind)
     {
         var (inputs, outputs, groups) = (settings.Inputs, settings.Outputs, settings.Groups);
-        if (inputs < 1 || outputs < 1 || groups < 1 || inputs % groups != 0 || outputs % groups != 0)
+        if (kind != nameof(ConvTranspose2d) && settings.OutputPadding != 0)
+            throw new ShapeException($"{kind}: an output padding of {settings.OutputPadding}, which only a "
+                + $"{nameof(ConvTranspose2d)} has.");
+        if (inputs < 1 || outputs < 1 || groups < 1)
+            throw new ShapeException($"{kind}: {inputs} input channels, {outputs} output channels and {groups} groups; "
+                + "there must be at least one of each.");
+        if (inputs % groups != 0 || outputs % groups != 0)
             throw new ShapeException($"{kind}: {groups} groups do not divide {inputs} input channels and {outputs} "
                 + "output channels.");
         return settings;

@@ -17,6 +17,9 @@ public abstract class Module
 {
     private readonly List<(StateEntry? Parameter, Module? Child)> members = [];   // in the order of registration
     private readonly List<Module> children = [];
+    // What names in files begin with here: "weight" of a parameter, "conv1." of a child, and all that a child without a
+    // name lends.
+    private readonly HashSet<string> beginnings = [];
     private Module? parent;
     private LayerContext? context;   // of the last time that it was applied
     private Parameter[] thawed = [];   // of a frozen module, those that are trained otherwise
@@ -104,22 +107,17 @@ public abstract class Module
 
     /// <summary>Registers a layer of this module.</summary>
     /// <returns>The same layer.</returns>
+    /// <exception cref="ArgumentException">A name in files would stand for two things, or the layer belongs to a module
+    /// already; nothing was registered.</exception>
     protected T Child<T>(string name, T module) where T : Module
     {
-        if (name != "") CheckName(name, children.Select(child => child.Name));
-        if (module.parent is not null)
-            throw new ArgumentException($"the layer {module.Path} already belongs to a module. To use one layer twice, "
-                + "register it once and apply it twice.");
-        if (module == this || Ancestors.Contains(module))
-            throw new ArgumentException("a module cannot contain itself.");
+        CheckChild(name, module);
+        Begin(BeginningsOf(name, module));
         module.parent = this;
         module.Name = name;
         children.Add(module);
         members.Add((null, module));
         foreach (var below in module.Modules) below.NameParameters();
-        if (name == "" && State.GroupBy(parameter => parameter.Name)
-            .FirstOrDefault(same => same.Count() > 1) is { } twice)
-            throw new ArgumentException($"the name '{twice.Key}' is given twice in {GetType().Name}.");
         return module;
     }
 
@@ -129,29 +127,39 @@ public abstract class Module
     /// <param name="trainable">False for what is remembered but not learned by gradients.</param>
     /// <param name="fileAxes">PyTorch's order of axes, where it differs: axis i in a file is axis <c>fileAxes[i]</c>
     /// here.</param>
+    /// <exception cref="ArgumentException">A name in files would stand for two things, or <paramref name="fileAxes"/>
+    /// is no order of the axes; nothing was registered.</exception>
     protected Parameter Parameter(string name, Tensor initial, bool trainable = true, int[]? fileAxes = null)
     {
-        CheckName(name, Registered.Select(entry => entry.Name));
         if (name == "") throw new ArgumentException("a parameter has no name.");
+        CheckName(name, [name]);
         if (fileAxes is not null) _ = initial.Shape.Permute(fileAxes);   // throws here, not when saving
         var parameter = new Parameter(Join(Path, name), initial, trainable);
+        Begin([name]);
         members.Add((new StateEntry(name, parameter, fileAxes), null));
         return parameter;
     }
 
-    /// <summary><see cref="State"/>, and how it stands in files.</summary>
+    /// <summary><see cref="State"/>, and how it stands in files: its names begin at this module.</summary>
     internal IEnumerable<StateEntry> StateEntries =>
     [
         .. members.SelectMany(member => member.Parameter is { } parameter ? [parameter] : member.Child!.IsPart
-            ? member.Child.StateEntries : []),
-        .. children.Where(child => !child.IsPart).SelectMany(child => child.StateEntries),
+            ? EntriesOf(member.Child) : []),
+        .. children.Where(child => !child.IsPart).SelectMany(EntriesOf),
     ];
+
+    /// <summary>The path of a layer in this module, wherever that hangs.</summary>
+    internal string PathOf(Module layer) =>
+        Path == "" ? layer.Path : layer.Path[Math.Min(Path.Length + 1, layer.Path.Length)..];
 
     // Whether it is rather a part of its parent than a layer in it; its parameters are then its parent's own.
     internal virtual bool IsPart => false;
 
     // Those of this module alone.
     internal IEnumerable<StateEntry> Registered => members.Select(member => member.Parameter).OfType<StateEntry>();
+
+    private static IEnumerable<StateEntry> EntriesOf(Module child) => child.Name == "" ? child.StateEntries
+        : child.StateEntries.Select(entry => entry with { Name = Join(child.Name, entry.Name) });
 
     private IEnumerable<Module> Ancestors => parent is null ? [] : parent.Ancestors.Prepend(parent);
 
@@ -161,11 +169,36 @@ public abstract class Module
         foreach (var entry in Registered) entry.Parameter.Name = Join(path, entry.Name);
     }
 
-    private void CheckName(string name, IEnumerable<string> taken)
+    private protected void CheckChild(string name, Module module)
+    {
+        if (module.parent is not null)
+            throw new ArgumentException($"the layer {module.Path} already belongs to a module. To use one layer twice, "
+                + "register it once and apply it twice.");
+        if (module == this || Ancestors.Contains(module))
+            throw new ArgumentException("a module cannot contain itself.");
+        CheckName(name, BeginningsOf(name, module));
+    }
+
+    private void CheckName(string name, IEnumerable<string> added)
     {
         if (name.Contains('.')) throw new ArgumentException($"the name '{name}' contains a dot, which joins names.");
-        if (taken.Contains(name)) throw new ArgumentException($"the name '{name}' is given twice in {GetType().Name}.");
+        if (name.Any(char.IsControl))
+            throw new ArgumentException($"the name '{NamedArray.Show(name)}' contains a control character, which no "
+                + "file holds in a name.");
+        if (added.FirstOrDefault(Lenders.Last().beginnings.Contains) is { } twice)
+            throw new ArgumentException($"the name '{twice.TrimEnd('.')}' is given twice in {GetType().Name}.");
     }
+
+    private void Begin(IEnumerable<string> added)
+    {
+        foreach (var module in Lenders) module.beginnings.UnionWith(added);
+    }
+
+    private static IEnumerable<string> BeginningsOf(string name, Module child) =>
+        name == "" ? child.beginnings : [$"{name}."];
+
+    // This module, and those around it to which its names are lent; the last one has all of them.
+    private IEnumerable<Module> Lenders => Name == "" && parent is not null ? parent.Lenders.Prepend(this) : [this];
 
     private static string Join(string path, string name) => path == "" ? name : name == "" ? path : $"{path}.{name}";
 
@@ -182,7 +215,8 @@ public abstract class Module
 
     /// <summary>
     /// Writes <see cref="State"/> and <see cref="Metadata"/> as a safetensors file, in the device's type (float; double
-    /// on <see cref="Device.Reference"/>), with PyTorch's names and order of axes. Equal models give equal bytes.
+    /// on <see cref="Device.Reference"/>), with PyTorch's names and order of axes. Names begin at this module, whatever
+    /// it is a part of. Equal models give equal bytes.
     /// </summary>
     /// <exception cref="InvalidOperationException">The model is not what <see cref="Metadata"/> say; see
     /// <see cref="ModelSpec"/>.</exception>
@@ -194,10 +228,10 @@ public abstract class Module
         using var _ = Tape.Current?.Pause();
         var texts = new Dictionary<string, string>(Metadata);
         string[] fresh = [.. Modules.OfType<Normalization>().Where(layer => layer.Running is { Count: 0 })
-            .Select(layer => layer.Path)];
+            .Select(PathOf)];
         if (fresh.Length > 0) texts[Untrained] = string.Join(',', fresh);
         SafetensorsFile.Write(path,
-            [.. StateEntries.Select(entry => NamedArray.Of(entry.Parameter.Name, entry.ToFile()))], texts);
+            [.. StateEntries.Select(entry => NamedArray.Of(entry.Name, entry.ToFile()))], texts);
     }
 
     /// <summary>
@@ -211,16 +245,16 @@ public abstract class Module
     {
         using var file = SafetensorsFile.Open(path);
         var own = StateEntries.ToArray();
-        ModuleFile.CheckFit(path, file, own.Select(entry => (entry.Parameter.Name, entry.FileShape)), Metadata);
+        ModuleFile.CheckFit(path, file, own.Select(entry => (entry.Name, entry.FileShape)), Metadata);
         var entries = file.Entries.ToDictionary(entry => entry.Name);
         // all of them, before anything changes
-        var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Parameter.Name]));
+        var values = Array.ConvertAll(own, entry => file.ReadDoubles(entries[entry.Name]));
         foreach (var (entry, value) in own.Zip(values)) entry.Restore(value);
         foreach (var (key, text) in file.Metadata)
             if (key != Untrained) Metadata[key] = text;
         if (!file.Metadata.TryGetValue(Untrained, out var list)) return;
         var untrained = list.Split(',').ToHashSet();
         foreach (var layer in Modules.OfType<Normalization>())
-            if (untrained.Contains(layer.Path)) layer.Running?.Forget();
+            if (untrained.Contains(PathOf(layer))) layer.Running?.Forget();
     }
 }

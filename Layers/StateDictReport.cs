@@ -1,14 +1,18 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// What of a file went where (<see cref="StateDict.Load"/>). Names are the module's, without the file's prefix.
+/// What of a file went where (<see cref="StateDict.Load"/>). Names are without the file's prefix, but those of
+/// <see cref="Ignored"/>, which are whole.
 /// </summary>
 public sealed record StateDictReport
 {
     /// <summary>The file.</summary>
     public required string Path { get; init; }
 
-    /// <summary>What stood before every name of the file, such as <c>module.</c>; otherwise empty.</summary>
+    /// <summary>
+    /// What stands before the module's names in the file, such as <c>module.</c>; empty for nothing. What does not
+    /// stand behind it is <see cref="Ignored"/>.
+    /// </summary>
     public required string Prefix { get; init; }
 
     /// <summary>What the module has from the file now.</summary>
@@ -32,25 +36,19 @@ public sealed record StateDictReport
     /// <summary>
     /// Whether everything of the module came from the file, and everything of the file went to the module.
     /// </summary>
-    public bool IsComplete => Missing.Count + Unknown.Count + OtherShape.Count == 0;
+    public bool IsComplete => Misfits.IsEmpty;
 
     /// <summary>One line: what does not fit, where the report is not complete.</summary>
-    public string Differences =>
-        $"{Path}: the file belongs to another model: {string.Join("; ", Parts(Misfits))}. Shapes are in PyTorch's "
-            + "order of axes.";
+    public string Differences => FileDifferences.Message(Path, Misfits.Texts);
 
     /// <summary>The report, a line for each kind of thing that there is.</summary>
     public override string ToString() => string.Join(Environment.NewLine,
     [
-        Prefix == "" ? Path : $"{Path}, whose names all begin with '{Prefix}'",
-        .. Parts([("loaded", Loaded), ("turned from PyTorch's order of flattened channels", Turned),
-            ("ignored", Ignored), .. Misfits]),
+        Prefix == "" ? Path : $"{Path}, where the model's names stand behind '{Prefix}'",
+        .. FileDifferences.Text("loaded", Loaded),
+        .. FileDifferences.Text("turned from PyTorch's order of flattened channels", Turned),
+        .. FileDifferences.Text("ignored", Ignored), .. Misfits.Texts,
     ]);
 
-    private (string What, IReadOnlyList<string> Names)[] Misfits =>
-        [("missing in the file", Missing), ("unknown to the model", Unknown), ("of another shape", OtherShape)];
-
-    private static IEnumerable<string> Parts((string What, IReadOnlyList<string> Names)[] parts) =>
-        parts.Where(part => part.Names.Count > 0)
-        .Select(part => $"{part.What}: {part.Names.Count} ({ModuleFile.List(part.Names)})");
+    private FileDifferences Misfits => new(Missing, Unknown, OtherShape);
 }

@@ -3,8 +3,8 @@ using Tapegrad.Devices;
 namespace Tapegrad.Layers;
 
 /// <summary>A parameter of a module, and how it stands in a file: in PyTorch's order of axes.</summary>
-/// <param name="Name">Its name in its module.</param>
-/// <param name="Parameter">Its own name is the whole path.</param>
+/// <param name="Name">Its name in the module that was asked for it.</param>
+/// <param name="Parameter">Its own name is the path in the outermost module.</param>
 /// <param name="FileAxes">Axis i of the array in a file is axis FileAxes[i] of the parameter; null where both have the
 /// same order.</param>
 internal sealed record StateEntry(string Name, Parameter Parameter, int[]? FileAxes)

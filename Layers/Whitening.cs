@@ -41,6 +41,8 @@ public sealed class Whitening : Convolution
     /// <summary>Computes the weight from images, as the network will see them; the bias stays.</summary>
     /// <param name="batches">Images [N, H, W, C], a few thousand of them.</param>
     /// <exception cref="ShapeException">The images have other channels, or there is no patch in them.</exception>
+    /// <exception cref="ArgumentException">An image holds NaN, or something too large to be squared; the weight is as
+    /// it was.</exception>
     public void AdaptTo(IEnumerable<Tensor> batches)
     {
         var (values, vectors) = SymmetricEigen.Of(MeanProduct(batches));
@@ -64,12 +66,17 @@ public sealed class Whitening : Convolution
     {
         var (kernel, channels) = (Configuration.Kernel, Configuration.Inputs);
         var (row, size) = (kernel.Width * channels, kernel.Height * kernel.Width * channels);
-        var (sums, patch, count) = (new double[size * size], new double[size], 0L);
+        var (sums, patch, count, before) = (new double[size * size], new double[size], 0L, 0L);
         foreach (var images in batches)
         {
             if (images.Shape.Rank != 4 || images.Shape[3] != channels)
                 throw new ShapeException($"whitening: made for images [N, H, W, {channels}], given {images.Shape}.");
             var (pixels, height, width) = (images.ToDoubles(), images.Shape[1], images.Shape[2]);
+            if (Array.FindIndex(pixels, pixel => !double.IsFinite(pixel * pixel)) is >= 0 and var at)
+                throw new ArgumentException($"whitening: image {before + at / (height * width * channels)}, counted from "
+                    + FormattableString.Invariant($"0, holds the number {pixels[at]}. ")
+                    + "No weight can be made of NaN, nor of what is too large to be squared.");
+            before += images.Shape[0];
             for (var n = 0; n < images.Shape[0]; n++)
                 for (var y = 0; y + kernel.Height <= height; y++)
                     for (var x = 0; x + kernel.Width <= width; x++, count++)

@@ -20,7 +20,7 @@ public sealed record NamedArray(string Name, Shape Shape, Array Values)
 
     /// <summary>A tensor to be written without loss: as float, or as double where its device holds doubles.</summary>
     internal static NamedArray Of(string name, Tensor value) =>
-        new(name, value.Shape, value.Device == Device.Reference ? value.ToDoubles() : value.ToFloats());
+        new(name, value.Shape, value.Device.Element == typeof(double) ? value.ToDoubles() : value.ToFloats());
 
     /// <summary>Whether something can name an array in a file.</summary>
     internal static bool IsName(string name) => name.Length > 0 && !name.Any(char.IsControl);

@@ -77,17 +77,18 @@ internal sealed partial class NormalizationRules
     public void TransformWeights(Module model)
     {
         foreach (var layer in model.Modules.OfType<Conv2d>().ToArray())
-            if (RuleFor(layer.Path).Transform is { } name) layer.TransformWeight(WeightTransforms.Parse(name)(layer));
+            if (RuleFor(model.PathOf(layer)).Transform is { } name)
+                layer.TransformWeight(WeightTransforms.Parse(name)(layer));
     }
 
     /// <summary>A rule that no layer follows is a mistake in its pattern.</summary>
     /// <exception cref="ArgumentException">There is one.</exception>
     public void CheckUsed(Module model)
     {
-        var used = Layers(model).Select(layer => RuleFor(layer.Path)).ToHashSet();
+        var used = Layers(model).Select(layer => RuleFor(model.PathOf(layer))).ToHashSet();
         if (rules.SkipLast(1).FirstOrDefault(rule => !used.Contains(rule)) is { } unused)
             throw new ArgumentException($"the normalization '{this}': no layer is left for '{unused.Pattern}'. The "
-                + $"layers are {ModuleFile.List([.. Layers(model).Select(layer => layer.Path)])}.");
+                + $"layers are {ModuleFile.List([.. Layers(model).Select(model.PathOf)])}.");
     }
 
     /// <summary>What of a model is not as these say; null when all is.</summary>
@@ -95,12 +96,15 @@ internal sealed partial class NormalizationRules
     {
         foreach (var layer in Layers(model))
         {
-            var rule = RuleFor(layer.Path);
-            if (layer is Normalization norm && Normalizations.NameOf(norm) is var name && name != rule.Name)
-                return $"{layer.Path} is {name}";
-            if (layer is Conv2d conv && WeightTransforms.NameOf(conv) is var transform && transform != rule.Transform)
-                return $"the weight of {layer.Path} is "
-                    + $"{(transform is null ? "not transformed" : $"transformed by '{transform}'")}";
+            var path = model.PathOf(layer);
+            var rule = RuleFor(path);
+            // by what the names make, as one thing can have several
+            if (layer is Normalization norm && !Normalizations.IsMadeBy(rule.Name, norm))
+                return $"{path} is {Normalizations.NameOf(norm)}";
+            if (layer is Conv2d conv && !(rule.Transform is { } transform ? WeightTransforms.IsMadeBy(transform, conv)
+                : conv.WeightTransform is null))
+                return $"the weight of {path} is "
+                    + (WeightTransforms.NameOf(conv) is { } name ? $"transformed by '{name}'" : "not transformed");
         }
         return null;
     }
@@ -123,7 +127,8 @@ internal sealed partial class NormalizationRules
         var layers = model.Modules.OfType<Normalization>().ToArray();
         if (layers.Length == 0) return "none";
         var all = layers.Select(layer =>
-            (layer.Path, Name: Normalizations.NameOf(layer).Replace($", {layer.Channels} channels", ""))).ToArray();
+            (Path: model.PathOf(layer),
+                Name: Normalizations.NameOf(layer).Replace($", {layer.Channels} channels", ""))).ToArray();
         var most = all.GroupBy(layer => layer.Name).MaxBy(group => group.Count())!.Key;
         return all.All(layer => layer.Name == most) ? Normalizations.NameOf(layers[^1])
             : string.Join(',', [.. Below("", all, most), $"*={most}"]);

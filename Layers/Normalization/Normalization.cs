@@ -23,7 +23,8 @@ namespace Tapegrad.Layers;
 /// <item><see cref="Forward(Tensor, Tensor, bool, Tensor)"/>: whatever does not end with an affine.</item>
 /// </list>
 /// What it remembers of training is <see cref="Remember"/>ed. A set of one element gives 0, whatever it holds, with
-/// gradient 0: that is said once, by a notice. Without samples the output is empty.
+/// gradient 0, or nearly the element's sign, x / sqrt(x^2 + eps), where nothing is subtracted
+/// (<see cref="Sharing.IsCentered"/>): that is said once, by a notice. Without samples the output is empty.
 /// </remarks>
 public abstract class Normalization : Module
 {
@@ -209,7 +210,8 @@ public abstract class Normalization : Module
         if (noticed || S.Geometry(x).SetSize > 1 || (S.Batch && !IsLearning)) return;
         noticed = true;
         Notices.Raise($"{(Path == "" ? "" : $"{Path}: ")}{GetType().Name}: with the input {x} each set that shares a "
-            + "mean has one element, so the output is beta, whatever the input. Remedies: "
+            + $"mean has one element, so {(S.IsCentered ? "the output is beta, whatever the input"
+                : "of each element nearly its sign alone is left")}. Remedies: "
             + $"{(S.Batch ? "a larger batch" : "fewer groups")}, or a normalization "
             + "whose sets are larger (channels of a sample, positions), or none here.");
     }

@@ -11,6 +11,7 @@ namespace Tapegrad.Layers;
 public static class Normalizations
 {
     private static readonly Catalogue<NormalizationInfo> Catalogue = new();
+    private static readonly Lock Registering = new();
 
     /// <summary>
     /// All normalizations that are known: those of this library in the order of their classes' names, then those that
@@ -23,24 +24,28 @@ public static class Normalizations
     /// classes with a public static property of type <see cref="NormalizationInfo"/> or
     /// <see cref="WeightTransformInfo"/>. Again, it does nothing.
     /// </summary>
-    /// <exception cref="ArgumentException">A name is known already, or an example makes no layer of that
-    /// name.</exception>
+    /// <exception cref="ArgumentException">A name is known already, or given to two; or an example makes no layer of
+    /// that name and of the class that carries it. None was registered.</exception>
     [RequiresUnreferencedCode("The assembly's classes are found by reflection: a program that is trimmed keeps them "
         + "with TrimmerRootAssembly.")]
     public static void Register(Assembly assembly)
     {
-        Catalogue.Add(assembly, info =>
+        lock (Registering)
         {
-            foreach (var example in info.Examples)
+            var all = Catalogue.With(assembly, Check);
+            WeightTransforms.Register(assembly);   // what is refused here leaves both as they were
+            Catalogue.All = all;
+        }
+    }
+
+    private static void Check(Type carrier, NormalizationInfo info, NormalizationInfo[] known)
+    {
+        foreach (var example in info.Examples)
+            Catalogue<NormalizationInfo>.CheckExample("normalization", example, Find(example, known) is not null, () =>
             {
-                Catalogue<NormalizationInfo>.CheckName(example);
-                if (IsKnown(example)) throw new ArgumentException($"there is a normalization '{example}' already.");
-                if (info.Parse(example)?.Invoke(NormalizationInfo.Channels).Variant != example)
-                    throw new ArgumentException($"the example '{example}' of '{info.Usage}' makes no layer whose "
-                        + "Variant is this name.");
-            }
-        });
-        WeightTransforms.Register(assembly);
+                var made = info.Parse(example)?.Invoke(NormalizationInfo.Channels);
+                return (made, made?.Variant);
+            }, carrier);
     }
 
     /// <summary>Whether <see cref="Parse"/> knows a name.</summary>
@@ -61,19 +66,33 @@ public static class Normalizations
     /// The name that makes a normalization equal to this one; for one that no name makes, its type and settings.
     /// </summary>
     internal static string NameOf(Normalization layer) =>
-        Find(layer.Variant)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType()
-        && made.Settings == layer.Settings
-        && Entries(made).SequenceEqual(Entries(layer))
-            ? layer.Variant : $"{layer.GetType().Name}({layer.Settings})";
+        IsMadeBy(layer.Variant, layer) ? layer.Variant : $"{layer.GetType().Name}({layer.Settings})";
+
+    /// <summary>Whether a name makes a normalization equal to this one; several names can.</summary>
+    internal static bool IsMadeBy(string name, Normalization layer)
+    {
+        try
+        {
+            return Find(name)?.Invoke(layer.Channels) is { } made && made.GetType() == layer.GetType()
+                && made.Settings == layer.Settings && Entries(made).SequenceEqual(Entries(layer));
+        }
+        catch (ArgumentException)   // it makes none of so many channels
+        {
+            return false;
+        }
+    }
 
     private static IEnumerable<(string, Shape, bool)> Entries(Module layer) =>
         layer.StateEntries.Select(entry => (entry.Name, entry.Parameter.Shape, entry.FileAxes is null));
 
-    /// <summary>The positive whole number behind a prefix.</summary>
-    internal static int? Number(string name, string prefix) => name.StartsWith(prefix, StringComparison.Ordinal)
+    /// <summary>The positive whole number behind a prefix, as it is written: without zeros in front.</summary>
+    internal static int? Number(string name, string prefix) =>
+        name.StartsWith(prefix, StringComparison.Ordinal) && !name.AsSpan(prefix.Length).StartsWith('0')
         && int.TryParse(name.AsSpan(prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var number)
-        && number > 0 ? number : null;
+            ? number : null;
 
-    private static Func<int, Normalization>? Find(string name) =>
-        Catalogue.All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
+    private static Func<int, Normalization>? Find(string name) => Find(name, Catalogue.All);
+
+    private static Func<int, Normalization>? Find(string name, NormalizationInfo[] known) =>
+        known.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
 }

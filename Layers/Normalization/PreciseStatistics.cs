@@ -1,9 +1,9 @@
 namespace Tapegrad.Layers;
 
 /// <summary>
-/// Running statistics that are those of given batches, each with the same weight, with the parameters as they are now:
-/// what evaluation needs after the last step, or after weights were averaged ("precise" batch normalization, Wu and
-/// Johnson, 2021).
+/// Running statistics that are those of given batches, as if they were one, with the parameters as they are now: what
+/// evaluation needs after the last step, or after weights were averaged ("precise" batch normalization, Wu and Johnson,
+/// 2021, who give each batch the same weight; here each element has it, so that a smaller last batch counts for less).
 /// </summary>
 public static class PreciseStatistics
 {

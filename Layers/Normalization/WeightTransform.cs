@@ -1,3 +1,5 @@
+using System.Reflection;
+
 namespace Tapegrad.Layers;
 
 /// <summary>
@@ -18,7 +20,7 @@ public abstract class WeightTransform : Module
 /// another's.</param>
 public sealed record WeightTransformInfo(string Usage, Func<string, Func<Conv2d, WeightTransform>?> Parse)
 {
-    /// <summary>Names that <see cref="Parse"/> reads.</summary>
+    /// <summary>Names that <see cref="Parse"/> reads. They fit a 3x3 convolution of 32 channels to 32.</summary>
     public required IReadOnlyList<string> Examples { get; init; }
 
     /// <summary>W^.</summary>
@@ -52,13 +54,18 @@ public static class WeightTransforms
     /// that are transformed so already stay.
     /// </summary>
     /// <exception cref="ArgumentException">There is no such transform; or a convolution cannot have it; or the metadata
-    /// say that the model has no normalization.</exception>
+    /// say that the model has no normalization. Nothing was changed.</exception>
     public static void TransformWeights(this Module model, string name)
     {
         var make = Parse(name);
         ModelSpec.CheckNormalized(model);
-        foreach (var layer in model.Modules.OfType<Conv2d>().ToArray())
-            if (layer.WeightTransform?.Variant != name) layer.TransformWeight(make(layer));
+        var made = model.Modules.OfType<Conv2d>().Where(layer => !IsMadeBy(name, layer))
+            .Select(layer => (Layer: layer, Transform: make(layer))).ToArray();
+        foreach (var (layer, transform) in made) layer.CheckTransform(transform);   // all, before anything changes
+        if (made.DistinctBy(pair => pair.Transform).Count() < made.Length)
+            throw new ArgumentException($"'{name}' makes one transform for several convolutions, and each needs its "
+                + "own.");
+        foreach (var (layer, transform) in made) layer.TransformWeight(transform);
         ModelSpec.NoteTransformed(model, name);
     }
 
@@ -68,20 +75,41 @@ public static class WeightTransforms
     internal static string? NameOf(Conv2d layer)
     {
         if (layer.WeightTransform is not { } transform) return null;
-        return Find(transform.Variant)?.Invoke(layer) is { } made && made.GetType() == transform.GetType()
-            && made.Settings == transform.Settings
-            ? transform.Variant : $"{transform.GetType().Name}({transform.Settings})";
+        return IsMadeBy(transform.Variant, layer) ? transform.Variant
+            : $"{transform.GetType().Name}({transform.Settings})";
     }
 
-    internal static void Register(System.Reflection.Assembly assembly) => Catalogue.Add(assembly, info =>
+    /// <summary>Whether a name makes a transform equal to a convolution's; several names can.</summary>
+    internal static bool IsMadeBy(string name, Conv2d layer)
+    {
+        try
+        {
+            return layer.WeightTransform is { } transform && Find(name)?.Invoke(layer) is { } made
+                && made.GetType() == transform.GetType() && made.Settings == transform.Settings;
+        }
+        catch (ArgumentException)   // the convolution cannot have it
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Adds those of an assembly: all, or none where one is refused.</summary>
+    internal static void Register(Assembly assembly) => Catalogue.All = Catalogue.With(assembly, Check);
+
+    private static void Check(Type carrier, WeightTransformInfo info, WeightTransformInfo[] known)
     {
         foreach (var example in info.Examples)
-        {
-            Catalogue<WeightTransformInfo>.CheckName(example);
-            if (IsKnown(example)) throw new ArgumentException($"there is a weight transform '{example}' already.");
-        }
-    });
+            Catalogue<WeightTransformInfo>.CheckExample("weight transform", example, Find(example, known) is not null,
+                () =>
+                {
+                    const int channels = NormalizationInfo.Channels;
+                    var made = info.Parse(example)?.Invoke(new Conv2d(channels, channels, 3, default));
+                    return (made, made?.Variant);
+                }, carrier);
+    }
 
-    private static Func<Conv2d, WeightTransform>? Find(string name) =>
-        Catalogue.All.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
+    private static Func<Conv2d, WeightTransform>? Find(string name) => Find(name, Catalogue.All);
+
+    private static Func<Conv2d, WeightTransform>? Find(string name, WeightTransformInfo[] known) =>
+        known.Select(info => info.Parse(name)).FirstOrDefault(make => make is not null);
 }

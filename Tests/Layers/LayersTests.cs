@@ -88,6 +88,33 @@ public sealed class LayersTests
         Assert.Throws<ShapeException>(() => new ConvTranspose2d(4, 6, 3, Random, groups: 4));
     }
 
+    // What Settings would print is computed, or it is refused.
+    [Fact]
+    public void ConvolutionsRefuseSettingsThatTheyWouldNotUse()
+    {
+        ConvolutionSettings plain = new(4, 6, 3);
+        void Refused(Func<Module> make, params string[] words) => Worked.Refuses<ShapeException>(() => make(), words);
+        foreach (var (settings, words) in ((ConvolutionSettings, string)[])[
+            (plain with { Kernel = new(3, 5) }, "a kernel of 3x5"),
+            (plain with { Stride = new(1, 2) }, "a stride of 1x2"),
+            (plain with { Padding = new(0, 1) }, "a padding of 0x1"),
+            (plain with { Dilation = new(2, 1) }, "a dilation of 2x1")])
+        {
+            Refused(() => new Conv1d(settings, Random), "Conv1d: ", words, "one number");
+            _ = new Conv2d(settings, Random);
+        }
+        var padded = plain with { Stride = 2, OutputPadding = new(0, 1) };
+        Refused(() => new Conv1d(padded, Random), "Conv1d: ", "an output padding of 0x1", "ConvTranspose2d");
+        Refused(() => new Conv2d(padded, Random), "Conv2d: ", "an output padding of 0x1", "ConvTranspose2d");
+        _ = new ConvTranspose2d(padded, Random);
+        foreach (var (settings, what) in ((ConvolutionSettings, string)[])[(plain with { Inputs = 0 }, "0 input"),
+            (plain with { Outputs = 0 }, "0 output"), (plain with { Groups = 0 }, "0 groups"),
+            (plain with { Inputs = -2 }, "-2 input")])
+            foreach (var make in (Func<Module>[])[() => new Conv1d(settings, Random),
+                () => new Conv2d(settings, Random), () => new ConvTranspose2d(settings, Random)])
+                Refused(make, what, "at least one");
+    }
+
     [Fact]
     public void PoolingHandsOnAllItsSettings()
     {

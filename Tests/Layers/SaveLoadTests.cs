@@ -1,4 +1,6 @@
 using System.Text;
+using FsCheck;
+using FsCheck.Fluent;
 using Tapegrad.Devices;
 using Tapegrad.Layers;
 using Tapegrad.Layers.Files;
@@ -97,10 +99,12 @@ public sealed class SaveLoadTests : IDisposable
         Assert.Equal(1.0 / 3, layer.Weight.Value.ToDouble());
     }
 
-    [Fact]
-    public void ADoubleModelKeepsEveryDigit()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]   // it is the element type that counts
+    public void ADoubleModelKeepsEveryDigit(bool onAnotherDevice)
     {
-        using var device = Device.Use(Device.Reference);
+        using var device = Device.Use(onAnotherDevice ? new ReferenceDevice() : Device.Reference);
         var (model, other) = (Model(1), Model(2));
         model.Save(FilePath);
         using (var file = SafetensorsFile.Open(FilePath))
@@ -124,11 +128,35 @@ public sealed class SaveLoadTests : IDisposable
         ], new Dictionary<string, string> { ["normalization"] = "group:2", ["other"] = "text" });
         var message = Assert.Throws<InvalidDataException>(() => model.Load(FilePath)).Message;
         Assert.StartsWith($"{FilePath}: the file belongs to another model: it says: normalization = group:2 (here "
-            + "batch); missing in the file: bn.running_mean, bn.running_var; unknown to the model: fc.extra; "
-            + "of another shape: conv.weight [6, 2, 2, 3] (here [6, 2, 3, 2]). Nothing was changed.", message);
+            + "batch); missing in the file: 2 (bn.running_mean, bn.running_var); unknown to the model: 1 (fc.extra); "
+            + "of another shape: 1 (conv.weight [6, 2, 2, 3] (here [6, 2, 3, 2])). Shapes are in the file's order of "
+            + "axes. Nothing was changed.", message);
         Assert.Equal(before, Values(model));
         Assert.False(model.Metadata.ContainsKey("other"));
     }
+
+    // Linear layers by their names and sizes; one of them is everywhere.
+    private static readonly Gen<Sequential> Linears =
+        from sizes in Gen.Choose(0, 3).ArrayOf(3)
+        from bias in Gen.Elements(true, false)
+        select new Sequential([("z", new Linear(1, 1, new RandomSource(1), bias: false)),
+            .. sizes.Index().Where(layer => layer.Item > 0).Select(layer => ($"{"abc"[layer.Index]}",
+                (Module)new Linear(layer.Item, 2, new RandomSource(1), bias)))]);
+
+    [Fact]
+    public void ADifferenceIsToldInTheSameWordsWhicheverWayAFileIsLoaded() =>
+        Prop.ForAll((from saved in Linears from loading in Linears select (saved, loading)).ToArbitrary(), pair =>
+        {
+            pair.saved.Save(FilePath);
+            var messages = ((Action[])[() => pair.loading.Load(FilePath),
+                () => StateDict.Load(pair.loading, FilePath)])
+                .Select(load => (Xunit.Record.Exception(load) as InvalidDataException)?.Message ?? "").ToArray();
+            Assert.Equal(messages[1], messages[0][..Math.Min(messages[0].Length, messages[1].Length)]);
+            Assert.Equal(messages[0] == "", messages[1] == "");
+            var names = pair.saved.State.Select(state => (state.Name, state.Shape));
+            Assert.Equal(names.SequenceEqual(pair.loading.State.Select(state => (state.Name, state.Shape))),
+                messages[0] == "");
+        }).Check(Config.QuickThrowOnFailure.WithMaxTest(200));
 
     [Fact]
     public void EachDifferenceAloneIsEnough()
@@ -139,9 +167,9 @@ public sealed class SaveLoadTests : IDisposable
             Assert.Contains(what, Assert.Throws<InvalidDataException>(() => loading.Load(FilePath)).Message);
         }
         var random = new RandomSource(1);
-        Refused("missing in the file: bias", new Linear(2, 3, random, bias: false), new Linear(2, 3, random));
-        Refused("unknown to the model: bias", new Linear(2, 3, random), new Linear(2, 3, random, bias: false));
-        Refused("of another shape: weight [3, 2] (here [2, 3])", new Linear(2, 3, random, bias: false),
+        Refused("missing in the file: 1 (bias)", new Linear(2, 3, random, bias: false), new Linear(2, 3, random));
+        Refused("unknown to the model: 1 (bias)", new Linear(2, 3, random), new Linear(2, 3, random, bias: false));
+        Refused("of another shape: 1 (weight [3, 2] (here [2, 3]))", new Linear(2, 3, random, bias: false),
             new Linear(3, 2, random, bias: false));
         var named = new Linear(2, 3, random) { Metadata = { ["k"] = "a" } };
         Refused("it says: k = a (here b)", named, new Linear(2, 3, random) { Metadata = { ["k"] = "b" } });

@@ -25,6 +25,25 @@ public sealed class StateDictPrefixTests : IDisposable
         return StateDict.Load(model, FilePath, partial);
     }
 
+    // The table of StateDictPrefix, for a model with fc.weight and fc.bias; "refused" where the file has it twice.
+    [Theory]
+    [InlineData("", "fc.weight", "fc.bias")]
+    [InlineData("module.", "module.fc.weight", "module.fc.bias", "n_averaged")]
+    [InlineData("module._orig_mod.", "module._orig_mod.fc.weight", "module._orig_mod.fc.bias")]
+    [InlineData("student.", "student.fc.weight", "student.fc.bias", "teacher.fc.bias")]
+    [InlineData("", "fc.weight", "fc.bias", "ema.fc.weight", "ema.fc.bias")]
+    [InlineData("refused", "student.fc.weight", "student.fc.bias", "teacher.fc.weight", "teacher.fc.bias")]
+    [InlineData("b.", "b.fc.weight", "teacher.fc.bias")]
+    [InlineData("a.", "b.fc.weight", "a.fc.bias")]
+    [InlineData("B.", "a.fc.weight", "B.fc.bias")]   // by the letters' numbers, in every language
+    [InlineData("", "fc.fc.weight", "fc.bias")]
+    [InlineData("net.", "net.fc.weight", "net.fc.fc.weight", "net.fc.fc.bias", "net.fc.bias")]
+    public void The_prefix_is_that_of_the_table(string prefix, params string[] names)
+    {
+        if (prefix == "refused") Assert.Throws<InvalidDataException>(() => Load(Model(), partial: true, names));
+        else Assert.Equal(prefix, Load(Model(), partial: true, names).Prefix);
+    }
+
     [Fact]
     public void None_is_better_than_one_that_fits_as_well()
     {

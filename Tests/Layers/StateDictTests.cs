@@ -77,6 +77,8 @@ public sealed class StateDictTests : IDisposable
         Assert.Equal(Values(model), Values(other));
         Assert.Equal((prefix, true), (report.Prefix, report.IsComplete));
         Assert.Equal([beside], report.Ignored);
+        Assert.StartsWith(prefix == "" ? $"{FilePath}{Environment.NewLine}"
+            : $"{FilePath}, where the model's names stand behind '{prefix}'{Environment.NewLine}", report.ToString());
         // Inside the model it is not ignored.
         SafetensorsFile.Write(FilePath, [Ones(prefix + "other.weight", 2), .. arrays]);
         Assert.Contains("unknown to the model: 1 (other.weight)",
@@ -145,7 +147,7 @@ public sealed class StateDictTests : IDisposable
         Assert.Equal($"{FilePath}: the file belongs to another model: "
             + "missing in the file: 5 (bn.weight, bn.bias, bn.running_mean, bn.running_var, fc.bias); "
             + "unknown to the model: 1 (head.bias); of another shape: 1 (fc.weight [5, 4] (here [2, 4])). Shapes are "
-            + "in PyTorch's order of axes. Nothing was changed.", message);
+            + "in the file's order of axes. Nothing was changed.", message);
         Assert.Equal(before, Values(model));
 
         var report = StateDict.Load(model, FilePath, partial: true);

@@ -107,6 +107,23 @@ public sealed class WhiteningTests : EngineTest
         Assert.Same(layer.Bias, Assert.Single(gradients.Parameters));
     }
 
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(double.NegativeInfinity)]
+    [InlineData(1e200)]   // its square is no double
+    public void An_image_that_would_make_weights_of_no_numbers_is_named(double pixel)
+    {
+        var layer = new Whitening(2, 2);
+        layer.AdaptTo([Images(2, seed: 1)]);
+        var (before, numbers) = (layer.Weight.Value.ToDoubles(), Images(2, seed: 2).ToDoubles());
+        numbers[^1] = pixel;   // the last of the second six
+        Throws<ArgumentException>(
+            () => layer.AdaptTo([Images(2, seed: 1), Tensor.From(numbers, Images(2, seed: 2).Shape)]),
+            "image 11", "NaN");
+        Assert.Equal(before, layer.Weight.Value.ToDoubles());
+    }
+
     [Fact]
     public void Images_that_it_cannot_be_made_from_are_refused()
     {
@@ -115,7 +132,7 @@ public sealed class WhiteningTests : EngineTest
         foreach (var none in (Tensor[][])[[], [Tensor.Zeros(new Shape(0, 4, 4, 3))],
             [Tensor.Zeros(new Shape(4, 1, 4, 3))]])
             Throws<ShapeException>(() => new Whitening(3, 2).AdaptTo(none), "there is no patch of 2");
-        Throws<ShapeException>(() => new Whitening(0, 2), "0 input channels");
+        Throws<ShapeException>(() => new Whitening(0, 2), "0 input channels", "at least one");
         foreach (var wrong in (double[])[0, -1, double.NaN, double.PositiveInfinity])
             Throws<ArgumentOutOfRangeException>(() => new Whitening(3, 2, wrong), "eps");
     }

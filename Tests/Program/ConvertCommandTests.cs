@@ -31,7 +31,7 @@ public sealed class ConvertCommandTests : IDisposable
             program.Run("convert --from torch.safetensors --to model.safetensors --model resnet8 --norm batch "
                 + "--classes 7 --channels 1");
         Assert.True(outcome.ExitCode == 0, outcome.Error);
-        Assert.Contains("torch.safetensors, whose names all begin with 'module.'", outcome.Output);
+        Assert.Contains("torch.safetensors, where the model's names stand behind 'module.'", outcome.Output);
         Assert.Contains("ignored: 1 (module.bn1.num_batches_tracked)", outcome.Output);
         var rebuilt = ModelSpec.Rebuild(program.PathOf("model.safetensors"));
         Assert.Equal(model.State.Select(parameter => parameter.Value.ToFloats()),

@@ -101,7 +101,7 @@ public sealed class ModelFileTests : IDisposable
     [InlineData("normalization", null, "does not say its normalization")]
     [InlineData("normalization", "OwnNorm(own)", "normalization 'OwnNorm(own)' has no name here")]
     [InlineData("normalization", "group:5", "do not form 5 groups")]
-    [InlineData("normalization", "none", "missing in the file: conv1.bias")]
+    [InlineData("normalization", "none", "missing in the file: 7 (conv1.bias")]
     [InlineData("normalization", "layer9=batch,*=group:8", "no layer is left for 'layer9'")]
     [InlineData("zero_gamma", "yes", "zero_gamma is 'yes'")]
     [InlineData("width", "999999999", "16777216")]

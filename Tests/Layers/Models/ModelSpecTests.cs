@@ -22,7 +22,7 @@ public sealed class ModelSpecTests : IDisposable
         string[] known = ["vgg", "fast", "resnet8", "resnet18", "resnet20", "resnet32", "resnet110", "resnet1202"];
         Assert.All(known, name => Assert.True(ModelSpec.IsArchitecture(name)));
         string[] unknown = ["", "VGG", "resnet", "resnet2", "resnet21", "resnet-20", "resnet 20", "resnet20 ",
-            "resnet1208", "alexnet"];
+            "resnet020", "wrn016-4", "wrn16-04", "resnet1208", "alexnet"];
         Assert.All(unknown, name => Assert.False(ModelSpec.IsArchitecture(name)));
         foreach (var (spec, what) in ((ModelSpec, string)[])[(new("alexnet", "none"), "no architecture 'alexnet'"),
             (new("vgg", "none", ZeroGamma: true), "vgg has neither"),
@@ -205,12 +205,16 @@ public sealed class ModelSpecTests : IDisposable
         foreach (var layer in model.Modules.OfType<Conv2d>().ToArray()) layer.TransformWeight(new Impostor());
         model.Metadata["normalization"] = "group:8+ws";
         Refuses(model, "transformed by 'Impostor(standardized)'");
-        foreach (var other in (string[])["layer", "layer3=batch,*=group:8", "group:4", "size:2"])
+        foreach (var other in (string[])["layer", "layer3=batch,*=group:8", "group:4", "size:2", "group:5"])
         {
             model = Model();
             model.Metadata["normalization"] = other;
             Refuses(model, $"is '{other}', but ");
         }
+        var depthwise = new Conv2d(3, 3, 1, new RandomSource(1), groups: 3);
+        depthwise.TransformWeight(new Impostor());
+        Refuses(new Sequential(depthwise) { Metadata = { ["architecture"] = "own", ["normalization"] = "batch+ws" } },
+            "the weight of 0 is transformed by 'Impostor(standardized)'");
         model.Metadata["normalization"] = "a name of my own";   // nothing is built from it
         model.Save(FilePath);
     }

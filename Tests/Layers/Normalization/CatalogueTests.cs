@@ -39,17 +39,18 @@ public sealed class CatalogueTests
         var (catalogue, seen) = (new Catalogue<Entry>(), new List<string>());
         Assert.Empty(catalogue.All);
         for (var time = 0; time < 2; time++)
-            catalogue.Add(typeof(CatalogueTests).Assembly, entry => seen.Add(entry.Name));
+            catalogue.All = catalogue.With(typeof(CatalogueTests).Assembly, (carrier, entry, known) =>
+                seen.Add($"{carrier.Name} {entry.Name} after {known.Length}"));
         Assert.Equal(["first", "second"], catalogue.All.Select(entry => entry.Name));
-        Assert.Equal(["first", "second"], seen);
+        Assert.Equal(["First first after 0", "Second second after 1"], seen);
     }
 
     [Fact]
     public void An_entry_that_is_refused_leaves_none()
     {
         var catalogue = new Catalogue<Entry>();
-        Assert.Throws<ArgumentException>(() => catalogue.Add(typeof(CatalogueTests).Assembly,
-            entry => Catalogue<Entry>.CheckName(entry.Name == "second" ? "" : entry.Name)));
+        Assert.Throws<ArgumentException>(() => catalogue.With(typeof(CatalogueTests).Assembly,
+            (_, entry, _) => Catalogue<Entry>.CheckName(entry.Name == "second" ? "" : entry.Name)));
         Assert.Empty(catalogue.All);
     }
 
@@ -68,20 +69,26 @@ public sealed class CatalogueTests
 
     // ---- what cannot be registered ------------------------------------------------------------------------------
 
-    // An assembly with one class that carries an entry, as another's package does.
-    private static Assembly AssemblyWith<TInfo>(TInfo info)
+    // An assembly with a class for each entry, which carries it, as another's package has.
+    private static Assembly AssemblyWith(params object[] infos) => AssemblyWith(typeof(object), infos);
+
+    private static Assembly AssemblyWith(Type parent, params object[] infos)
     {
         var assembly = AssemblyBuilder.DefineDynamicAssembly(new AssemblyName("Brought"), AssemblyBuilderAccess.Run);
-        var type = assembly.DefineDynamicModule("Brought").DefineType("Carrier", TypeAttributes.Public);
-        var field = type.DefineField("info", typeof(TInfo), FieldAttributes.Public | FieldAttributes.Static);
-        var getter = type.DefineMethod("get", MethodAttributes.Public | MethodAttributes.Static, typeof(TInfo), []);
-        var body = getter.GetILGenerator();
-        body.Emit(OpCodes.Ldsfld, field);
-        body.Emit(OpCodes.Ret);
-        type.DefineProperty("Info", PropertyAttributes.None, typeof(TInfo), null).SetGetMethod(getter);
-        var made = type.CreateType();
-        made.GetField("info")!.SetValue(null, info);
-        return made.Assembly;
+        var module = assembly.DefineDynamicModule("Brought");
+        foreach (var (i, info) in infos.Index())
+        {
+            var type = module.DefineType($"Carrier{i}", TypeAttributes.Public, parent);
+            var field = type.DefineField("info", info.GetType(), FieldAttributes.Public | FieldAttributes.Static);
+            var getter =
+                type.DefineMethod("get", MethodAttributes.Public | MethodAttributes.Static, info.GetType(), []);
+            var body = getter.GetILGenerator();
+            body.Emit(OpCodes.Ldsfld, field);
+            body.Emit(OpCodes.Ret);
+            type.DefineProperty("Info", PropertyAttributes.None, info.GetType(), null).SetGetMethod(getter);
+            type.CreateType().GetField("info")!.SetValue(null, info);
+        }
+        return assembly;
     }
 
     private static NormalizationInfo Info(Func<string, Func<int, Norm>?> parse, params string[] examples) =>
@@ -95,26 +102,88 @@ public sealed class CatalogueTests
             Refuses<ArgumentException>(() => Normalizations.Register(AssemblyWith(info)), words);
         Refused(Info(name => channels => new LayerNorm(channels), "layer"), "there is a normalization 'layer' already");
         Refused(Info(name => null, "brought,twice"), "the name 'brought,twice' is empty, or contains one of");
-        const string NoLayer = "the example 'brought' of 'brought' makes no layer whose Variant is this name";
+        const string NoLayer = "the example 'brought' in Carrier0 makes no layer whose Variant is this name";
         Refused(Info(name => null, "brought"), NoLayer);
         Refused(Info(name => name == "brought" ? channels => new LayerNorm(channels) : null, "brought"), NoLayer);
         Assert.Equal(before, Normalizations.All.Take(before.Count));
         Assert.False(Normalizations.IsKnown("brought"));
     }
 
+    private static WeightTransformInfo Transform(string example, string made = "") =>
+        new("brought", name => name == example && made != "" ? layer => new Halved(made, "by 2") : null)
+        {
+            Examples = [example],
+            Formula = "W",
+            Paper = "none",
+        };
+
     [Fact]
     public void A_weight_transform_whose_name_is_taken_or_none_is_refused()
     {
         static void Refused(string example, string words) => Refuses<ArgumentException>(() =>
-            Normalizations.Register(AssemblyWith(new WeightTransformInfo("brought", name => null)
-            {
-                Examples = [example],
-                Formula = "W",
-                Paper = "none",
-            })), words);
+            Normalizations.Register(AssemblyWith(Transform(example, made: "halved"))), words);
         Refused("ws", "there is a weight transform 'ws' already");
         Refused("w s", "the name 'w s' is empty, or contains one of");
+        Refused("brought", "the example 'brought' in Carrier0 makes no layer whose Variant is this name");
         Assert.False(WeightTransforms.IsKnown("w s"));
+    }
+
+    [Fact]
+    public void One_transform_for_two_convolutions_is_refused_before_either_has_it()
+    {
+        var shared = new Halved("shared", "by 2");
+        Normalizations.Register(AssemblyWith(
+            new WeightTransformInfo("shared", name => name == "shared" ? _ => shared : null)
+            {
+                Examples = ["shared"],
+                Formula = "W / 2",
+                Paper = "none",
+            }));
+        Conv2d[] layers = [.. Enumerable.Range(0, 2).Select(i => new Conv2d(2, 2, 3, new RandomSource(i)))];
+        Refuses<ArgumentException>(() => new Sequential(layers).TransformWeights("shared"), "each needs its own");
+        Assert.All(layers, layer => Assert.Null(layer.WeightTransform));
+        layers[0].TransformWeights("shared");
+        Assert.Same(shared, layers[0].WeightTransform);
+    }
+
+    /// <summary>A normalization as it should be brought.</summary>
+    public class Brought(int channels) : Norm(channels, new Sharing(Batch: false, Positions: true, Groups: 1))
+    {
+        /// <summary>As a subclass makes it.</summary>
+        public Brought() : this(1) { }
+
+        /// <inheritdoc/>
+        public override string Variant => "brought";
+    }
+
+    private static NormalizationInfo Right =>
+        Info(name => name == "brought" ? channels => new Brought(channels) : null, "brought");
+
+    [Fact]
+    public void Of_two_that_have_one_name_neither_is_added()
+    {
+        Refuses<ArgumentException>(() => Normalizations.Register(AssemblyWith(Right, Right)),
+            "there is a normalization 'brought' already");
+        Refuses<ArgumentException>(() => Normalizations.Register(AssemblyWith(Transform("brought", "brought"),
+            Transform("brought", "brought"))), "there is a weight transform 'brought' already");
+        Assert.False(Normalizations.IsKnown("brought") || WeightTransforms.IsKnown("brought"));
+    }
+
+    [Fact]
+    public void All_of_an_assembly_is_added_or_nothing()
+    {
+        foreach (var infos in (object[][])[[Right, Transform("brought")], [Transform("brought", "brought"),
+            Info(name => null, "brought")]])
+            Assert.ThrowsAny<ArgumentException>(() => Normalizations.Register(AssemblyWith(infos)));
+        Assert.False(Normalizations.IsKnown("brought") || WeightTransforms.IsKnown("brought"));
+    }
+
+    [Fact]
+    public void A_normalization_that_carries_the_entry_of_another_is_refused()
+    {
+        Refuses<ArgumentException>(() => Normalizations.Register(AssemblyWith(typeof(Brought), Right)),
+            "the example 'brought' in Carrier0 makes a Brought");
+        Assert.False(Normalizations.IsKnown("brought"));
     }
 
     // ---- names of what no name makes ----------------------------------------------------------------------------

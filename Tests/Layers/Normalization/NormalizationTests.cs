@@ -174,6 +174,22 @@ public sealed class NormalizationTests
             new Sequential(("none", new InstanceNorm(4))).Apply(Tensor.Ones(new Shape(0, 1, 4)))));
     }
 
+    private sealed class Uncentered(int channels)
+        : Norm(channels, new Sharing(Batch: false, Positions: true, channels, IsCentered: false));
+
+    [Fact]
+    public void OfASetOfOneElementThatIsNotCenteredTheSignIsLeft()
+    {
+        var layer = new Uncentered(3);
+        layer.Weight!.Value = Tensor.From([1.0, 2, 3], new Shape(3));
+        _ = new Sequential(("uncentered-here", layer));
+        var notice = Assert.Single(NoticesNaming("uncentered-here", () =>
+            Assert.All(layer.Apply(Tensor.From([5.0, -7, 0], new Shape(1, 3))).ToDoubles().Zip([1.0, -2, 0]), pair =>
+                Assert.Equal(pair.Second, pair.First, 1e-4))));
+        Assert.Contains("so of each element nearly its sign alone is left", notice);
+        Assert.DoesNotContain("output is beta", notice);
+    }
+
     [Fact]
     public void BatchNormNoticesItInTrainingOnly()
     {

@@ -46,6 +46,8 @@ public sealed class NormalizationsTests
     [InlineData("group:0")]
     [InlineData("group:-8")]
     [InlineData("group: 8")]
+    [InlineData("group:08")]
+    [InlineData("size:01")]
     [InlineData("group:8.0")]
     [InlineData("group:99999999999")]
     [InlineData("layer:8")]

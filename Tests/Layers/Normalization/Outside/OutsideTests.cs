@@ -103,6 +103,67 @@ public sealed class OutsideTests : IDisposable
         }
     }
 
+    // A file says what was typed; what it is built from is compared by what is made of it.
+    [Theory]
+    [InlineData("rms")]
+    [InlineData("rms+scaled")]
+    [InlineData("layer2=rms,*=batch+scaled")]
+    public void Are_saved_and_rebuilt_by_any_name_that_makes_them(string text)
+    {
+        using var device = Device.Use(Device.Cpu);
+        var model = new ModelSpec("resnet8", text, Classes: 2).Build(seed: 1);
+        Step(model, Images(1, 4));
+        model.Save(FilePath);
+        var rebuilt = ModelSpec.Rebuild(FilePath);
+        Assert.Equal((text, model.Summary()), (rebuilt.Metadata["normalization"], rebuilt.Summary()));
+        Assert.Equal(model.Apply(Images(2, 2)).ToFloats(), rebuilt.Apply(Images(2, 2)).ToFloats());
+        model.Metadata["normalization"] = "rms:4+sws";
+        Refuses<InvalidOperationException>(() => model.Save(FilePath), "is 'rms:4+sws', but ");
+    }
+
+    [Fact]
+    public void Weights_that_are_transformed_so_already_stay_by_whatever_name()
+    {
+        var model = new ModelSpec("resnet8", "group:8", Classes: 2).Build(seed: 1);
+        model.TransformWeights("sws");
+        var transforms = model.Modules.OfType<Conv2d>().Select(layer => layer.WeightTransform).ToArray();
+        model.TransformWeights("scaled");
+        Assert.Equal(transforms, model.Modules.OfType<Conv2d>().Select(layer => layer.WeightTransform));
+        model.Save(FilePath);
+    }
+
+    // Whatever stands in the way of one of them.
+    [Theory]
+    [InlineData("transformed already")]
+    [InlineData("one number for each output")]
+    [InlineData("'gain' is given twice")]
+    public void Where_one_convolution_is_refused_none_is_transformed(string why)
+    {
+        var random = new RandomSource(1);
+        Conv2d[] layers = [.. Enumerable.Range(0, 3).Select(_ => new Conv2d(3, 3, 3, random))];
+        var model = new Sequential(layers[0], why.Contains("gain") ? new Lender(layers[1]) : layers[1],
+            why.Contains("one number") ? new Conv2d(3, 3, 1, random, groups: 3) : layers[2]);
+        model.Metadata["normalization"] = "batch";
+        if (why.Contains("already")) layers[1].StandardizeWeights();
+        var before = (model.Summary(), layers[1].WeightTransform);
+        Refuses<ArgumentException>(() => model.TransformWeights(why.Contains("one number") ? "ws" : "sws"), why);
+        Assert.Equal(before, (model.Summary(), layers[1].WeightTransform));
+        Assert.Null(layers[0].WeightTransform);
+        Assert.Equal("batch", model.Metadata["normalization"]);
+    }
+
+    // Its convolution has no name, so what belongs to that stands among its own.
+    private sealed class Lender : Module
+    {
+        private readonly Module layer;
+        private readonly Parameter gain;
+
+        public Lender(Module layer) =>
+            (gain, this.layer) = (Parameter("gain", Tensor.Scalar(1)), Child("", layer));
+
+        protected override Tensor Forward(Tensor x) => layer.Apply(x) * gain;
+    }
+
     [Fact]
     public void A_mean_and_a_variance_are_mixed_of_three_kinds()
     {

@@ -13,7 +13,7 @@ public sealed class RmsNorm(int channels, int groups = 1)
 {
     public static NormalizationInfo Info { get; } = new("rms:G", name => name switch
     {
-        "rms:1" => channels => new RmsNorm(channels),
+        "rms:1" or "rms" => channels => new RmsNorm(channels),
         "rms:4" => channels => new RmsNorm(channels, 4),
         _ => null,
     })

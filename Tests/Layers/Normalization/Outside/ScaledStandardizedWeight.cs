@@ -17,7 +17,7 @@ public sealed class ScaledStandardizedWeight : WeightTransform
         gain = Parameter("gain", Tensor.Ones(new Shape(layer.Weight.Shape[-1])));
     }
 
-    public static WeightTransformInfo Info { get; } = new("sws", name => name == "sws" ? layer =>
+    public static WeightTransformInfo Info { get; } = new("sws", name => name is "sws" or "scaled" ? layer =>
         new ScaledStandardizedWeight(layer) : null)
     {
         Examples = ["sws"],
