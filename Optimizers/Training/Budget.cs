@@ -51,13 +51,16 @@ public sealed record Budget(int Epochs, double SecondsPerEpoch)
     private static double SecondsOfStep(Recipe recipe, Fit fit, ImageDataset train, double seconds)
     {
         var (clock, steps, warm) = (Stopwatch.StartNew(), 0, (Steps: 0, Seconds: 0.0));
+        // Among so many batches the optimizer takes a step: it belongs to the time, and a network that has taken none
+        // may not be able to classify.
+        var least = Math.Max(LeastSteps, recipe.Accumulate);
         using var enough = new CancellationTokenSource();
         fit.AfterStep = _ =>
         {
             var now = clock.Elapsed.TotalSeconds;
             steps++;
             if (warm.Steps == 0 && steps >= WarmSteps && now >= seconds) warm = (steps, now);
-            else if (warm.Steps > 0 && steps >= warm.Steps + LeastSteps && now >= warm.Seconds + seconds)
+            else if (warm.Steps > 0 && steps >= warm.Steps + least && now >= warm.Seconds + seconds)
                 enough.Cancel();
         };
         fit.Run(train, null, recipe.Epochs!.Value, recipe.BatchSize!.Value, recipe.Seed, recipe.CreateAugment(train),

@@ -109,7 +109,7 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
                 if (cancellation.IsCancellationRequested) return false;
             }
             Evaluation? result;
-            using (Average?.Use()) result = validation?.Evaluate(model);
+            using (UseAverages()) result = validation?.Evaluate(model);
             if (sum is null || now.Epoch == epochs) place = Start with { Epoch = now.Epoch + 1 };
             var epoch = new Epoch(progress, result, rate[Math.Max(0, now.Epoch * steps / Accumulate - 1)],
                 clock.Elapsed.TotalSeconds);
@@ -121,6 +121,13 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
         }
         return true;
     }
+
+    /// <summary>
+    /// Puts the averages in the place of the values, until the result is disposed; null where there are none, or none
+    /// yet: before the first step they are the values, and running statistics that have seen nothing must not pass for
+    /// others.
+    /// </summary>
+    internal IDisposable? UseAverages() => Average is { Steps: > 0 } ? Average.Use() : null;
 
     private void GoTo(Position? from, int epochs, int steps)
     {

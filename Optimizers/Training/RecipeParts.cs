@@ -105,15 +105,14 @@ public sealed partial record Recipe
         };
     }
 
-    // Of the optimizer, in the whole run.
+    // Of the optimizer, in the whole run, and one at least in the first epoch: what is measured behind it is trained.
     private int Steps(ImageDataset train)
     {
         var (epochs, batches, together) = (Epochs!.Value, train.BatchesPerEpoch(BatchSize!.Value), Accumulate);
-        var all = (long)batches * epochs;
-        if (all < together)
+        if (batches < together)
             throw new RecipeException(nameof(Accumulate), together,
-                $"{epochs} {(epochs == 1 ? "epoch has" : "epochs have")} only {all} {(all == 1 ? "batch" : "batches")},"
-                    + " not one whole step.");
+                $"an epoch has only {batches} {(batches == 1 ? "batch" : "batches")}, not one whole step.");
+        var all = (long)batches * epochs;
         if (all > int.MaxValue)
             throw new RecipeException(nameof(Epochs), epochs,
                 $"so many epochs of {batches} steps are more steps than can be counted.");

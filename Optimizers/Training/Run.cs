@@ -33,6 +33,7 @@ public sealed class Run
     private readonly Fit fit;
     private readonly string hash;
     private readonly SavedRun? from;
+    private readonly IReadOnlyList<string> untrained;
     private readonly Stopwatch sinceCheckpoint = Stopwatch.StartNew();
     private Snapshot? lastGood;
     private bool isFinite = true;   // the loss of the last epoch on what is held apart
@@ -41,6 +42,8 @@ public sealed class Run
     private Run(Recipe recipe, RunImages images, Module model, RunFolder folder, string hash, SavedRun? from)
     {
         (Recipe, Images, Model, this.folder, this.hash, this.from) = (recipe, images, model, folder, hash, from);
+        untrained = from?.Untrained
+            ?? [.. Statistics.Where(statistics => statistics.Count == 0).Select(statistics => statistics.Name)];
         fit = recipe.CreateFit(model, images.Train);
         fit.AfterStep = OnStep;
         fit.AfterEpoch = OnEpoch;
@@ -89,6 +92,7 @@ public sealed class Run
         var recipe = saved.Recipe.Resolve(images.Train);
         var run = new Run(recipe, images, recipe.CreateModel(images.Train), folder, saved.Images, saved);
         folder.Checkpoints.Load(saved.Checkpoint!, run.State);
+        if (saved.Place.OptimizerCounters is [0, ..]) run.ForgetUntrained();
         if (images.Validation is not null && saved.Accuracy is not null && !folder.HasWeights)
             throw new InvalidDataException($"{folder.WeightsPath}: it is gone or damaged, and with it the weights of "
                 + "the best epoch so far. Put it back.");
@@ -173,6 +177,16 @@ public sealed class Run
 
     private Parameter[] State => [.. Model.State, .. fit.State];
 
+    private IEnumerable<RunningStatistics> Statistics =>
+        Model.Modules.OfType<Normalization>().Select(layer => layer.Running).OfType<RunningStatistics>();
+
+    // Before the first step: the numbers that were put back are those that nobody has seen a batch for.
+    private void ForgetUntrained()
+    {
+        foreach (var statistics in Statistics.Where(statistics => untrained.Contains(statistics.Name)))
+            statistics.Forget();
+    }
+
     private void OnStep(TrainingProgress now)
     {
         if (saved is null) lastGood!.Take();
@@ -210,7 +224,7 @@ public sealed class Run
 
     private void SaveWeights()
     {
-        using (fit.Average?.Use()) folder.Save(Model);
+        using (fit.UseAverages()) folder.Save(Model);
     }
 
     private void Save()
@@ -218,7 +232,8 @@ public sealed class Run
         var place = fit.Position;
         // gradients may wait for a step beyond the end of an epoch
         var metrics = folder.Metrics.Take(place.Epoch - 1);
-        var run = new SavedRun(SavedRun.Newest, Recipe, Images.Folder, hash, place, saved, string.Concat(metrics));
+        var run = new SavedRun(SavedRun.Newest, Recipe, Images.Folder, hash, place, saved, string.Concat(metrics),
+            untrained);
         folder.Checkpoints.Save(place.OptimizerCounters[0], State, run.ToTexts());
         sinceCheckpoint.Restart();
     }

@@ -67,7 +67,7 @@ public sealed class TrainRefusalTests : IDisposable
         program.AssertRefused("train --from .", "--from .: it is a folder");
         program.AssertRefused("train --model vgg --zero-gamma", "error: --model vgg: ");
         program.AssertRefused("train --epochs 1 --train-limit 32 --batch 32 --accumulate 2",
-            "1 epoch has only 1 batch, not");
+            "--accumulate 2: an epoch has only 1 batch, not");
         program.AssertRefused("train --train-limit 1 --batch 2", "there is only 1 training image,");
     }
 
@@ -110,6 +110,7 @@ public sealed class TrainRefusalTests : IDisposable
 
     [Theory]
     [InlineData("--epochs 2000000000", "--epochs 2000000000")]
+    [InlineData("--epochs 2 --accumulate 5", "--accumulate 5: an epoch has only 4 batches, not one whole step.")]
     [InlineData("--epochs 9 --schedule multistep:5,3", "--schedule multistep:5,3")]
     [InlineData("--epochs 5 --schedule multistep:5", "--schedule multistep:5")]
     public void Refuses_a_course_that_cannot_be_run_before_anything_is_written(string options, string words) =>
