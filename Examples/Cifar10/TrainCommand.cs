@@ -76,7 +76,7 @@ internal static class TrainCommand
     {
         var budget = Budget.Measure(minutes, recipe, images);
         var isEnough = budget.Epochs > 1 || budget.SecondsPerEpoch <= 60 * minutes;
-        return (recipe with { Epochs = budget.Epochs },
+        return ((recipe with { Epochs = budget.Epochs }).Resolve(images.Train),
             Invariant($"an epoch takes about {budget.SecondsPerEpoch:F1} seconds here, {minutes} minutes are ")
             + (isEnough ? $"enough for {Display.Count(budget.Epochs, "epoch")}"
                 : "not enough for one, which is the least"));

@@ -53,9 +53,11 @@ public sealed class Run
     /// <param name="recipe">Resolved for the images.</param>
     /// <param name="images">The images.</param>
     /// <param name="model">The recipe's, as it begins.</param>
-    /// <param name="folder">A new one.</param>
+    /// <param name="folder">A new one; a run that it was made to replace is removed now, when nothing is refused any
+    /// more.</param>
     /// <param name="weights">What the model's weights were read from, to be noted; null where they are the recipe's
     /// own.</param>
+    /// <exception cref="RecipeException">There is no such run.</exception>
     /// <exception cref="IOException">The folder cannot be written.</exception>
     public static Run Begin(Recipe recipe, RunImages images, Module model, RunFolder folder, string? weights = null)
     {
@@ -63,7 +65,7 @@ public sealed class Run
         var description = new Description(recipe, images.Train.Name, images.Folder, images.Train.Count,
             images.Validation?.Count ?? 0, images.Test.Count, run.hash,
             weights is null ? null : Path.GetFullPath(weights));
-        folder.WriteDescription(JsonSerializer.Serialize(description, RunJson.Indented));
+        folder.Begin(JsonSerializer.Serialize(description, RunJson.Indented));
         try
         {
             run.Save();   // so that there is something to go on from, however soon it ends

@@ -20,8 +20,8 @@ public sealed record SavedRun(int Version, Recipe Recipe, string? Data, string I
     string Metrics, IReadOnlyList<string> Untrained)
 {
     /// <summary>
-    /// What this version of the library writes. Before 4, the hash was of pixels and labels alone, and nothing was said of
-    /// statistics; before 3, a recipe had fewer settings; before 2, it was the command line.
+    /// What this version of the library writes. Before 4, the hash was of pixels and labels alone, and nothing was said
+    /// of statistics; before 3, a recipe had fewer settings; before 2, it was the command line.
     /// </summary>
     public const int Newest = 4;
 
