@@ -87,7 +87,8 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Accumulate, 1);
         var steps = train.BatchesPerEpoch(batchSize);
-        GoTo(from, epochs, steps);
+        place = Start;
+        if (from is not null) GoTo(from, epochs, steps);
         Gradients? sum = null;
         for (var now = place; now.Epoch <= epochs; now = Start with { Epoch = now.Epoch + 1 })
         {
@@ -129,20 +130,20 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     /// </summary>
     internal IDisposable? UseAverages() => Average is { Steps: > 0 } ? Average.Use() : null;
 
-    private void GoTo(Position? from, int epochs, int steps)
+    /// <summary>Goes to a place of a run; <see cref="Run"/> goes on from there if it is given it too.</summary>
+    /// <param name="from">The place.</param>
+    /// <param name="epochs">Of the run.</param>
+    /// <param name="steps">Batches in an epoch.</param>
+    /// <exception cref="ArgumentException">It is none in this run.</exception>
+    internal void GoTo(Position from, int epochs, int steps)
     {
-        if (from is not null)
-        {
-            if (from.Epoch < 1 || from.Epoch > epochs + 1L || from.Batch < 0
-                || from.Batch > (from.Epoch > epochs ? 0 : steps)
-                || from.AverageSteps is < 0 or > Optimizer.MostSteps)
-                throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs "
-                    + $"of {steps} batches.",
-                    nameof(from));
-            optimizer.Counters = from.OptimizerCounters;
-            if (Average is not null) Average.Steps = from.AverageSteps;
-        }
-        place = from ?? Start;
+        if (from.Epoch < 1 || from.Epoch > epochs + 1L || from.Batch < 0
+            || from.Batch > (from.Epoch > epochs ? 0 : steps) || from.AverageSteps is < 0 or > Optimizer.MostSteps)
+            throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs of "
+                + $"{steps} batches.", nameof(from));
+        optimizer.Counters = from.OptimizerCounters;
+        if (Average is not null) Average.Steps = from.AverageSteps;
+        place = from;
     }
 
     // The loss before the step, and how many images were classified right.

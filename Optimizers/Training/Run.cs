@@ -94,6 +94,15 @@ public sealed class Run
         var recipe = saved.Recipe.Resolve(images.Train);
         var run = new Run(recipe, images, recipe.CreateModel(images.Train), folder, saved.Images, saved);
         folder.Checkpoints.Load(saved.Checkpoint!, run.State);
+        try
+        {
+            run.fit.GoTo(saved.Place, recipe.Epochs!.Value, images.Train.BatchesPerEpoch(recipe.BatchSize!.Value));
+        }
+        catch (ArgumentException e)   // a place, or counters, that are none here
+        {
+            throw new InvalidDataException($"{folder.FolderPath}: checkpoint {saved.Checkpoint!.Step}: "
+                + $"{e.Message.Split(" (Parameter ")[0]}");
+        }
         if (saved.Place.OptimizerCounters is [0, ..]) run.ForgetUntrained();
         if (images.Validation is not null && saved.Accuracy is not null && !folder.HasWeights)
             throw new InvalidDataException($"{folder.WeightsPath}: it is gone or damaged, and with it the weights of "
@@ -136,7 +145,6 @@ public sealed class Run
     /// from.</param>
     /// <exception cref="NonFiniteException">A loss is not finite. The last good weights are in the folder; the message
     /// says which those are.</exception>
-    /// <exception cref="InvalidDataException">The checkpoint that it goes on from contradicts itself.</exception>
     /// <exception cref="IOException">The folder cannot be written; the run goes on from there once it can.</exception>
     public RunResult Train(CancellationToken cancellation = default)
     {
@@ -146,12 +154,6 @@ public sealed class Run
         {
             isComplete = fit.Run(Images.Train, Images.Validation ?? Images.Test, Recipe.Epochs!.Value,
                 Recipe.BatchSize!.Value, Recipe.Seed, Recipe.CreateAugment(Images.Train), cancellation, from?.Place);
-        }
-        // a place, or counters, that are none here
-        catch (ArgumentException e) when (from is not null && e.ParamName is "from" or "value")
-        {
-            throw new InvalidDataException($"{folder.FolderPath}: checkpoint {from!.Checkpoint!.Step}: "
-                + $"{e.Message.Split(" (Parameter ")[0]}");
         }
         catch (NonFiniteException e)
         {
