@@ -35,13 +35,15 @@ public sealed class Run
     private readonly SavedRun? from;
     private readonly IReadOnlyList<string> untrained;
     private readonly Stopwatch sinceCheckpoint = Stopwatch.StartNew();
-    private Snapshot? lastGood;
+    private Snapshot? lastGood;   // until there are weights in the folder
     private bool isFinite = true;   // the loss of the last epoch on what is held apart
     private double? saved;   // the accuracy of the epoch whose weights are in the folder; see SavedRun
 
     private Run(Recipe recipe, RunImages images, Module model, RunFolder folder, string hash, SavedRun? from)
     {
         (Recipe, Images, Model, this.folder, this.hash, this.from) = (recipe, images, model, folder, hash, from);
+        saved = from?.Accuracy;
+        if (saved is null) lastGood = new Snapshot(model);
         untrained = from?.Untrained
             ?? [.. Statistics.Where(statistics => statistics.Count == 0).Select(statistics => statistics.Name)];
         fit = recipe.CreateFit(model, images.Train);
@@ -103,13 +105,13 @@ public sealed class Run
             throw new InvalidDataException($"{folder.FolderPath}: checkpoint {saved.Checkpoint!.Step}: "
                 + $"{e.Message.Split(" (Parameter ")[0]}");
         }
-        if (saved.Place.OptimizerCounters is [0, ..]) run.ForgetUntrained();
+        run.lastGood?.GoOn(run.Steps);
+        if (run.Steps == 0) run.ForgetUntrained();
         if (images.Validation is not null && saved.Accuracy is not null && !folder.HasWeights)
             throw new InvalidDataException($"{folder.WeightsPath}: it is gone or damaged, and with it the weights of "
                 + "the best epoch so far. Put it back.");
         folder.Metrics =
             [.. saved.Metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line + '\n')];
-        run.saved = saved.Accuracy;
         return run;
     }
 
@@ -148,7 +150,6 @@ public sealed class Run
     /// <exception cref="IOException">The folder cannot be written; the run goes on from there once it can.</exception>
     public RunResult Train(CancellationToken cancellation = default)
     {
-        lastGood = new Snapshot(Model);
         bool isComplete;
         try
         {
@@ -179,7 +180,11 @@ public sealed class Run
             views.Count > 1 ? Images.Test.Accuracy(views.Over(Model.Apply)) : null);
     }
 
-    private Parameter[] State => [.. Model.State, .. fit.State];
+    // The weights before the last step are a part of it as long as no others are kept.
+    private Parameter[] State => [.. Model.State, .. fit.State, .. lastGood?.State ?? []];
+
+    // Of the optimizer.
+    private long Steps => fit.Position.OptimizerCounters[0];
 
     private IEnumerable<RunningStatistics> Statistics =>
         Model.Modules.OfType<Normalization>().Select(layer => layer.Running).OfType<RunningStatistics>();
@@ -193,7 +198,7 @@ public sealed class Run
 
     private void OnStep(TrainingProgress now)
     {
-        if (saved is null) lastGood!.Take();
+        lastGood?.Take(Steps);
         AfterStep?.Invoke(now);
         if (sinceCheckpoint.Elapsed.TotalSeconds >= SecondsBetweenCheckpoints) Save();
     }
@@ -209,6 +214,7 @@ public sealed class Run
         var isChosen = isFinite && (Images.Validation is null || saved is null || seen.Accuracy > saved);
         if (!isChosen) return true;
         saved = seen.Accuracy;
+        lastGood = null;
         SaveWeights();
         return true;
     }
@@ -217,9 +223,9 @@ public sealed class Run
     {
         var kept = saved is null ? "of the step before" : Images.Validation is null ? "saved before"
             : "of the best epoch";
-        if (saved is null)
+        if (lastGood is not null)
         {
-            lastGood!.Restore();
+            if (lastGood.Restore() == 0) ForgetUntrained();
             folder.Save(Model);
         }
         what = what.Split(" A lower learning rate")[0];   // where Optimizer's message turns to whoever writes the loop
