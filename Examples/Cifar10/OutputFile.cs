@@ -56,6 +56,15 @@ internal static class OutputFile
                     + " place.");
     }
 
+    /// <summary>Checks that a file that is read is none of a folder whose files are removed.</summary>
+    /// <exception cref="UserError">It is one.</exception>
+    public static void CheckOutside(string option, string input, Output output)
+    {
+        if (Path.GetDirectoryName(Real(input)) == Path.TrimEndingDirectorySeparator(Real(output.Path)))
+            throw new UserError($"{option} {input}: it lies in {output.Option} {output.Path}, where it would be removed. "
+                + $"Give another {output.Option}.");
+    }
+
     /// <summary>Checks that a folder can be made, or written to if it is there, and leaves all as it is.</summary>
     /// <exception cref="UserError">It cannot.</exception>
     public static void CheckFolder(Output output)

@@ -52,6 +52,8 @@ internal static class TrainCommand
         var weights = InitialWeightsOf(options, ref given);
         given.Check();
         var output = OutputOf(options);
+        if (weights is not null && options.GetValue(Overwrite))
+            OutputFile.CheckOutside(From.Name, weights.Path, output);
         var images = ImagesOf(given, options, options.GetValue(Data), shapes: null, output, SizeOf(weights));
         var (recipe, budget) = (given.Resolve(images.Train), (string?)null);
         if (options.GetValue(Minutes) is { } minutes) (recipe, budget) = Within(minutes, recipe, images);

@@ -20,13 +20,19 @@ public sealed class ReplacedRunTests : IDisposable
     public void What_is_refused_replaces_nothing()
     {
         program.Succeed($"{Tiny} --epochs 1 --out run");
+        if (!OperatingSystem.IsWindows())
+            File.CreateSymbolicLink(program.PathOf("link.safetensors"), program.PathOf("run", "model.safetensors"));
         var before = Files;
         foreach (var (options, words) in ((string, string)[])[
             ("--accumulate 5 --minutes 0.0001", "--accumulate 5: an epoch has only 3 batches"),
             ("--accumulate 10 --minutes 10", "--accumulate 10: an epoch has only 3 batches"),
             ("--epochs 2000000000", "--epochs 2000000000"), ("--cutout 32", "--cutout 32"),
-            ("--translate 32", "--translate 32"), ("--validation 96", "--validation 96")])
+            ("--translate 32", "--translate 32"), ("--validation 96", "--validation 96"),
+            ("--from run/model.safetensors", "--from run/model.safetensors: it lies in --out run"),
+            ("--from ./run/../run/model.safetensors", "it lies in --out run"),
+            ("--from link.safetensors", "--from link.safetensors: it lies in --out run")])
         {
+            if (options.Contains("link") && OperatingSystem.IsWindows()) continue;
             program.AssertRefused($"{Tiny} {options} --out run --overwrite", words);
             Assert.Equal(before, Files);
         }
