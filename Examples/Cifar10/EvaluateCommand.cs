@@ -46,8 +46,8 @@ internal static class EvaluateCommand
             (ConfusionPath, ".csv")])
         {
             if (options.GetValue(option) is not { } path) continue;
-            OutputFile.Check(option.Name, path, [ending], weights);
             outputs.Add(new Output(option.Name, path));
+            OutputFile.Check(outputs[^1], [ending], weights);
         }
         OutputFile.CheckDifferent(outputs);
         var (_, test, _) = DataSource.Find(options.GetValue(TrainOptions.Data), download: false,
