@@ -48,7 +48,9 @@ internal static class DataSource
     {
         if (shapes == true && data is null) return (null, "");
         if (data is not null) return (data, "--data");
-        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return (named, Variable);
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named)
+            return download ? throw new UserError($"--download: {Variable} says where the images are. Leave it out.")
+                : (named, Variable);
         var cached = Path.Combine(CacheFolder, FolderName);
         if (Datasets.Cifar10.IsIn(cached)) return (cached, CacheFolder);
         if (download)

@@ -56,6 +56,11 @@ internal static class EvaluateCommand
             side: network.Description.Size?.Height ?? Recipe.UsualSize, outputs, options.GetValue(TrainOptions.Strict));
         test = network.Adapt(test);
         var (mistakes, views) = (new Mistakes(test), TestViews.Named(options.GetValue(Views)!)!);
+        if (views.Flips && !test.Augment.Flips)
+            throw new UserError($"{Views.Name} {views}: images of {test.Name} are not mirrored in training, and not known "
+                + "to the network from the other side. Leave it out, or say 'shift'.");
+        TrainOptions.RefuseIdle(options, TrainOptions.Strict,
+            options.GetValue(TrainOptions.Strict) && test.Name != nameof(ImageFolder), Recipe.IsWhole(test));
         var classify = views.Over(network.Model.Apply);
         var result = network.Use(test.Height, test.Width, () =>
             test.Evaluate(images => mistakes.Watch(classify(images))));

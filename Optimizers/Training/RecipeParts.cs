@@ -93,10 +93,7 @@ public sealed partial record Recipe
         var groups = Decayed == "weights" ? ParameterGroup.DecayWeightsOnly(model.Parameters, decay)
             : [new(model.Parameters, decay)];
         if (BetaRate != 1)
-        {
-            var betas = model.Modules.OfType<Normalization>().Select(norm => norm.Bias).OfType<Parameter>().ToArray();
-            groups = [.. groups.SelectMany(group => group.WithRateOf(betas, BetaRate!.Value))];
-        }
+            groups = [.. groups.SelectMany(group => group.WithRateOf(BetasOf(model), BetaRate!.Value))];
         return Optimizer switch
         {
             "sgd" => new Sgd(groups, Momentum!.Value, Nesterov!.Value),
@@ -104,6 +101,9 @@ public sealed partial record Recipe
             _ => new AdamW(groups),
         };
     }
+
+    private static IEnumerable<Parameter> BetasOf(Module model) =>
+        model.Modules.OfType<Normalization>().Select(norm => norm.Bias).OfType<Parameter>();
 
     // Of the optimizer, in the whole run, and one at least in the first epoch: what is measured behind it is trained.
     private int Steps(ImageDataset train)

@@ -180,6 +180,20 @@ public sealed class EvaluateCommandTests : IDisposable
             "bn1", "no running statistics");
     }
 
+    [Fact]
+    public void Refuses_options_that_the_images_leave_nothing_to_do()
+    {
+        WriteIdx("small", test: 10);
+        new ModelSpec("resnet8", "layer", Classes: 10, Inputs: 1).Build(seed: 1)
+            .Save(program.PathOf("grey.safetensors"));
+        const string evaluate = "evaluate --weights grey.safetensors --data small";
+        foreach (var views in (string[])["flip", "flip+shift"])
+            program.AssertRefused($"{evaluate} --tta {views}", $"error: --tta {views}: images of IDX are not mirrored",
+                "'shift'");
+        program.AssertRefused($"{evaluate} --strict", "error: --strict: ", "IDX");
+        program.Succeed($"{evaluate} --tta shift");
+    }
+
     // Black images of ten classes.
     private void WriteIdx(string name, int test, int side = 8)
     {

@@ -127,8 +127,16 @@ public sealed class TrainRefusalTests : IDisposable
     [InlineData("--nesterov --momentum 0", "--nesterov", "without a momentum")]
     [InlineData("--flip alternate --no-flip", "--flip", "nothing is mirrored")]
     [InlineData("--tta flip+shift --no-flip", "--tta", "say 'shift'")]
+    [InlineData("--strict", "--strict", "Shapes10")]
+    [InlineData("--norm none --beta-rate 8", "--beta-rate", "no betas")]
+    [InlineData("--norm *=none --beta-rate 8", "--beta-rate", "no betas")]
     public void Refuses_an_option_without_a_meaning_beside_the_others(string options, string option, string why) =>
         AssertNothingBegins($"{Cifar10Program.Short} --out run {options}", $"error: {option}: ", why);
+
+    [Fact]
+    public void Refuses_to_fetch_what_the_environment_says_the_place_of() =>
+        program.Run("train --download", ("TAPEGRAD_DATA", program.BlackCifar10()))
+            .AssertRefused("error: --download: TAPEGRAD_DATA says where the images are. Leave it out.");
 
     [Fact]
     public void Refuses_to_overwrite_a_run_that_it_was_not_given()
