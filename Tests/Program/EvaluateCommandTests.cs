@@ -194,8 +194,19 @@ public sealed class EvaluateCommandTests : IDisposable
         program.Succeed($"{evaluate} --tta shift");
     }
 
+    // Of one class everything is right.
+    [Fact]
+    public void Refuses_images_of_a_single_class()
+    {
+        WriteIdx("one", test: 10, classes: 1);
+        program.AssertRefused("train --data one --model resnet8", "error: --data: 'one' has only one class", "two");
+        new ModelSpec("resnet8", "layer", Classes: 1, Inputs: 1).Build(seed: 1)
+            .Save(program.PathOf("one.safetensors"));
+        program.AssertRefused("evaluate --data one --weights one.safetensors", "'one' has only one class");
+    }
+
     // Black images of ten classes.
-    private void WriteIdx(string name, int test, int side = 8)
+    private void WriteIdx(string name, int test, int side = 8, int classes = 10)
     {
         Directory.CreateDirectory(program.PathOf(name));
         foreach (var (part, count) in ((string, int)[])[("train", 20), ("t10k", test)])
@@ -203,7 +214,7 @@ public sealed class EvaluateCommandTests : IDisposable
             File.WriteAllBytes(program.PathOf(name, $"{part}-images-idx3-ubyte"),
                 IdxTests.Encode(0x803, [count, side, side], new byte[side * side * count]));
             File.WriteAllBytes(program.PathOf(name, $"{part}-labels-idx1-ubyte"),
-                IdxTests.Encode(0x801, [count], [.. Enumerable.Range(0, count).Select(i => (byte)(i % 10))]));
+                IdxTests.Encode(0x801, [count], [.. Enumerable.Range(0, count).Select(i => (byte)(i % classes))]));
         }
     }
 }
