@@ -68,7 +68,7 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
 
     /// <summary>Trains. A cancelled run ends after the batch that is being worked on.</summary>
     /// <param name="train">The images to learn from.</param>
-    /// <param name="validation">Images held apart, if there are any.</param>
+    /// <param name="validation">Images held apart, one at least; null where there are none.</param>
     /// <param name="epochs">In all, those before <paramref name="from"/> included.</param>
     /// <param name="batchSize">Images in a batch.</param>
     /// <param name="seed">Of the order of the images, their augmentation, and whatever is random in the model.</param>
@@ -81,11 +81,15 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     /// <returns>Whether it came to its end, or <see cref="AfterEpoch"/> ended it.</returns>
     /// <exception cref="NonFiniteException">A loss, or a gradient, is not finite: the message says where. The step was
     /// not taken.</exception>
-    /// <exception cref="ArgumentException">The place to go on from is none in this run.</exception>
+    /// <exception cref="ArgumentException">The place to go on from is none in this run, or no image is held
+    /// apart.</exception>
     public bool Run(ImageDataset train, ImageDataset? validation, int epochs, int batchSize, long seed,
         Augment? augment = null, CancellationToken cancellation = default, Position? from = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Accumulate, 1);
+        if (validation is { Count: 0 })
+            throw new ArgumentException("there is no image among those held apart; null is for none.",
+                nameof(validation));
         var steps = train.BatchesPerEpoch(batchSize);
         place = Start;
         if (from is not null) GoTo(from, epochs, steps);

@@ -36,8 +36,16 @@ public sealed class RunFolder : IDisposable
                 + $"{e.Message}", e);
         }
         Checkpoints = new Checkpoints(path, disk: disk);
-        // whoever wrote them is dead, or it would be in use
-        AtomicFile.RemoveSiblings(path, name => name is WeightsName or DescriptionName, disk);
+        try
+        {
+            // whoever wrote them is dead, or it would be in use
+            AtomicFile.RemoveSiblings(path, name => name is WeightsName or DescriptionName, disk);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>Makes the folder of a new run ready, before any work is done.</summary>

@@ -1,4 +1,5 @@
 using Tapegrad.Datasets;
+using Tapegrad.Tests.Layers.Files;
 using Tapegrad.Training;
 using Xunit;
 
@@ -33,5 +34,15 @@ public sealed class ReplacedRunTests : IDisposable
         using (var folder = RunFolder.Create(runs.PathOf("run"), overwrite: true))
             Run.Begin(recipe, images, model, folder);
         Assert.Equal(["checkpoint-000000000.safetensors", "run.json"], runs.Files("run").Keys.Order());
+    }
+
+    [Fact]
+    public void A_folder_that_cannot_be_taken_is_left_to_others()
+    {
+        Directory.CreateDirectory(runs.PathOf("run"));
+        File.WriteAllText(Path.Combine(runs.PathOf("run"), ".run.json.abcdefgh.ijk"), "left by a dead process");
+        Assert.Contains("Not now.", Assert.Throws<IOException>(() =>
+            new RunFolder(runs.PathOf("run"), new FailingDisk(atDelete: new IOException("Not now.")))).Message);
+        using (RunFolder.Reopen(runs.PathOf("run"))) { }
     }
 }
