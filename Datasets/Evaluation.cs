@@ -5,10 +5,7 @@ namespace Tapegrad.Datasets;
 /// </summary>
 public sealed record Evaluation(double Loss, double Accuracy, Confusion Confusion)
 {
-    /// <summary>
-    /// How many rows of logits [N, K] have their largest element at the label; the first one counts when several are
-    /// largest.
-    /// </summary>
+    /// <summary>How many rows of logits [N, K] are taken for their label; see <see cref="Predictions"/>.</summary>
     public static int CountCorrect(Tensor logits, ReadOnlySpan<int> labels)
     {
         var predicted = Predictions(logits);
@@ -18,7 +15,11 @@ public sealed record Evaluation(double Loss, double Accuracy, Confusion Confusio
         return correct;
     }
 
-    internal static int[] Predictions(Tensor logits)
+    /// <summary>
+    /// The class that each row of logits [N, K] is taken for: that of its largest element, of the first one when several
+    /// are largest.
+    /// </summary>
+    public static int[] Predictions(Tensor logits)
     {
         var (values, classes) = (logits.ToFloats(), logits.Shape[1]);
         var result = new int[logits.Shape[0]];
