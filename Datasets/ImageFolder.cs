@@ -132,10 +132,11 @@ public static class ImageFolder
                     : "A class needs two images or more."));
         var pixels = images.Packed();
         var statistics = PixelStatistics.Of(pixels.AsSpan(0, count * side * side * Channels), Channels);
-        var whole = new ImageDataset("ImageFolder", pixels, [.. read.Select(entry => entry.Label)],
+        var whole = new ImageDataset(nameof(ImageFolder), pixels, [.. read.Select(entry => entry.Label)],
             (side, side, Channels), classes,
             [.. statistics.Select(channel => channel.Mean)], [.. statistics.Select(channel => channel.Std)])
         {
+            IsResized = true,
             Augment = Augment.CropAndFlip with { Padding = side / 8 },   // as wide, for its size, as the usual one
             Sources = [.. read.Select(entry => Path.GetRelativePath(folder, entry.Path).Replace('\\', '/'))],
         };

@@ -115,7 +115,7 @@ internal static class ConvertCommand
                     "--mean, --std and --size say how --data is used. Give --data, or leave them out.");
         var (images, _, _) = DataSource.Find(data, download: false, shapes: false, int.MaxValue, int.MaxValue,
             options.GetValue(TrainOptions.Size) ?? Recipe.UsualSize, [output]);
-        TrainOptions.RefuseIdle(options, TrainOptions.Size, images.Name != nameof(ImageFolder),
+        TrainOptions.RefuseIdle(options, TrainOptions.Size, !images.IsResized,
             $"the images of {images.Name} have a size already; only those of a folder get one.");
         if (mean is null && std is null) return images;
         var (means, deviations) = InputDescription.ParseNormalization(mean, std, images.Channels)

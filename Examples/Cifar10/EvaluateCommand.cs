@@ -51,7 +51,7 @@ internal static class EvaluateCommand
         }
         OutputFile.CheckDifferent(outputs);
         var (_, test, _) = DataSource.Find(options.GetValue(TrainOptions.Data), download: false,
-            shapes: network.Description.Dataset == "Shapes10", trainLimit: 0, options.GetValue(TrainOptions.TestLimit)
+            shapes: network.Description.Dataset == Shapes10.Name, trainLimit: 0, options.GetValue(TrainOptions.TestLimit)
             ?? int.MaxValue,
             side: network.Description.Size?.Height ?? Recipe.UsualSize, outputs, options.GetValue(TrainOptions.Strict));
         test = network.Adapt(test);
@@ -60,7 +60,7 @@ internal static class EvaluateCommand
             throw new UserError($"{Views.Name} {views}: images of {test.Name} are not mirrored in training, and not known "
                 + "to the network from the other side. Leave it out, or say 'shift'.");
         TrainOptions.RefuseIdle(options, TrainOptions.Strict,
-            options.GetValue(TrainOptions.Strict) && test.Name != nameof(ImageFolder), Recipe.IsWhole(test));
+            options.GetValue(TrainOptions.Strict) && !test.IsResized, Recipe.IsWhole(test));
         var classify = views.Over(network.Model.Apply);
         var result = network.Use(test.Height, test.Width, () =>
             test.Evaluate(images => mistakes.Watch(classify(images))));

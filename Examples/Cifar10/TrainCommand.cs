@@ -139,12 +139,12 @@ internal static class TrainCommand
     private static string Measured(RunImages images) =>
         $"measured on {Display.Count(images.Test.Count, "test image")} of "
         + NameOf(images.Test, images.Folder)
-        + (images.Test.Name == nameof(Shapes10)
+        + (images.Test.Name == Shapes10.Name
             ? ", shapes made by a formula, which are easy: not CIFAR-10, which --data FOLDER names and --download "
                 + "fetches" : "");
 
     private static string NameOf(ImageDataset images, string? folder) =>
-        images.Name == nameof(ImageFolder) ? Line.Of(folder ?? "a folder") : images.Name;
+        images.IsResized ? Line.Of(folder ?? "a folder") : images.Name;
 
     /// <summary>What is to be said of an epoch with few batches; null where there are enough.</summary>
     internal static string? FewBatches(Recipe given, Recipe recipe, int images)

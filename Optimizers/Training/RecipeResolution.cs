@@ -49,7 +49,7 @@ public sealed partial record Recipe
             BetaRate = BetaRateFor(train, isSgd ? usual.BetaRate : 1),
             Lookahead = Lookahead ?? usual.Lookahead,
             LabelSmoothing = LabelSmoothing ?? usual.LabelSmoothing,
-            Size = train.Name == nameof(ImageFolder) ? train.Height : null,
+            Size = train.IsResized ? train.Height : null,
             Flip = Flips(train) ? Flip ?? usual.Flip : null,
             Translate = Translate ?? (train.Augment.Padding > 0 ? usual.Translate : null),
             TestViews = TestViews ?? UsualViews(usual, Flips(train)),
@@ -72,10 +72,10 @@ public sealed partial record Recipe
         Refuse(nameof(TestViews), TestViews?.Contains("flip") == true && !Flips(train),
             "images that are not mirrored in training are not known to the network from the other side. Leave it out, "
             + "or say 'shift'.");
-        Refuse(nameof(Size), Size is not null && train.Name != nameof(ImageFolder),
+        Refuse(nameof(Size), Size is not null && !train.IsResized,
             $"the images of {train.Name} have a size already; only those of a folder get one."
             + " Leave it out.");
-        Refuse(nameof(Strict), Strict && train.Name != nameof(ImageFolder), $"{IsWhole(train)} Leave it out.");
+        Refuse(nameof(Strict), Strict && !train.IsResized, $"{IsWhole(train)} Leave it out.");
         if (Cutout >= Math.Max(train.Height, train.Width))
             throw new RecipeException(nameof(Cutout), Cutout,
                 $"nothing would be left to see of images of {train.Height}x{train.Width} pixels.");
