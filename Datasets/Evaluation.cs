@@ -36,8 +36,8 @@ public static class DatasetEvaluation
     /// <summary>Classifies every image, in order, with nothing recorded: give it <c>model.Apply</c>.</summary>
     /// <param name="dataset">At least one image.</param>
     /// <param name="classify">From images [N, H, W, C] to logits [N, classes].</param>
-    /// <param name="batchSize">Images at a time; the result does not depend on it. When not given, as many as have the
-    /// pixels of 250 images of 32x32, 1 to 250.</param>
+    /// <param name="batchSize">Images at a time; nothing depends on it but the last digits of the loss, which is summed
+    /// over them. When not given, as many as have the pixels of 250 images of 32x32, 1 to 250.</param>
     /// <exception cref="ArgumentException">There is no image.</exception>
     /// <exception cref="InvalidOperationException">A training tape is open.</exception>
     /// <exception cref="ShapeException">The logits are of another shape.</exception>

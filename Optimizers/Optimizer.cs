@@ -29,7 +29,8 @@ public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double 
 
     /// <summary>
     /// Two groups: the others of this one as they are, and some of it whose rate is multiplied. Their weight decay is
-    /// divided, so that the product of both, which is what decays in a step, stays.
+    /// divided, so that the product of both stays, which with <see cref="Sgd"/> and <see cref="AdamW"/> is what decays
+    /// in a step; <see cref="Adam"/>'s steps do not have the length of what decays.
     /// </summary>
     /// <param name="some">Those; which of them are in another group does not matter.</param>
     /// <param name="factor">Above 0.</param>

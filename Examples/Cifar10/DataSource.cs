@@ -11,8 +11,10 @@ namespace Tapegrad.Examples.Cifar10;
 /// </summary>
 internal static class DataSource
 {
-    private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin",
-        FolderName100 = "cifar-100-binary";
+    /// <summary>The environment variable that names the folder where --data does not.</summary>
+    public const string Variable = "TAPEGRAD_DATA";
+
+    private const string FolderName = "cifar-10-batches-bin", FolderName100 = "cifar-100-binary";
     private const int Shown = 3;
 
     private const string Kinds =
