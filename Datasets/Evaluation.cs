@@ -5,10 +5,7 @@ namespace Tapegrad.Datasets;
 /// </summary>
 public sealed record Evaluation(double Loss, double Accuracy, Confusion Confusion)
 {
-    /// <summary>
-    /// How many rows of logits [N, K] have their largest element at the label; the first one counts when several are
-    /// largest.
-    /// </summary>
+    /// <summary>How many rows of logits [N, K] are taken for their label; see <see cref="Predictions"/>.</summary>
     public static int CountCorrect(Tensor logits, ReadOnlySpan<int> labels)
     {
         var predicted = Predictions(logits);
@@ -18,7 +15,11 @@ public sealed record Evaluation(double Loss, double Accuracy, Confusion Confusio
         return correct;
     }
 
-    internal static int[] Predictions(Tensor logits)
+    /// <summary>
+    /// The class that each row of logits [N, K] is taken for: that of its largest element, of the first one when several
+    /// are largest.
+    /// </summary>
+    public static int[] Predictions(Tensor logits)
     {
         var (values, classes) = (logits.ToFloats(), logits.Shape[1]);
         var result = new int[logits.Shape[0]];
@@ -35,8 +36,8 @@ public static class DatasetEvaluation
     /// <summary>Classifies every image, in order, with nothing recorded: give it <c>model.Apply</c>.</summary>
     /// <param name="dataset">At least one image.</param>
     /// <param name="classify">From images [N, H, W, C] to logits [N, classes].</param>
-    /// <param name="batchSize">Images at a time; the result does not depend on it. When not given, as many as have the
-    /// pixels of 250 images of 32x32, 1 to 250.</param>
+    /// <param name="batchSize">Images at a time; nothing depends on it but the last digits of the loss, which is summed
+    /// over them. When not given, as many as have the pixels of 250 images of 32x32, 1 to 250.</param>
     /// <exception cref="ArgumentException">There is no image.</exception>
     /// <exception cref="InvalidOperationException">A training tape is open.</exception>
     /// <exception cref="ShapeException">The logits are of another shape.</exception>

@@ -50,7 +50,7 @@ public sealed class ImageDataset
         (images, ClassNames, Mean, Std) = (whole.images, whole.ClassNames, mean, std);
         CheckNormalization();
         levels = mean == whole.Mean && std == whole.Std ? whole.levels : NewLevels();
-        (Augment, Sources) = (whole.Augment, whole.Sources);
+        (Augment, IsResized, Sources) = (whole.Augment, whole.IsResized, whole.Sources);
         int[] chosen = [.. indices];
         Labels = Array.ConvertAll(chosen, index => whole.Labels[index]);
         places = Array.ConvertAll(chosen, index => whole.places?[index] ?? index);
@@ -90,6 +90,11 @@ public sealed class ImageDataset
     /// How images of this kind are changed for training; crops and flips, unless the dataset knows better.
     /// </summary>
     public Augment Augment { get; init; } = Augment.CropAndFlip;
+
+    /// <summary>
+    /// Whether the images had sizes of their own, as those of a folder have: only then can another one be asked for.
+    /// </summary>
+    public bool IsResized { get; init; }
 
     /// <summary>
     /// Where each image comes from, such as its file, in the order of the arrays; empty where nobody said.

@@ -13,6 +13,8 @@ namespace Tapegrad.Datasets;
 /// folder/cats/tom.jpg, folder/dogs/rex.png, ...         about a fifth of each class is held apart to test on
 /// folder/train/cats/tom.jpg, .., folder/test/cats/a.jpg  or val, valid, validation; the first of these that is there
 /// </code>
+/// Beside <c>train</c> with two classes nothing else is trained on. Two folders of such names without two classes in
+/// <c>train</c> are refused: they would be told from each other.
 /// </summary>
 /// <remarks>
 /// The classes are the folders' names in alphabetical order. An image becomes the square in its middle, of <c>side</c>
@@ -26,6 +28,7 @@ namespace Tapegrad.Datasets;
 public static class ImageFolder
 {
     private const int Channels = DecodedImages.Channels, NamedAtMost = 100, TestedOneIn = 5;
+    private const string TrainName = "train";
     private static readonly string[] TestNames = ["test", "val", "valid", "validation"];
     private static readonly string[] Endings = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"];
 
@@ -44,10 +47,24 @@ public static class ImageFolder
     {
         public static Places In(string folder)
         {
-            foreach (var train in Named(folder, "train"))
+            foreach (var train in Named(folder, TrainName))
                 if (ClassesIn(train) is { Length: > 1 } classes)
                     return new Places(folder, train, Named(folder, TestNames).FirstOrDefault(), classes);
             return new Places(folder, folder, null, ClassesIn(folder));
+        }
+
+        public void CheckParts()
+        {
+            var parts = Named(Folder, [TrainName, .. TestNames]).ToArray();
+            if (Train == Folder && parts.Length > 1)
+                throw new InvalidDataException($"{Folder}: '{string.Join("', '", parts.Select(Path.GetFileName))}' are "
+                    + $"parts of a dataset and no classes, but no '{TrainName}' has two folders or more with files in "
+                    + "them, one for each class. Put them there, or give the parts other names.");
+            if (Train == Folder) return;
+            foreach (var idle in Folders(Folder).Select(name => Path.Combine(Folder, name))
+                .Except([Train, .. Named(Folder, TestNames)]))
+                if (Files(idle).Any(IsCalledImage))
+                    Notices.Raise($"{idle}: not used: the images to train on are those in {Train}.");
         }
     }
 
@@ -70,8 +87,8 @@ public static class ImageFolder
     /// way.</param>
     /// <param name="strict">Whether files that are cut off are left out. If not, they are seen as far as they go; both
     /// are named.</param>
-    /// <exception cref="InvalidDataException">There are no classes, or one has no readable image, or is a link to
-    /// another, or the images do not fit into memory.</exception>
+    /// <exception cref="InvalidDataException">There are no classes, or only parts of a dataset; or a class has no
+    /// readable image, or is a link to another; or the images do not fit into memory.</exception>
     /// <exception cref="IOException">A folder cannot be read.</exception>
     /// <exception cref="UnauthorizedAccessException">A folder may not be read.</exception>
     public static (ImageDataset Train, ImageDataset Test) Load(string folder, int side = 32, string? cacheFolder = null,
@@ -80,6 +97,7 @@ public static class ImageFolder
         ArgumentOutOfRangeException.ThrowIfLessThan(side, 1);
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"there is no folder {folder}.");
         var places = Places.In(folder);
+        places.CheckParts();
         var classes = places.Classes;
         if (classes.Length < 2)
             throw new InvalidDataException($"{places.Train} has "
@@ -114,10 +132,11 @@ public static class ImageFolder
                     : "A class needs two images or more."));
         var pixels = images.Packed();
         var statistics = PixelStatistics.Of(pixels.AsSpan(0, count * side * side * Channels), Channels);
-        var whole = new ImageDataset("ImageFolder", pixels, [.. read.Select(entry => entry.Label)],
+        var whole = new ImageDataset(nameof(ImageFolder), pixels, [.. read.Select(entry => entry.Label)],
             (side, side, Channels), classes,
             [.. statistics.Select(channel => channel.Mean)], [.. statistics.Select(channel => channel.Std)])
         {
+            IsResized = true,
             Augment = Augment.CropAndFlip with { Padding = side / 8 },   // as wide, for its size, as the usual one
             Sources = [.. read.Select(entry => Path.GetRelativePath(folder, entry.Path).Replace('\\', '/'))],
         };

@@ -13,6 +13,9 @@ namespace Tapegrad.Datasets;
 /// </remarks>
 public static class Shapes10
 {
+    /// <summary>What the dataset is called, in a network's file too.</summary>
+    public const string Name = nameof(Shapes10);
+
     private const int Side = 32;
     // a pixel is covered by the share of its 3 x 3 sample points that lie inside the shape
     private const int Samples = 3;
@@ -45,7 +48,7 @@ public static class Shapes10
             Paint(Outline.All[labels[index]], random.Split(index),
                 images.AsSpan(index * Side * Side * 3, Side * Side * 3));
         });
-        return new ImageDataset("Shapes10", images, labels, (Side, Side, 3),
+        return new ImageDataset(Name, images, labels, (Side, Side, 3),
             [.. Outline.All.Select(outline => outline.Name)], Mean, Std);
     }
 

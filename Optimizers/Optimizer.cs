@@ -29,7 +29,8 @@ public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double 
 
     /// <summary>
     /// Two groups: the others of this one as they are, and some of it whose rate is multiplied. Their weight decay is
-    /// divided, so that the product of both, which is what decays in a step, stays.
+    /// divided, so that the product of both stays, which with <see cref="Sgd"/> and <see cref="AdamW"/> is what decays
+    /// in a step; <see cref="Adam"/>'s steps do not have the length of what decays.
     /// </summary>
     /// <param name="some">Those; which of them are in another group does not matter.</param>
     /// <param name="factor">Above 0.</param>
@@ -57,10 +58,16 @@ public abstract class Optimizer
     private bool noticedStrangers;
 
     /// <summary>An optimizer of groups that do not overlap.</summary>
-    /// <exception cref="ArgumentException">There is no parameter, or one is in two groups.</exception>
+    /// <exception cref="ArgumentException">There is no parameter, or one is in two groups; or a weight decay, or the
+    /// factor of a rate, is below 0 or not finite.</exception>
     protected Optimizer(IReadOnlyList<ParameterGroup> groups)
     {
         Groups = groups;
+        foreach (var group in groups)
+        {
+            CheckNumber(nameof(groups), group.WeightDecay, "a weight decay");
+            CheckNumber(nameof(groups), group.RateFactor, "the factor of a rate");
+        }
         var seen = new HashSet<Parameter>();
         foreach (var parameter in AllParameters)
             if (!seen.Add(parameter))
@@ -114,6 +121,8 @@ public abstract class Optimizer
     private IEnumerable<Parameter> AllParameters => Groups.SelectMany(group => group.Parameters);
 
     /// <summary>Updates every parameter that has a gradient, and commits the running statistics.</summary>
+    /// <param name="gradients">Used once.</param>
+    /// <param name="rate">The learning rate: a finite number, 0 or above.</param>
     /// <returns>False when something was not finite, or would not have stayed so, and <see cref="OnNonFinite"/> says to
     /// skip.</returns>
     /// <exception cref="NonFiniteException">
@@ -122,8 +131,7 @@ public abstract class Optimizer
     /// </exception>
     public bool Step(Gradients gradients, double rate)
     {
-        if (!double.IsFinite(rate))
-            throw new ArgumentOutOfRangeException(nameof(rate), rate, "the learning rate must be finite.");
+        CheckNumber(nameof(rate), rate, "a learning rate");
         if (FindNonFinite(gradients, rate) is { } found)
             return OnNonFinite == NonFinite.Skip ? false
                 : throw new NonFiniteException($"{found}; the step was not taken. A lower learning rate, warm-up or "
@@ -137,6 +145,12 @@ public abstract class Optimizer
             target.Updates++;
         }
         return true;
+    }
+
+    private static void CheckNumber(string parameter, double value, string what)
+    {
+        if (!double.IsFinite(value) || value < 0)
+            throw new ArgumentOutOfRangeException(parameter, value, $"{what} is a finite number, 0 or above.");
     }
 
     private void Apply(UpdateTarget target, ParameterGroup group, double rate) =>

@@ -52,7 +52,7 @@ internal static class ConvertCommand
     private static int Run(ParseResult options, string from, string to)
     {
         Weights.CheckFile(From.Name, from);
-        OutputFile.Check("--to", to, [".safetensors", ".npz", ".npy"], from);
+        OutputFile.Check(new Output(To.Name, to), [".safetensors", ".npz", ".npy"], from);
         try
         {
             if (options.GetValue(Model) is { } name) Import(options, name, from, to);
@@ -74,7 +74,7 @@ internal static class ConvertCommand
         if (toArrays && OfItsImages.FirstOrDefault(option => TrainOptions.IsGiven(options, option)) is { } lost)
             throw new UserError($"{lost.Name}: a .npz file keeps nothing of the images. Name a .safetensors file with "
                 + "--to, or leave it out.");
-        var images = ImagesOf(options);
+        var images = ImagesOf(options, new Output(To.Name, to));
         var (classes, channels) = (options.GetValue(Classes) ?? images?.Classes ?? 10, options.GetValue(Channels)
             ?? images?.Channels ?? 3);
         if (images is not null && (classes, channels) != (images.Classes, images.Channels))
@@ -106,7 +106,7 @@ internal static class ConvertCommand
                     + "and --norm as it says.");
     }
 
-    private static ImageDataset? ImagesOf(ParseResult options)
+    private static ImageDataset? ImagesOf(ParseResult options, Output output)
     {
         var (data, mean, std) = (options.GetValue(Data), options.GetValue(Mean), options.GetValue(Std));
         if (data is null)
@@ -114,8 +114,8 @@ internal static class ConvertCommand
                 : throw new UserError(
                     "--mean, --std and --size say how --data is used. Give --data, or leave them out.");
         var (images, _, _) = DataSource.Find(data, download: false, shapes: false, int.MaxValue, int.MaxValue,
-            options.GetValue(TrainOptions.Size) ?? Recipe.UsualSize, outputs: []);
-        TrainOptions.RefuseIdle(options, TrainOptions.Size, images.Name != nameof(ImageFolder),
+            options.GetValue(TrainOptions.Size) ?? Recipe.UsualSize, [output]);
+        TrainOptions.RefuseIdle(options, TrainOptions.Size, !images.IsResized,
             $"the images of {images.Name} have a size already; only those of a folder get one.");
         if (mean is null && std is null) return images;
         var (means, deviations) = InputDescription.ParseNormalization(mean, std, images.Channels)

@@ -11,8 +11,10 @@ namespace Tapegrad.Examples.Cifar10;
 /// </summary>
 internal static class DataSource
 {
-    private const string Variable = "TAPEGRAD_DATA", FolderName = "cifar-10-batches-bin",
-        FolderName100 = "cifar-100-binary";
+    /// <summary>The environment variable that names the folder where --data does not.</summary>
+    public const string Variable = "TAPEGRAD_DATA";
+
+    private const string FolderName = "cifar-10-batches-bin", FolderName100 = "cifar-100-binary";
     private const int Shown = 3;
 
     private const string Kinds =
@@ -39,6 +41,8 @@ internal static class DataSource
         var (folder, named) = Locate(data, download, shapes);
         var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000))
             : Dataset(folder, named, side, outputs, strict);
+        if (train.Classes < 2)
+            throw new UserError($"{named}: '{folder}' has only one class, of which everything is right; two are the least.");
         if (test.Count == 0) throw new UserError($"{named}: '{folder}' has no image to test on.");
         return (train.Take(trainLimit), test.Take(testLimit), folder);
     }
@@ -48,7 +52,9 @@ internal static class DataSource
     {
         if (shapes == true && data is null) return (null, "");
         if (data is not null) return (data, "--data");
-        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named) return (named, Variable);
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named)
+            return download ? throw new UserError($"--download: {Variable} says where the images are. Leave it out.")
+                : (named, Variable);
         var cached = Path.Combine(CacheFolder, FolderName);
         if (Datasets.Cifar10.IsIn(cached)) return (cached, CacheFolder);
         if (download)

@@ -46,16 +46,21 @@ internal static class EvaluateCommand
             (ConfusionPath, ".csv")])
         {
             if (options.GetValue(option) is not { } path) continue;
-            OutputFile.Check(option.Name, path, [ending], weights);
             outputs.Add(new Output(option.Name, path));
+            OutputFile.Check(outputs[^1], [ending], weights);
         }
         OutputFile.CheckDifferent(outputs);
         var (_, test, _) = DataSource.Find(options.GetValue(TrainOptions.Data), download: false,
-            shapes: network.Description.Dataset == "Shapes10", trainLimit: 0, options.GetValue(TrainOptions.TestLimit)
+            shapes: network.Description.Dataset == Shapes10.Name, trainLimit: 0, options.GetValue(TrainOptions.TestLimit)
             ?? int.MaxValue,
             side: network.Description.Size?.Height ?? Recipe.UsualSize, outputs, options.GetValue(TrainOptions.Strict));
         test = network.Adapt(test);
         var (mistakes, views) = (new Mistakes(test), TestViews.Named(options.GetValue(Views)!)!);
+        if (views.Flips && !test.Augment.Flips)
+            throw new UserError($"{Views.Name} {views}: images of {test.Name} are not mirrored in training, and not known "
+                + "to the network from the other side. Leave it out, or say 'shift'.");
+        TrainOptions.RefuseIdle(options, TrainOptions.Strict,
+            options.GetValue(TrainOptions.Strict) && !test.IsResized, Recipe.IsWhole(test));
         var classify = views.Over(network.Model.Apply);
         var result = network.Use(test.Height, test.Width, () =>
             test.Evaluate(images => mistakes.Watch(classify(images))));

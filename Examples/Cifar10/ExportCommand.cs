@@ -43,7 +43,7 @@ internal static class ExportCommand
 
     private static int Run(string weights, string file, string? size, bool pixels, bool decompose, bool fold)
     {
-        OutputFile.Check("--out", file, [".onnx"], weights);
+        OutputFile.Check(new Output(Out.Name, file), [".onnx"], weights);
         var network = SavedNetwork.Load(weights);
         var (model, description) = (network.Model, network.Description);
         var (height, width) = size is null

@@ -21,10 +21,10 @@ internal sealed class Mistakes(ImageDataset dataset)
     public Tensor Watch(Tensor logits)
     {
         var (probabilities, classes) = (logits.LogSoftmax().Exp().ToFloats(), logits.Shape[1]);
-        foreach (var row in probabilities.Chunk(classes))
+        foreach (var (row, taken) in Evaluation.Predictions(logits).Index())
         {
-            var taken = Array.IndexOf(row, row.Max());
-            if (taken != dataset.Labels[Seen]) mistakes.Add(new Mistake(Seen, taken, row[taken]));
+            if (taken != dataset.Labels[Seen])
+                mistakes.Add(new Mistake(Seen, taken, probabilities[row * classes + taken]));
             Seen++;
         }
         return logits;

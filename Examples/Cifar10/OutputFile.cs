@@ -16,15 +16,18 @@ internal static class OutputFile
     /// Checks that a file can be written, has one of the usual endings, and is not the file that is read.
     /// </summary>
     /// <exception cref="UserError">It is not so.</exception>
-    public static void Check(string option, string path, string[] extensions, string input)
+    public static void Check(Output output, string[] extensions, string input)
     {
+        var (option, path, _) = output;
         if (!extensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase))
             throw new UserError($"{option} {path}: the file's name must end with {string.Join(" or ", extensions)}.");
         if (Directory.Exists(path))
             throw new UserError($"{option} {path}: it is a folder. Give the name of a file in it.");
         var real = Real(path);
-        if (Path.GetDirectoryName(real) is { } folder && !Directory.Exists(folder))
+        var folder = Path.GetDirectoryName(real)!;
+        if (!Path.Exists(folder))
             throw new UserError($"{option} {path}: there is no folder '{folder}'. Create it first.");
+        if (Obstacle(folder) is { } why) throw new UserError($"{option} {path}: '{folder}' cannot be written: {why}");
         if (Real(input) == real)
             throw new UserError($"{option} {path}: this is the file that is read. Give another name.");
     }
@@ -56,21 +59,37 @@ internal static class OutputFile
                     + " place.");
     }
 
+    /// <summary>Checks that a file that is read is none of a folder whose files are removed.</summary>
+    /// <exception cref="UserError">It is one.</exception>
+    public static void CheckOutside(string option, string input, Output output)
+    {
+        if (Path.GetDirectoryName(Real(input)) == Path.TrimEndingDirectorySeparator(Real(output.Path)))
+            throw new UserError($"{option} {input}: it lies in {output.Option} {output.Path}, where it would be removed. "
+                + $"Give another {output.Option}.");
+    }
+
     /// <summary>Checks that a folder can be made, or written to if it is there, and leaves all as it is.</summary>
     /// <exception cref="UserError">It cannot.</exception>
     public static void CheckFolder(Output output)
     {
         var nearest = Path.GetFullPath(output.Path);
         while (!Path.Exists(nearest) && Path.GetDirectoryName(nearest) is { } above) nearest = above;
+        if (Obstacle(nearest) is { } why)
+            throw new UserError($"{output.Option}: the folder '{output.Path}' cannot be written: {why}");
+    }
+
+    // Why nothing can be written in a folder; null where a file can, which is gone again.
+    private static string? Obstacle(string folder)
+    {
         try
         {
-            using var probe = new FileStream(Path.Combine(nearest, Path.GetRandomFileName()), FileMode.CreateNew,
+            using var probe = new FileStream(Path.Combine(folder, Path.GetRandomFileName()), FileMode.CreateNew,
                 FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+            return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            var why = File.Exists(nearest) ? $"'{nearest}' is a file." : e.Message;
-            throw new UserError($"{output.Option}: the folder '{output.Path}' cannot be written: {why}");
+            return File.Exists(folder) ? $"'{folder}' is a file." : e.Message;
         }
     }
 

@@ -40,7 +40,7 @@ internal static class PredictCommand
     private static int Run(string weights, string[] images, int top, bool json)
     {
         var classifier = Classifier.Load(weights);
-        var unreadable = 0;
+        var failed = 0;
         foreach (var image in images)
         {
             Prediction[] shown;
@@ -50,7 +50,7 @@ internal static class PredictCommand
             }
             catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
             {
-                unreadable++;
+                failed++;
                 if (json) Console.WriteLine(new JsonObject { ["image"] = image, ["error"] = e.Message }.ToJsonString());
                 Console.Error.WriteLine(
                     Line.Of($"error: {(e.Message.Contains(image) ? "" : $"{image}: ")}{e.Message}"));
@@ -59,7 +59,7 @@ internal static class PredictCommand
             Console.WriteLine(json ? ToJson(image, shown) : Console.IsOutputRedirected ? ToLine(image, shown)
                 : ToBars(image, shown));
         }
-        return unreadable == 0 ? 0 : 1;
+        return failed == 0 ? 0 : 1;
     }
 
     private static string ToJson(string image, Prediction[] shown) => new JsonObject
@@ -68,8 +68,7 @@ internal static class PredictCommand
         ["predictions"] = new JsonArray([.. shown.Select(guess => new JsonObject
         {
             ["class"] = guess.Class,
-            // JSON has no other numbers
-            ["probability"] = double.IsFinite(guess.Probability) ? guess.Probability : null,
+            ["probability"] = guess.Probability,
         })]),
     }.ToJsonString();
 

@@ -26,6 +26,12 @@ try
         if (option.Option.Arity.MinimumNumberOfValues > 0 && option.IdentifierTokenCount > option.Tokens.Count)
             throw new UserError($"{option.Option.Name}: it is given {option.IdentifierTokenCount} times, and not each "
                 + "time with a value. Give it once.");
+    // What stands there is the root's, which the command does not look at.
+    if (parsed.CommandResult != parsed.RootCommandResult
+        && parsed.RootCommandResult.Children.OfType<OptionResult>()
+            .FirstOrDefault(before => before is { Implicit: false, Option.Recursive: false }) is { } misplaced)
+        throw new UserError($"{misplaced.Option.Name} stands before '{parsed.CommandResult.Command.Name}'; give it "
+            + "behind.");
     if (!TrainOptions.IsGiven(parsed, TrainOptions.Threads)) CheckEnvironment();
     return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }

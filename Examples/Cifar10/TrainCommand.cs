@@ -52,6 +52,8 @@ internal static class TrainCommand
         var weights = InitialWeightsOf(options, ref given);
         given.Check();
         var output = OutputOf(options);
+        if (weights is not null && options.GetValue(Overwrite))
+            OutputFile.CheckOutside(From.Name, weights.Path, output);
         var images = ImagesOf(given, options, options.GetValue(Data), shapes: null, output, SizeOf(weights));
         var (recipe, budget) = (given.Resolve(images.Train), (string?)null);
         if (options.GetValue(Minutes) is { } minutes) (recipe, budget) = Within(minutes, recipe, images);
@@ -76,7 +78,7 @@ internal static class TrainCommand
     {
         var budget = Budget.Measure(minutes, recipe, images);
         var isEnough = budget.Epochs > 1 || budget.SecondsPerEpoch <= 60 * minutes;
-        return (recipe with { Epochs = budget.Epochs },
+        return ((recipe with { Epochs = budget.Epochs }).Resolve(images.Train),
             Invariant($"an epoch takes about {budget.SecondsPerEpoch:F1} seconds here, {minutes} minutes are ")
             + (isEnough ? $"enough for {Display.Count(budget.Epochs, "epoch")}"
                 : "not enough for one, which is the least"));
@@ -137,12 +139,12 @@ internal static class TrainCommand
     private static string Measured(RunImages images) =>
         $"measured on {Display.Count(images.Test.Count, "test image")} of "
         + NameOf(images.Test, images.Folder)
-        + (images.Test.Name == nameof(Shapes10)
+        + (images.Test.Name == Shapes10.Name
             ? ", shapes made by a formula, which are easy: not CIFAR-10, which --data FOLDER names and --download "
                 + "fetches" : "");
 
     private static string NameOf(ImageDataset images, string? folder) =>
-        images.Name == nameof(ImageFolder) ? Line.Of(folder ?? "a folder") : images.Name;
+        images.IsResized ? Line.Of(folder ?? "a folder") : images.Name;
 
     /// <summary>What is to be said of an epoch with few batches; null where there are enough.</summary>
     internal static string? FewBatches(Recipe given, Recipe recipe, int images)

@@ -30,7 +30,8 @@ internal static class TrainOptions
         UsualOfFast = ModelSpec.UsualTraining("fast");
 
     public static readonly Option<string?> Data = Options.Path("--data",
-        "folder of CIFAR-10, CIFAR-100 or an IDX set (MNIST), or one with a folder of images for each class");
+        "folder of CIFAR-10, CIFAR-100 or an IDX set (MNIST), or one with a folder of images for each class [default: "
+            + $"what the environment variable {DataSource.Variable} names, or CIFAR-10 in the cache folder, or Shapes10]");
     public static readonly Option<string?> Out =
         Options.Path("--out",
             "folder for run.json, metrics.jsonl and model.safetensors [default: runs/..., a new one]");
@@ -73,7 +74,7 @@ internal static class TrainOptions
         Options.OptionalNumber("--lr", string.Create(CultureInfo.InvariantCulture,
         $"learning rate at its highest [default: {UsualRate("resnet20", "sgd")}; {UsualRate("vgg", "sgd")} for vgg;"
             + $" {UsualRate("resnet20", "adam")} with adam and adamw; {UsualOfFast.LearningRate} for fast in batches of"
-            + $" {UsualOfFast.BatchSize}, less in proportion for others]"),
+            + $" {UsualOfFast.BatchSize}, in proportion for others]"),
             Recipe.Ranges[nameof(Recipe.LearningRate)], 0.05);
     public static readonly Option<string?> Schedule = Options.OptionalChoice("--schedule",
         $"course of the learning rate after the warm-up {Of(usual => usual.Schedule)}", Recipe.IsSchedule, Schedules);
@@ -94,7 +95,8 @@ internal static class TrainOptions
             + "adamw]",
         name => name is "all" or "weights", "all|weights");
     public static readonly Option<double?> BetaRate = Options.OptionalNumber("--beta-rate",
-        $"multiply the rate of the normalizations' betas, whose decay in a step stays {Of(usual => usual.BetaRate)}",
+        "multiply the rate of the normalizations' betas, and divide their weight decay by as much: with sgd and adamw as "
+            + $"much decays in a step as before {Of(usual => usual.BetaRate)}",
         Recipe.Ranges[nameof(Recipe.BetaRate)], 8);
     public static readonly Option<bool> ZeroGamma =
         Options.Flag("--zero-gamma", "begin with every residual block as its shortcut: its last gamma is 0");
@@ -105,7 +107,7 @@ internal static class TrainOptions
         Options.Number("--average", "keep moving averages of the weights, with this decay, and use them: 0.999",
             Unsaid.Average, Recipe.Ranges[nameof(Recipe.Average)]);
     public static readonly Option<bool?> Lookahead = Options.OptionalFlag("--lookahead",
-        $"have slow weights follow those that the steps move, and use them {Of(usual => usual.Lookahead)}");
+        $"have slow weights follow those that the steps move, and use them in the end {Of(usual => usual.Lookahead)}");
     public static readonly Option<double?> Smoothing = Options.OptionalNumber("--label-smoothing",
         $"share of a label that all classes get {Of(usual => usual.LabelSmoothing)}",
         Recipe.Ranges[nameof(Recipe.LabelSmoothing)], 0.1);

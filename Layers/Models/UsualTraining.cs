@@ -23,7 +23,7 @@ public sealed record UsualTraining
     public double LearningRate { get; init; } = 0.05;
 
     /// <summary>
-    /// Whether the rate is that of batches of <see cref="BatchSize"/>, and smaller in proportion for smaller ones.
+    /// Whether the rate is that of batches of <see cref="BatchSize"/>, and in proportion for others.
     /// </summary>
     public bool RateFollowsBatch { get; init; }
 

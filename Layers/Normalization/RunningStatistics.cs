@@ -35,8 +35,8 @@ public sealed class RunningStatistics : IStatistics
     /// <summary>How often something was committed, loaded or set.</summary>
     public long Count => Values.Max(value => value.Changes) - forgotten;
 
-    // What was loaded is what an untrained layer has.
-    internal void Forget() => forgotten += Count;
+    /// <summary>What was loaded or set is what an untrained layer has: it cannot evaluate, as before.</summary>
+    public void Forget() => forgotten += Count;
 
     /// <summary>One of the values, for evaluation.</summary>
     /// <exception cref="InvalidOperationException">Nothing was remembered yet.</exception>

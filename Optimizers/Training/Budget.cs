@@ -39,25 +39,31 @@ public sealed record Budget(int Epochs, double SecondsPerEpoch)
             Math.Min(MostSeconds, Share * seconds));
         var (seen, views) = (images.Validation ?? images.Test, TestViews.Named(recipe.TestViews!)!.Count);
         var perImage = SecondsOfImage(model.Apply, seen);
-        var perEpoch = perStep * images.Train.BatchesPerEpoch(recipe.BatchSize!.Value) + perImage * seen.Count;
+        var batches = images.Train.BatchesPerEpoch(recipe.BatchSize!.Value);
+        var perEpoch = perStep * batches + perImage * seen.Count;
         var atTheEnd = ((views > 1 ? views : 0) + (images.Validation is null ? 0 : 1)) * images.Test.Count * perImage;
-        return new Budget(EpochsIn(seconds - clock.Elapsed.TotalSeconds - atTheEnd, perEpoch), perEpoch);
+        return new Budget(EpochsIn(seconds - clock.Elapsed.TotalSeconds - atTheEnd, perEpoch, batches), perEpoch);
     }
 
-    /// <summary>The most epochs that a time is enough for, and 1 where it is not enough for any.</summary>
-    internal static int EpochsIn(double seconds, double perEpoch) =>
-        (int)Math.Clamp(Math.Floor(seconds / perEpoch), 1, int.MaxValue);
+    /// <summary>
+    /// The most epochs that a time is enough for, and whose batches can be counted; 1 where it is not enough for any.
+    /// </summary>
+    internal static int EpochsIn(double seconds, double perEpoch, int batches) =>
+        (int)Math.Clamp(Math.Floor(seconds / perEpoch), 1, int.MaxValue / batches);
 
     private static double SecondsOfStep(Recipe recipe, Fit fit, ImageDataset train, double seconds)
     {
         var (clock, steps, warm) = (Stopwatch.StartNew(), 0, (Steps: 0, Seconds: 0.0));
+        // Among so many batches the optimizer takes a step: it belongs to the time, and a network that has taken none
+        // may not be able to classify.
+        var least = Math.Max(LeastSteps, recipe.Accumulate);
         using var enough = new CancellationTokenSource();
         fit.AfterStep = _ =>
         {
             var now = clock.Elapsed.TotalSeconds;
             steps++;
             if (warm.Steps == 0 && steps >= WarmSteps && now >= seconds) warm = (steps, now);
-            else if (warm.Steps > 0 && steps >= warm.Steps + LeastSteps && now >= warm.Seconds + seconds)
+            else if (warm.Steps > 0 && steps >= warm.Steps + least && now >= warm.Seconds + seconds)
                 enough.Cancel();
         };
         fit.Run(train, null, recipe.Epochs!.Value, recipe.BatchSize!.Value, recipe.Seed, recipe.CreateAugment(train),

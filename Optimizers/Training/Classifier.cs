@@ -55,13 +55,15 @@ public sealed class Classifier
 
     /// <summary>Reads an image file and classifies it.</summary>
     /// <returns>A prediction for each class, in the order of the network's outputs.</returns>
-    /// <exception cref="InvalidDataException">The file is no image that is read.</exception>
+    /// <exception cref="InvalidDataException">The file is no image that is read, or the scores of its classes are not
+    /// finite.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
     /// <exception cref="InvalidOperationException">A training tape is open.</exception>
     public IReadOnlyList<Prediction> Classify(string path) => Classify(ImageFile.Read(path));
 
     /// <summary>Classifies the square in the middle of a picture.</summary>
     /// <returns>A prediction for each class, in the order of the network's outputs.</returns>
+    /// <exception cref="InvalidDataException">The scores of the classes are not finite.</exception>
     /// <exception cref="InvalidOperationException">A training tape is open.</exception>
     public IReadOnlyList<Prediction> Classify(Picture picture)
     {
@@ -71,6 +73,8 @@ public sealed class Classifier
             normalization.Mean, normalization.Std);
         using var scope = new Scope();
         var logits = network.Model.Apply(dataset.InOrder(1).Single().Images);
+        if (!logits.ToDoubles().All(double.IsFinite))
+            throw network.Refusal("its scores are not finite; were its weights?");
         return [.. names.Zip(logits.LogSoftmax().Exp().ToDoubles(), (name, probability) =>
             new Prediction(name, probability))];
     }

@@ -68,7 +68,7 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
 
     /// <summary>Trains. A cancelled run ends after the batch that is being worked on.</summary>
     /// <param name="train">The images to learn from.</param>
-    /// <param name="validation">Images held apart, if there are any.</param>
+    /// <param name="validation">Images held apart, one at least; null where there are none.</param>
     /// <param name="epochs">In all, those before <paramref name="from"/> included.</param>
     /// <param name="batchSize">Images in a batch.</param>
     /// <param name="seed">Of the order of the images, their augmentation, and whatever is random in the model.</param>
@@ -81,13 +81,18 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
     /// <returns>Whether it came to its end, or <see cref="AfterEpoch"/> ended it.</returns>
     /// <exception cref="NonFiniteException">A loss, or a gradient, is not finite: the message says where. The step was
     /// not taken.</exception>
-    /// <exception cref="ArgumentException">The place to go on from is none in this run.</exception>
+    /// <exception cref="ArgumentException">The place to go on from is none in this run, or no image is held
+    /// apart.</exception>
     public bool Run(ImageDataset train, ImageDataset? validation, int epochs, int batchSize, long seed,
         Augment? augment = null, CancellationToken cancellation = default, Position? from = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(Accumulate, 1);
+        if (validation is { Count: 0 })
+            throw new ArgumentException("there is no image among those held apart; null is for none.",
+                nameof(validation));
         var steps = train.BatchesPerEpoch(batchSize);
-        GoTo(from, epochs, steps);
+        place = Start;
+        if (from is not null) GoTo(from, epochs, steps);
         Gradients? sum = null;
         for (var now = place; now.Epoch <= epochs; now = Start with { Epoch = now.Epoch + 1 })
         {
@@ -109,7 +114,7 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
                 if (cancellation.IsCancellationRequested) return false;
             }
             Evaluation? result;
-            using (Average?.Use()) result = validation?.Evaluate(model);
+            using (UseAverages()) result = validation?.Evaluate(model);
             if (sum is null || now.Epoch == epochs) place = Start with { Epoch = now.Epoch + 1 };
             var epoch = new Epoch(progress, result, rate[Math.Max(0, now.Epoch * steps / Accumulate - 1)],
                 clock.Elapsed.TotalSeconds);
@@ -122,20 +127,27 @@ public sealed class Fit(Func<Tensor, Tensor> model, Optimizer optimizer, Learnin
         return true;
     }
 
-    private void GoTo(Position? from, int epochs, int steps)
+    /// <summary>
+    /// Puts the averages in the place of the values, until the result is disposed; null where there are none, or none
+    /// yet: before the first step they are the values, and running statistics that have seen nothing must not pass for
+    /// others.
+    /// </summary>
+    internal IDisposable? UseAverages() => Average is { Steps: > 0 } ? Average.Use() : null;
+
+    /// <summary>Goes to a place of a run; <see cref="Run"/> goes on from there if it is given it too.</summary>
+    /// <param name="from">The place.</param>
+    /// <param name="epochs">Of the run.</param>
+    /// <param name="steps">Batches in an epoch.</param>
+    /// <exception cref="ArgumentException">It is none in this run.</exception>
+    internal void GoTo(Position from, int epochs, int steps)
     {
-        if (from is not null)
-        {
-            if (from.Epoch < 1 || from.Epoch > epochs + 1L || from.Batch < 0
-                || from.Batch > (from.Epoch > epochs ? 0 : steps)
-                || from.AverageSteps is < 0 or > Optimizer.MostSteps)
-                throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs "
-                    + $"of {steps} batches.",
-                    nameof(from));
-            optimizer.Counters = from.OptimizerCounters;
-            if (Average is not null) Average.Steps = from.AverageSteps;
-        }
-        place = from ?? Start;
+        if (from.Epoch < 1 || from.Epoch > epochs + 1L || from.Batch < 0
+            || from.Batch > (from.Epoch > epochs ? 0 : steps) || from.AverageSteps is < 0 or > Optimizer.MostSteps)
+            throw new ArgumentException($"batch {from.Batch} of epoch {from.Epoch} is no place in {epochs} epochs of "
+                + $"{steps} batches.", nameof(from));
+        optimizer.Counters = from.OptimizerCounters;
+        if (Average is not null) Average.Steps = from.AverageSteps;
+        place = from;
     }
 
     // The loss before the step, and how many images were classified right.

@@ -51,8 +51,10 @@ public sealed class Mixup
         }
         for (var i = 0L; ; i += 2)
         {
-            var (a, b) = (Math.Log(1 - random.Uniform(i)) / alpha, Math.Log(1 - random.Uniform(i + 1)) / alpha);
+            var (u, v) = (Math.Log(1 - random.Uniform(i)), Math.Log(1 - random.Uniform(i + 1)));
+            var (a, b) = (u / alpha, v / alpha);
             var larger = Math.Max(a, b);
+            if (double.IsNegativeInfinity(larger)) return u > v ? 1 : 0;   // one of them is all there is
             var sum = larger + Math.Log(Math.Exp(a - larger) + Math.Exp(b - larger));
             if (sum <= 0) return Math.Exp(a - sum);
         }

@@ -83,9 +83,9 @@ public sealed partial record Recipe
     public string? Decayed { get; init; }
 
     /// <summary>
-    /// How many times as high the rate is for the betas of normalizations, whose decay in a step stays the same (see
+    /// How many times as high the rate is for the betas of normalizations, whose weight decay is divided by as much (see
     /// <see cref="Tapegrad.Optimizers.ParameterGroup.WithRateOf"/>). Null for what is usual for the network with
-    /// <c>sgd</c>, and else 1.
+    /// <c>sgd</c>, and else, or where there are no betas, 1.
     /// </summary>
     public double? BetaRate { get; init; }
 
@@ -96,8 +96,9 @@ public sealed partial record Recipe
     public double Average { get; init; }
 
     /// <summary>
-    /// Whether slow weights follow the fast ones, and are what is kept (see
-    /// <see cref="Tapegrad.Optimizers.Lookahead"/>); null for what is usual for the network.
+    /// Whether slow weights follow the fast ones, and take their place after the last step (see
+    /// <see cref="Tapegrad.Optimizers.Lookahead"/>); an epoch before is measured, and kept where it is the best, as the
+    /// fast ones are behind it. Null for what is usual for the network.
     /// </summary>
     public bool? Lookahead { get; init; }
 

@@ -93,10 +93,7 @@ public sealed partial record Recipe
         var groups = Decayed == "weights" ? ParameterGroup.DecayWeightsOnly(model.Parameters, decay)
             : [new(model.Parameters, decay)];
         if (BetaRate != 1)
-        {
-            var betas = model.Modules.OfType<Normalization>().Select(norm => norm.Bias).OfType<Parameter>().ToArray();
-            groups = [.. groups.SelectMany(group => group.WithRateOf(betas, BetaRate!.Value))];
-        }
+            groups = [.. groups.SelectMany(group => group.WithRateOf(BetasOf(model), BetaRate!.Value))];
         return Optimizer switch
         {
             "sgd" => new Sgd(groups, Momentum!.Value, Nesterov!.Value),
@@ -105,15 +102,17 @@ public sealed partial record Recipe
         };
     }
 
-    // Of the optimizer, in the whole run.
+    private static IEnumerable<Parameter> BetasOf(Module model) =>
+        model.Modules.OfType<Normalization>().Select(norm => norm.Bias).OfType<Parameter>();
+
+    // Of the optimizer, in the whole run, and one at least in the first epoch: what is measured behind it is trained.
     private int Steps(ImageDataset train)
     {
         var (epochs, batches, together) = (Epochs!.Value, train.BatchesPerEpoch(BatchSize!.Value), Accumulate);
-        var all = (long)batches * epochs;
-        if (all < together)
+        if (batches < together)
             throw new RecipeException(nameof(Accumulate), together,
-                $"{epochs} {(epochs == 1 ? "epoch has" : "epochs have")} only {all} {(all == 1 ? "batch" : "batches")},"
-                    + " not one whole step.");
+                $"an epoch has only {batches} {(batches == 1 ? "batch" : "batches")}, not one whole step.");
+        var all = (long)batches * epochs;
         if (all > int.MaxValue)
             throw new RecipeException(nameof(Epochs), epochs,
                 $"so many epochs of {batches} steps are more steps than can be counted.");

@@ -18,6 +18,10 @@ public sealed partial record Recipe
             : usual.RateFollowsBatch ? usual.LearningRate * batchSize / usual.BatchSize : usual.LearningRate;
     }
 
+    /// <summary>Why nothing is left out of images that are those of no folder.</summary>
+    public static string IsWhole(ImageDataset images) =>
+        $"the files of {images.Name} are whole, or refused; only images of a folder may be cut off.";
+
     /// <summary>The recipe with nothing left open, for some images.</summary>
     /// <param name="train">Those to learn from, without those that are held apart.</param>
     /// <exception cref="RecipeException">There is no such run, or a setting changes nothing in it.</exception>
@@ -42,10 +46,10 @@ public sealed partial record Recipe
             Nesterov = Nesterov ?? (isSgd ? usual.Nesterov && momentum > 0 : null),
             WeightDecay = weightDecay,
             Decayed = Decayed ?? (WeightDecay == 0 ? null : Optimizer == "adamw" ? "weights" : "all"),
-            BetaRate = BetaRate ?? (isSgd ? usual.BetaRate : 1),
+            BetaRate = BetaRateFor(train, isSgd ? usual.BetaRate : 1),
             Lookahead = Lookahead ?? usual.Lookahead,
             LabelSmoothing = LabelSmoothing ?? usual.LabelSmoothing,
-            Size = train.Name == nameof(ImageFolder) ? train.Height : null,
+            Size = train.IsResized ? train.Height : null,
             Flip = Flips(train) ? Flip ?? usual.Flip : null,
             Translate = Translate ?? (train.Augment.Padding > 0 ? usual.Translate : null),
             TestViews = TestViews ?? UsualViews(usual, Flips(train)),
@@ -68,15 +72,25 @@ public sealed partial record Recipe
         Refuse(nameof(TestViews), TestViews?.Contains("flip") == true && !Flips(train),
             "images that are not mirrored in training are not known to the network from the other side. Leave it out, "
             + "or say 'shift'.");
-        Refuse(nameof(Size), Size is not null && train.Name != nameof(ImageFolder),
+        Refuse(nameof(Size), Size is not null && !train.IsResized,
             $"the images of {train.Name} have a size already; only those of a folder get one."
             + " Leave it out.");
+        Refuse(nameof(Strict), Strict && !train.IsResized, $"{IsWhole(train)} Leave it out.");
         if (Cutout >= Math.Max(train.Height, train.Width))
             throw new RecipeException(nameof(Cutout), Cutout,
                 $"nothing would be left to see of images of {train.Height}x{train.Width} pixels.");
         if (Translate >= Math.Min(train.Height, train.Width))
             throw new RecipeException(nameof(Translate), Translate,
                 $"images of {train.Height}x{train.Width} pixels have no reflection as wide as that.");
+    }
+
+    // 1 where there are no betas.
+    private double BetaRateFor(ImageDataset train, double usual)
+    {
+        var rate = BetaRate ?? usual;
+        if (rate == 1 || BetasOf(CreateNetwork(train)).Any()) return rate;
+        Refuse(nameof(BetaRate), BetaRate is not null, "the network's normalizations have no betas. Leave it out.");
+        return 1;
     }
 
     private bool Flips(ImageDataset train) => train.Augment.Flips && !NoFlip;

@@ -33,14 +33,19 @@ public sealed class Run
     private readonly Fit fit;
     private readonly string hash;
     private readonly SavedRun? from;
+    private readonly IReadOnlyList<string> untrained;
     private readonly Stopwatch sinceCheckpoint = Stopwatch.StartNew();
-    private Snapshot? lastGood;
+    private Snapshot? lastGood;   // until there are weights in the folder
     private bool isFinite = true;   // the loss of the last epoch on what is held apart
     private double? saved;   // the accuracy of the epoch whose weights are in the folder; see SavedRun
 
     private Run(Recipe recipe, RunImages images, Module model, RunFolder folder, string hash, SavedRun? from)
     {
         (Recipe, Images, Model, this.folder, this.hash, this.from) = (recipe, images, model, folder, hash, from);
+        saved = from?.Accuracy;
+        if (saved is null) lastGood = new Snapshot(model);
+        untrained = from?.Untrained
+            ?? [.. Statistics.Where(statistics => statistics.Count == 0).Select(statistics => statistics.Name)];
         fit = recipe.CreateFit(model, images.Train);
         fit.AfterStep = OnStep;
         fit.AfterEpoch = OnEpoch;
@@ -50,9 +55,11 @@ public sealed class Run
     /// <param name="recipe">Resolved for the images.</param>
     /// <param name="images">The images.</param>
     /// <param name="model">The recipe's, as it begins.</param>
-    /// <param name="folder">A new one.</param>
+    /// <param name="folder">A new one; a run that it was made to replace is removed now, when nothing is refused any
+    /// more.</param>
     /// <param name="weights">What the model's weights were read from, to be noted; null where they are the recipe's
     /// own.</param>
+    /// <exception cref="RecipeException">There is no such run.</exception>
     /// <exception cref="IOException">The folder cannot be written.</exception>
     public static Run Begin(Recipe recipe, RunImages images, Module model, RunFolder folder, string? weights = null)
     {
@@ -60,7 +67,7 @@ public sealed class Run
         var description = new Description(recipe, images.Train.Name, images.Folder, images.Train.Count,
             images.Validation?.Count ?? 0, images.Test.Count, run.hash,
             weights is null ? null : Path.GetFullPath(weights));
-        folder.WriteDescription(JsonSerializer.Serialize(description, RunJson.Indented));
+        folder.Begin(JsonSerializer.Serialize(description, RunJson.Indented));
         try
         {
             run.Save();   // so that there is something to go on from, however soon it ends
@@ -89,12 +96,22 @@ public sealed class Run
         var recipe = saved.Recipe.Resolve(images.Train);
         var run = new Run(recipe, images, recipe.CreateModel(images.Train), folder, saved.Images, saved);
         folder.Checkpoints.Load(saved.Checkpoint!, run.State);
+        try
+        {
+            run.fit.GoTo(saved.Place, recipe.Epochs!.Value, images.Train.BatchesPerEpoch(recipe.BatchSize!.Value));
+        }
+        catch (ArgumentException e)   // a place, or counters, that are none here
+        {
+            throw new InvalidDataException($"{folder.FolderPath}: checkpoint {saved.Checkpoint!.Step}: "
+                + $"{e.Message.Split(" (Parameter ")[0]}");
+        }
+        run.lastGood?.GoOn(run.Steps);
+        if (run.Steps == 0) run.ForgetUntrained();
         if (images.Validation is not null && saved.Accuracy is not null && !folder.HasWeights)
             throw new InvalidDataException($"{folder.WeightsPath}: it is gone or damaged, and with it the weights of "
                 + "the best epoch so far. Put it back.");
         folder.Metrics =
             [.. saved.Metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line + '\n')];
-        run.saved = saved.Accuracy;
         return run;
     }
 
@@ -130,22 +147,14 @@ public sealed class Run
     /// from.</param>
     /// <exception cref="NonFiniteException">A loss is not finite. The last good weights are in the folder; the message
     /// says which those are.</exception>
-    /// <exception cref="InvalidDataException">The checkpoint that it goes on from contradicts itself.</exception>
     /// <exception cref="IOException">The folder cannot be written; the run goes on from there once it can.</exception>
     public RunResult Train(CancellationToken cancellation = default)
     {
-        lastGood = new Snapshot(Model);
         bool isComplete;
         try
         {
             isComplete = fit.Run(Images.Train, Images.Validation ?? Images.Test, Recipe.Epochs!.Value,
                 Recipe.BatchSize!.Value, Recipe.Seed, Recipe.CreateAugment(Images.Train), cancellation, from?.Place);
-        }
-        // a place, or counters, that are none here
-        catch (ArgumentException e) when (from is not null && e.ParamName is "from" or "value")
-        {
-            throw new InvalidDataException($"{folder.FolderPath}: checkpoint {from!.Checkpoint!.Step}: "
-                + $"{e.Message.Split(" (Parameter ")[0]}");
         }
         catch (NonFiniteException e)
         {
@@ -171,11 +180,25 @@ public sealed class Run
             views.Count > 1 ? Images.Test.Accuracy(views.Over(Model.Apply)) : null);
     }
 
-    private Parameter[] State => [.. Model.State, .. fit.State];
+    // The weights before the last step are a part of it as long as no others are kept.
+    private Parameter[] State => [.. Model.State, .. fit.State, .. lastGood?.State ?? []];
+
+    // Of the optimizer.
+    private long Steps => fit.Position.OptimizerCounters[0];
+
+    private IEnumerable<RunningStatistics> Statistics =>
+        Model.Modules.OfType<Normalization>().Select(layer => layer.Running).OfType<RunningStatistics>();
+
+    // Before the first step: the numbers that were put back are those that nobody has seen a batch for.
+    private void ForgetUntrained()
+    {
+        foreach (var statistics in Statistics.Where(statistics => untrained.Contains(statistics.Name)))
+            statistics.Forget();
+    }
 
     private void OnStep(TrainingProgress now)
     {
-        if (saved is null) lastGood!.Take();
+        lastGood?.Take(Steps);
         AfterStep?.Invoke(now);
         if (sinceCheckpoint.Elapsed.TotalSeconds >= SecondsBetweenCheckpoints) Save();
     }
@@ -191,6 +214,7 @@ public sealed class Run
         var isChosen = isFinite && (Images.Validation is null || saved is null || seen.Accuracy > saved);
         if (!isChosen) return true;
         saved = seen.Accuracy;
+        lastGood = null;
         SaveWeights();
         return true;
     }
@@ -199,9 +223,9 @@ public sealed class Run
     {
         var kept = saved is null ? "of the step before" : Images.Validation is null ? "saved before"
             : "of the best epoch";
-        if (saved is null)
+        if (lastGood is not null)
         {
-            lastGood!.Restore();
+            if (lastGood.Restore() == 0) ForgetUntrained();
             folder.Save(Model);
         }
         what = what.Split(" A lower learning rate")[0];   // where Optimizer's message turns to whoever writes the loop
@@ -210,7 +234,7 @@ public sealed class Run
 
     private void SaveWeights()
     {
-        using (fit.Average?.Use()) folder.Save(Model);
+        using (fit.UseAverages()) folder.Save(Model);
     }
 
     private void Save()
@@ -218,7 +242,8 @@ public sealed class Run
         var place = fit.Position;
         // gradients may wait for a step beyond the end of an epoch
         var metrics = folder.Metrics.Take(place.Epoch - 1);
-        var run = new SavedRun(SavedRun.Newest, Recipe, Images.Folder, hash, place, saved, string.Concat(metrics));
+        var run = new SavedRun(SavedRun.Newest, Recipe, Images.Folder, hash, place, saved, string.Concat(metrics),
+            untrained);
         folder.Checkpoints.Save(place.OptimizerCounters[0], State, run.ToTexts());
         sinceCheckpoint.Restart();
     }

@@ -17,11 +17,12 @@ public sealed class RunFolder : IDisposable
     private readonly string path;
     private readonly IDisk disk;
     private readonly FileStream inUse;
+    private readonly bool replaces;
     private string[] metrics = [];
 
-    internal RunFolder(string path, IDisk? disk = null)
+    internal RunFolder(string path, IDisk? disk = null, bool replaces = false)
     {
-        (this.path, this.disk) = (path, disk ?? Disk.Own);
+        (this.path, this.disk, this.replaces) = (path, disk ?? Disk.Own, replaces);
         try
         {
             // Shows that the folder can be written, and keeps others out: the system releases it with this process,
@@ -35,13 +36,21 @@ public sealed class RunFolder : IDisposable
                 + $"{e.Message}", e);
         }
         Checkpoints = new Checkpoints(path, disk: disk);
-        // whoever wrote them is dead, or it would be in use
-        AtomicFile.RemoveSiblings(path, name => name is WeightsName or DescriptionName, disk);
+        try
+        {
+            // whoever wrote them is dead, or it would be in use
+            AtomicFile.RemoveSiblings(path, name => name is WeightsName or DescriptionName, disk);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>Makes the folder of a new run ready, before any work is done.</summary>
     /// <param name="path">The folder; it may exist.</param>
-    /// <param name="overwrite">Whether a run that is there is removed.</param>
+    /// <param name="overwrite">Whether a run that is there is replaced: it stays until <see cref="Run.Begin"/>.</param>
     /// <exception cref="IOException">It holds a run already, or it cannot be written.</exception>
     public static RunFolder Create(string path, bool overwrite = false)
     {
@@ -59,10 +68,7 @@ public sealed class RunFolder : IDisposable
                 + "take it away.");
         if (!overwrite && FindRun(path) is { } taken)
             throw new IOException($"{taken} exists already: the folder holds a run. Name another folder.");
-        var folder = new RunFolder(path);
-        foreach (var file in files) File.Delete(file);
-        folder.Checkpoints.Clear();
-        return folder;
+        return new RunFolder(path, replaces: overwrite);
     }
 
     /// <summary>The folder of a run that was interrupted.</summary>
@@ -145,10 +151,17 @@ public sealed class RunFolder : IDisposable
         File.AppendAllText(MetricsPath, metrics[^1]);
     }
 
-    /// <summary>Writes run.json.</summary>
-    internal void WriteDescription(string json) =>
+    /// <summary>Writes run.json, of a run that is sure to begin: what it replaces is removed before.</summary>
+    internal void Begin(string json)
+    {
+        if (replaces)
+        {
+            foreach (var name in Names) disk.Delete(Path.Combine(path, name));
+            Checkpoints.Clear();
+        }
         AtomicFile.Write(Path.Combine(path, DescriptionName), stream =>
             stream.Write(Encoding.UTF8.GetBytes(json + "\n")), disk);
+    }
 
     /// <summary>Deletes run.json, where that can be done: there is no run.</summary>
     internal void DiscardDescription() => AtomicFile.Discard(Path.Combine(path, DescriptionName), disk);

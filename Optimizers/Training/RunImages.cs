@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using System.Text.Json;
 using Tapegrad.Datasets;
 
 namespace Tapegrad.Training;
@@ -32,12 +33,17 @@ public sealed record RunImages(ImageDataset Train, ImageDataset? Validation, Ima
         return new RunImages(train, validation, test, folder is null ? null : Path.GetFullPath(folder));
     }
 
-    /// <summary>A hash of all images and labels, in their order.</summary>
+    /// <summary>
+    /// A hash of all that the run sees of its images, and its file says of them: names, mean and deviation, which can be
+    /// those of more images than these, and all images and labels, in their order.
+    /// </summary>
     public string Hash()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (var dataset in Validation is null ? [Train, Test] : (ImageDataset[])[Train, Validation, Test])
         {
+            hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(
+                new { dataset.Name, dataset.ClassNames, dataset.Mean, dataset.Std }));
             int[] numbers = [dataset.Count, dataset.Height, dataset.Width, dataset.Channels, .. dataset.Labels];
             hash.AppendData(MemoryMarshal.AsBytes<int>(numbers));
             for (var i = 0; i < dataset.Count; i++) hash.AppendData(dataset.Image(i));

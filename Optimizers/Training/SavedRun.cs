@@ -15,14 +15,15 @@ namespace Tapegrad.Training;
 /// <param name="Accuracy">Of the epoch whose weights are in model.safetensors: of the best one, on the validation
 /// images; without them of the last one, on the test images. Null before the first.</param>
 /// <param name="Metrics">What metrics.jsonl holds of the epochs before.</param>
+/// <param name="Untrained">The normalizations whose running statistics had seen nothing when the run began.</param>
 public sealed record SavedRun(int Version, Recipe Recipe, string? Data, string Images, Position Place, double? Accuracy,
-    string Metrics)
+    string Metrics, IReadOnlyList<string> Untrained)
 {
     /// <summary>
-    /// What this version of the library writes. Before 3, a recipe had fewer settings; before 2, it was the command
-    /// line.
+    /// What this version of the library writes. Before 4, the hash was of pixels and labels alone, and nothing was said
+    /// of statistics; before 3, a recipe had fewer settings; before 2, it was the command line.
     /// </summary>
-    public const int Newest = 3;
+    public const int Newest = 4;
 
     private const string Key = "run";
 

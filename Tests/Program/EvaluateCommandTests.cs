@@ -180,8 +180,33 @@ public sealed class EvaluateCommandTests : IDisposable
             "bn1", "no running statistics");
     }
 
+    [Fact]
+    public void Refuses_options_that_the_images_leave_nothing_to_do()
+    {
+        WriteIdx("small", test: 10);
+        new ModelSpec("resnet8", "layer", Classes: 10, Inputs: 1).Build(seed: 1)
+            .Save(program.PathOf("grey.safetensors"));
+        const string evaluate = "evaluate --weights grey.safetensors --data small";
+        foreach (var views in (string[])["flip", "flip+shift"])
+            program.AssertRefused($"{evaluate} --tta {views}", $"error: --tta {views}: images of IDX are not mirrored",
+                "'shift'");
+        program.AssertRefused($"{evaluate} --strict", "error: --strict: ", "IDX");
+        program.Succeed($"{evaluate} --tta shift");
+    }
+
+    // Of one class everything is right.
+    [Fact]
+    public void Refuses_images_of_a_single_class()
+    {
+        WriteIdx("one", test: 10, classes: 1);
+        program.AssertRefused("train --data one --model resnet8", "error: --data: 'one' has only one class", "two");
+        new ModelSpec("resnet8", "layer", Classes: 1, Inputs: 1).Build(seed: 1)
+            .Save(program.PathOf("one.safetensors"));
+        program.AssertRefused("evaluate --data one --weights one.safetensors", "'one' has only one class");
+    }
+
     // Black images of ten classes.
-    private void WriteIdx(string name, int test, int side = 8)
+    private void WriteIdx(string name, int test, int side = 8, int classes = 10)
     {
         Directory.CreateDirectory(program.PathOf(name));
         foreach (var (part, count) in ((string, int)[])[("train", 20), ("t10k", test)])
@@ -189,7 +214,7 @@ public sealed class EvaluateCommandTests : IDisposable
             File.WriteAllBytes(program.PathOf(name, $"{part}-images-idx3-ubyte"),
                 IdxTests.Encode(0x803, [count, side, side], new byte[side * side * count]));
             File.WriteAllBytes(program.PathOf(name, $"{part}-labels-idx1-ubyte"),
-                IdxTests.Encode(0x801, [count], [.. Enumerable.Range(0, count).Select(i => (byte)(i % 10))]));
+                IdxTests.Encode(0x801, [count], [.. Enumerable.Range(0, count).Select(i => (byte)(i % classes))]));
         }
     }
 }

@@ -131,12 +131,14 @@ public sealed class FastCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData(100, 7, 14)]
-    [InlineData(98, 7, 14)]
-    [InlineData(97.9, 7, 13)]
-    [InlineData(6, 7, 1)]
-    [InlineData(-5, 7, 1)]
-    [InlineData(1e300, 1e-300, int.MaxValue)]
-    public void As_many_epochs_as_fit(double seconds, double perEpoch, int epochs) =>
-        Assert.Equal(epochs, Budget.EpochsIn(seconds, perEpoch));
+    [InlineData(100, 7, 3, 14)]
+    [InlineData(98, 7, 3, 14)]
+    [InlineData(97.9, 7, 3, 13)]
+    [InlineData(6, 7, 3, 1)]
+    [InlineData(-5, 7, 3, 1)]
+    [InlineData(1e300, 1e-300, 1, int.MaxValue)]
+    [InlineData(1e300, 1e-300, 3, 715_827_882)]
+    [InlineData(1e300, 1e-300, int.MaxValue, 1)]
+    public void As_many_epochs_as_fit(double seconds, double perEpoch, int batches, int epochs) =>
+        Assert.Equal(epochs, Budget.EpochsIn(seconds, perEpoch, batches));
 }

@@ -43,6 +43,22 @@ public sealed class GalleryTests
             Regex.Matches(page, "class=\"file\"><bdi dir=\"ltr\">(.*?)</bdi>").Select(match => match.Groups[1].Value));
     }
 
+    // Where two classes have all but the same score, a float has the same probability for both.
+    [Fact]
+    public void A_mistake_is_what_the_table_of_confusions_counts_as_one()
+    {
+        var dataset = new ImageDataset("greys", new byte[Count], [.. Enumerable.Range(0, Count).Select(i => i % 3)],
+            (1, 1, 1), ["a", "b", "c"]);
+        var (mistakes, random) = (new Mistakes(dataset), new Random(1));
+        float[] scores = [.. Enumerable.Range(0, 3 * Count).Select(_ => random.Next(3) * 1e-9f)];
+        var result = dataset.Evaluate(images => mistakes.Watch(Tensor.From(
+            scores.AsSpan(3 * mistakes.Seen, 3 * images.Shape[0]), new Shape(images.Shape[0], 3))));
+        Assert.InRange(mistakes.All.Count(), 20, Count - 20);
+        Assert.Equal(result.Confusion.Mistakes.OrderBy(pair => pair),
+            mistakes.All.CountBy(mistake => (dataset.Labels[mistake.Image], mistake.Taken))
+                .Select(pair => (pair.Key.Item1, pair.Key.Taken, pair.Value)).Order());
+    }
+
     // Letters of all scripts, and what would be read as a page's own signs, or turn what stands beside it.
     [Fact]
     public void Names_appear_as_they_are_and_cannot_change_the_page()

@@ -48,19 +48,24 @@ public sealed class PredictCommandTests : IDisposable
         return model;
     }
 
-    [Fact]
-    public void Probabilities_that_are_no_numbers_are_null_in_json()
+    // As 'evaluate' refuses them.
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    public void Scores_that_are_no_numbers_are_refused(float wrong)
     {
         var model = Described();
         var last = model.Parameters[^1];
-        last.Value = Tensor.From([.. Enumerable.Repeat(float.NaN, last.Count)], last.Shape);
-        model.Save(program.PathOf("nan.safetensors"));
-        var guesses =
-            JsonDocument.Parse(program.Succeed("predict --json --weights nan.safetensors a.png").Lines[
-                0]).RootElement.GetProperty("predictions");
-        Assert.All(guesses.EnumerateArray(), guess =>
-            Assert.Equal(JsonValueKind.Null, guess.GetProperty("probability").ValueKind));
-        Assert.Contains("NaN", program.Succeed("predict --weights nan.safetensors a.png").Lines[0]);
+        last.Value = Tensor.From([wrong, .. new float[last.Count - 1]], last.Shape);
+        model.Save(program.PathOf("wrong.safetensors"));
+        const string predict = "predict --weights wrong.safetensors a.png";
+        var outcome = program.Run(predict);
+        Assert.Equal((1, ""), (outcome.ExitCode, outcome.Output));
+        Assert.Contains("error: a.png: wrong.safetensors: its scores are not finite", outcome.Error);
+        var json = program.Run($"{predict} --json");
+        Assert.Equal(1, json.ExitCode);
+        Assert.Contains("not finite",
+            JsonDocument.Parse(json.Lines.Single()).RootElement.GetProperty("error").GetString());
     }
 
     // A shell that puts a folder's files in the place of '*' hands over whatever they are called.

@@ -120,6 +120,39 @@ public sealed class RecipeDefaultsTests
         Assert.Equal(ofDigits, ofDigits.Resolve(digits));
     }
 
+    // What nobody has given is not refused, and a run that goes on resolves its recipe again.
+    [Fact]
+    public void Where_there_are_no_betas_their_rate_is_that_of_all()
+    {
+        var train = Shapes10.Load(128, 1).Train;
+        var recipe = RecipeOf("train --model fast --norm none").Resolve(train);
+        Assert.Equal(1, recipe.BetaRate);
+        Assert.Equal(recipe, recipe.Resolve(train));
+        Assert.Equal(64, RecipeOf("train --model fast --norm group:8").Resolve(train).BetaRate);
+        Assert.Equal(8, RecipeOf("train --norm layer1=batch,*=none --beta-rate 8").Resolve(train).BetaRate);
+    }
+
+    // Not by what it is called: a name is for messages.
+    [Fact]
+    public void Images_that_had_sizes_of_their_own_have_one_in_the_recipe()
+    {
+        foreach (var (name, isResized) in ((string, bool)[])[("photos", true), ("ImageFolder", false)])
+        {
+            var all = new ImageDataset(name, new byte[40 * 192], new int[40], (8, 8, 3), ["a", "b"])
+            {
+                IsResized = isResized
+            };
+            foreach (var train in (ImageDataset[])[all, all.Take(32), all.Split(8).Kept, all.Split(32).Held,
+                all.NormalizedBy([0, 0, 0], [1, 1, 1])])
+                foreach (var given in (Recipe[])[new() { Size = 8 }, new() { Strict = true }])
+                {
+                    Assert.Equal(isResized ? 8 : null, new Recipe().Resolve(train).Size);
+                    if (isResized) Assert.Equal(8, given.Resolve(train).Size);
+                    else Assert.Throws<RecipeException>(() => given.Resolve(train));
+                }
+        }
+    }
+
     [Theory]
     [InlineData("", 0.05, 0.0005, "all")]
     [InlineData("--model vgg", 0.01, 0.0005, "all")]

@@ -19,10 +19,11 @@ public sealed class SnapshotTests
             for (var step = 1; step <= steps; step++)
             {
                 Set(step);
-                snapshot.Take();
+                snapshot.Take(step);
+                snapshot.Take(step);   // after a batch without a step
             }
             Set(-1);
-            snapshot.Restore();
+            Assert.Equal(Math.Max(0, steps - 1), snapshot.Restore());
             Assert.All(model.State, parameter =>
                 Assert.All(parameter.Value.ToFloats(), number => Assert.Equal(Math.Max(0, steps - 1), number)));
 

@@ -67,7 +67,7 @@ public sealed class TrainRefusalTests : IDisposable
         program.AssertRefused("train --from .", "--from .: it is a folder");
         program.AssertRefused("train --model vgg --zero-gamma", "error: --model vgg: ");
         program.AssertRefused("train --epochs 1 --train-limit 32 --batch 32 --accumulate 2",
-            "1 epoch has only 1 batch, not");
+            "--accumulate 2: an epoch has only 1 batch, not");
         program.AssertRefused("train --train-limit 1 --batch 2", "there is only 1 training image,");
     }
 
@@ -110,6 +110,7 @@ public sealed class TrainRefusalTests : IDisposable
 
     [Theory]
     [InlineData("--epochs 2000000000", "--epochs 2000000000")]
+    [InlineData("--epochs 2 --accumulate 5", "--accumulate 5: an epoch has only 4 batches, not one whole step.")]
     [InlineData("--epochs 9 --schedule multistep:5,3", "--schedule multistep:5,3")]
     [InlineData("--epochs 5 --schedule multistep:5", "--schedule multistep:5")]
     public void Refuses_a_course_that_cannot_be_run_before_anything_is_written(string options, string words) =>
@@ -126,8 +127,16 @@ public sealed class TrainRefusalTests : IDisposable
     [InlineData("--nesterov --momentum 0", "--nesterov", "without a momentum")]
     [InlineData("--flip alternate --no-flip", "--flip", "nothing is mirrored")]
     [InlineData("--tta flip+shift --no-flip", "--tta", "say 'shift'")]
+    [InlineData("--strict", "--strict", "Shapes10")]
+    [InlineData("--norm none --beta-rate 8", "--beta-rate", "no betas")]
+    [InlineData("--norm *=none --beta-rate 8", "--beta-rate", "no betas")]
     public void Refuses_an_option_without_a_meaning_beside_the_others(string options, string option, string why) =>
         AssertNothingBegins($"{Cifar10Program.Short} --out run {options}", $"error: {option}: ", why);
+
+    [Fact]
+    public void Refuses_to_fetch_what_the_environment_says_the_place_of() =>
+        program.Run("train --download", ("TAPEGRAD_DATA", program.BlackCifar10()))
+            .AssertRefused("error: --download: TAPEGRAD_DATA says where the images are. Leave it out.");
 
     [Fact]
     public void Refuses_to_overwrite_a_run_that_it_was_not_given()

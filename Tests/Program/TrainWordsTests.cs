@@ -63,6 +63,9 @@ public sealed class TrainWordsTests : IDisposable
     [Theory]
     [InlineData("train", "layer1=batch,*=group:8")]
     [InlineData("train", "or less where that would make fewer than 4 an epoch")]
+    [InlineData("train", "in batches of 1024, in proportion for others]")]
+    [InlineData("train", "what the environment variable TAPEGRAD_DATA names")]
+    [InlineData("evaluate", "what the environment variable TAPEGRAD_DATA names")]
     [InlineData("predict", "JPEG, PNG, WebP, BMP, GIF or TIFF")]
     [InlineData("profile", "--batch <number> images a step [default: 32]")]
     public void The_help_says_what_is_true_of_its_command(string command, string words) =>

@@ -86,6 +86,26 @@ public sealed class ClassifierTests : IDisposable
         Assert.True(tape.Count > 0);   // it goes on
     }
 
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(double.NegativeInfinity)]
+    public void Scores_that_are_no_numbers_are_refused(double wrong)
+    {
+        var model = Described(3);
+        var last = model.Parameters[^1];
+        last.Value = Tensor.From([0, wrong, 0], last.Shape);
+        var classifier = Classifier.Load(Save(model));
+        Assert.Contains("its scores are not finite", Assert.Throws<InvalidDataException>(() =>
+            classifier.Classify(Drawn(8, 8, 3))).Message);
+
+        string Save(Module described)
+        {
+            described.Save(FilePath);
+            return FilePath;
+        }
+    }
+
     [Fact]
     public void What_it_computes_on_its_way_goes_back_to_the_pool()
     {

@@ -116,6 +116,18 @@ public sealed class FitTests
     }
 
     [Fact]
+    public void Images_held_apart_that_are_none_are_refused_before_the_first_step()
+    {
+        var (model, steps) = (Model(), 0);
+        var before = Values(model);
+        Assert.Equal("validation", Assert.Throws<ArgumentException>(() =>
+            new Fit(model.Apply, Sgd(model), Rate) { AfterStep = _ => steps++ }
+                .Run(Data.Train, Data.Test.Take(0), epochs: 1, batchSize: 16, seed: 3)).ParamName);
+        Assert.Equal(0, steps);
+        Assert.Equal(before, Values(model));
+    }
+
+    [Fact]
     public void Averages_are_taken_after_every_step_and_used_in_validation()
     {
         var model = Model();

@@ -60,6 +60,10 @@ public sealed class MixupTests
 
     // Beta(a, a) has the mean 1/2 and the variance 1 / (4 (2 a + 1)).
     [Theory]
+    [InlineData(double.Epsilon)]
+    [InlineData(1e-320)]
+    [InlineData(1e-307)]
+    [InlineData(1e-100)]
     [InlineData(0.01)]
     [InlineData(0.2)]
     [InlineData(1)]

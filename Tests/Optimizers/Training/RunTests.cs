@@ -232,6 +232,19 @@ public sealed class RunTests : IDisposable
         Assert.Equal(before, Numbers(ModelSpec.Rebuild(folder.WeightsPath)));
     }
 
+    // What a callback throws is no matter of the checkpoint.
+    [Theory]
+    [InlineData("value")]
+    [InlineData("from")]
+    public void An_error_of_a_callback_passes_as_it_is(string name)
+    {
+        using var folder = RunFolder.Create(runs.PathOf("run"));
+        SmallRun.Begin(Plain, folder, Train, Test);
+        var run = SmallRun.GoOn(folder, Train, Test);
+        run.AfterStep = _ => throw new ArgumentException("of the callback", name);
+        Assert.StartsWith("of the callback", Assert.Throws<ArgumentException>(() => run.Train()).Message);
+    }
+
     // As when the disk is full: what is there is a run that goes on, or none, so that the same command can be given
     // again.
     [Fact]
