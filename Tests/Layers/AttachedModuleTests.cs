@@ -94,6 +94,26 @@ public sealed class AttachedModuleTests : IDisposable
         Assert.Equal(0, norm.Running!.Count);
     }
 
+    // An affine beside the usual one, with a name.
+    private sealed class Twice : Norm
+    {
+        private readonly Affine second;
+
+        public Twice(int channels) : base(channels, new Sharing(Batch: false, Positions: true, Groups: 1)) =>
+            second = Child("second", new Affine(channels));
+
+        protected override Tensor Normalize(Tensor x) => second.Apply(S.Center(x));
+    }
+
+    [Fact]
+    public void What_belongs_to_a_layer_by_a_name_keeps_it()
+    {
+        var model = Attached(new Sequential(("norm", new Twice(3))), "net");
+        model.Save(PathOf("twice.safetensors"));
+        Assert.Equal(["norm.weight", "norm.bias", "norm.second.weight", "norm.second.bias"],
+            ArrayFile.Read(PathOf("twice.safetensors")).Select(array => array.Name));
+    }
+
     [Fact]
     public void Weights_that_are_no_numbers_are_named_as_the_file_names_them()
     {

@@ -34,6 +34,7 @@ public sealed class StateDictPrefixTests : IDisposable
     [InlineData("", "fc.weight", "fc.bias", "ema.fc.weight", "ema.fc.bias")]
     [InlineData("refused", "student.fc.weight", "student.fc.bias", "teacher.fc.weight", "teacher.fc.bias")]
     [InlineData("b.", "b.fc.weight", "teacher.fc.bias")]
+    [InlineData("zz.", "zz.fc.weight", "teacher.fc.bias")]
     [InlineData("a.", "b.fc.weight", "a.fc.bias")]
     [InlineData("B.", "a.fc.weight", "B.fc.bias")]   // by the letters' numbers, in every language
     [InlineData("", "fc.fc.weight", "fc.bias")]

@@ -221,6 +221,13 @@ public sealed class UnseenFlattenTests : IDisposable
                     ("seen_up", new ConvTranspose2d(4, 3, 2, Random))]))));
     }
 
+    // It may be of what the first head gave, at several positions, or of what that took.
+    [Fact]
+    public void A_head_with_a_flatten_of_its_own_behind_one_without_is_noticed() =>
+        Assert.Contains("Flatten", Assert.Single(Notices("seen_policy:", new Chain(
+            ("conv", new Conv2d(3, 4, 3, Random)), ("value", new Linear(4, 1, Random)), ("flatten", new Flatten()),
+            ("seen_policy", new Linear(24, 2, Random))))));
+
     // Parameters that a layer has itself are turned by nobody.
     private sealed class OwnLinear : Module
     {
@@ -273,6 +280,11 @@ public sealed class UnseenFlattenTests : IDisposable
                 ("fine_bn1", new BatchNorm(16)), ("fine_bn2", new BatchNorm(32)),
                 ("fine_squeeze", new Linear(32, 4, Random)), ("fine_excite", new Linear(4, 32, Random)),
                 ("fine_conv3", new Conv2d(32, 8, 3, Random)), ("fine_fc", new Linear(8, 10, Random))),
+            // as many hidden features as flattened ones, and a linear layer at each position, one after the other
+            new Sequential(("fine_conv", new Conv2d(3, 4, 3, Random)), ("fine_flatten", new Flatten()),
+                ("fine_fc1", new Linear(24, 24, Random)), ("fine_fc2", new Linear(24, 2, Random))),
+            new Sequential(("fine_conv", new Conv2d(3, 4, 3, Random)), ("fine_each", new Linear(4, 2, Random)),
+                ("fine_flatten", new Flatten()), ("fine_fc", new Linear(12, 2, Random))),
             // two heads behind one flatten, each with its own
             new Chain(("fine_conv", new Conv2d(3, 4, 3, Random)),
                 ("fine_value", new Sequential(new Flatten(), new Linear(24, 1, Random))),
