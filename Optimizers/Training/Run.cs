@@ -163,7 +163,7 @@ public sealed class Run
         if (isComplete && !isFinite) throw Diverged($"after the last step the {HeldApart} loss is not finite.");
         Save();
         if (isComplete) return Measure();
-        if (Images.Validation is null || saved is null) SaveWeights();
+        if (saved is null) SaveWeights();   // else it could not keep the last epoch's, if it diverges later
         return new RunResult(false);
     }
 
