@@ -232,6 +232,36 @@ public sealed class RunTests : IDisposable
         Assert.Equal(before, Numbers(ModelSpec.Rebuild(folder.WeightsPath)));
     }
 
+    // Those of an epoch are measured; and what is kept does not depend on where a run was stopped.
+    [Theory]
+    [InlineData(0, 5, "of the last step", 5)]
+    [InlineData(0, 6, "of the last step", 6)]
+    [InlineData(0, 7, "of the last epoch", 6)]
+    [InlineData(0, 17, "of the last epoch", 12)]
+    [InlineData(13, 4, "of the last step", 4)]
+    [InlineData(13, 7, "of the best epoch", 5)]
+    public void A_run_that_is_stopped_says_which_weights_are_kept(int validation, int last, string words, int step)
+    {
+        using var folder = RunFolder.Create(runs.PathOf("run"));
+        using var stop = new CancellationTokenSource();
+        var run = SmallRun.Begin(Plain with { Validation = validation }, folder, Train, Test);
+        var (done, expected) = (0, Array.Empty<float>());
+        run.AfterStep = _ =>
+        {
+            if (++done == step) expected = Numbers(run.Model);
+            if (done == last) stop.Cancel();
+        };
+        Assert.Equal(words, run.Train(stop.Token).Kept);
+        Assert.Equal(expected, Numbers(ModelSpec.Rebuild(folder.WeightsPath)));
+
+        // Where they are lost, those that are there; the best are missed, and behind an epoch its own come first.
+        if (validation > 0 || last % 6 == 0) return;
+        File.Delete(folder.WeightsPath);
+        run = SmallRun.GoOn(folder, Train, Test);
+        Assert.Equal("of the last step", run.Train(stop.Token).Kept);
+        Assert.Equal(Numbers(run.Model), Numbers(ModelSpec.Rebuild(folder.WeightsPath)));
+    }
+
     // What a callback throws is no matter of the checkpoint.
     [Theory]
     [InlineData("value")]
