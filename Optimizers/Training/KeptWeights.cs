@@ -10,9 +10,9 @@ namespace Tapegrad.Training;
 /// before, and it is stopped               as they are
 /// before, and it diverges                 as they were before the last step, the last whose loss was good
 /// </code>
-/// Those of an epoch, and as they are, are the averages, where it averages. An epoch is measured by the images that were
-/// held apart to choose, or by the test images. So what a run leaves follows from its steps, and not from where it was
-/// interrupted.
+/// Those of an epoch, and as they are, are the averages, where it averages. An epoch is measured by the images that
+/// were held apart to choose, or by the test images. So what a run leaves follows from its steps, and not from where it
+/// was interrupted.
 /// </summary>
 internal sealed class KeptWeights
 {
