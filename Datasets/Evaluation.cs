@@ -16,8 +16,8 @@ public sealed record Evaluation(double Loss, double Accuracy, Confusion Confusio
     }
 
     /// <summary>
-    /// The class that each row of logits [N, K] is taken for: that of its largest element, of the first one when several
-    /// are largest.
+    /// The class that each row of logits [N, K] is taken for: that of its largest element, or of the first one when
+    /// several are largest.
     /// </summary>
     public static int[] Predictions(Tensor logits)
     {

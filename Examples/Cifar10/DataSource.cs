@@ -42,7 +42,8 @@ internal static class DataSource
         var (train, test) = folder is null ? Shapes10.Load(Math.Min(trainLimit, 50_000), Math.Min(testLimit, 10_000))
             : Dataset(folder, named, side, outputs, strict);
         if (train.Classes < 2)
-            throw new UserError($"{named}: '{folder}' has only one class, of which everything is right; two are the least.");
+            throw new UserError($"{named}: '{folder}' has only one class, of which everything is right; two are the "
+                + "least.");
         if (test.Count == 0) throw new UserError($"{named}: '{folder}' has no image to test on.");
         return (train.Take(trainLimit), test.Take(testLimit), folder);
     }

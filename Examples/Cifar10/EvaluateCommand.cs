@@ -51,14 +51,14 @@ internal static class EvaluateCommand
         }
         OutputFile.CheckDifferent(outputs);
         var (_, test, _) = DataSource.Find(options.GetValue(TrainOptions.Data), download: false,
-            shapes: network.Description.Dataset == Shapes10.Name, trainLimit: 0, options.GetValue(TrainOptions.TestLimit)
-            ?? int.MaxValue,
+            shapes: network.Description.Dataset == Shapes10.Name, trainLimit: 0,
+            options.GetValue(TrainOptions.TestLimit) ?? int.MaxValue,
             side: network.Description.Size?.Height ?? Recipe.UsualSize, outputs, options.GetValue(TrainOptions.Strict));
         test = network.Adapt(test);
         var (mistakes, views) = (new Mistakes(test), TestViews.Named(options.GetValue(Views)!)!);
         if (views.Flips && !test.Augment.Flips)
-            throw new UserError($"{Views.Name} {views}: images of {test.Name} are not mirrored in training, and not known "
-                + "to the network from the other side. Leave it out, or say 'shift'.");
+            throw new UserError($"{Views.Name} {views}: images of {test.Name} are not mirrored in training, and not "
+                + "known to the network from the other side. Leave it out, or say 'shift'.");
         TrainOptions.RefuseIdle(options, TrainOptions.Strict,
             options.GetValue(TrainOptions.Strict) && !test.IsResized, Recipe.IsWhole(test));
         var classify = views.Over(network.Model.Apply);

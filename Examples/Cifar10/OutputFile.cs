@@ -64,8 +64,8 @@ internal static class OutputFile
     public static void CheckOutside(string option, string input, Output output)
     {
         if (Path.GetDirectoryName(Real(input)) == Path.TrimEndingDirectorySeparator(Real(output.Path)))
-            throw new UserError($"{option} {input}: it lies in {output.Option} {output.Path}, where it would be removed. "
-                + $"Give another {output.Option}.");
+            throw new UserError($"{option} {input}: it lies in {output.Option} {output.Path}, where it would be "
+                + $"removed. Give another {output.Option}.");
     }
 
     /// <summary>Checks that a folder can be made, or written to if it is there, and leaves all as it is.</summary>

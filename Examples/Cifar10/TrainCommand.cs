@@ -122,8 +122,8 @@ internal static class TrainCommand
         }
         if (!result.IsComplete)
         {
-            Console.WriteLine($"stopped; the weights are in {folder.WeightsPath}; to go on: train --resume "
-                + $"{folder.FolderPath}");
+            Console.WriteLine($"stopped; the weights {result.Kept} are in {folder.WeightsPath}; to go on: train "
+                + $"--resume {folder.FolderPath}");
             return interrupt.ExitCode;
         }
         Console.WriteLine(Measured(run.Images));

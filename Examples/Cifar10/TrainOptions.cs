@@ -31,7 +31,8 @@ internal static class TrainOptions
 
     public static readonly Option<string?> Data = Options.Path("--data",
         "folder of CIFAR-10, CIFAR-100 or an IDX set (MNIST), or one with a folder of images for each class [default: "
-            + $"what the environment variable {DataSource.Variable} names, or CIFAR-10 in the cache folder, or Shapes10]");
+            + $"what the environment variable {DataSource.Variable} names, or CIFAR-10 in the cache folder, or "
+            + "Shapes10]");
     public static readonly Option<string?> Out =
         Options.Path("--out",
             "folder for run.json, metrics.jsonl and model.safetensors [default: runs/..., a new one]");
@@ -95,8 +96,8 @@ internal static class TrainOptions
             + "adamw]",
         name => name is "all" or "weights", "all|weights");
     public static readonly Option<double?> BetaRate = Options.OptionalNumber("--beta-rate",
-        "multiply the rate of the normalizations' betas, and divide their weight decay by as much: with sgd and adamw as "
-            + $"much decays in a step as before {Of(usual => usual.BetaRate)}",
+        "multiply the rate of the normalizations' betas, and divide their weight decay by as much: with sgd and adamw "
+            + $"as much decays in a step as before {Of(usual => usual.BetaRate)}",
         Recipe.Ranges[nameof(Recipe.BetaRate)], 8);
     public static readonly Option<bool> ZeroGamma =
         Options.Flag("--zero-gamma", "begin with every residual block as its shortcut: its last gamma is 0");

@@ -83,8 +83,8 @@ public sealed partial record Recipe
     public string? Decayed { get; init; }
 
     /// <summary>
-    /// How many times as high the rate is for the betas of normalizations, whose weight decay is divided by as much (see
-    /// <see cref="Tapegrad.Optimizers.ParameterGroup.WithRateOf"/>). Null for what is usual for the network with
+    /// How many times as high the rate is for the betas of normalizations, whose weight decay is divided by as much
+    /// (see <see cref="Tapegrad.Optimizers.ParameterGroup.WithRateOf"/>). Null for what is usual for the network with
     /// <c>sgd</c>, and else, or where there are no betas, 1.
     /// </summary>
     public double? BetaRate { get; init; }

@@ -12,8 +12,9 @@ namespace Tapegrad.Training;
 /// apart, or before the end.</param>
 /// <param name="TestAccuracy">On the test images, of the weights in the folder; null before the end.</param>
 /// <param name="ViewsAccuracy">The same of several views of each image; null where the recipe names none.</param>
+/// <param name="Kept">Which weights are in the folder, in words, such as 'of the last epoch'; null at the end.</param>
 public sealed record RunResult(bool IsComplete, double? ValidationAccuracy = null, double? TestAccuracy = null,
-    double? ViewsAccuracy = null);
+    double? ViewsAccuracy = null, string? Kept = null);
 
 /// <summary>
 /// One run of training with its files, from its beginning or from a checkpoint to its end.
@@ -33,20 +34,14 @@ public sealed class Run
     private readonly Fit fit;
     private readonly string hash;
     private readonly SavedRun? from;
-    private readonly IReadOnlyList<string> untrained;
+    private readonly KeptWeights kept;
     private readonly Stopwatch sinceCheckpoint = Stopwatch.StartNew();
-    private Snapshot? lastGood;   // until there are weights in the folder
-    private bool isFinite = true;   // the loss of the last epoch on what is held apart
-    private double? saved;   // the accuracy of the epoch whose weights are in the folder; see SavedRun
 
     private Run(Recipe recipe, RunImages images, Module model, RunFolder folder, string hash, SavedRun? from)
     {
         (Recipe, Images, Model, this.folder, this.hash, this.from) = (recipe, images, model, folder, hash, from);
-        saved = from?.Accuracy;
-        if (saved is null) lastGood = new Snapshot(model);
-        untrained = from?.Untrained
-            ?? [.. Statistics.Where(statistics => statistics.Count == 0).Select(statistics => statistics.Name)];
         fit = recipe.CreateFit(model, images.Train);
+        kept = new KeptWeights(model, fit, folder, images.Validation is not null, from);
         fit.AfterStep = OnStep;
         fit.AfterEpoch = OnEpoch;
     }
@@ -105,11 +100,7 @@ public sealed class Run
             throw new InvalidDataException($"{folder.FolderPath}: checkpoint {saved.Checkpoint!.Step}: "
                 + $"{e.Message.Split(" (Parameter ")[0]}");
         }
-        run.lastGood?.GoOn(run.Steps);
-        if (run.Steps == 0) run.ForgetUntrained();
-        if (images.Validation is not null && saved.Accuracy is not null && !folder.HasWeights)
-            throw new InvalidDataException($"{folder.WeightsPath}: it is gone or damaged, and with it the weights of "
-                + "the best epoch so far. Put it back.");
+        run.kept.GoOn();
         folder.Metrics =
             [.. saved.Metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line + '\n')];
         return run;
@@ -160,45 +151,29 @@ public sealed class Run
         {
             throw Diverged(e.Message);
         }
-        if (isComplete && !isFinite) throw Diverged($"after the last step the {HeldApart} loss is not finite.");
+        if (isComplete && !kept.IsFinite) throw Diverged($"after the last step the {HeldApart} loss is not finite.");
         Save();
-        if (isComplete) return Measure();
-        if (Images.Validation is null || saved is null) SaveWeights();
-        return new RunResult(false);
+        return isComplete ? Measure() : new RunResult(false, Kept: kept.Stop());
     }
 
     // What the weights in the folder come to: those that were best on the validation images, or the last, which the
     // last epoch has tested.
     private RunResult Measure()
     {
-        if (Images.Validation is null && !folder.HasWeights) SaveWeights();   // somebody has removed or damaged them
+        kept.End();
         var views = TestViews.Named(Recipe.TestViews!)!;
         if (Images.Validation is not null || views.Count > 1) Model.Load(folder.WeightsPath);
-        var (validation, test) = Images.Validation is null ? (null, saved)
-            : (saved, (double?)Images.Test.Accuracy(Model.Apply));
+        var (validation, test) = Images.Validation is null ? (null, kept.Accuracy)
+            : (kept.Accuracy, (double?)Images.Test.Accuracy(Model.Apply));
         return new RunResult(true, validation, test,
             views.Count > 1 ? Images.Test.Accuracy(views.Over(Model.Apply)) : null);
     }
 
-    // The weights before the last step are a part of it as long as no others are kept.
-    private Parameter[] State => [.. Model.State, .. fit.State, .. lastGood?.State ?? []];
-
-    // Of the optimizer.
-    private long Steps => fit.Position.OptimizerCounters[0];
-
-    private IEnumerable<RunningStatistics> Statistics =>
-        Model.Modules.OfType<Normalization>().Select(layer => layer.Running).OfType<RunningStatistics>();
-
-    // Before the first step: the numbers that were put back are those that nobody has seen a batch for.
-    private void ForgetUntrained()
-    {
-        foreach (var statistics in Statistics.Where(statistics => untrained.Contains(statistics.Name)))
-            statistics.Forget();
-    }
+    private Parameter[] State => [.. Model.State, .. fit.State, .. kept.State];
 
     private void OnStep(TrainingProgress now)
     {
-        lastGood?.Take(Steps);
+        kept.AfterBatch();
         AfterStep?.Invoke(now);
         if (sinceCheckpoint.Elapsed.TotalSeconds >= SecondsBetweenCheckpoints) Save();
     }
@@ -207,34 +182,14 @@ public sealed class Run
     {
         AfterEpoch?.Invoke(epoch);
         folder.Append(epoch, HeldApart);
-        // Weights that give no numbers classify some images right as well. If there is another step, it says where they
-        // come from.
-        var seen = epoch.Validation!;
-        isFinite = double.IsFinite(seen.Loss);
-        var isChosen = isFinite && (Images.Validation is null || saved is null || seen.Accuracy > saved);
-        if (!isChosen) return true;
-        saved = seen.Accuracy;
-        lastGood = null;
-        SaveWeights();
+        kept.AfterEpoch(epoch.Validation!);
         return true;
     }
 
     private NonFiniteException Diverged(string what)
     {
-        var kept = saved is null ? "of the step before" : Images.Validation is null ? "saved before"
-            : "of the best epoch";
-        if (lastGood is not null)
-        {
-            if (lastGood.Restore() == 0) ForgetUntrained();
-            folder.Save(Model);
-        }
         what = what.Split(" A lower learning rate")[0];   // where Optimizer's message turns to whoever writes the loop
-        return new NonFiniteException($"{what.TrimEnd('.')}. The weights {kept} are kept.");
-    }
-
-    private void SaveWeights()
-    {
-        using (fit.UseAverages()) folder.Save(Model);
+        return new NonFiniteException($"{what.TrimEnd('.')}. The weights {kept.Diverge()} are kept.");
     }
 
     private void Save()
@@ -242,8 +197,8 @@ public sealed class Run
         var place = fit.Position;
         // gradients may wait for a step beyond the end of an epoch
         var metrics = folder.Metrics.Take(place.Epoch - 1);
-        var run = new SavedRun(SavedRun.Newest, Recipe, Images.Folder, hash, place, saved, string.Concat(metrics),
-            untrained);
+        var run = new SavedRun(SavedRun.Newest, Recipe, Images.Folder, hash, place, kept.Accuracy,
+            string.Concat(metrics), kept.Untrained);
         folder.Checkpoints.Save(place.OptimizerCounters[0], State, run.ToTexts());
         sinceCheckpoint.Restart();
     }

@@ -34,8 +34,8 @@ public sealed record RunImages(ImageDataset Train, ImageDataset? Validation, Ima
     }
 
     /// <summary>
-    /// A hash of all that the run sees of its images, and its file says of them: names, mean and deviation, which can be
-    /// those of more images than these, and all images and labels, in their order.
+    /// A hash of all that the run sees of its images, and its file says of them: names; mean and deviation, which can
+    /// be those of more images than these; and all images and labels, in their order.
     /// </summary>
     public string Hash()
     {

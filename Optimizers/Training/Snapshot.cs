@@ -3,9 +3,9 @@ using Tapegrad.Layers;
 namespace Tapegrad.Training;
 
 /// <summary>
-/// Copies of a model's weights and statistics as they are behind the last step of the optimizer, and as they were before
-/// it. A loss that is not finite tells that this step was wrong, so the older copy holds the last weights whose loss was
-/// good.
+/// Copies of a model's weights and statistics as they are behind the last step of the optimizer, and as they were
+/// before it. A loss that is not finite tells that this step was wrong, so the older copy holds the last weights whose
+/// loss was good.
 /// </summary>
 internal sealed class Snapshot
 {

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Tapegrad.Tests.Optimizers;
 
-/// <summary>How a group is treated, and how long a step is, are numbers from 0 up: what else is refused in words.</summary>
+/// <summary>How a group is treated, and how long a step is, are numbers from 0 up; others are refused.</summary>
 public sealed class ParameterGroupTests : EngineTest
 {
     private readonly Parameter weight = new("weight", Vector(1, 2));

@@ -24,10 +24,9 @@ public sealed class MisplacedOptionsTests : IDisposable
     public void An_option_before_a_command_is_refused(string arguments, string words) =>
         program.AssertRefused(arguments, $"error: {words}; give it behind.");
 
-    [Fact]
-    public void Help_is_given_wherever_it_is_asked_for()
-    {
-        Assert.Contains("--weights", program.Succeed("--help evaluate").Output + program.Succeed("evaluate --help").Output);
-        program.AssertRefused("--threads 1 evaluate --weights run/model.safetensors", "--threads stands before");
-    }
+    [Theory]
+    [InlineData("--help evaluate")]
+    [InlineData("evaluate --help")]
+    public void Help_is_given_wherever_it_is_asked_for(string arguments) =>
+        Assert.Contains("--weights", program.Succeed(arguments).Output);
 }
