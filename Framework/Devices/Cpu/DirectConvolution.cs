@@ -151,7 +151,7 @@ internal sealed unsafe class DirectConvolution<TLanes> : IConvolutionPlan where 
                     for (var panel = 0; panel < panels.Count; panel++)
                     {
                         var channel = group * channels + panels.From(panel);
-                        ProductTiles<TLanes>.Multiply(tile, rows, packed + phase.Packed
+                        ProductTiles<TLanes>.Multiply(tile, in rows, packed + phase.Packed
                             + (long)(group * panels.Count + panel) * phase.Depth * tile.Columns,
                             bias == null ? null : bias + channel, result + channel, targets, panels.SizeOf(panel));
                     }

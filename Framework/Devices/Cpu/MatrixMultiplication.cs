@@ -122,7 +122,7 @@ internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : stru
                 if (geometry.TransposeB)
                     PackRows(b + (long)column * inner + k, inner, width, left.RunLength, packed, panelColumns);
                 else PackPanel(b + (long)k * columns + column, columns, width, left.RunLength, packed, panelColumns);
-                ProductTiles<TLanes>.Multiply(pieces->Tile, left, packed, null, y + column, targets, width,
+                ProductTiles<TLanes>.Multiply(pieces->Tile, in left, packed, null, y + column, targets, width,
                     resumes: k > 0);
             }
         }

@@ -20,14 +20,14 @@ internal static unsafe class ProductTiles<TLanes> where TLanes : struct, ILanes<
     /// only the first <paramref name="lanes"/> columns are written.
     /// </summary>
     [SkipLocalsInit]
-    public static void Multiply(TileShape shape, ProductRows x, float* w, float* bias, float* y, int* targets,
+    public static void Multiply(TileShape shape, in ProductRows x, float* w, float* bias, float* y, int* targets,
         int lanes, bool resumes = false)
     {
         if (lanes == shape.Columns)
         {
-            if (shape.Rows == 6) MultiplySix(x, w, bias, y, targets, resumes);
-            else if (shape.Columns == TLanes.Count) MultiplyEight<OneVector>(x, w, bias, y, targets, resumes);
-            else MultiplyEight<TwoVectors>(x, w, bias, y, targets, resumes);
+            if (shape.Rows == 6) MultiplySix(in x, w, bias, y, targets, resumes);
+            else if (shape.Columns == TLanes.Count) MultiplyEight<OneVector>(in x, w, bias, y, targets, resumes);
+            else MultiplyEight<TwoVectors>(in x, w, bias, y, targets, resumes);
             return;
         }
         var spare = stackalloc float[shape.Rows * shape.Columns];
@@ -39,7 +39,7 @@ internal static unsafe class ProductTiles<TLanes> where TLanes : struct, ILanes<
             if (resumes)
                 for (var row = 0; row < shape.Rows; row++)
                     new Span<float>(y + targets[row], lanes).CopyTo(new Span<float>(spare + spareTargets[row], lanes));
-            Multiply(shape, one, w, bias, spare, spareTargets, shape.Columns, resumes);
+            Multiply(shape, in one, w, bias, spare, spareTargets, shape.Columns, resumes);
             for (var row = 0; row < shape.Rows; row++)
                 for (var lane = 0; lane < lanes; lane++) y[targets[row] + lane] = spare[spareTargets[row] + lane];
         }
@@ -47,7 +47,7 @@ internal static unsafe class ProductTiles<TLanes> where TLanes : struct, ILanes<
 
     // Six rows of two vectors: all that sixteen registers hold.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void MultiplySix(ProductRows x, float* w, float* bias, float* y, int* targets, bool resumes)
+    private static void MultiplySix(in ProductRows x, float* w, float* bias, float* y, int* targets, bool resumes)
     {
         var (low, high) = bias == null ? default : (TLanes.Load(bias), TLanes.Load(bias + TLanes.Count));
         var starts = x.Starts;
@@ -105,7 +105,7 @@ internal static unsafe class ProductTiles<TLanes> where TLanes : struct, ILanes<
 
     // Eight rows of two vectors, or of one: then the others are not computed.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void MultiplyEight<TColumns>(ProductRows x, float* w, float* bias, float* y, int* targets,
+    private static void MultiplyEight<TColumns>(in ProductRows x, float* w, float* bias, float* y, int* targets,
         bool resumes) where TColumns : struct, ITileColumns
     {
         var second = TColumns.AreTwo ? TLanes.Count : 0;
@@ -216,7 +216,8 @@ internal readonly struct TwoVectors : ITileColumns
 
 /// <summary>
 /// The rows on the left of a product, in tiles: row i holds, for each run r and then each k below
-/// <see cref="RunLength"/>, the element Source[Starts[i] + RunStarts[r] + k * Step].
+/// <see cref="RunLength"/>, the element Source[Starts[i] + RunStarts[r] + k * Step]. Passed by reference: a copy loads
+/// in large pieces what was just stored in small ones, and the processor waits for that.
 /// </summary>
 internal unsafe struct ProductRows
 {

@@ -27,7 +27,7 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
     private const int LeastTiles = 24, MostTiles = 96;
     private const int PlaneGap = 16;          // planes a power of two apart would share the cache's sets
 
-    private readonly int inputs, outputs, height, width, inputLength, outputLength;
+    private readonly int inputs, outputs, height, width, inputLength, outputLength, weightsPlane;
     private readonly Blocks panels, vectors;     // of the outputs
     private readonly Blocks inputBlocks;         // of the inputs
     private readonly TileShape tile;             // of the products: its rows are tiles of the images
@@ -57,6 +57,7 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
         (panels, vectors, inputBlocks) = (new Blocks(outputs, tile.Columns), new Blocks(outputs, TLanes.Count),
             new Blocks(inputs, TLanes.Count));
         (inputLength, outputLength) = (inputBlocks.Count * TLanes.Count, panels.Count * tile.Columns);
+        weightsPlane = inputs * outputLength + PlaneGap;
         // Cut by the shape alone: by the cache, and so that a few blocks at least share the work.
         cached = new Clamped(BlockBytes / (Planes * sizeof(float) * (inputLength + outputLength)), LeastTiles,
             MostTiles);
@@ -68,7 +69,7 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
 
     public void Run(BufferPool pool, float* x, float* w, float* bias, float* y)
     {
-        var transformed = (HostBuffer<float>)pool.Rent(Planes * panels.Count * inputs * tile.Columns);
+        var transformed = (HostBuffer<float>)pool.Rent(Planes * weightsPlane);
         var weights = transformed.Pointer;
         Workers.Run(panels.Count * inputBlocks.Count, new Transforming(this, w, weights));
         Workers.Run(blocks.Count, new Convolving(this, x, weights, bias, y));
@@ -101,10 +102,10 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
             for (var lane = 0; lane < tile.Columns && channel + lane < outputs; lane += TLanes.Count)
                 if (isGradient)
                     WinogradTransforms<TLanes>.WeightsInward(taps + c * tile.Columns + lane,
-                        TLanes.Count * tile.Columns, weights + lane, WeightsPlane);
+                        TLanes.Count * tile.Columns, weights + lane, weightsPlane);
                 else
                     WinogradTransforms<TLanes>.WeightsInward(w + (first + c) * outputs + channel + lane,
-                        (long)inputs * outputs, weights + lane, WeightsPlane);
+                        (long)inputs * outputs, weights + lane, weightsPlane);
     }
 
     // taps[tap, c, lane] = w[8 - tap, channel + lane, first + c]
@@ -118,8 +119,6 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
                 for (var c = 0; c < count; c++) taps[(tap * TLanes.Count + c) * tile.Columns + lane] = from[c];
             }
     }
-
-    private long WeightsPlane => (long)panels.Count * inputs * tile.Columns;
 
     private void ConvolveTiles(int block, float* x, float* weights, float* bias, float* y)
     {
@@ -148,8 +147,9 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
         for (var plane = 0; plane < Planes; plane++)
         {
             left.Source = inputPlanes + plane * inputPlane;
-            for (var panel = 0; panel < panels.Count; panel++, weights += inputs * tile.Columns)
-                ProductTiles<TLanes>.Multiply(tile, left, weights, null,
+            for (var panel = 0; panel < panels.Count; panel++)
+                ProductTiles<TLanes>.Multiply(tile, in left,
+                    weights + (long)plane * weightsPlane + (long)panel * inputs * tile.Columns, null,
                     productPlanes + plane * productPlane + panel * tile.Columns, targets, tile.Columns);
         }
 
