@@ -147,8 +147,7 @@ public static class NormalizeOperation
         operands.Check(x);
         statistics = null;
         if (x.Count == 0 || x.Device is not INormalizationKernels kernels)
-            return Composites.Record("normalize", operands.With(x), inputs =>
-                Composite(inputs[0], sharing, geometry, operands.From(inputs)));
+            return RecordComposite(x, sharing, geometry, operands);
         var (gamma, beta, residual, mean, variance) = operands;
         var (value, numbers) =
             (Tensor.Create(x.Shape, x.Device), Tensor.Create(new Shape(4, geometry.Sharing.Sets), x.Device));
@@ -162,6 +161,19 @@ public static class NormalizeOperation
             value.Buffer);
         Tape.Current?.AdoptFromInside(numbers);   // the gradient will need them
         statistics = numbers;
+        // no pulls for nothing
+        return Tape.Recording is null ? value : RecordKernel(value, x, sharing, geometry, operands, numbers);
+    }
+
+    private static Tensor RecordComposite(Tensor x, Sharing sharing, NormalizationGeometry geometry,
+        Operands operands) =>
+        Composites.Record("normalize", operands.With(x), inputs =>
+            Composite(inputs[0], sharing, geometry, operands.From(inputs)));
+
+    private static Tensor RecordKernel(Tensor value, Tensor x, Sharing sharing, NormalizationGeometry geometry,
+        Operands operands, Tensor numbers)
+    {
+        var (kernels, (gamma, beta, residual, _, _)) = ((INormalizationKernels)x.Device, operands);
         return Tape.RecordKernel("normalize", value, operands.With(x),
             inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)), (y, g, _) =>
         {
