@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Tapegrad.Devices;
 using Buffer = Tapegrad.Memory.Buffer;
 
@@ -12,6 +13,7 @@ public sealed class Parameter
 {
     private Storage storage;   // another one after an update, over the same buffer
     private Tensor? value;     // what was taken since the last update
+    private StrongBox<object?>? kept;   // another one after an update too
 
     /// <summary>A parameter with a copy of the initial value, on that value's device.</summary>
     public Parameter(string name, Tensor initial, bool trainable = true)
@@ -54,8 +56,14 @@ public sealed class Parameter
         {
             CheckFits(value.Shape, value.Device, "value");
             if (value.Buffer == Buffer) return;   // its own value; an older one refuses here
-            Copy(value, Buffer);
-            RefuseOlderValues();
+            try
+            {
+                Copy(value, Buffer);
+            }
+            finally
+            {
+                RefuseOlderValues();   // also of a change that fails halfway
+            }
         }
     }
 
@@ -68,10 +76,16 @@ public sealed class Parameter
         where TUpdate : struct, IUpdate
     {
         CheckFits(gradient, first, second);
-        Device.Update(update, Buffer, gradient.Buffer, first?.Buffer, second?.Buffer);
-        RefuseOlderValues();
-        first?.RefuseOlderValues();
-        second?.RefuseOlderValues();
+        try
+        {
+            Device.Update(update, Buffer, gradient.Buffer, first?.Buffer, second?.Buffer);
+        }
+        finally
+        {
+            RefuseOlderValues();
+            first?.RefuseOlderValues();
+            second?.RefuseOlderValues();
+        }
     }
 
     /// <summary>Looks ahead at an update, and changes no parameter.</summary>
@@ -115,10 +129,15 @@ public sealed class Parameter
 
     private Buffer Buffer => storage.Find()!;
 
+    /// <summary>What the device made of the numbers as they are now, and keeps for their next use.</summary>
+    internal ref object? Kept => ref (kept ??= new()).Value;
+
     // Tensors that were taken before the update would show its result.
     private void RefuseOlderValues()
     {
         Changes++;
+        // Dropped, not emptied: whoever still computes with the older numbers, though nobody may, leaves it there.
+        kept = null;
         if (value is null) return;
         storage = storage.Move();
         value = null;

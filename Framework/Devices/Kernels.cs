@@ -13,6 +13,15 @@ public interface IConvolutionKernels
     /// </summary>
     void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y);
 
+    /// <summary>
+    /// The same, to the bit, for weights that stay as they are from one call to the next: what the device makes of them
+    /// alone it may leave in <paramref name="kept"/>, null at first, for the next call with these weights. Whoever
+    /// calls drops it before he changes one of their numbers. Several threads may call with the same weights. By
+    /// default nothing is kept.
+    /// </summary>
+    void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y, ref object? kept) =>
+        Convolve(geometry, x, w, bias, y);
+
     /// <summary>The gradient of x, given that of y.</summary>
     void ConvolveInputGradient(ConvolutionGeometry geometry, Buffer gradient, Buffer w, Buffer xGradient);
 

@@ -58,10 +58,18 @@ public static class Conv2dOperation
         if (x.Device is IConvolutionKernels kernels)
         {
             y = Tensor.Create(OutputShape(geometry), x.Device);
-            kernels.Convolve(geometry, x.Buffer, w.Buffer, bias?.Buffer, y.Buffer);
+            // a parameter's numbers come again, unless a tape records: then an optimizer changes them
+            if (Tape.Recording is null && w.Parameter is { } parameter)
+                kernels.Convolve(geometry, x.Buffer, w.Buffer, bias?.Buffer, y.Buffer, ref parameter.Kept);
+            else kernels.Convolve(geometry, x.Buffer, w.Buffer, bias?.Buffer, y.Buffer);
         }
         else
             using (Tape.Current?.Pause()) y = ConvolveComposite(x, w, bias, geometry);
+        return Tape.Recording is null ? y : RecordConvolution(y, x, w, bias, geometry);   // no pulls for nothing
+    }
+
+    private static Tensor RecordConvolution(Tensor y, Tensor x, Tensor w, Tensor? bias, ConvolutionGeometry geometry)
+    {
         (Tensor, Pull) input = (x, (_, g) => InputGradient(g, w, geometry)),
             weight = (w, (_, g) => WeightGradient(x, g, geometry));
         // The bias was broadcast, so its gradient is summed as every broadcast input's is.

@@ -148,8 +148,7 @@ public static class NormalizeOperation
         operands.Check(x);
         statistics = null;
         if (x.Count == 0 || x.Device is not INormalizationKernels kernels)
-            return Composites.Record("normalize", operands.With(x), inputs =>
-                Composite(inputs[0], sharing, geometry, operands.From(inputs)));
+            return RecordComposite(x, sharing, geometry, operands);
         var value = Tensor.Create(x.Shape, x.Device);
         var numbers = Tensor.Create(new Shape(4, geometry.Sharing.Sets), x.Device);
         if (operands is { Mean: { } mean, Variance: { } variance })
@@ -162,12 +161,22 @@ public static class NormalizeOperation
             numbers.Buffer, value.Buffer);
         Tape.Current?.AdoptFromInside(numbers);   // the gradient will need them
         statistics = numbers;
-        return Tape.RecordKernel("normalize", value, operands.With(x),
+        // no pulls for nothing
+        return Tape.Recording is null ? value : RecordKernel(value, x, sharing, geometry, operands, numbers);
+    }
+
+    private static Tensor RecordComposite(Tensor x, Sharing sharing, NormalizationGeometry geometry,
+        Operands operands) =>
+        Composites.Record("normalize", operands.With(x), inputs =>
+            Composite(inputs[0], sharing, geometry, operands.From(inputs)));
+
+    private static Tensor RecordKernel(Tensor value, Tensor x, Sharing sharing, NormalizationGeometry geometry,
+        Operands operands, Tensor numbers) =>
+        Tape.RecordKernel("normalize", value, operands.With(x),
             inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)),
             (y, g, _) => Gradients(x, geometry, operands, numbers, y, g),
             // A residual may have been forgotten itself; with one, the gradient reads the value anyway.
             operands.Residual is null ? () => Again(x, geometry, operands, numbers) : null);
-    }
 
     private static Tensor?[] Gradients(Tensor x, NormalizationGeometry geometry, Operands operands, Tensor numbers,
         Tensor y, Tensor g)

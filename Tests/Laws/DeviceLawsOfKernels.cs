@@ -45,7 +45,8 @@ internal static class DeviceLawsOfKernels
                 dilation), o, groups);
             var v = geometry.Windows;
             var lengths = (X: n * h * w * c, W: kh * kw * (c / groups) * o, Y: n * v.OutputHeight * v.OutputWidth * o);
-            foreach (var hasBias in part == 0 ? [false, true] : (bool[])[false])
+            foreach (var (hasBias, keeps) in part == 0 ? [(false, false), (true, false), (true, true)]
+                : ((bool, bool)[])[(false, false)])
             {
                 double[] x = DeviceCase.Normal(lengths.X, 1), weights = DeviceCase.Normal(lengths.W, 2),
                     g = DeviceCase.Normal(lengths.Y, 3);
@@ -68,11 +69,12 @@ internal static class DeviceLawsOfKernels
                     "ConvolveWeightGradient"
                 },
                     $"{n} x {h} x {w} x {c}, {kh} x {kw} to {o}, stride {stride}, padding {padding}, dilation "
-                        + $"{dilation}, groups {groups}{(hasBias ? ", bias" : "")}",
+                        + $"{dilation}, groups {groups}{(hasBias ? ", bias" : "")}{(keeps ? ", weights kept" : "")}",
                     inputs, length, (device, buffers, y) =>
                     {
                         var kernels = (IConvolutionKernels)device;
-                        if (part == 0)
+                        if (keeps) ConvolveAgain(device, geometry, buffers, y);
+                        else if (part == 0)
                             kernels.Convolve(geometry, buffers[0], buffers[1], hasBias ? buffers[2] : null, y);
                         else if (part == 1) kernels.ConvolveInputGradient(geometry, buffers[0], buffers[1], y);
                         else kernels.ConvolveWeightGradient(geometry, buffers[0], buffers[1], y);
@@ -84,6 +86,17 @@ internal static class DeviceLawsOfKernels
                 };
             }
         }
+    }
+
+    // The third time with the same weights, and the first with these images.
+    private static void ConvolveAgain(Device device, ConvolutionGeometry geometry, Buffer[] buffers, Buffer y)
+    {
+        var zeros = device.Pool.Rent(buffers[0].Length);
+        device.Fill(zeros, 0);
+        object? kept = null;
+        foreach (var x in (Buffer[])[zeros, zeros, buffers[0]])
+            ((IConvolutionKernels)device).Convolve(geometry, x, buffers[1], buffers[2], y, ref kept);
+        device.Pool.Return(zeros);
     }
 
     private static double[] Abs(double[] values) => Array.ConvertAll(values, Math.Abs);

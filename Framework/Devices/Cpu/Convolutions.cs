@@ -5,10 +5,26 @@ namespace Tapegrad.Devices.Cpu;
 /// <summary>A convolution, or its input gradient, of one geometry.</summary>
 internal unsafe interface IConvolutionPlan
 {
+    /// <summary>What <see cref="PrepareWeights"/> makes; null where the weights are used as they lie.</summary>
+    WeightLayout? Weights { get; }
+
+    /// <summary>Makes of w what the result is computed from, as many numbers as the layout says.</summary>
+    void PrepareWeights(float* w, float* weights);
+
     /// <summary>
-    /// The result from what is convolved (x, or the gradient of y), the weights, and a bias, which may be null.
+    /// The result from what is convolved (x, or the gradient of y), the weights as they were prepared, and a bias,
+    /// which may be null.
     /// </summary>
-    void Run(BufferPool pool, float* source, float* w, float* bias, float* result);
+    void Run(float* source, float* weights, float* bias, float* result);
+
+    /// <summary>The same from the weights as they are.</summary>
+    void Run(BufferPool pool, float* source, float* w, float* bias, float* result)
+    {
+        var weights = Weights is { } layout ? (HostBuffer<float>)pool.Rent(layout.Length) : null;
+        if (weights is not null) PrepareWeights(w, weights.Pointer);
+        Run(source, weights is null ? w : weights.Pointer, bias, result);
+        if (weights is not null) pool.Return(weights);
+    }
 }
 
 /// <summary>The weight gradient of a convolution of one geometry.</summary>

@@ -59,7 +59,11 @@ internal sealed unsafe class DepthwiseConvolution<TLanes> : IConvolutionPlan, IW
         hasPhases = phases.Length > 1;
     }
 
-    public void Run(BufferPool pool, float* source, float* w, float* bias, float* result) =>
+    public WeightLayout? Weights => null;
+
+    public void PrepareWeights(float* w, float* weights) { }
+
+    public void Run(float* source, float* w, float* bias, float* result) =>
         Workers.Run(batch, image => ConvolveImage(image, source, w, bias, result));
 
     public void Run(BufferPool pool, float* x, float* g, float* w)

@@ -1,5 +1,3 @@
-using Tapegrad.Memory;
-
 namespace Tapegrad.Devices.Cpu;
 
 /// <summary>
@@ -19,29 +17,38 @@ internal sealed unsafe class DirectConvolution<TLanes> : IConvolutionPlan where 
 {
     // so many pixels use a panel of weights before the next one comes; small images come together
     private const int BlockPixels = 96;
+    // of a single image, so many products are a part of the work, in rows of results
+    private const int PartProducts = 1 << 17, MostParts = 8;
 
     private readonly TileShape tile;
     private readonly int groups, reduced, channels, width, height;
     private readonly Clamped together;   // images
     private readonly Blocks blocks;      // of the images
+    private readonly Clamped partCount;
     private readonly Blocks panels;      // of a group's channels
     private readonly bool isGradient, hasGroups, hasPhases;
     private readonly WindowGeometry windows;
     private readonly PaddedImages images;
     private readonly Phase[] phases;
-    private readonly int packedLength;
-
     // A grid of results with the same taps; their weights begin at Packed.
     private sealed record Phase(AxisPhase Rows, AxisPhase Columns, KernelRuns Runs, int Packed, Blocks Images,
-        int TileRows)
+        Shares Parts, int TileRows)
     {
-        // The pixels of a block of images, and of the last one.
-        private readonly Blocks tiles = new(Images.SizeOf(0) * Rows.Count * Columns.Count, TileRows),
-            lastTiles = new(Images.SizeOf(Images.Count - 1) * Rows.Count * Columns.Count, TileRows);
+        // The pixels of each part of a block of images, and of the last one.
+        private readonly Blocks[] tiles = Tiles(Images.SizeOf(0), Parts, Columns.Count, TileRows),
+            lastTiles = Tiles(Images.SizeOf(Images.Count - 1), Parts, Columns.Count, TileRows);
 
         public int Depth { get; } = Runs.Starts.Length * Runs.Length;
 
-        public int CountTiles(int block) => (block == Images.Count - 1 ? lastTiles : tiles).Count;
+        public int CountTiles(int block, int part) => (block == Images.Count - 1 ? lastTiles : tiles)[part].Count;
+
+        private static Blocks[] Tiles(int images, Shares parts, int columns, int tileRows)
+        {
+            var tiles = new Blocks[parts.Count];
+            for (var part = 0; part < tiles.Length; part++)
+                tiles[part] = new Blocks(images * parts.SizeOf(part) * columns, tileRows);
+            return tiles;
+        }
     }
 
     /// <summary>The convolution, or its input gradient.</summary>
@@ -63,25 +70,31 @@ internal sealed unsafe class DirectConvolution<TLanes> : IConvolutionPlan where 
         images = gradient
             ? new PaddedImages(vertical, horizontal, windows.OutputHeight, windows.OutputWidth, geometry.OutputChannels)
             : new PaddedImages(vertical, horizontal, windows.Height, windows.Width, windows.Channels);
-        var all = new List<Phase>();
+        // Where each pixel is one of a single grid, a part needs a few neighbouring rows of the image.
+        var products = (long)height * width * groups * channels * reduced * windows.Kernel.Height
+            * windows.Kernel.Width;
+        partCount = new Clamped(products / PartProducts, 1, windows.Batch == 1 && vertical.Phases.Length == 1
+            && horizontal.Phases.Length == 1 ? Math.Min(MostParts, height) : 1);
+        var (all, packedLength) = (new List<Phase>(), 0);
         foreach (var rows in vertical.Phases)
             foreach (var columns in horizontal.Phases)
             {
                 all.Add(new Phase(rows, columns, images.Runs(rows, columns, groups), packedLength, blocks,
-                    tile.Rows));
+                    new Shares(rows.Count, partCount.Value), tile.Rows));
                 packedLength += groups * panels.Count * all[^1].Depth * tile.Columns;
             }
         (phases, hasPhases) = ([.. all], all.Count > 1);
+        Weights = new WeightLayout(GetType(), geometry with { Windows = windows with { Batch = 1 } }, gradient,
+            packedLength);
     }
 
-    public void Run(BufferPool pool, float* source, float* weights, float* bias, float* result)
-    {
-        var packed = (HostBuffer<float>)pool.Rent(packedLength);
-        var panelWeights = packed.Pointer;
-        Workers.Run(phases.Length * groups * panels.Count, new Packing(this, weights, panelWeights));
-        Workers.Run(blocks.Count, new Convolving(this, source, panelWeights, bias, result));
-        pool.Return(packed);
-    }
+    public WeightLayout Weights { get; }
+
+    public void PrepareWeights(float* w, float* weights) =>
+        Workers.Run(phases.Length * groups * panels.Count, new Packing(this, w, weights));
+
+    public void Run(float* source, float* weights, float* bias, float* result) =>
+        Workers.Run(blocks.Count * partCount.Value, new Convolving(this, source, weights, bias, result));
 
     private readonly struct Packing(DirectConvolution<TLanes> kernel, float* w, float* packed) : IItemBody
     {
@@ -123,18 +136,22 @@ internal sealed unsafe class DirectConvolution<TLanes> : IConvolutionPlan where 
             }
     }
 
-    private void ConvolveImages(int block, float* source, float* packed, float* bias, float* result)
+    private void ConvolveImages(int item, float* source, float* packed, float* bias, float* result)
     {
+        var (block, part) = Math.DivRem(item, partCount.Value);
         var (first, count) = (blocks.From(block), blocks.SizeOf(block));
-        var padded = images.Prepare(source, first, count, Scratch<float>.Rent(images.ScratchLength(count)));
+        var scratch = Scratch<float>.Rent(images.ScratchLength(count));
+        var padded = partCount.Value == 1 ? images.Prepare(source, first, count, scratch)
+            : images.PrepareRows(source, first, scratch, phases[0].Rows, phases[0].Parts.From(part),
+                phases[0].Parts.From(part + 1));
         result += (long)first * height * width * groups * channels;
         foreach (var phase in phases)
         {
             // Where each pixel of these images is read and written.
-            var tiles = phase.CountTiles(block);
+            var tiles = phase.CountTiles(block, part);
             var starts = Scratch<int>.Rent(2L * tiles * tile.Rows);
             var targets = starts + tiles * tile.Rows;
-            FindPixels(phase, count, tiles * tile.Rows, starts, targets);
+            FindPixels(phase, part, count, tiles * tile.Rows, starts, targets);
             fixed (int* runs = phase.Runs.Starts)
                 for (var group = 0; group < groups; group++)
                 {
@@ -159,12 +176,13 @@ internal sealed unsafe class DirectConvolution<TLanes> : IConvolutionPlan where 
         }
     }
 
-    private void FindPixels(Phase phase, int count, int length, int* starts, int* targets)
+    private void FindPixels(Phase phase, int part, int count, int length, int* starts, int* targets)
     {
         var (rows, columns, at) = (phase.Rows, phase.Columns, 0);
+        var (from, to) = (phase.Parts.From(part), phase.Parts.From(part + 1));
         var (channelsIn, channelsOut) = (groups * reduced, groups * channels);
         for (var image = 0; image < count; image++)
-            for (var i = 0; i < rows.Count; i++)
+            for (var i = from; i < to; i++)
             {
                 var start = (int)(image * images.ImageLength) + i * rows.SourceStep * images.RowLength;
                 var target = ((image * height + rows.Start + i * rows.Step) * width + columns.Start) * channelsOut;

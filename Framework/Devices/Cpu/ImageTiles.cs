@@ -36,10 +36,10 @@ internal sealed unsafe class ImageTiles<TLanes>(int height, int width, int chann
             var (from, inside) = Find(images, first + tile, size);
             for (var c = 0; c < channels; c += TLanes.Count)
                 if (isGradient)
-                    WinogradTransforms<TLanes>.GradientInward((float*)from + c, rowLength, channels, inside, planes + c,
-                        planeLength);
+                    WinogradTransforms<TLanes>.GradientInward((float*)from + c, rowLength, channels, in inside,
+                        planes + c, planeLength);
                 else
-                    WinogradTransforms<TLanes>.Inward((float*)from + c, rowLength, channels, inside, planes + c,
+                    WinogradTransforms<TLanes>.Inward((float*)from + c, rowLength, channels, in inside, planes + c,
                         planeLength);
         }
     }
@@ -67,5 +67,8 @@ internal sealed unsafe class ImageTiles<TLanes>(int height, int width, int chann
     }
 }
 
-/// <summary>The rows Top .. Bottom - 1 and the columns Left .. Right - 1 of a tile exist; the others are 0.</summary>
+/// <summary>
+/// The rows Top .. Bottom - 1 and the columns Left .. Right - 1 of a tile exist; the others are 0. Passed by reference,
+/// as <see cref="ProductRows"/> are.
+/// </summary>
 internal readonly record struct TileBounds(int Top, int Bottom, int Left, int Right);

@@ -21,27 +21,41 @@ internal sealed unsafe class PaddedImages(ConvolutionAxis vertical, ConvolutionA
     public long ScratchLength(int images) => needsPadding ? images * ImageLength : 0;
 
     /// <summary>Some consecutive images, one every <see cref="ImageLength"/> elements.</summary>
-    public float* Prepare(float* source, int first, int images, float* scratch)
+    public float* Prepare(float* source, int first, int images, float* scratch) =>
+        Prepare(source, first, images, scratch, 0, vertical.Extent);
+
+    /// <summary>
+    /// One image, of which only those rows are there that some rows of results read, in their place.
+    /// </summary>
+    public float* PrepareRows(float* source, int image, float* scratch, AxisPhase results, int from, int to) =>
+        results.Taps is [var first, ..] && results.Taps[^1] is var last
+            ? Prepare(source, image, 1, scratch, from * results.SourceStep + first.Offset + vertical.Lead,
+                (to - 1) * results.SourceStep + last.Offset + vertical.Lead + 1)
+            : scratch;
+
+    private float* Prepare(float* source, int first, int images, float* scratch, int from, int to)
     {
         var sourceLength = (long)height * width * channels;
         source += first * sourceLength;
         if (!needsPadding) return source;
-        for (var image = 0; image < images; image++) Pad(source + image * sourceLength, scratch + image * ImageLength);
+        for (var image = 0; image < images; image++)
+            Pad(source + image * sourceLength, scratch + image * ImageLength, from, to);
         return scratch;
     }
 
-    private void Pad(float* source, float* target)
+    private void Pad(float* source, float* target, int from, int to)
     {
         var (left, run) = ((long)horizontal.Lead * channels, (long)horizontal.Copied * channels);
-        Clear(ref target, vertical.Lead * (long)RowLength);
-        for (var row = 0; row < vertical.Copied; row++, source += (long)width * channels)
-        {
-            Clear(ref target, left);
-            Unsafe.CopyBlockUnaligned(target, source, (uint)(run * sizeof(float)));
-            target += run;
-            Clear(ref target, RowLength - left - run);
-        }
-        Clear(ref target, (vertical.Extent - vertical.Lead - vertical.Copied) * (long)RowLength);
+        target += from * (long)RowLength;
+        for (var row = from - vertical.Lead; row < to - vertical.Lead; row++)
+            if (row >= 0 && row < vertical.Copied)
+            {
+                Clear(ref target, left);
+                Unsafe.CopyBlockUnaligned(target, source + row * (long)width * channels, (uint)(run * sizeof(float)));
+                target += run;
+                Clear(ref target, RowLength - left - run);
+            }
+            else Clear(ref target, RowLength);
     }
 
     private static void Clear(ref float* target, long length)

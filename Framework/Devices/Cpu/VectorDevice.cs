@@ -230,6 +230,17 @@ internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKerne
     }
 
     /// <inheritdoc/>
+    public void Convolve(ConvolutionGeometry geometry, Buffer x, Buffer w, Buffer? bias, Buffer y, ref object? kept)
+    {
+        if (y.Length == 0) return;
+        var plan = Plan(geometry, isGradient: false);
+        var weights = KeptWeights.Find(geometry, plan, Pointer(w), ref kept);
+        if (weights is null) plan.Run(Pool, Pointer(x), Pointer(w), PointerOrNull(bias), Pointer(y));
+        else plan.Run(Pointer(x), Pointer(weights), PointerOrNull(bias), Pointer(y));
+        KeepAlive(x, w, bias, y, weights);
+    }
+
+    /// <inheritdoc/>
     public void ConvolveInputGradient(ConvolutionGeometry geometry, Buffer gradient, Buffer w, Buffer xGradient)
     {
         if (xGradient.Length == 0) return;

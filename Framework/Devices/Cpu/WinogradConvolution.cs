@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Tapegrad.Memory;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -25,6 +24,7 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
     private const int Taps = WinogradTile.Taps;
     private const int BlockBytes = 300_000;   // the planes of a block stay in the second cache
     private const int LeastTiles = 24, MostTiles = 96;
+    private const int MostParts = 4;          // each transforms the inputs anew
     private const int PlaneGap = 16;          // planes a power of two apart would share the cache's sets
 
     private readonly int inputs, outputs, height, width, inputLength, outputLength, weightsPlane;
@@ -34,6 +34,8 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
     private readonly Clamped cached, groups;     // tiles that the cache has room for; rows of them in a block
     private readonly Blocks blocks;              // of the tiles
     private readonly Blocks rowTiles, lastRowTiles;   // of the tiles of a block, and of the last one
+    private readonly Clamped partCount;          // of a lonely block
+    private readonly Shares parts;               // of the panels
     private readonly bool isGradient;
     private readonly ImageTiles<TLanes> source, target;
 
@@ -57,7 +59,7 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
         (panels, vectors, inputBlocks) = (new Blocks(outputs, tile.Columns), new Blocks(outputs, TLanes.Count),
             new Blocks(inputs, TLanes.Count));
         (inputLength, outputLength) = (inputBlocks.Count * TLanes.Count, panels.Count * tile.Columns);
-        weightsPlane = inputs * outputLength + PlaneGap;
+        weightsPlane = inputs * tile.Columns + PlaneGap;
         // Cut by the shape alone: by the cache, and so that a few blocks at least share the work.
         cached = new Clamped(BlockBytes / (Planes * sizeof(float) * (inputLength + outputLength)), LeastTiles,
             MostTiles);
@@ -65,16 +67,21 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
         blocks = new Blocks(tiles, groups.Value * tile.Rows);
         (rowTiles, lastRowTiles) =
             (new Blocks(blocks.SizeOf(0), tile.Rows), new Blocks(blocks.SizeOf(blocks.Count - 1), tile.Rows));
+        // A few tiles are one block: its panels then share the work.
+        partCount = new Clamped(blocks.Count == 1 ? MostParts : 1, 1, panels.Count);
+        parts = new Shares(panels.Count, partCount.Value);
+        // images of any size
+        Weights = new WeightLayout(GetType(), geometry with { Windows = new(1, 1, 1, windows.Channels, 3, 1, 1, 1) },
+            gradient, panels.Count * Planes * weightsPlane);
     }
 
-    public void Run(BufferPool pool, float* x, float* w, float* bias, float* y)
-    {
-        var transformed = (HostBuffer<float>)pool.Rent(Planes * weightsPlane);
-        var weights = transformed.Pointer;
+    public WeightLayout Weights { get; }
+
+    public void PrepareWeights(float* w, float* weights) =>
         Workers.Run(panels.Count * inputBlocks.Count, new Transforming(this, w, weights));
-        Workers.Run(blocks.Count, new Convolving(this, x, weights, bias, y));
-        pool.Return(transformed);
-    }
+
+    public void Run(float* x, float* weights, float* bias, float* y) =>
+        Workers.Run(blocks.Count * parts.Count, new Convolving(this, x, weights, bias, y));
 
     private readonly struct Transforming(WinogradConvolution<TLanes> kernel, float* w, float* weights) : IItemBody
     {
@@ -84,10 +91,14 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
     private readonly struct Convolving(WinogradConvolution<TLanes> kernel, float* x, float* weights, float* bias,
         float* y) : IItemBody
     {
-        public void Run(int item) => kernel.ConvolveTiles(item, x, weights, bias, y);
+        public void Run(int item)
+        {
+            var (block, part) = Math.DivRem(item, kernel.parts.Count);
+            kernel.ConvolveTiles(block, part, x, weights, bias, y);
+        }
     }
 
-    // weights[plane, panel, c, lane] from w [3, 3, C, O], or for the gradient from w [3, 3, O, C] turned round. The
+    // weights[panel, plane, c, lane] from w [3, 3, C, O], or for the gradient from w [3, 3, O, C] turned round. The
     // lanes behind the last channel are made of what lies there, and dropped with their products.
     [SkipLocalsInit]
     private void TransformWeights(int item, float* w, float* weights)
@@ -95,7 +106,7 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
         var (panel, inputBlock) = Math.DivRem(item, inputBlocks.Count);
         var (channel, first, count) = (panels.From(panel), inputBlocks.From(inputBlock),
             inputBlocks.SizeOf(inputBlock));
-        weights += ((long)panel * inputs + first) * tile.Columns;
+        weights += (long)panel * Planes * weightsPlane + first * tile.Columns;
         var taps = stackalloc float[Taps * TLanes.Count * tile.Columns];
         if (isGradient) TurnRound(w, channel, first, count, taps);
         for (var c = 0; c < count; c++, weights += tile.Columns)
@@ -120,9 +131,10 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
             }
     }
 
-    private void ConvolveTiles(int block, float* x, float* weights, float* bias, float* y)
+    private void ConvolveTiles(int block, int part, float* x, float* weights, float* bias, float* y)
     {
         var (first, count) = (blocks.From(block), blocks.SizeOf(block));
+        var (firstPanel, endPanel) = (parts.From(part), parts.From(part + 1));
         var (inputPlane, productPlane) = (blocks.Size * inputLength + PlaneGap, blocks.Size * outputLength + PlaneGap);
         var inputPlanes = Scratch<float>.Rent(Planes * (long)(inputPlane + productPlane));
         var productPlanes = inputPlanes + Planes * inputPlane;
@@ -147,28 +159,30 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
         for (var plane = 0; plane < Planes; plane++)
         {
             left.Source = inputPlanes + plane * inputPlane;
-            for (var panel = 0; panel < panels.Count; panel++)
-                ProductTiles<TLanes>.Multiply(tile, in left,
-                    weights + (long)plane * weightsPlane + (long)panel * inputs * tile.Columns, null,
-                    productPlanes + plane * productPlane + panel * tile.Columns, targets, tile.Columns);
+            for (var panel = firstPanel; panel < endPanel; panel++)
+                ProductTiles<TLanes>.Multiply(tile, in left, weights + ((long)panel * Planes + plane) * weightsPlane,
+                    null, productPlanes + plane * productPlane + panel * tile.Columns, targets, tile.Columns);
         }
 
+        var each = tile.Columns / TLanes.Count;
+        var (firstVector, endVector) = (firstPanel * each, Math.Min(endPanel * each, vectors.Count));
         for (var i = 0; i < count; i++)
         {
             target.Prefetch(y, first + i);
-            WriteTile(productPlanes + i * outputLength, productPlane, first + i, bias, y);
+            WriteTile(productPlanes + i * outputLength, productPlane, first + i, firstVector, endVector, bias, y);
         }
     }
 
     [SkipLocalsInit]
-    private void WriteTile(float* products, int plane, int tile, float* bias, float* y)
+    private void WriteTile(float* products, int plane, int place, int firstVector, int endVector, float* bias,
+        float* y)
     {
-        var (image, row, column) = target.Place(tile);
+        var (image, row, column) = target.Place(place);
         var to = y + (((long)image * height + row) * width + column) * outputs;
         var (rows, columns) = (Math.Min(Results, height - row), Math.Min(Results, width - column));
         var isWhole = rows == Results && columns == Results;
         var spare = stackalloc float[Results * Results * TLanes.Count];
-        for (var vector = 0; vector < vectors.Count; vector++)
+        for (var vector = firstVector; vector < endVector; vector++)
         {
             var (o, lanes) = (vectors.From(vector), vectors.SizeOf(vector));
             var first = bias == null ? default : TLanes.Load(bias + o);

@@ -31,13 +31,14 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     /// y + (6 i + j) * planeLength.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining), SkipLocalsInit]
-    public static void Inward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y, long planeLength)
+    public static void Inward(float* x, long rowLength, long pixelLength, in TileBounds inside, float* y,
+        long planeLength)
     {
         var table = stackalloc float[Planes * TLanes.Count];
         var copy = stackalloc float[Inputs * TLanes.Count];
         for (var column = 0; column < Inputs; column++, x += pixelLength)
         {
-            var (pixels, step) = Existing(x, rowLength, column, Inputs, inside, copy);
+            var (pixels, step) = Existing(x, rowLength, column, Inputs, in inside, copy);
             InwardLine((float*)pixels, step, table + column * TLanes.Count, Inputs * TLanes.Count);
         }
         for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
@@ -46,8 +47,8 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
 
     // The pixels of a column, and their distance: where they lie, or, where some do not exist, in a copy with zeros.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static (nint Pixels, long Step) Existing(float* x, long rowLength, int column, int size, TileBounds inside,
-        float* copy)
+    private static (nint Pixels, long Step) Existing(float* x, long rowLength, int column, int size,
+        in TileBounds inside, float* copy)
     {
         var isInside = column >= inside.Left && column < inside.Right;
         if (isInside && inside.Bottom - inside.Top == size) return ((nint)x, rowLength);
@@ -79,14 +80,14 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     /// y + (6 i + j) * planeLength.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining), SkipLocalsInit]
-    public static void GradientInward(float* x, long rowLength, long pixelLength, TileBounds inside, float* y,
+    public static void GradientInward(float* x, long rowLength, long pixelLength, in TileBounds inside, float* y,
         long planeLength)
     {
         var table = stackalloc float[Inputs * Results * TLanes.Count];
         var copy = stackalloc float[Results * TLanes.Count];
         for (var column = 0; column < Results; column++, x += pixelLength)
         {
-            var (pixels, step) = Existing(x, rowLength, column, Results, inside, copy);
+            var (pixels, step) = Existing(x, rowLength, column, Results, in inside, copy);
             GradientInwardLine((float*)pixels, step, table + column * TLanes.Count, Results * TLanes.Count);
         }
         for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
