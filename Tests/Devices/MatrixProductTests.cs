@@ -63,6 +63,7 @@ public class MatrixProductTests
     {
         Compare(new MatrixProductGeometry(7, 5, 9, false, false, [0, 35, 70], [0, 45, 90]));
         Compare(new MatrixProductGeometry(7, 5, 9, true, false, [0, 0, 0], [90, 45, 0]));
+        Compare(new MatrixProductGeometry(7, 5, 9, false, false, [0, 35, 70], [45, 0, 45]));
         Compare(new MatrixProductGeometry(7, 5, 9, false, true, [70, 0, 35], [0, 0, 0]));
         Compare(new MatrixProductGeometry(20, 30, 40, false, false, [.. Enumerable.Range(0, 12).Select(i => i * 600)],
             [.. new int[12]]));

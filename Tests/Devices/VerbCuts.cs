@@ -36,6 +36,8 @@ internal static class VerbCuts
     private static readonly Dictionary<string, string> OfProducts = new(Ranges)
     {
         [".RowItems: one, smaller"] = "items are of nearly equal size",
+        [".ColumnItems: one, smaller"] = "items are of nearly equal size",
+        ["<Real32x8>.copies.size: at least"] = "a panel of sixteen columns has 8192 elements",
     };
 
     public static readonly Dictionary<string, Lazy<List<Subject>>> All = new()

@@ -167,7 +167,7 @@ internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKerne
     public override void MatrixProduct(MatrixProductGeometry geometry, Buffer a, Buffer b, Buffer y)
     {
         if (y.Length == 0) return;
-        new MatrixMultiplication<TLanes>(geometry).Run(Pointer(a), Pointer(b), Pointer(y));
+        new MatrixMultiplication<TLanes>(geometry).Run(Pool, Pointer(a), Pointer(b), Pointer(y));
         KeepAlive(a, b, y);
     }
 
