@@ -13,8 +13,8 @@ namespace Tapegrad;
 /// <remarks>
 /// A tensor needs no disposal. Made inside a <see cref="Scope"/> (a <see cref="Tape"/> is one), it is good until the
 /// scope ends; later use throws and names <see cref="Keep"/>. Made outside, it lives as long as it is referenced.
-/// Recording belongs to the tape's thread, and so does reading while it records: what it can compute again may leave its
-/// memory at any time. A tensor that was kept, a parameter's value, or any tensor without a tape is read by any thread.
+/// Recording belongs to the tape's thread, and so does reading while it records: what it can compute again may leave
+/// its memory at any time. A tensor that was kept, a parameter's value, or any tensor without a tape is read by any thread.
 /// When the numbers come and go is decided by the <c>Storage</c>, in <c>Lifetime/</c>, which it shares with its views.
 /// </remarks>
 public sealed class Tensor

@@ -8,8 +8,9 @@ namespace Tapegrad;
 /// <remarks>
 /// Forget it and it is slower; use a tensor too early or too late and it is an exception; never a leak, never garbage.
 /// The thread holds its open scopes weakly, so a forgotten one dies with its last reference and the collector frees
-/// what it owned; a forgotten tape stays open, and the next one refuses to open beside it. A scope belongs to its thread, so it must not be open across an <c>await</c>, after which the rest
-/// may run on another one: what it owns is then left to the collector, and a notice says so.
+/// what it owned; a forgotten tape stays open, and the next one refuses to open beside it. A scope belongs to its
+/// thread, so it must not be open across an <c>await</c>, after which the rest may run on another one: what it owns is
+/// then left to the collector, and a notice says so.
 /// </remarks>
 public class Scope : IDisposable
 {

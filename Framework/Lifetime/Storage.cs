@@ -14,8 +14,8 @@ namespace Tapegrad;
 /// </summary>
 /// <remarks>
 /// A buffer goes back to its pool once, and what takes it there gets a storage of its own. So numbers of somebody else
-/// are never read by mistake. A storage that is gone serves again if only one tensor showed it, which from then on shows
-/// none: nobody can reach it any more. So a training step makes hardly any new ones.
+/// are never read by mistake. A storage that is gone serves again if only one tensor showed it, which from then on
+/// shows none: nobody can reach it any more. So a training step makes hardly any new ones.
 /// </remarks>
 internal sealed class Storage
 {

@@ -57,13 +57,14 @@ public class MergedWalkTests
             expected[element] = (a, b);
         }
         var merged = new MergedWalk(shape, walk.A, walk.B);
+        var (stepA, stepB) = merged.Inner;
         Assert.Equal(expected.Length, merged.Rows * merged.Length);
         for (var first = 0; first < merged.Rows; first++)
         {
             var at = new MergedWalk.Places(&merged, first);
             for (var row = first; row < merged.Rows; row++, at.MoveNext())
                 for (var i = 0; i < merged.Length; i++)
-                    Assert.Equal(expected[row * merged.Length + i], (at.A + i * merged.Inner.A, at.B + i * merged.Inner.B));
+                    Assert.Equal(expected[row * merged.Length + i], (at.A + i * stepA, at.B + i * stepB));
         }
     }
 }

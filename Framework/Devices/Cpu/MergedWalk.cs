@@ -57,8 +57,8 @@ internal readonly struct MergedWalk
     }
 
     /// <summary>
-    /// Where each walk stands, row after row. Along the axis that the rows lie in it only steps: the divisions that find
-    /// any row take longer than a short row itself.
+    /// Where each walk stands, row after row. Along the axis that the rows lie in it only steps: the divisions that
+    /// find any row take longer than a short row itself.
     /// </summary>
     public unsafe ref struct Places
     {
