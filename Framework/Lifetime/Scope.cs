@@ -82,6 +82,9 @@ public class Scope : IDisposable
         if (tensor.Storage.Owner > number) Adopt(tensor.Storage);
     }
 
+    /// <summary>What it owns, and some that somebody else owns by now.</summary>
+    internal ReadOnlySpan<Storage> Owned => owned.Items;
+
     /// <summary>Whether this scope will give the tensor's memory back, and has not done so yet.</summary>
     internal bool Owns(Tensor tensor) => tensor.Storage.Owner == number;
 

@@ -79,20 +79,23 @@ internal sealed class Storage
         return buffer;
     }
 
+    /// <summary>Whether the numbers can be computed again, by somebody.</summary>
+    public bool IsRecomputable => recomputation is not null;
+
     private bool IsShared => tensors > 1;
 
     /// <summary>Says that a tensor shows the numbers. Several threads may do so at once.</summary>
     public void ShowIn(Tensor tensor) => only = Interlocked.Increment(ref tensors) == 1 ? tensor : null;
 
-    /// <summary>From now on the numbers may be discarded after their first use.</summary>
+    /// <summary>From now on the numbers may be discarded after their first uses.</summary>
     public void RecomputeBy(Recomputation how) => recomputation = how;
 
     /// <summary>
-    /// An operation has used the numbers: if that was the first one, and nobody else shows them, they are discarded.
+    /// An operation has used the numbers: if that was often enough, and nobody else shows them, they are discarded.
     /// </summary>
     public void Use()
     {
-        if (recomputation is not null && !IsShared && recomputation.TakeFirstUse()) GiveBack();
+        if (recomputation is not null && !IsShared && recomputation.TakeUse()) GiveBack();
     }
 
     /// <summary>
