@@ -129,7 +129,7 @@ public sealed class Tape : Scope
     {
         if (Recording is not { } tape) return value;
         value = tape.Append(new(name, value, inputs, LayerContext.Current) { PullAll = pull, Composite = composite });
-        if (again is not null && tape.Recorded(value) && tape.Owns(value)) value.Storage.Recompute(tape, again, uses);
+        if (again is not null && tape.Recorded(value) && tape.Owns(value)) value.Storage.RecomputeBy(tape, again, uses);
         return value;
     }
 

@@ -2,9 +2,9 @@ namespace Tapegrad;
 
 /// <summary>
 /// Computing a value again instead of keeping it (Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear
-/// memory cost", 2016). A value whose tape can do so, to the bit and cheaply (a normalization's, from its input and its
-/// statistics), gives its memory back after its first use, which in a network of convolutions is the next one, or after
-/// its second, where a shortcut reads it too. Whoever reads it later gets it computed again: the sweep, for as long as
+/// memory cost", 2016). A value whose tape can do so, to the bit and cheaply (a normalization's, from its inputs and
+/// its statistics), gives its memory back after its first use, which in a network of convolutions is the next one, or
+/// after its second, where a shortcut reads it too. Whoever reads it later gets it computed again: the sweep, for as long as
 /// it needs it, or the innermost scope. What is read more often than that on the way forward gives its memory back once
 /// more, and then stays.
 /// </summary>
@@ -33,7 +33,7 @@ internal sealed class Recomputation(Tape tape, Func<Tensor> formula, int uses)
     public bool IsBy(Tape other) => tape == other;
 
     /// <summary>Counts a use; whether the memory goes after it.</summary>
-    public bool TakeUse() => ++used == uses || used == uses + 1;
+    public bool TakeUse() => ++used - uses is 0 or 1;
 
     /// <summary>The same numbers, in a storage of the innermost scope.</summary>
     public Storage Compute()

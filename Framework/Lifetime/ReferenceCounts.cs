@@ -83,7 +83,7 @@ internal sealed class ReferenceCounts : IDisposable
     {
         foreach (var storage in made!.Owned)
         {
-            if (!storage.IsRecomputable || storage.References > 0) continue;
+            if (!made.Owns(storage) || !storage.IsRecomputable || storage.References > 0) continue;
             tape.Adopt(storage);
             storage.References = 1;
             counted.Add(storage);

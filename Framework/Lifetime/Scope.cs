@@ -86,7 +86,9 @@ public class Scope : IDisposable
     internal ReadOnlySpan<Storage> Owned => owned.Items;
 
     /// <summary>Whether this scope will give the tensor's memory back, and has not done so yet.</summary>
-    internal bool Owns(Tensor tensor) => tensor.Storage.Owner == number;
+    internal bool Owns(Tensor tensor) => Owns(tensor.Storage);
+
+    internal bool Owns(Storage storage) => storage.Owner == number;
 
     /// <summary>
     /// What is computed in a scope of its own: only the result lives on, as if the innermost scope had made it.

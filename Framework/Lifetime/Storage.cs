@@ -88,7 +88,7 @@ internal sealed class Storage
     public void ShowIn(Tensor tensor) => only = Interlocked.Increment(ref tensors) == 1 ? tensor : null;
 
     /// <summary>From now on the numbers may be discarded after their first uses.</summary>
-    public void Recompute(Tape tape, Func<Tensor> formula, int uses) => recomputation = new(tape, formula, uses);
+    public void RecomputeBy(Tape tape, Func<Tensor> formula, int uses) => recomputation = new(tape, formula, uses);
 
     /// <summary>
     /// An operation has used the numbers: if that was often enough, and nobody else shows them, they are discarded.

@@ -176,7 +176,7 @@ public static class NormalizeOperation
             inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)),
             (y, g, _) => Gradients(x, geometry, operands, numbers, y, g),
             // Each block's sum from the one before would lead to the network's beginning: every second one is kept.
-            operands.Residual is { Storage.IsRecomputable: true } or { Parameter: not null } ? null
+            operands.Residual is { Storage.IsRecomputable: true } or { Storage.Parameter: not null } ? null
                 : () => Again(x, geometry, operands, numbers),
             uses: operands.Residual is null ? 1 : 2);   // a residual block's sum goes into a convolution and a shortcut
 

@@ -30,7 +30,7 @@ public static class PadOperation
             if (before[axis] < 0 || behind[axis] < 0 || every[axis] < 1)
                 throw new ShapeException($"pad: axis {axis} of {x.Shape} cannot get {before[axis]} before and "
                     + $"{behind[axis]} behind, in steps of {every[axis]}.");
-            inside[axis] = (x.Shape[axis] + every[axis] - 1) / every[axis];
+            inside[axis] = x.Shape[axis] == 0 ? 0 : (x.Shape[axis] - 1) / every[axis] + 1;
             lengths[axis] = before[axis] + inside[axis] + behind[axis];
         }
         var shape = new Shape(lengths);

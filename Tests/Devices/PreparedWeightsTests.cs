@@ -104,7 +104,8 @@ public sealed class PreparedWeightsTests
         for (var call = 0; call < 2; call++) AssertSame(device, Small, w, call, false, ref kept);
         var first = kept;
         AssertSame(device, Small, w, 3, false, ref kept);
-        AssertSame(device, Small with { Windows = Small.Windows with { Height = 9, Batch = 2 } }, w, 4, false, ref kept);
+        var higher = Small with { Windows = Small.Windows with { Height = 9, Batch = 2 } };
+        AssertSame(device, higher, w, 4, false, ref kept);
         Assert.Same(first, kept);
     }
 

@@ -4,7 +4,7 @@ using Xunit;
 namespace Tapegrad.Tests.Engine;
 
 /// <summary>
-/// Values that can be computed again: their memory is free after their first use, and nobody who reads them later can
+/// Values that can be computed again: their memory is free after their first uses, and nobody who reads them later can
 /// tell.
 /// </summary>
 public sealed class RecomputationTests : RecomputationTest

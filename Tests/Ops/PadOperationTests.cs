@@ -45,6 +45,7 @@ public class PadOperationTests
         Gives(Of([1, 2], 1, 2).Pad([1, 0], [0, 2]), new Shape(2, 4), 0, 0, 0, 0, 1, 2, 0, 0);
         Gives(Vector(1).Pad([1], [1], 5), 5, 1, 5);
         Gives(Of([0]).Pad([1], [1]), 0, 0);
+        Gives(Vector(3, 4, 5).Pad([0], [1], 0, [int.MaxValue]), 3, 0);
     });
 
     [Fact]
