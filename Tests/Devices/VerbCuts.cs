@@ -37,7 +37,7 @@ internal static class VerbCuts
     {
         [".RowItems: one, smaller"] = "items are of nearly equal size",
         [".ColumnItems: one, smaller"] = "items are of nearly equal size",
-        [".copies.size: at least"] = "the block of a panel that fills a range alone is of a product that is too large here",
+        ["<Real32x8>.copies.size: at least"] = "a panel of sixteen columns has at most 8192 elements",
     };
 
     public static readonly Dictionary<string, Lazy<List<Subject>>> All = new()
