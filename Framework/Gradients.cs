@@ -115,7 +115,8 @@ public sealed class Gradients
     }
 
     /// <summary>
-    /// Looks ahead at a step, and changes nothing: judges the gradients, and the running statistics that it would leave.
+    /// Looks ahead at a step, and changes nothing: judges the gradients, and the running statistics that it would
+    /// leave.
     /// </summary>
     /// <param name="verdicts">What they are added to.</param>
     /// <param name="except">Whose gradients are not judged.</param>

@@ -31,8 +31,8 @@ public interface IStatistics
     void Commit(IPendingStatistics pending);
 
     /// <summary>
-    /// Looks ahead at <see cref="Commit"/>, and changes nothing. Unless written otherwise, what is given alone is judged,
-    /// and not what it would leave.
+    /// Looks ahead at <see cref="Commit"/>, and changes nothing. Unless written otherwise, what is given alone is
+    /// judged, and not what it would leave.
     /// </summary>
     void LookAhead(IPendingStatistics pending, Verdicts verdicts)
     {

@@ -122,14 +122,14 @@ public sealed class Tape : Scope
     /// Writes an operation that a device's kernel computed, beside the composite of operations that is its meaning. A
     /// plain gradient takes the kernel's pull; in a sweep that is recorded the composite is replayed from the inputs:
     /// gradients of gradients just work. With <paramref name="again"/>, which computes the same bits from what the tape
-    /// keeps anyway, the value's memory may be used again after its first use (<c>Lifetime/Recomputation.cs</c>).
+    /// keeps anyway, the value's memory may serve others after its first uses (<c>Lifetime/Recomputation.cs</c>).
     /// </summary>
     public static Tensor RecordKernel(string name, Tensor value, Tensor[] inputs, Func<Tensor[], Tensor> composite,
-        PullAll pull, Func<Tensor>? again = null)
+        PullAll pull, Func<Tensor>? again = null, int uses = 1)
     {
         if (Recording is not { } tape) return value;
         value = tape.Append(new(name, value, inputs, LayerContext.Current) { PullAll = pull, Composite = composite });
-        if (again is not null && tape.Recorded(value) && tape.Owns(value)) value.Storage.RecomputeBy(new(tape, again));
+        if (again is not null && tape.Recorded(value) && tape.Owns(value)) value.Storage.RecomputeBy(tape, again, uses);
         return value;
     }
 

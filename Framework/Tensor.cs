@@ -13,9 +13,10 @@ namespace Tapegrad;
 /// <remarks>
 /// A tensor needs no disposal. Made inside a <see cref="Scope"/> (a <see cref="Tape"/> is one), it is good until the
 /// scope ends; later use throws and names <see cref="Keep"/>. Made outside, it lives as long as it is referenced.
-/// Recording belongs to the tape's thread, and so does reading while it records: what it can compute again may leave its
-/// memory at any time. A tensor that was kept, a parameter's value, or any tensor without a tape is read by any thread.
-/// When the numbers come and go is decided by the <c>Storage</c>, in <c>Lifetime/</c>, which it shares with its views.
+/// Recording belongs to the tape's thread, and so does reading while it records: what it can compute again may leave
+/// its memory at any time. A tensor that was kept, a parameter's value, or any tensor without a tape is read by any
+/// thread. When the numbers come and go is decided by the <c>Storage</c>, in <c>Lifetime/</c>, which it shares with its
+/// views.
 /// </remarks>
 public sealed class Tensor
 {
@@ -113,8 +114,10 @@ public sealed class Tensor
         return new Tensor(shape, storage);
     }
 
-    /// <summary>The same numbers under another shape, unrecorded.</summary>
-    internal Tensor View(Shape shape) => Storage.IsGone ? throw Gone() : new(shape, Storage);
+    /// <summary>
+    /// The same numbers under another shape, unrecorded. Those that were discarded are computed again, and stay.
+    /// </summary>
+    internal Tensor View(Shape shape) => Storage.Find() is null ? throw Gone() : new(shape, Storage);
 
     /// <summary>
     /// Takes the numbers out of their scope, so that they outlive it, and returns them as a tensor that is not on any
@@ -249,8 +252,8 @@ public sealed class Tensor
     }
 
     private InvalidOperationException Gone() => new(Storage.IsOfAnotherThread
-        ? $"the memory of this value {Shape} was given back after its first use, and only the thread of its tape can "
-            + "compute it again: call Keep() there."
+        ? $"the memory of this value {Shape} was given back, and only the thread of its tape can compute it again: "
+            + "call Keep() there."
         : Storage.Parameter is { } parameter
         ? $"{parameter.Name} was updated after this value {Shape} was taken (for instance after the forward pass that "
             + "still needs it). Compute again with the new value, or ask for the gradients before the optimizer's step."

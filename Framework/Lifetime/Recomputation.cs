@@ -2,16 +2,18 @@ namespace Tapegrad;
 
 /// <summary>
 /// Computing a value again instead of keeping it (Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear
-/// memory cost", 2016). A value whose tape can do so, to the bit and cheaply (a normalization's, from its input and its
-/// statistics), gives its memory back after its first use, which in a network of convolutions is the next one. Whoever
-/// reads it later, the sweep for instance, gets it computed again for the innermost scope. Once only: what is read
-/// twice on the way forward stays from then on.
+/// memory cost", 2016). A value whose tape can do so, to the bit and cheaply (a normalization's, from its inputs and
+/// its statistics), gives its memory back after its first use, which in a network of convolutions is the next one, or
+/// after its second, where a shortcut reads it too. Whoever reads it later gets it computed again: the sweep, for as long as
+/// it needs it, or the innermost scope. What is read more often than that on the way forward gives its memory back once
+/// more, and then stays.
 /// </summary>
 /// <param name="tape">A tape belongs to its thread, so no other one can compute its values.</param>
 /// <param name="formula">From what the tape keeps anyway to the same bits.</param>
-internal sealed class Recomputation(Tape tape, Func<Tensor> formula)
+/// <param name="uses">After how many uses.</param>
+internal sealed class Recomputation(Tape tape, Func<Tensor> formula, int uses)
 {
-    private bool wasUsed;
+    private int used;
 
     /// <summary>Whether this thread can compute it now.</summary>
     public bool IsPossible
@@ -30,8 +32,8 @@ internal sealed class Recomputation(Tape tape, Func<Tensor> formula)
     /// <summary>Whether it is this tape that computes it.</summary>
     public bool IsBy(Tape other) => tape == other;
 
-    /// <summary>Whether this is the first use.</summary>
-    public bool TakeFirstUse() => !wasUsed && (wasUsed = true);
+    /// <summary>Counts a use; whether the memory goes after it.</summary>
+    public bool TakeUse() => ++used - uses is 0 or 1;
 
     /// <summary>The same numbers, in a storage of the innermost scope.</summary>
     public Storage Compute()

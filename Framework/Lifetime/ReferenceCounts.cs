@@ -70,11 +70,24 @@ internal sealed class ReferenceCounts : IDisposable
     public void Passed(int record, Tensor? gradient)
     {
         if (made is null) return;
+        if (releases) KeepComputedAgain();
         made.Clear();
         if (gradient is not null && !wanted[record]) Remove(gradient);
         if (!releases || record == wanted.Length - 1) return;   // the caller reads y later
         tape.Value(record).Storage.EndRecomputation();
         Remove(tape.Value(record));
+    }
+
+    // What was computed again for one record serves the others, down to its own.
+    private void KeepComputedAgain()
+    {
+        foreach (var storage in made!.Owned)
+        {
+            if (!made.Owns(storage) || !storage.IsRecomputable || storage.References > 0) continue;
+            tape.Adopt(storage);
+            storage.References = 1;
+            counted.Add(storage);
+        }
     }
 
     /// <summary>The sweep is over, or has failed.</summary>

@@ -8,8 +8,9 @@ namespace Tapegrad;
 /// <remarks>
 /// Forget it and it is slower; use a tensor too early or too late and it is an exception; never a leak, never garbage.
 /// The thread holds its open scopes weakly, so a forgotten one dies with its last reference and the collector frees
-/// what it owned; a forgotten tape stays open, and the next one refuses to open beside it. A scope belongs to its thread, so it must not be open across an <c>await</c>, after which the rest
-/// may run on another one: what it owns is then left to the collector, and a notice says so.
+/// what it owned; a forgotten tape stays open, and the next one refuses to open beside it. A scope belongs to its
+/// thread, so it must not be open across an <c>await</c>, after which the rest may run on another one: what it owns is
+/// then left to the collector, and a notice says so.
 /// </remarks>
 public class Scope : IDisposable
 {
@@ -81,8 +82,13 @@ public class Scope : IDisposable
         if (tensor.Storage.Owner > number) Adopt(tensor.Storage);
     }
 
+    /// <summary>What it owns, and some that somebody else owns by now.</summary>
+    internal ReadOnlySpan<Storage> Owned => owned.Items;
+
     /// <summary>Whether this scope will give the tensor's memory back, and has not done so yet.</summary>
-    internal bool Owns(Tensor tensor) => tensor.Storage.Owner == number;
+    internal bool Owns(Tensor tensor) => Owns(tensor.Storage);
+
+    internal bool Owns(Storage storage) => storage.Owner == number;
 
     /// <summary>
     /// What is computed in a scope of its own: only the result lives on, as if the innermost scope had made it.

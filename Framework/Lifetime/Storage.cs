@@ -14,8 +14,8 @@ namespace Tapegrad;
 /// </summary>
 /// <remarks>
 /// A buffer goes back to its pool once, and what takes it there gets a storage of its own. So numbers of somebody else
-/// are never read by mistake. A storage that is gone serves again if only one tensor showed it, which from then on shows
-/// none: nobody can reach it any more. So a training step makes hardly any new ones.
+/// are never read by mistake. A storage that is gone serves again if only one tensor showed it, which from then on
+/// shows none: nobody can reach it any more. So a training step makes hardly any new ones.
 /// </remarks>
 internal sealed class Storage
 {
@@ -79,20 +79,23 @@ internal sealed class Storage
         return buffer;
     }
 
+    /// <summary>Whether the numbers can be computed again, by somebody.</summary>
+    public bool IsRecomputable => recomputation is not null;
+
     private bool IsShared => tensors > 1;
 
     /// <summary>Says that a tensor shows the numbers. Several threads may do so at once.</summary>
     public void ShowIn(Tensor tensor) => only = Interlocked.Increment(ref tensors) == 1 ? tensor : null;
 
-    /// <summary>From now on the numbers may be discarded after their first use.</summary>
-    public void RecomputeBy(Recomputation how) => recomputation = how;
+    /// <summary>From now on the numbers may be discarded after their first uses.</summary>
+    public void RecomputeBy(Tape tape, Func<Tensor> formula, int uses) => recomputation = new(tape, formula, uses);
 
     /// <summary>
-    /// An operation has used the numbers: if that was the first one, and nobody else shows them, they are discarded.
+    /// An operation has used the numbers: if that was often enough, and nobody else shows them, they are discarded.
     /// </summary>
     public void Use()
     {
-        if (recomputation is not null && !IsShared && recomputation.TakeFirstUse()) GiveBack();
+        if (recomputation is not null && !IsShared && recomputation.TakeUse()) GiveBack();
     }
 
     /// <summary>

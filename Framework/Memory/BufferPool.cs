@@ -15,6 +15,7 @@ public sealed class BufferPool
 {
     private const int LeastCut = 1 << 14;      // elements; shorter buffers would only make holes
     private const int LeastRegion = 1 << 22;
+    private const int AmpleRegion = 1 << 25;   // the least where much may wait
 
     private readonly Lock gate = new();
     private readonly Dictionary<int, Stack<Buffer>> shelves = [];
@@ -181,11 +182,13 @@ public sealed class BufferPool
         return best.Cut(length, run);
     }
 
-    // With room for more buffers, unless memory is scarce.
+    // With room for more buffers, unless memory is scarce. What nobody has touched takes no memory, while the ends of
+    // many small regions, too short for a large buffer, do.
     private Buffer CutFromNewRegion(int length, bool isSmall = false)
     {
         var total = regions.Sum(region => (long)region.Length);
-        var room = isSmall ? 0 : Math.Clamp(total / 2, LeastRegion, 1 << 28);
+        var least = Math.Clamp(BytesLimit / 64, LeastRegion, AmpleRegion);   // of floats, a sixteenth
+        var room = isSmall ? 0 : Math.Clamp(total / 2, least, 1 << 28);
         var memory = create((int)Math.Max(policy.Occupied(length), room));
         Created++;
         regions.Add(new Region(memory, policy, gate));

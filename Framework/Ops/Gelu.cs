@@ -9,8 +9,8 @@ namespace Tapegrad;
 /// </summary>
 public static class GeluOperation
 {
-    // sqrt(1/2) and 1 / sqrt(2 pi). Constants: the loop over a formula is compiled before static fields have values, and
-    // would ask for them at every element.
+    // sqrt(1/2) and 1 / sqrt(2 pi). Constants: the loop over a formula is compiled before static fields have values,
+    // and would ask for them at every element.
     private const double Half = 0.7071067811865476, Highest = 0.3989422804014327;
 
     /// <summary>x (1 + erf(x / sqrt(2))) / 2.</summary>

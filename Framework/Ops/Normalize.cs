@@ -175,8 +175,10 @@ public static class NormalizeOperation
         Tape.RecordKernel("normalize", value, operands.With(x),
             inputs => Composite(inputs[0], sharing, geometry, operands.From(inputs)),
             (y, g, _) => Gradients(x, geometry, operands, numbers, y, g),
-            // A residual may have been forgotten itself; with one, the gradient reads the value anyway.
-            operands.Residual is null ? () => Again(x, geometry, operands, numbers) : null);
+            // Each block's sum from the one before would lead to the network's beginning: every second one is kept.
+            operands.Residual is { Storage.IsRecomputable: true } or { Storage.Parameter: not null } ? null
+                : () => Again(x, geometry, operands, numbers),
+            uses: operands.Residual is null ? 1 : 2);   // a residual block's sum goes into a convolution and a shortcut
 
     private static Tensor?[] Gradients(Tensor x, NormalizationGeometry geometry, Operands operands, Tensor numbers,
         Tensor y, Tensor g)
@@ -202,7 +204,7 @@ public static class NormalizeOperation
     {
         var again = Tensor.Create(x.Shape, x.Device);
         ((INormalizationKernels)x.Device).Normalize(geometry with { IsGiven = true }, x.Buffer,
-            operands.Gamma?.Buffer, operands.Beta?.Buffer, null, numbers.Buffer, again.Buffer);
+            operands.Gamma?.Buffer, operands.Beta?.Buffer, operands.Residual?.Buffer, numbers.Buffer, again.Buffer);
         return again;
     }
 

@@ -23,13 +23,14 @@ public static class SliceOperation
     /// <exception cref="ShapeException">The slice reaches outside an axis.</exception>
     public static Tensor Slice(this Tensor x, int[] starts, int[] lengths, int[] steps)
     {
-        CheckInside("slice", x.Shape, lengths, starts, steps);
-        return Tape.Record("slice", x.Gather(new Shape(lengths), WalkOf(x.Shape, starts, steps)),
-            (x, (_, g) => g.Embed(x.Shape, starts, steps)));
+        CheckInside(x.Shape, lengths, starts, steps);
+        var (extent, walk) = (new Shape(lengths), WalkOf(x.Shape, starts, steps));
+        return Tape.Record("slice", x.Gather(extent, walk),
+            (x, (_, g) => g.Embed(extent, new Walk(0, extent.Strides()), x.Shape, walk)));
     }
 
     /// <summary>The walk through a tensor of the given shape that a slice takes.</summary>
-    internal static Walk WalkOf(Shape shape, int[] starts, int[] steps)
+    internal static Walk WalkOf(Shape shape, ReadOnlySpan<int> starts, ReadOnlySpan<int> steps)
     {
         var (offset, strides) = (0, shape.Strides());
         for (var axis = 0; axis < strides.Length; axis++)
@@ -40,18 +41,17 @@ public static class SliceOperation
         return new Walk(offset, strides);
     }
 
-    internal static void CheckInside(string operation, Shape shape, ReadOnlySpan<int> lengths, int[] starts,
-        int[] steps)
+    private static void CheckInside(Shape shape, ReadOnlySpan<int> lengths, int[] starts, int[] steps)
     {
         if (starts.Length != shape.Rank || lengths.Length != shape.Rank || steps.Length != shape.Rank)
-            throw new ShapeException($"{operation}: the shape {shape} needs a start, a length and a step for each of "
-                + $"its {shape.Rank} axes.");
+            throw new ShapeException($"slice: the shape {shape} needs a start, a length and a step for each of its "
+                + $"{shape.Rank} axes.");
         for (var axis = 0; axis < shape.Rank; axis++)
         {
             var (start, length, step) = (starts[axis], lengths[axis], steps[axis]);
             var last = start + (length - 1L) * step;
             if (step < 1 || length < 0 || start < 0 || (length > 0 && last >= shape[axis]) || start > shape[axis])
-                throw new ShapeException($"{operation}: {length} elements from {start} in steps of {step} do not lie "
+                throw new ShapeException($"slice: {length} elements from {start} in steps of {step} do not lie "
                     + $"inside axis {axis} of {shape}.");
         }
     }

@@ -17,6 +17,5 @@ public sealed class PaddedShortcut(int newChannels) : Module
 
     /// <inheritdoc/>
     protected override Tensor Forward(Tensor x) =>
-        x.Slice([0, 0, 0, 0], [x.Shape[0], (x.Shape[1] + 1) / 2, (x.Shape[2] + 1) / 2, x.Shape[3]], [1, 2, 2, 1])
-            .Pad([0, 0, 0, Before], [0, 0, 0, Behind]);
+        x.Pad([0, 0, 0, Before], [0, 0, 0, Behind], steps: [1, 2, 2, 1]);
 }

@@ -82,13 +82,17 @@ public sealed class StepProfile
     /// <param name="steps">How many to choose from.</param>
     public static StepProfile Fastest(Module model, int batch, int steps)
     {
-        const int warmup = 3;   // until the pool has every buffer, and the runtime has compiled what it will
+        // Until the pool has every buffer, and the runtime has compiled anew what runs often, in the background.
+        const int leastSteps = 3;
+        const double leastSeconds = 2;
         var random = new RandomSource(1);
         var images = Tensor.Normal(new Shape(batch, 32, 32, 3), random).Keep();
         int[] labels = [.. Enumerable.Range(0, batch).Select(i => random.Below(10, i))];
         var optimizer = new Sgd(model.Parameters, momentum: 0.9, weightDecay: 5e-4);
         StepProfile Next() => new(model, optimizer, images, labels);
-        for (var step = 0; step < warmup; step++) Next();
+        var since = Stopwatch.GetTimestamp();
+        for (var step = 0; step < leastSteps || Stopwatch.GetElapsedTime(since).TotalSeconds < leastSeconds; step++)
+            Next();
         return Enumerable.Range(0, steps).Select(_ => Next()).MinBy(step => step.Seconds)!;
     }
 

@@ -1,4 +1,5 @@
 using Tapegrad.Devices;
+using Tapegrad.Memory;
 using Xunit;
 
 namespace Tapegrad.Tests.Devices;
@@ -63,6 +64,7 @@ public class MatrixProductTests
     {
         Compare(new MatrixProductGeometry(7, 5, 9, false, false, [0, 35, 70], [0, 45, 90]));
         Compare(new MatrixProductGeometry(7, 5, 9, true, false, [0, 0, 0], [90, 45, 0]));
+        Compare(new MatrixProductGeometry(7, 5, 9, false, false, [0, 35, 70], [45, 0, 45]));
         Compare(new MatrixProductGeometry(7, 5, 9, false, true, [70, 0, 35], [0, 0, 0]));
         Compare(new MatrixProductGeometry(20, 30, 40, false, false, [.. Enumerable.Range(0, 12).Select(i => i * 600)],
             [.. new int[12]]));
@@ -88,5 +90,32 @@ public class MatrixProductTests
         var chain = 0f;
         for (var k = 0; k < 700; k++) chain = MathF.FusedMultiplyAdd((float)a[k], (float)b[k], chain);
         Assert.Equal([chain], Multiply(Device.Cpu, new MatrixProductGeometry(1, 700, 1, false, false, [0], [0]), a, b));
+    }
+
+    /// <summary>
+    /// Memory for copies of b is only taken where one product is large enough for all threads to meet, and then for
+    /// one product at a time: not for a batch of small ones, nor for a short inner axis.
+    /// </summary>
+    [Fact]
+    public void Copies_take_little_memory()
+    {
+        var device = CpuDevice.Create();
+        var rented = new List<int>();
+        device.Pool.Renting = buffer => rented.Add(buffer.Length);
+        int[] Each(int count, int length) => [.. Enumerable.Range(0, count).Select(i => i * length)];
+        Multiply(new(3, 3, 3, false, false, Each(9000, 9), Each(9000, 9)));
+        Multiply(new(1, 1, 300_000, false, false, [0], [0]));
+        Multiply(new(3, 700, 5000, false, false, [0], [0]));
+        Assert.Empty(rented);
+        Multiply(new(400, 4, 9000, false, false, [0, 0, 0], Each(3, 36_000)));
+        Assert.InRange(Assert.Single(rented), 36_000, 36_000 + 4 * 31);
+
+        // Operands outside of the pool.
+        void Multiply(MatrixProductGeometry of)
+        {
+            var (a, b) = (new HostBuffer<float>(of.OffsetsA[^1] + of.Rows * of.Inner),
+                new HostBuffer<float>(of.OffsetsB[^1] + of.Inner * of.Columns));
+            device.MatrixProduct(of, a, b, new HostBuffer<float>(of.OffsetsA.Length * of.Rows * of.Columns));
+        }
     }
 }

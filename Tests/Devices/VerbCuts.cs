@@ -36,6 +36,8 @@ internal static class VerbCuts
     private static readonly Dictionary<string, string> OfProducts = new(Ranges)
     {
         [".RowItems: one, smaller"] = "items are of nearly equal size",
+        [".ColumnItems: one, smaller"] = "items are of nearly equal size",
+        ["<Real32x8>.copies.size: at least"] = "a panel of sixteen columns has at most 8192 elements",
     };
 
     public static readonly Dictionary<string, Lazy<List<Subject>>> All = new()
@@ -243,7 +245,10 @@ internal static class VerbCuts
             pick([0, 1]) == 1 ? new int[batch] : [.. Enumerable.Range(0, batch).Select(i => i * length)];
         return new MatrixProductGeometry(rows, inner, columns, pick([0, 1]) == 1, pick([0, 1]) == 1,
             Offsets(rows * inner), Offsets(inner * columns));
-    }, product => Cost(product) < 4_000_000 && product.OffsetsA.Length * product.Rows * product.Columns < Most);
+    }, product => Cost(product) < 4_000_000 && product.OffsetsA.Length * product.Rows * product.Columns < Most)
+        .Concat(from columns in (int[])[480, 512, 544, 736]   // large ones, whose panels are copied first
+                from transposed in (bool[])[false, true]
+                select new MatrixProductGeometry(280, 64, columns, false, transposed, [0], [0]));
 
     private static int Cost(MatrixProductGeometry product) => (int)Math.Min(int.MaxValue,
         (long)product.OffsetsA.Length * product.Rows * product.Columns * (product.Inner + 1) / 4);

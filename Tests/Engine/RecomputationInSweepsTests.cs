@@ -23,7 +23,7 @@ public sealed class RecomputationInSweepsTests : RecomputationTest
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void A_sweep_computes_it_for_one_record_at_a_time(bool release)
+    public void A_sweep_computes_it_once_and_frees_it(bool release)
     {
         const int depth = 20, length = 4133;
         using var tape = Tape.Training(Random);
@@ -38,6 +38,55 @@ public sealed class RecomputationInSweepsTests : RecomputationTest
         // without release the squares; the forgotten ones are not among them
         var freed = (BytesWaiting - waiting) / (length * sizeof(double));
         Assert.InRange(freed, release ? 0 : depth, release ? 10 : depth + 10);
+    }
+
+    // A sweep that releases keeps it for the other records that read it; one that does not computes it for each.
+    [Theory]
+    [InlineData(true, 2)]
+    [InlineData(false, 3)]
+    public void A_sweep_that_releases_computes_it_once_for_all_records(bool release, int expected)
+    {
+        var p = new Parameter("p", Vector(1, 2));
+        using var tape = Tape.Training(Random);
+        var y = PlusOne(p);
+        var z = y.Square() + y.Power(3);
+        Assert.Equal(1, Computed);   // on the way forward
+        Near([2 * 2 + 3 * 4, 2 * 3 + 3 * 9], tape.Gradients(z.Sum(), release)[p]);
+        Assert.Equal(expected, Computed);
+    }
+
+    // The record of a view stands behind the uses of what it shows, so the sweep passes it first.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_view_of_what_was_discarded_keeps_it_for_the_sweep(bool isRead)
+    {
+        var p = new Parameter("p", Vector(1, 2));
+        using var tape = Tape.Training(Random);
+        var y = PlusOne(p);
+        var z = y.Square();
+        var view = y.Reshape(2, 1);
+        OverwriteWhatIsFree();
+        Near([2, 3], y);
+        Near(isRead ? [5, 7] : [4, 6], tape.Gradients(isRead ? z.Sum() + view.Sum() : z.Sum(), release: true)[p]);
+    }
+
+    [Fact]
+    public void What_an_outer_scope_takes_during_a_sweep_stays()
+    {
+        using var outer = new Scope();
+        var p = new Parameter("p", Vector(1, 2));
+        var tape = Tape.Training(Random);
+        var y = PlusOne(p);
+        var loss = y.Square().Sum();
+        tape.Observer = e =>
+        {
+            if (e.Backward && e.Value == loss) outer.Adopt(y);
+        };
+        Near([4, 6], tape.Gradients(loss, release: true)[p]);
+        tape.Dispose();
+        OverwriteWhatIsFree();
+        Near([2, 3], y);
     }
 
     [Fact]
@@ -198,6 +247,55 @@ public sealed class RecomputationInSweepsTests : RecomputationTest
                 var gradients = tape.Gradients(loss, release: true);
                 return [.. ofX, .. all.SelectMany(p => gradients[p].ToFloats()), (float)loss.ToDouble()];
             }
+        }
+    }
+
+    /// <summary>
+    /// Residual blocks: every second sum gives its memory back when the shortcut has read it, since it can be computed
+    /// from the one before; and what is updated has the same bits as when all stay, however the sweep frees.
+    /// </summary>
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(1, true)]
+    [InlineData(5, false)]
+    [InlineData(6, true)]
+    public void Every_second_sum_of_residual_blocks_is_computed_again_to_the_same_bits(int blocks, bool batch)
+    {
+        using var device = Device.Use(Device.Cpu);
+        var sharing = new Sharing(batch, true, batch ? 5 : 1);
+        var (kept, here) = Run(stays: true, release: false);
+        Assert.DoesNotContain(false, here);
+        foreach (var release in (bool[])[false, true])
+        {
+            var (found, left) = Run(stays: false, release);
+            Assert.Equal(kept, found);
+            // The first normalization is computed from its input alone. The last sum is read once.
+            Assert.Equal([false, .. Enumerable.Range(1, blocks).Select(block => block % 2 == 1 || block == blocks)],
+                left);
+        }
+
+        (float[] Numbers, bool[] Here) Run(bool stays, bool release)
+        {
+            var random = new RandomSource(3);
+            Parameter Weight(string name, Shape shape, int seed) => new(name, Tensor.Normal(shape, random.Split(seed)));
+            var (gamma, beta) = (Weight("gamma", new(5), 1), Weight("beta", new(5), 2));
+            Parameter[] weights =
+                [.. Enumerable.Range(0, blocks + 1).Select(i => Weight($"w{i}", new(3, 3, 5, 5), 3 + i))];
+            using var tape = Tape.Training(random);
+            var y = Tensor.Normal(new(3, 7, 6, 5), random.Split(99)).Conv2d(weights[0], padding: 1)
+                .Normalize(sharing, 1e-5, gamma, beta, relu: true);
+            var sums = new List<Tensor> { y };
+            for (var block = 1; block <= blocks; block++)
+            {
+                if (stays) y.Reshape(y.Shape[0], -1);
+                y = y.Conv2d(weights[block], padding: 1).Normalize(sharing, 1e-5, gamma, beta, residual: y, relu: true);
+                sums.Add(y);
+            }
+            var loss = Weigh(y);
+            bool[] here = [.. sums.Select(sum => sum.Storage.IsHere)];
+            var gradients = tape.Gradients(loss, release);
+            Parameter[] all = [gamma, beta, .. weights];
+            return ([.. all.SelectMany(p => gradients[p].ToFloats()), (float)loss.ToDouble()], here);
         }
     }
 }

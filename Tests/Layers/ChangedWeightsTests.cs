@@ -50,7 +50,7 @@ public sealed class ChangedWeightsTests
         for (var time = 0; time < 3; time++)
             for (var i = 0; i < Images.Length; i++) Assert.Equal(expected[i], Apply(model, Images[i]));
         foreach (var layer in model.Children.OfType<Conv2d>())
-            if (layer.Configuration.Groups == 1) Assert.IsType<KeptWeights>(layer.Weight.Kept);
+            if (layer.Configuration.Groups == 1) Assert.IsType<PreparedWeights>(layer.Weight.Kept);
     }
 
     private static void Step(Sequential model, Optimizer optimizer)

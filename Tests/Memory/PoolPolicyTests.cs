@@ -36,6 +36,22 @@ public sealed class PoolPolicyTests
         for (var i = 1; i < places.Length; i++) Assert.True(places[i].First >= places[i - 1].End);
     }
 
+    [Theory]
+    [InlineData(1L << 20, 1 << 22)]
+    [InlineData(1L << 30, 1 << 24)]
+    [InlineData(1L << 40, 1 << 25)]
+    public void The_first_region_has_room_for_a_part_of_what_may_wait(long limit, int expected)
+    {
+        var made = new List<int>();
+        var pool = new BufferPool(length =>
+        {
+            made.Add(length);
+            return new Place(0, length, length);
+        }, new PoolPolicy(limit));
+        pool.Rent(1 << 14);
+        Assert.Equal([expected], made);
+    }
+
     [Fact]
     public void The_bound_is_the_policys_until_it_is_set()
     {

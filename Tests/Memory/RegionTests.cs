@@ -13,7 +13,8 @@ public class RegionTests
 {
     private const int Least = 1 << 14, RegionLength = 1 << 22;   // elements: what is cut, and the first region
 
-    private static BufferPool Pool() => new(length => new HostBuffer<float>(length));
+    private static BufferPool Pool() =>
+        new(length => new HostBuffer<float>(length), new PoolPolicy(BytesLimit: 64L * RegionLength));
 
     private static Buffer[] RentAll(BufferPool pool, params IEnumerable<int> lengths) => [.. lengths.Select(pool.Rent)];
 

@@ -56,11 +56,9 @@ internal readonly unsafe struct BroadcastZip<TLanes> where TLanes : struct, ILan
         public void Run(int from, int to)
         {
             var (repeatsA, repeatsB, length) = (plan->repeatsA, plan->repeatsB, plan->row.Length);
-            for (var row = from; row < to; row++)
-            {
-                var (placeA, placeB) = plan->walks.Row(row);
-                ZipRow(zip, a + placeA, repeatsA, b + placeB, repeatsB, y + (long)row * length, length);
-            }
+            var at = new MergedWalk.Places(&plan->walks, from);
+            for (var row = from; row < to; row++, at.MoveNext())
+                ZipRow(zip, a + at.A, repeatsA, b + at.B, repeatsB, y + (long)row * length, length);
         }
     }
 

@@ -59,8 +59,8 @@ internal sealed class ConvolutionAxis
             axis(windows.Width, windows.OutputWidth, kernel.Width, stride.Width, padding.Width, dilation.Width));
     }
 
-    private static ConvolutionAxis Forward(int length, int results, int kernel, int stride, int padding, int dilation) =>
-        new(length, [new AxisPhase(0, 1, results, stride,
+    private static ConvolutionAxis Forward(int length, int results, int kernel, int stride, int padding,
+        int dilation) => new(length, [new AxisPhase(0, 1, results, stride,
             [.. Enumerable.Range(0, kernel).Select(k => new Tap(k, k * dilation - padding))])]);
 
     /// <summary>

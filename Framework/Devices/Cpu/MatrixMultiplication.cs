@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Tapegrad.Memory;
 using static Tapegrad.Devices.Cpu.StridedCopy;
 
 namespace Tapegrad.Devices.Cpu;
@@ -7,22 +8,27 @@ namespace Tapegrad.Devices.Cpu;
 /// y = a b. Every element of y is one chain of fused multiply-adds over the inner axis, in its order, from 0; where the
 /// work is cut changes no bit. The tiles are those of convolutions (<see cref="ProductTiles{TLanes}"/>): some rows
 /// of a and a panel of some columns of b, both copied to where they are read in one run, a block of the inner axis at a
-/// time; as they lie, rows a power of two apart would share the cache's sets.
+/// time; as they lie, rows a power of two apart would share the cache's sets. An item of work copies its rows of a
+/// once, for all of its panels, and its panels; but where many items need the panels of one large product, these are
+/// copied first, once for all.
 /// </summary>
 internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : struct, ILanes<TLanes>
 {
-    private const int ItemColumns = 256; // the most of one item of work
-    private const int MostTiles = 32;    // and rows, in tiles: their a stays in the second cache for all panels
+    private const int MostColumns = 1024; // of one item of work
+    private const int FewestPanels = 4;
+    private const int MostTiles = 16;     // and rows, in tiles: their a stays in the second cache for all panels
     private const int FewestTiles = 4;
-    private const int FewItems = 8;
-    private const int InnerBlock = 512;  // and of the inner axis: a panel of b stays in a near cache for all tiles
+    private const int FewItems = 16;      // at least as many are wanted, for the threads
+    private const int InnerBlock = 512;   // and of the inner axis: a panel of b stays in a near cache for all tiles
+    private const int Large = 1 << 23;    // multiply-adds of a product that the threads meet for, block by block
 
     // Elements from one copied row to the next: not a power of two, whose rows share a set.
     private const int RowLength = InnerBlock + 16;
 
     private readonly MatrixProductGeometry geometry;
     private readonly Pieces pieces;
-    private readonly Ranges ranges;   // of items
+    private readonly Ranges copies;   // of panels, where all are copied first
+    private readonly Ranges ranges;   // of items: of one product then, else of all
 
     private readonly struct Pieces
     {
@@ -31,21 +37,34 @@ internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : stru
         public readonly Clamped ItemTiles;     // the most in an item
         public readonly Blocks RowItems;       // of the tiles
         public readonly Blocks Panels;         // of the columns
+        public readonly Clamped ItemPanels;    // the most in an item
         public readonly Blocks ColumnItems;    // of the panels
         public readonly Blocks Depths;         // of the inner axis
+        public readonly bool CopiesFirst;      // all panels of a product
 
         public Pieces(MatrixProductGeometry geometry)
         {
             Tile = TileShape.For(geometry.Columns, TLanes.Count);
             (Tiles, Panels) = (new Blocks(geometry.Rows, Tile.Rows), new Blocks(geometry.Columns, Tile.Columns));
-            ColumnItems = new Blocks(Panels.Count, ItemColumns / Tile.Columns);
             Depths = new Blocks(geometry.Inner, InnerBlock);
-            // Packing a panel of b pays when many rows use it; but a few items at least are wanted, for the threads.
-            var (tiles, others, wanted) = (Tiles.Count, geometry.OffsetsA.Length * ColumnItems.Count, MostTiles);
-            while (wanted > FewestTiles && ((tiles - 1) / wanted + 1) * others < FewItems) wanted /= 2;
-            ItemTiles = new Clamped(wanted, FewestTiles, MostTiles);
-            RowItems = Blocks.Equal(tiles, ItemTiles.Value);
+            var isLarge = (long)geometry.Rows * geometry.Columns * geometry.Inner >= Large;
+            var together = isLarge ? 1 : geometry.OffsetsA.Length;
+            // The rows are cut first: each cut of the columns copies the rows once more.
+            var (tiles, panels, mostPanels) = (MostTiles, MostColumns / Tile.Columns, MostColumns / Tile.Columns);
+            while (tiles > FewestTiles && Items(tiles, panels) * together < FewItems) tiles /= 2;
+            while (panels > FewestPanels && Items(tiles, panels) * together < FewItems) panels /= 2;
+            (ItemTiles, ItemPanels) = (new Clamped(tiles, FewestTiles, MostTiles),
+                new Clamped(panels, FewestPanels, mostPanels));
+            (RowItems, ColumnItems) = (Blocks.Equal(Tiles.Count, tiles), Blocks.Equal(Panels.Count, panels));
+            CopiesFirst = isLarge && RowItems.Count > 1;
         }
+
+        public int Depth => Math.Max(1, Math.Min(Depths.Size, Depths.Length));
+
+        public int PanelLength => Depth * Tile.Columns;
+
+        private long Items(int tiles, int panels) =>
+            (long)((Tiles.Count - 1) / tiles + 1) * ((Panels.Count - 1) / panels + 1);
     }
 
     public MatrixMultiplication(MatrixProductGeometry geometry)
@@ -53,38 +72,74 @@ internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : stru
         this.geometry = geometry;
         pieces = new Pieces(geometry);
         var (rows, columns) = (Math.Min(geometry.Rows, pieces.RowItems.Size * pieces.Tile.Rows),
-            Math.Min(geometry.Columns, ItemColumns));
-        ranges = new Ranges(geometry.OffsetsA.Length * pieces.RowItems.Count * pieces.ColumnItems.Count,
-            (long)rows * columns * Math.Max(1, geometry.Inner) / TLanes.Count);
+            Math.Min(geometry.Columns, pieces.ColumnItems.Size * pieces.Tile.Columns));
+        var items = pieces.RowItems.Count * pieces.ColumnItems.Count;
+        if (pieces.CopiesFirst)
+        {
+            copies = new Ranges(pieces.Panels.Count, pieces.PanelLength);
+            ranges = new Ranges(items, (long)rows * columns * pieces.Depth / TLanes.Count);
+        }
+        else
+            ranges = new Ranges(geometry.OffsetsA.Length * items,
+                (long)rows * columns * Math.Max(1, geometry.Inner) / TLanes.Count);
     }
 
-    public void Run(float* a, float* b, float* y)
+    public void Run(BufferPool pool, float* a, float* b, float* y)
     {
-        fixed (Pieces* at = &pieces) ranges.Run(new Items(geometry, at, a, b, y));   // where they are: they are large
+        fixed (Pieces* at = &pieces)   // where they are: they are large
+        {
+            var depths = Math.Max(1, pieces.Depths.Count);   // the sum of nothing is 0
+            if (!pieces.CopiesFirst)
+            {
+                ranges.Run(new Items(geometry, at, 0, 0, depths, a, b, null, y));
+                return;
+            }
+            var copied = (HostBuffer<float>)pool.Rent(checked(pieces.Panels.Count * pieces.PanelLength));
+            for (var product = 0; product < geometry.OffsetsA.Length; product++)
+                for (var depth = 0; depth < depths; depth++)
+                {
+                    copies.Run(new Copies(geometry, at, depth, b + geometry.OffsetsB[product], copied.Pointer));
+                    ranges.Run(new Items(geometry, at, product, depth, depth + 1, a, b, copied.Pointer, y));
+                }
+            pool.Return(copied);
+        }
     }
 
-    private readonly struct Items(MatrixProductGeometry geometry, Pieces* pieces, float* a, float* b, float* y)
+    private readonly struct Copies(MatrixProductGeometry geometry, Pieces* pieces, int depth, float* b, float* copied)
         : IRangeBody
+    {
+        public void Run(int from, int to)
+        {
+            for (var panel = from; panel < to; panel++)
+                CopyPanel(geometry, pieces, depth, b, panel, copied + (long)panel * pieces->PanelLength);
+        }
+    }
+
+    private readonly struct Items(MatrixProductGeometry geometry, Pieces* pieces, int firstProduct, int firstDepth,
+        int endDepth, float* a, float* b, float* copied, float* y) : IRangeBody
     {
         public void Run(int from, int to)
         {
             for (var item = from; item < to; item++)
             {
                 var (rest, columnItem) = Math.DivRem(item, pieces->ColumnItems.Count);
-                var (batch, rowItem) = Math.DivRem(rest, pieces->RowItems.Count);
-                Multiply(geometry, pieces, a + geometry.OffsetsA[batch], b + geometry.OffsetsB[batch],
-                    y + (long)batch * geometry.Rows * geometry.Columns, rowItem, columnItem);
+                var (after, rowItem) = Math.DivRem(rest, pieces->RowItems.Count);
+                var product = firstProduct + after;
+                for (var depth = firstDepth; depth < endDepth; depth++)
+                    Multiply(geometry, pieces, depth, a + geometry.OffsetsA[product], b + geometry.OffsetsB[product],
+                        copied, y + (long)product * geometry.Rows * geometry.Columns, rowItem, columnItem);
             }
         }
     }
 
-    // Some rows and panels of one product. Rows beyond the last, in the last tile, repeat it.
-    private static void Multiply(MatrixProductGeometry geometry, Pieces* pieces, float* a, float* b, float* y,
-        int rowItem, int columnItem)
+    // Some rows and panels of one product, which are copied here if they were not before. Rows beyond the last, in the
+    // last tile, repeat it.
+    private static void Multiply(MatrixProductGeometry geometry, Pieces* pieces, int depth, float* a, float* b,
+        float* copied, float* y, int rowItem, int columnItem)
     {
         var (inner, columns, isTransposed) = (geometry.Inner, geometry.Columns, geometry.TransposeA);
         var (rowItems, columnItems, panels) = (pieces->RowItems, pieces->ColumnItems, pieces->Panels);
-        var (tileRows, panelColumns) = (pieces->Tile.Rows, pieces->Tile.Columns);
+        var (tileRows, panelLength) = (pieces->Tile.Rows, pieces->PanelLength);
         var (row, tiles) = (pieces->Tiles.From(rowItems.From(rowItem)), rowItems.SizeOf(rowItem));
         var rows = Math.Min(tiles * tileRows, geometry.Rows - row);
         var starts = Scratch<int>.Rent(2L * tiles * tileRows);
@@ -95,37 +150,41 @@ internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : stru
             starts[i] = isTransposed ? at / tileRows * tileRows * RowLength + at % tileRows : at * RowLength;
             targets[i] = (row + at) * columns;
         }
-        var packed = Scratch<float>.Rent(InnerBlock * panelColumns + (long)tiles * tileRows * RowLength);
-        var start = 0;
+        var (k, start, here) = (pieces->Depths.From(depth), 0, copied == null ? panelLength : 0);
+        var scratch = Scratch<float>.Rent(here + (long)tiles * tileRows * RowLength);
         var left = new ProductRows
         {
-            Source = packed + InnerBlock * panelColumns,
+            Source = scratch + here,
             Starts = starts,
             Tiles = tiles,
             RunStarts = &start,
             Runs = 1,
+            RunLength = pieces->Depths.SizeOf(depth),
             Step = isTransposed ? tileRows : 1,
         };
-        var firstPanel = columnItems.From(columnItem);
-        var endPanel = firstPanel + columnItems.SizeOf(columnItem);
-        for (var depth = 0; depth == 0 || depth < pieces->Depths.Count; depth++)   // the sum of nothing is 0
+        if (isTransposed) PackColumns(a + (long)k * geometry.Rows + row, geometry.Rows, tileRows, left);
+        else
+            for (var i = 0; i < rows; i++)
+                CopyRow(a + (long)(row + i) * inner + k, 1, left.Source + (long)i * RowLength, 1, left.RunLength);
+        var first = columnItems.From(columnItem);
+        for (var panel = first; panel < first + columnItems.SizeOf(columnItem); panel++)
         {
-            var k = pieces->Depths.From(depth);
-            left.RunLength = pieces->Depths.SizeOf(depth);
-            if (isTransposed) PackColumns(a + (long)k * geometry.Rows + row, geometry.Rows, tileRows, left);
-            else
-                for (var i = 0; i < rows; i++)
-                    CopyRow(a + (long)(row + i) * inner + k, 1, left.Source + (long)i * RowLength, 1, left.RunLength);
-            for (var panel = firstPanel; panel < endPanel; panel++)
-            {
-                var (column, width) = (panels.From(panel), panels.SizeOf(panel));
-                if (geometry.TransposeB)
-                    PackRows(b + (long)column * inner + k, inner, width, left.RunLength, packed, panelColumns);
-                else PackPanel(b + (long)k * columns + column, columns, width, left.RunLength, packed, panelColumns);
-                ProductTiles<TLanes>.Multiply(pieces->Tile, in left, packed, null, y + column, targets, width,
-                    resumes: k > 0);
-            }
+            var right = copied == null ? scratch : copied + (long)panel * panelLength;
+            if (copied == null) CopyPanel(geometry, pieces, depth, b, panel, right);
+            ProductTiles<TLanes>.Multiply(pieces->Tile, in left, right, null, y + panels.From(panel), targets,
+                panels.SizeOf(panel), resumes: depth > 0);
         }
+    }
+
+    // A block of the inner axis of a panel of b.
+    private static void CopyPanel(MatrixProductGeometry geometry, Pieces* pieces, int depth, float* b, int panel,
+        float* target)
+    {
+        var (column, width) = (pieces->Panels.From(panel), pieces->Panels.SizeOf(panel));
+        var (k, length) = (pieces->Depths.From(depth), pieces->Depths.SizeOf(depth));
+        var (inner, columns, panelColumns) = (geometry.Inner, geometry.Columns, pieces->Tile.Columns);
+        if (geometry.TransposeB) PackRows(b + (long)column * inner + k, inner, width, length, target, panelColumns);
+        else PackPanel(b + (long)k * columns + column, columns, width, length, target, panelColumns);
     }
 
     // packed[tile, k, i] = a[k, rows tile + i], in vectors of four; what the last one holds too many is overwritten by

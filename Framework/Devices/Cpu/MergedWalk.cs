@@ -43,9 +43,8 @@ internal readonly struct MergedWalk
     /// <summary>The number of rows.</summary>
     public int Rows { get; }
 
-    /// <summary>Where each walk stands at the beginning of a row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    public (int A, int B) Row(int row)
+    // Where each walk stands at the beginning of a row.
+    private (int A, int B) Row(int row)
     {
         var (a, b) = (0, 0);
         for (var axis = 1; axis < rank; axis++)
@@ -55,5 +54,45 @@ internal readonly struct MergedWalk
             b += digit * axes[axis].B;
         }
         return (a, b);
+    }
+
+    /// <summary>
+    /// Where each walk stands, row after row. Along the axis that the rows lie in it only steps: the divisions that
+    /// find any row take longer than a short row itself.
+    /// </summary>
+    public unsafe ref struct Places
+    {
+        private readonly MergedWalk* walk;
+        private int row;
+        private int left;   // rows along the axis, with this one
+
+        public Places(MergedWalk* walk, int row)
+        {
+            this.walk = walk;
+            this.row = row;
+            Find();
+        }
+
+        public int A { get; private set; }
+
+        public int B { get; private set; }
+
+        /// <summary>Goes to the next row.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void MoveNext()
+        {
+            row++;
+            left--;
+            if (left <= 0) Find();
+            else (A, B) = (A + walk->axes[1].A, B + walk->axes[1].B);
+        }
+
+        // Behind the last row: anywhere.
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        private void Find()
+        {
+            (A, B) = walk->Row(row);
+            if (walk->rank > 1) left = walk->axes[1].Length - row % walk->axes[1].Length;
+        }
     }
 }

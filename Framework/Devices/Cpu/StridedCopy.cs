@@ -24,11 +24,9 @@ internal readonly unsafe struct StridedCopy
     {
         public void Run(int from, int to)
         {
-            for (var row = from; row < to; row++)
-            {
-                var (placeFrom, placeTo) = walks->Row(row);
-                CopyRow(source + placeFrom, walks->Inner.A, target + placeTo, walks->Inner.B, walks->Length);
-            }
+            var at = new MergedWalk.Places(walks, from);
+            for (var row = from; row < to; row++, at.MoveNext())
+                CopyRow(source + at.A, walks->Inner.A, target + at.B, walks->Inner.B, walks->Length);
         }
     }
 

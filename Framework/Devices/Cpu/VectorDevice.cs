@@ -167,7 +167,7 @@ internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKerne
     public override void MatrixProduct(MatrixProductGeometry geometry, Buffer a, Buffer b, Buffer y)
     {
         if (y.Length == 0) return;
-        new MatrixMultiplication<TLanes>(geometry).Run(Pointer(a), Pointer(b), Pointer(y));
+        new MatrixMultiplication<TLanes>(geometry).Run(Pool, Pointer(a), Pointer(b), Pointer(y));
         KeepAlive(a, b, y);
     }
 
@@ -234,7 +234,7 @@ internal sealed unsafe class VectorDevice<TLanes> : CpuDevice, IConvolutionKerne
     {
         if (y.Length == 0) return;
         var plan = Plan(geometry, isGradient: false);
-        var weights = KeptWeights.Find(geometry, plan, Pointer(w), ref kept);
+        var weights = PreparedWeights.Find(geometry, plan, Pointer(w), ref kept);
         if (weights is null) plan.Run(Pool, Pointer(x), Pointer(w), PointerOrNull(bias), Pointer(y));
         else plan.Run(Pointer(x), Pointer(weights), PointerOrNull(bias), Pointer(y));
         KeepAlive(x, w, bias, y, weights);

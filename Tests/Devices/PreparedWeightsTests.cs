@@ -10,7 +10,7 @@ namespace Tapegrad.Tests.Devices;
 /// What a convolution keeps of its weights changes no bit, whatever else it is given from call to call; and it is kept
 /// when the weights come for the second time, of small batches alone.
 /// </summary>
-public sealed class KeptWeightsTests
+public sealed class PreparedWeightsTests
 {
     // Winograd's, direct ones of every kind, and with one output a channel, which keep nothing.
     private static ConvolutionGeometry Geometry(int number)
@@ -96,15 +96,16 @@ public sealed class KeptWeightsTests
     [Fact]
     public void They_are_kept_when_they_come_for_the_second_time_and_then_for_good()
     {
-        Assert.IsNotType<KeptWeights>(AfterCalls(Small, 1));
-        Assert.IsType<KeptWeights>(AfterCalls(Small, 2));
+        Assert.IsNotType<PreparedWeights>(AfterCalls(Small, 1));
+        Assert.IsType<PreparedWeights>(AfterCalls(Small, 2));
         var device = CpuDevice.Create();
         var w = W(Small);
         object? kept = null;
         for (var call = 0; call < 2; call++) AssertSame(device, Small, w, call, false, ref kept);
         var first = kept;
         AssertSame(device, Small, w, 3, false, ref kept);
-        AssertSame(device, Small with { Windows = Small.Windows with { Height = 9, Batch = 2 } }, w, 4, false, ref kept);
+        var higher = Small with { Windows = Small.Windows with { Height = 9, Batch = 2 } };
+        AssertSame(device, higher, w, 4, false, ref kept);
         Assert.Same(first, kept);
     }
 

@@ -15,7 +15,7 @@ internal sealed record WeightLayout(Type Kernel, ConvolutionGeometry Of, bool Is
 /// They are made when the same weights come for the second time, and never written again. So any number of threads may
 /// use them while another one, which came at the same moment, puts equal ones in their place.
 /// </summary>
-internal sealed unsafe class KeptWeights
+internal sealed unsafe class PreparedWeights
 {
     // Of a larger batch they are a small part of the work.
     private const int MostPixels = 4096;
@@ -25,7 +25,7 @@ internal sealed unsafe class KeptWeights
     private readonly WeightLayout layout;
     private readonly HostBuffer<float> numbers;
 
-    private KeptWeights(WeightLayout layout, IConvolutionPlan plan, float* w)
+    private PreparedWeights(WeightLayout layout, IConvolutionPlan plan, float* w)
     {
         (this.layout, numbers) = (layout, new HostBuffer<float>(layout.Length));
         plan.PrepareWeights(w, numbers.Pointer);
@@ -42,8 +42,8 @@ internal sealed unsafe class KeptWeights
         if (plan.Weights is not { } layout
             || (long)windows.Batch * windows.OutputHeight * windows.OutputWidth > MostPixels) return null;
         var found = Volatile.Read(ref kept);
-        if (found is KeptWeights all) return all.layout == layout ? all.numbers : null;
-        var made = found == usedOnce ? new KeptWeights(layout, plan, w) : null;
+        if (found is PreparedWeights all) return all.layout == layout ? all.numbers : null;
+        var made = found == usedOnce ? new PreparedWeights(layout, plan, w) : null;
         Volatile.Write(ref kept, made ?? usedOnce);
         return made?.numbers;
     }
