@@ -50,7 +50,8 @@ internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : stru
             var isLarge = (long)geometry.Rows * geometry.Columns * geometry.Inner >= Large;
             var together = isLarge ? 1 : geometry.OffsetsA.Length;
             // The rows are cut first: each cut of the columns copies the rows once more.
-            var (tiles, panels, mostPanels) = (MostTiles, MostColumns / Tile.Columns, MostColumns / Tile.Columns);
+            var mostPanels = MostColumns / Tile.Columns;
+            var (tiles, panels) = (MostTiles, mostPanels);
             while (tiles > FewestTiles && Items(tiles, panels) * together < FewItems) tiles /= 2;
             while (panels > FewestPanels && Items(tiles, panels) * together < FewItems) panels /= 2;
             (ItemTiles, ItemPanels) = (new Clamped(tiles, FewestTiles, MostTiles),
