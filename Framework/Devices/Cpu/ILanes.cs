@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Tapegrad.Devices.Cpu;
 
@@ -85,6 +86,11 @@ internal unsafe interface ILanes<T> : IReal<T> where T : struct, ILanes<T>
 /// <summary>What any lanes can do.</summary>
 internal static unsafe class Lanes
 {
+    /// <summary>Elements that <see cref="Align"/> may skip.</summary>
+    public const int Slack = Line / sizeof(float);
+
+    private const int Line = 64;   // bytes
+
     /// <summary>Stores only the first lanes, at the end of a run behind which other elements lie.</summary>
     /// <remarks>Inlined, since a loop that calls something keeps no vector in a register.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -94,6 +100,14 @@ internal static unsafe class Lanes
         else
             for (var lane = 0; lane < count; lane++) target[lane] = value[lane];
     }
+
+    /// <summary>
+    /// Where a table of vectors begins in memory of the stack: at a line of the cache. A vector across two lines takes
+    /// twice as long, and the stack may begin anywhere.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float* Align(Span<float> memory) =>
+        (float*)(((nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(memory)) + Line - 1) & -Line);
 
     /// <summary>Whether every lane is 0.</summary>
     public static bool AreZero<TLanes>(TLanes x) where TLanes : struct, ILanes<TLanes>

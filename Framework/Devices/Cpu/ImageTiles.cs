@@ -11,14 +11,30 @@ internal sealed unsafe class ImageTiles<TLanes>(int height, int width, int chann
     Blocks down, Blocks across) where TLanes : struct, ILanes<TLanes>
 {
     private const int Step = WinogradTile.Results;
-    private const int Ahead = 6;   // tiles: about a microsecond, longer than memory takes to answer
 
-    /// <summary>The image of a piece, and its first row and column there, which may lie outside.</summary>
-    public (int Image, int Row, int Column) Place(int tile)
+    /// <summary>Pieces that pass in about a microsecond, longer than memory takes to answer.</summary>
+    public const int Ahead = 6;
+
+    /// <summary>Where a piece lies.</summary>
+    public TilePlace Place(int tile)
     {
         var (rest, column) = Math.DivRem(tile, across.Count);
         var (image, row) = Math.DivRem(rest, down.Count);
-        return (image, row * Step + top, column * Step + left);
+        return new TilePlace { Image = image, Row = row * Step + top, Column = column * Step + left };
+    }
+
+    /// <summary>
+    /// Goes to the next piece, without the divisions that find any: they would take a tenth of a convolution's time.
+    /// </summary>
+    public void Next(ref TilePlace place)
+    {
+        place.Column += Step;
+        if (place.Column < across.Count * Step + left) return;
+        place.Column = left;
+        place.Row += Step;
+        if (place.Row < down.Count * Step + top) return;
+        place.Row = top;
+        place.Image++;
     }
 
     /// <summary>
@@ -28,43 +44,46 @@ internal sealed unsafe class ImageTiles<TLanes>(int height, int width, int chann
     public void Transform(float* images, bool isGradient, int first, int count, float* planes, int tileLength,
         long planeLength)
     {
-        var (size, rowLength) = (isGradient ? WinogradTile.Results : WinogradTile.Inputs,
-            (long)width * channels);
-        for (var tile = 0; tile < count; tile++, planes += tileLength)
+        var (size, rowLength) = (isGradient ? Step : WinogradTile.Inputs, (long)width * channels);
+        var (place, later) = (Place(first), Place(first + Ahead));
+        for (var tile = 0; tile < count; tile++, planes += tileLength, Next(ref place), Next(ref later))
         {
-            Prefetch(images, first + tile);
-            var (from, inside) = Find(images, first + tile, size);
+            Prefetch(images, in later, size);
+            var from = images + Offset(in place);
+            var inside = new TileBounds(Math.Clamp(-place.Row, 0, size), Math.Clamp(height - place.Row, 0, size),
+                Math.Clamp(-place.Column, 0, size), Math.Clamp(width - place.Column, 0, size));
             for (var c = 0; c < channels; c += TLanes.Count)
                 if (isGradient)
-                    WinogradTransforms<TLanes>.GradientInward((float*)from + c, rowLength, channels, in inside,
-                        planes + c, planeLength);
+                    WinogradTransforms<TLanes>.GradientInward(from + c, rowLength, channels, in inside, planes + c,
+                        planeLength);
                 else
-                    WinogradTransforms<TLanes>.Inward((float*)from + c, rowLength, channels, in inside, planes + c,
+                    WinogradTransforms<TLanes>.Inward(from + c, rowLength, channels, in inside, planes + c,
                         planeLength);
         }
     }
 
+    /// <summary>The element at which a piece begins; it may lie outside.</summary>
+    public long Offset(in TilePlace place) =>
+        (((long)place.Image * height + place.Row) * width + place.Column) * channels;
+
     /// <summary>
-    /// Asks for the middle 4 x 4 pixels of a later piece: they lie in four rows, whose order the processor does not
-    /// foresee. Changes no number.
+    /// Asks for the last 4 x 4 of a later piece's <paramref name="size"/> x <paramref name="size"/> pixels; the others
+    /// belong to pieces before it, too. They lie in four rows, whose order the processor does not foresee. Changes no
+    /// number.
     /// </summary>
-    public void Prefetch(float* images, int tile)
+    public void Prefetch(float* images, in TilePlace later, int size)
     {
         if (!Sse.IsSupported) return;
-        var (image, row, column) = Place(tile + Ahead);
-        var from = images + ((long)(image * height + row - top) * width + column - left) * channels;
+        var from = images + Offset(in later) + (long)(size - Step) * (width + 1) * channels;
         for (var i = 0; i < Step; i++, from += (long)width * channels)
             for (var c = 0; c < Step * channels; c += 16) Sse.Prefetch0(from + c);
     }
+}
 
-    // Where a piece begins, and which of its pixels exist.
-    private (nint, TileBounds) Find(float* images, int tile, int size)
-    {
-        var (image, row, column) = Place(tile);
-        return ((nint)(images + ((long)(image * height + row) * width + column) * channels), new TileBounds(
-            Math.Clamp(-row, 0, size), Math.Clamp(height - row, 0, size), Math.Clamp(-column, 0, size),
-            Math.Clamp(width - column, 0, size)));
-    }
+/// <summary>The image of a piece, and its first row and column there, which may lie outside.</summary>
+internal struct TilePlace
+{
+    public int Image, Row, Column;
 }
 
 /// <summary>

@@ -166,20 +166,20 @@ internal sealed unsafe class WinogradConvolution<TLanes> : IConvolutionPlan wher
 
         var each = tile.Columns / TLanes.Count;
         var (firstVector, endVector) = (firstPanel * each, Math.Min(endPanel * each, vectors.Count));
-        for (var i = 0; i < count; i++)
+        var (place, later) = (target.Place(first), target.Place(first + ImageTiles<TLanes>.Ahead));
+        for (var i = 0; i < count; i++, target.Next(ref place), target.Next(ref later))
         {
-            target.Prefetch(y, first + i);
-            WriteTile(productPlanes + i * outputLength, productPlane, first + i, firstVector, endVector, bias, y);
+            target.Prefetch(y, in later, Results);
+            WriteTile(productPlanes + i * outputLength, productPlane, in place, firstVector, endVector, bias, y);
         }
     }
 
     [SkipLocalsInit]
-    private void WriteTile(float* products, int plane, int place, int firstVector, int endVector, float* bias,
+    private void WriteTile(float* products, int plane, in TilePlace place, int firstVector, int endVector, float* bias,
         float* y)
     {
-        var (image, row, column) = target.Place(place);
-        var to = y + (((long)image * height + row) * width + column) * outputs;
-        var (rows, columns) = (Math.Min(Results, height - row), Math.Min(Results, width - column));
+        var to = y + target.Offset(in place);
+        var (rows, columns) = (Math.Min(Results, height - place.Row), Math.Min(Results, width - place.Column));
         var isWhole = rows == Results && columns == Results;
         var spare = stackalloc float[Results * Results * TLanes.Count];
         for (var vector = firstVector; vector < endVector; vector++)

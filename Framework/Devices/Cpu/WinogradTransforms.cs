@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using static Tapegrad.Devices.Cpu.Lanes;
 using static Tapegrad.Devices.Cpu.WinogradTile;
 
 namespace Tapegrad.Devices.Cpu;
@@ -34,8 +35,8 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     public static void Inward(float* x, long rowLength, long pixelLength, in TileBounds inside, float* y,
         long planeLength)
     {
-        var table = stackalloc float[Planes * TLanes.Count];
-        var copy = stackalloc float[Inputs * TLanes.Count];
+        var table = Align(stackalloc float[Planes * TLanes.Count + Slack]);
+        var copy = Align(stackalloc float[Inputs * TLanes.Count + Slack]);
         for (var column = 0; column < Inputs; column++, x += pixelLength)
         {
             var (pixels, step) = Existing(x, rowLength, column, Inputs, in inside, copy);
@@ -68,7 +69,7 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     public static void Outward(float* x, long planeLength, TLanes bias, float* y, long rowLength,
         long pixelLength)
     {
-        var table = stackalloc float[Results * Inputs * TLanes.Count];
+        var table = Align(stackalloc float[Results * Inputs * TLanes.Count + Slack]);
         for (var column = 0; column < Inputs; column++, x += planeLength)
             OutwardLine(x, Inputs * planeLength, default, table + column * TLanes.Count, Inputs * TLanes.Count);
         for (var row = 0; row < Results; row++, y += rowLength)
@@ -83,8 +84,8 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     public static void GradientInward(float* x, long rowLength, long pixelLength, in TileBounds inside, float* y,
         long planeLength)
     {
-        var table = stackalloc float[Inputs * Results * TLanes.Count];
-        var copy = stackalloc float[Results * TLanes.Count];
+        var table = Align(stackalloc float[Inputs * Results * TLanes.Count + Slack]);
+        var copy = Align(stackalloc float[Results * TLanes.Count + Slack]);
         for (var column = 0; column < Results; column++, x += pixelLength)
         {
             var (pixels, step) = Existing(x, rowLength, column, Results, in inside, copy);
@@ -100,7 +101,7 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     [SkipLocalsInit]
     public static void WeightsInward(float* x, long tapLength, float* y, long planeLength)
     {
-        var table = stackalloc float[Inputs * 3 * TLanes.Count];
+        var table = Align(stackalloc float[Inputs * 3 * TLanes.Count + Slack]);
         for (var column = 0; column < 3; column++, x += tapLength)
             WeightsInwardLine(x, 3 * tapLength, table + column * TLanes.Count, 3 * TLanes.Count);
         for (var row = 0; row < Inputs; row++, y += Inputs * planeLength)
@@ -113,7 +114,7 @@ internal static unsafe class WinogradTransforms<TLanes> where TLanes : struct, I
     [SkipLocalsInit]
     public static void WeightsOutward(float* x, long planeLength, float* y, long tapLength)
     {
-        var table = stackalloc float[3 * Inputs * TLanes.Count];
+        var table = Align(stackalloc float[3 * Inputs * TLanes.Count + Slack]);
         for (var column = 0; column < Inputs; column++, x += planeLength)
             WeightsOutwardLine(x, Inputs * planeLength, table + column * TLanes.Count, Inputs * TLanes.Count);
         for (var row = 0; row < 3; row++, y += 3 * tapLength)
