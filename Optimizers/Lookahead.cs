@@ -7,7 +7,8 @@ namespace Tapegrad.Optimizers;
 /// slow = slow + (1 - d) (fast - slow),   fast = slow,   d = 0.95^5 (t / T)^3
 /// </code>
 /// and after the last step the slow weights are the model's. So the first steps are hardly held back, and the last ones
-/// are averaged (Jordan, 2024, arXiv:2404.00498). Running statistics go along.
+/// are averaged (Jordan, 2024, arXiv:2404.00498). Running statistics go along. In fewer than five steps no slow weight
+/// moves, and the model keeps its own.
 /// </summary>
 /// <remarks>Not thread-safe.</remarks>
 public sealed class Lookahead
@@ -40,7 +41,7 @@ public sealed class Lookahead
     public void Update(int step)
     {
         var done = step + 1;
-        var (isTime, isLast) = (done % Every == 0, done == steps);
+        var (isTime, isLast) = (done % Every == 0, done == steps && steps > Every);
         if (!isTime && !isLast) return;
         var share = 1 - Math.Pow(LastDecay, Every) * Math.Pow((double)done / steps, 3);
         foreach (var (fast, slow) in pairs)

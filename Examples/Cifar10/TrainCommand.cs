@@ -77,10 +77,9 @@ internal static class TrainCommand
     private static (Recipe, string) Within(double minutes, Recipe recipe, RunImages images)
     {
         var budget = Budget.Measure(minutes, recipe, images);
-        var isEnough = budget.Epochs > 1 || budget.SecondsPerEpoch <= 60 * minutes;
         return ((recipe with { Epochs = budget.Epochs }).Resolve(images.Train),
             Invariant($"an epoch takes about {budget.SecondsPerEpoch:F1} seconds here, {minutes} minutes are ")
-            + (isEnough ? $"enough for {Display.Count(budget.Epochs, "epoch")}"
+            + (budget.IsEnough ? $"enough for {Display.Count(budget.Epochs, "epoch")}"
                 : "not enough for one, which is the least"));
     }
 

@@ -11,7 +11,8 @@ namespace Tapegrad.Training;
 /// </summary>
 /// <param name="Epochs">At least 1, even where that takes longer.</param>
 /// <param name="SecondsPerEpoch">What an epoch takes, and looking at the images that are held apart.</param>
-public sealed record Budget(int Epochs, double SecondsPerEpoch)
+/// <param name="IsEnough">Whether that fits, with the look at the test images in the end.</param>
+public sealed record Budget(int Epochs, double SecondsPerEpoch, bool IsEnough)
 {
     private const int WarmSteps = 2, LeastSteps = 3, Looked = 500;
 
@@ -33,23 +34,34 @@ public sealed record Budget(int Epochs, double SecondsPerEpoch)
         if (!(minutes >= Range.Least && minutes <= Range.Most))
             throw new ArgumentOutOfRangeException(nameof(minutes), minutes,
                 Invariant($"it must be a number from {Range.Least} to {Range.Most}."));
-        var (clock, seconds) = (Stopwatch.StartNew(), 60 * minutes);
+        var clock = Stopwatch.StartNew();
         var model = recipe.CreateModel(images.Train);
         var perStep = SecondsOfStep(recipe, recipe.CreateFit(model, images.Train), images.Train,
-            Math.Min(MostSeconds, Share * seconds));
+            Math.Min(MostSeconds, Share * 60 * minutes));
         var (seen, views) = (images.Validation ?? images.Test, TestViews.Named(recipe.TestViews!)!.Count);
         var perImage = SecondsOfImage(model.Apply, seen);
-        var batches = images.Train.BatchesPerEpoch(recipe.BatchSize!.Value);
-        var perEpoch = perStep * batches + perImage * seen.Count;
-        var atTheEnd = ((views > 1 ? views : 0) + (images.Validation is null ? 0 : 1)) * images.Test.Count * perImage;
-        return new Budget(EpochsIn(seconds - clock.Elapsed.TotalSeconds - atTheEnd, perEpoch, batches), perEpoch);
+        var looks = (views > 1 ? views : 0) + (images.Validation is null ? 0 : 1);   // at the test images
+        return Of(minutes, clock.Elapsed.TotalSeconds,
+            new Work(images.Train.BatchesPerEpoch(recipe.BatchSize!.Value), perStep),
+            new Work(seen.Count, perImage), new Work(looks * images.Test.Count, perImage));
+    }
+
+    /// <summary>So many times something that takes so many seconds.</summary>
+    internal readonly record struct Work(int Count, double Seconds)
+    {
+        public double Total => Count * Seconds;
     }
 
     /// <summary>
-    /// The most epochs that a time is enough for, and whose batches can be counted; 1 where it is not enough for any.
+    /// The most epochs that fit behind what has passed and before what is done in the end, and whose steps can be
+    /// counted; 1 where none fits.
     /// </summary>
-    internal static int EpochsIn(double seconds, double perEpoch, int batches) =>
-        (int)Math.Clamp(Math.Floor(seconds / perEpoch), 1, int.MaxValue / batches);
+    internal static Budget Of(double minutes, double passed, Work steps, Work looks, Work end)
+    {
+        var (left, perEpoch) = (60 * minutes - passed - end.Total, steps.Total + looks.Total);
+        var epochs = (int)Math.Clamp(Math.Floor(left / perEpoch), 1, int.MaxValue / steps.Count);
+        return new Budget(epochs, perEpoch, left >= perEpoch);
+    }
 
     private static double SecondsOfStep(Recipe recipe, Fit fit, ImageDataset train, double seconds)
     {

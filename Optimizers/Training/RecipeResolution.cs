@@ -7,15 +7,15 @@ namespace Tapegrad.Training;
 public sealed partial record Recipe
 {
     /// <summary>
-    /// The learning rate that goes with a network, an optimizer and a size of batches: with <c>sgd</c> the network's
-    /// (<see cref="UsualTraining"/>); 0.002 with the others, whose steps have the length of the rate, whatever the
-    /// gradient's.
+    /// The learning rate that goes with a network, an optimizer and a number of images a step: with <c>sgd</c> the
+    /// network's (<see cref="UsualTraining"/>); 0.002 with the others, whose steps have the length of the rate, whatever
+    /// the gradient's.
     /// </summary>
-    public static double UsualLearningRate(string model, string optimizer, int batchSize)
+    public static double UsualLearningRate(string model, string optimizer, double images)
     {
         var usual = ModelSpec.UsualTraining(model);
         return optimizer != "sgd" ? 0.002
-            : usual.RateFollowsBatch ? usual.LearningRate * batchSize / usual.BatchSize : usual.LearningRate;
+            : usual.RateFollowsBatch ? usual.LearningRate * images / usual.BatchSize : usual.LearningRate;
     }
 
     /// <summary>Why nothing is left out of images that are those of no folder.</summary>
@@ -39,7 +39,7 @@ public sealed partial record Recipe
             Normalization = Normalization ?? usual.Normalization,
             Epochs = Epochs ?? usual.Epochs,
             BatchSize = batchSize,
-            LearningRate = LearningRate ?? UsualLearningRate(Model, Optimizer, batchSize),
+            LearningRate = LearningRate ?? UsualLearningRate(Model, Optimizer, (double)batchSize * Accumulate),
             Schedule = schedule,
             Warmup = Warmup ?? (schedule == "one-cycle" ? null : schedule == "triangular" ? 0.23 : 0.05),
             Momentum = momentum,

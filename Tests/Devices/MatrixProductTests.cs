@@ -69,6 +69,10 @@ public class MatrixProductTests
         Compare(new MatrixProductGeometry(20, 30, 40, false, false, [.. Enumerable.Range(0, 12).Select(i => i * 600)],
             [.. new int[12]]));
         Compare(new MatrixProductGeometry(7, 5, 9, false, false, [], []));
+        // So large that the second factor of each is copied first.
+        Compare(new MatrixProductGeometry(300, 7, 4100, false, false, [0, 2100], [0, 28700]));
+        Compare(new MatrixProductGeometry(300, 7, 4100, true, true, [2100, 0], [0, 28700]));
+        Compare(new MatrixProductGeometry(300, 7, 4100, false, false, [0, 0], [28700, 0]));
     }
 
     [Fact]

@@ -121,7 +121,9 @@ def triangle(step, steps, rise=0.23):
 test, test_labels = read(["test_batch"], options.test_limit)
 model = Fast()
 if options.evaluate:
-    model.load_state_dict(read_safetensors(options.evaluate), strict=False)   # num_batches_tracked is not in it
+    missing, unexpected = model.load_state_dict(read_safetensors(options.evaluate), strict=False)
+    wrong = unexpected + [name for name in missing if not name.endswith("num_batches_tracked")]   # which is not in it
+    if wrong: raise SystemExit(f"{options.evaluate}: not the weights of --norm {options.norm}: {', '.join(wrong)}")
     model.eval()
     print(json.dumps({"test_accuracy": accuracy(model)[0], "test_loss": accuracy(model)[1],
                       "with_views": accuracy(lambda x: six_views(model, x))[0]}))

@@ -78,6 +78,7 @@ public sealed class RecipeDefaultsTests
         Assert.Equal(expected with { BatchSize = 256, LearningRate = 0.375 },
             RecipeOf("train --model fast").Resolve(train.Take(2000)));
         Assert.Equal(0.75, RecipeOf("train --model fast --batch 512").Resolve(train).LearningRate);
+        Assert.Equal(0.75, RecipeOf("train --model fast --batch 128 --accumulate 4").Resolve(train).LearningRate);
         // What is said stands in the place of what is usual.
         Assert.Equal(expected with
         {

@@ -52,8 +52,8 @@ internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : stru
             // The rows are cut first: each cut of the columns copies the rows once more.
             var mostPanels = MostColumns / Tile.Columns;
             var (tiles, panels) = (MostTiles, mostPanels);
-            while (tiles > FewestTiles && Items(tiles, panels) * together < FewItems) tiles /= 2;
-            while (panels > FewestPanels && Items(tiles, panels) * together < FewItems) panels /= 2;
+            while (tiles > FewestTiles && ItemsOf(tiles, panels) * together < FewItems) tiles /= 2;
+            while (panels > FewestPanels && ItemsOf(tiles, panels) * together < FewItems) panels /= 2;
             (ItemTiles, ItemPanels) = (new Clamped(tiles, FewestTiles, MostTiles),
                 new Clamped(panels, FewestPanels, mostPanels));
             (RowItems, ColumnItems) = (Blocks.Equal(Tiles.Count, tiles), Blocks.Equal(Panels.Count, panels));
@@ -64,7 +64,7 @@ internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : stru
 
         public int PanelLength => Depth * Tile.Columns;
 
-        private long Items(int tiles, int panels) =>
+        private long ItemsOf(int tiles, int panels) =>
             (long)((Tiles.Count - 1) / tiles + 1) * ((Panels.Count - 1) / panels + 1);
     }
 

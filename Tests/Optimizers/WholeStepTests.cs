@@ -10,7 +10,7 @@ namespace Tapegrad.Tests.Optimizers;
 /// <summary>
 /// A step is taken whole or not at all, whatever would not stay finite.
 /// </summary>
-public sealed class LookAheadTests
+public sealed class WholeStepTests
 {
     // Two elements in a batch: the unbiased variance, which is remembered, is twice the biased one, so that it can be
     // beyond all floats where the biased one is not.
