@@ -89,103 +89,125 @@ internal readonly unsafe struct MatrixMultiplication<TLanes> where TLanes : stru
     {
         fixed (Pieces* at = &pieces)   // where they are: they are large
         {
-            var depths = Math.Max(1, pieces.Depths.Count);   // the sum of nothing is 0
+            var factors = new Factors(geometry, at, a, b, y);
             if (!pieces.CopiesFirst)
             {
-                ranges.Run(new Items(geometry, at, 0, 0, depths, a, b, null, y));
+                ranges.Run(new Multiplying(factors));
                 return;
             }
             var copied = (HostBuffer<float>)pool.Rent(checked(pieces.Panels.Count * pieces.PanelLength));
             for (var product = 0; product < geometry.OffsetsA.Length; product++)
-                for (var depth = 0; depth < depths; depth++)
+                for (var depth = 0; depth < pieces.Depths.Count; depth++)
                 {
-                    copies.Run(new Copies(geometry, at, depth, b + geometry.OffsetsB[product], copied.Pointer));
-                    ranges.Run(new Items(geometry, at, product, depth, depth + 1, a, b, copied.Pointer, y));
+                    copies.Run(new Copying(factors, product, depth, copied.Pointer));
+                    ranges.Run(new MultiplyingCopied(factors, product, depth, copied.Pointer));
                 }
             pool.Return(copied);
         }
     }
 
-    private readonly struct Copies(MatrixProductGeometry geometry, Pieces* pieces, int depth, float* b, float* copied)
-        : IRangeBody
+    // Panels of one product's b.
+    private readonly struct Copying(Factors factors, int product, int depth, float* copied) : IRangeBody
     {
         public void Run(int from, int to)
         {
             for (var panel = from; panel < to; panel++)
-                CopyPanel(geometry, pieces, depth, b, panel, copied + (long)panel * pieces->PanelLength);
+                factors.CopyPanel(product, depth, panel, copied + (long)panel * factors.Pieces->PanelLength);
         }
     }
 
-    private readonly struct Items(MatrixProductGeometry geometry, Pieces* pieces, int firstProduct, int firstDepth,
-        int endDepth, float* a, float* b, float* copied, float* y) : IRangeBody
+    // Items of that product.
+    private readonly struct MultiplyingCopied(Factors factors, int product, int depth, float* copied) : IRangeBody
     {
         public void Run(int from, int to)
         {
+            for (var item = from; item < to; item++) factors.Multiply(product, item, depth, copied);
+        }
+    }
+
+    // Items of all products, which copy their panels themselves.
+    private readonly struct Multiplying(Factors factors) : IRangeBody
+    {
+        public void Run(int from, int to)
+        {
+            var pieces = factors.Pieces;
+            var depths = Math.Max(1, pieces->Depths.Count);   // the sum of nothing is 0
             for (var item = from; item < to; item++)
             {
-                var (rest, columnItem) = Math.DivRem(item, pieces->ColumnItems.Count);
-                var (after, rowItem) = Math.DivRem(rest, pieces->RowItems.Count);
-                var product = firstProduct + after;
-                for (var depth = firstDepth; depth < endDepth; depth++)
-                    Multiply(geometry, pieces, depth, a + geometry.OffsetsA[product], b + geometry.OffsetsB[product],
-                        copied, y + (long)product * geometry.Rows * geometry.Columns, rowItem, columnItem);
+                var (product, ofProduct) = Math.DivRem(item, pieces->RowItems.Count * pieces->ColumnItems.Count);
+                for (var depth = 0; depth < depths; depth++) factors.Multiply(product, ofProduct, depth, copied: null);
             }
         }
     }
 
-    // Some rows and panels of one product, which are copied here if they were not before. Rows beyond the last, in the
-    // last tile, repeat it.
-    private static void Multiply(MatrixProductGeometry geometry, Pieces* pieces, int depth, float* a, float* b,
-        float* copied, float* y, int rowItem, int columnItem)
+    private readonly struct Factors(MatrixProductGeometry geometry, Pieces* pieces, float* a, float* b, float* y)
     {
-        var (inner, columns, isTransposed) = (geometry.Inner, geometry.Columns, geometry.TransposeA);
-        var (rowItems, columnItems, panels) = (pieces->RowItems, pieces->ColumnItems, pieces->Panels);
-        var (tileRows, panelLength) = (pieces->Tile.Rows, pieces->PanelLength);
-        var (row, tiles) = (pieces->Tiles.From(rowItems.From(rowItem)), rowItems.SizeOf(rowItem));
-        var rows = Math.Min(tiles * tileRows, geometry.Rows - row);
-        var starts = Scratch<int>.Rent(2L * tiles * tileRows);
-        var targets = starts + tiles * tileRows;
-        for (var i = 0; i < tiles * tileRows; i++)
-        {
-            var at = Math.Min(i, rows - 1);
-            starts[i] = isTransposed ? at / tileRows * tileRows * RowLength + at % tileRows : at * RowLength;
-            targets[i] = (row + at) * columns;
-        }
-        var (k, start, here) = (pieces->Depths.From(depth), 0, copied == null ? panelLength : 0);
-        var scratch = Scratch<float>.Rent(here + (long)tiles * tileRows * RowLength);
-        var left = new ProductRows
-        {
-            Source = scratch + here,
-            Starts = starts,
-            Tiles = tiles,
-            RunStarts = &start,
-            Runs = 1,
-            RunLength = pieces->Depths.SizeOf(depth),
-            Step = isTransposed ? tileRows : 1,
-        };
-        if (isTransposed) PackColumns(a + (long)k * geometry.Rows + row, geometry.Rows, tileRows, left);
-        else
-            for (var i = 0; i < rows; i++)
-                CopyRow(a + (long)(row + i) * inner + k, 1, left.Source + (long)i * RowLength, 1, left.RunLength);
-        var first = columnItems.From(columnItem);
-        for (var panel = first; panel < first + columnItems.SizeOf(columnItem); panel++)
-        {
-            var right = copied == null ? scratch : copied + (long)panel * panelLength;
-            if (copied == null) CopyPanel(geometry, pieces, depth, b, panel, right);
-            ProductTiles<TLanes>.Multiply(pieces->Tile, in left, right, null, y + panels.From(panel), targets,
-                panels.SizeOf(panel), resumes: depth > 0);
-        }
-    }
+        public Pieces* Pieces => pieces;
 
-    // A block of the inner axis of a panel of b.
-    private static void CopyPanel(MatrixProductGeometry geometry, Pieces* pieces, int depth, float* b, int panel,
-        float* target)
-    {
-        var (column, width) = (pieces->Panels.From(panel), pieces->Panels.SizeOf(panel));
-        var (k, length) = (pieces->Depths.From(depth), pieces->Depths.SizeOf(depth));
-        var (inner, columns, panelColumns) = (geometry.Inner, geometry.Columns, pieces->Tile.Columns);
-        if (geometry.TransposeB) PackRows(b + (long)column * inner + k, inner, width, length, target, panelColumns);
-        else PackPanel(b + (long)k * columns + column, columns, width, length, target, panelColumns);
+        // Some rows and panels of one product, in a block of the inner axis. Rows beyond the last, in the last tile,
+        // repeat it.
+        public void Multiply(int product, int item, int depth, float* copied)
+        {
+            var (rowItem, columnItem) = Math.DivRem(item, pieces->ColumnItems.Count);
+            var (panels, panelLength) = (pieces->Panels, pieces->PanelLength);
+            var (tileRows, tiles) = (pieces->Tile.Rows, pieces->RowItems.SizeOf(rowItem));
+            var row = pieces->Tiles.From(pieces->RowItems.From(rowItem));
+            var rows = Math.Min(tiles * tileRows, geometry.Rows - row);
+            var starts = Scratch<int>.Rent(2L * tiles * tileRows);
+            var targets = starts + tiles * tileRows;
+            for (var i = 0; i < tiles * tileRows; i++)
+            {
+                var at = Math.Min(i, rows - 1);
+                starts[i] = geometry.TransposeA ? at / tileRows * tileRows * RowLength + at % tileRows : at * RowLength;
+                targets[i] = (row + at) * geometry.Columns;
+            }
+            var (start, here) = (0, copied == null ? panelLength : 0);
+            var scratch = Scratch<float>.Rent(here + (long)tiles * tileRows * RowLength);
+            var left = new ProductRows
+            {
+                Source = scratch + here,
+                Starts = starts,
+                Tiles = tiles,
+                RunStarts = &start,
+                Runs = 1,
+                RunLength = pieces->Depths.SizeOf(depth),
+                Step = geometry.TransposeA ? tileRows : 1,
+            };
+            CopyRows(product, depth, row, rows, left);
+            var result = y + (long)product * geometry.Rows * geometry.Columns;
+            var first = pieces->ColumnItems.From(columnItem);
+            for (var panel = first; panel < first + pieces->ColumnItems.SizeOf(columnItem); panel++)
+            {
+                var right = copied == null ? scratch : copied + (long)panel * panelLength;
+                if (copied == null) CopyPanel(product, depth, panel, right);
+                ProductTiles<TLanes>.Multiply(pieces->Tile, in left, right, null, result + panels.From(panel), targets,
+                    panels.SizeOf(panel), resumes: depth > 0);
+            }
+        }
+
+        private void CopyRows(int product, int depth, int row, int rows, ProductRows left)
+        {
+            var from = a + geometry.OffsetsA[product];
+            var k = pieces->Depths.From(depth);
+            if (geometry.TransposeA)
+                PackColumns(from + (long)k * geometry.Rows + row, geometry.Rows, pieces->Tile.Rows, left);
+            else
+                for (var i = 0; i < rows; i++)
+                    CopyRow(from + (long)(row + i) * geometry.Inner + k, 1, left.Source + (long)i * RowLength, 1,
+                        left.RunLength);
+        }
+
+        // A block of the inner axis of a panel of b.
+        public void CopyPanel(int product, int depth, int panel, float* target)
+        {
+            var from = b + geometry.OffsetsB[product];
+            var (column, width) = (pieces->Panels.From(panel), pieces->Panels.SizeOf(panel));
+            var (k, length) = (pieces->Depths.From(depth), pieces->Depths.SizeOf(depth));
+            var (inner, columns, panelColumns) = (geometry.Inner, geometry.Columns, pieces->Tile.Columns);
+            if (geometry.TransposeB)
+                PackRows(from + (long)column * inner + k, inner, width, length, target, panelColumns);
+            else PackPanel(from + (long)k * columns + column, columns, width, length, target, panelColumns);
+        }
     }
 
     // packed[tile, k, i] = a[k, rows tile + i], in vectors of four; what the last one holds too many is overwritten by
