@@ -87,7 +87,7 @@ internal sealed record WrittenRun(ImageDataset Train, ImageDataset Test, Module 
     {
         if (done % 5 == 0)
             TakeIn(slow, (float)(1 - Math.Pow(0.95, 5) * Math.Pow((double)done / all, 3)));
-        if (done % 5 == 0 || done == all) Put(slow);
+        if (done % 5 == 0 || (done == all && all > 5)) Put(slow);   // before the fifth step there are none that moved
     }
 
     // Weights and running statistics alike.
