@@ -75,7 +75,8 @@ internal static class TrainOptions
         Options.OptionalNumber("--lr", string.Create(CultureInfo.InvariantCulture,
         $"learning rate at its highest [default: {UsualRate("resnet20", "sgd")}; {UsualRate("vgg", "sgd")} for vgg;"
             + $" {UsualRate("resnet20", "adam")} with adam and adamw; {UsualOfFast.LearningRate} for fast in batches of"
-            + $" {UsualOfFast.BatchSize}, in proportion for others]"),
+            + $" {UsualOfFast.BatchSize}, {UsualOfFast.WithinSamples!.LearningRate} with normalizations of one sample"
+            + $" at a time, in proportion for other batches]"),
             Recipe.Ranges[nameof(Recipe.LearningRate)], 0.05);
     public static readonly Option<string?> Schedule = Options.OptionalChoice("--schedule",
         $"course of the learning rate after the warm-up {Of(usual => usual.Schedule)}", Recipe.IsSchedule, Schedules);
@@ -97,7 +98,8 @@ internal static class TrainOptions
         name => name is "all" or "weights", "all|weights");
     public static readonly Option<double?> BetaRate = Options.OptionalNumber("--beta-rate",
         "multiply the rate of the normalizations' betas, and divide their weight decay by as much: with sgd and adamw "
-            + $"as much decays in a step as before {Of(usual => usual.BetaRate)}",
+            + $"as much decays in a step as before [default: {Usual.BetaRate}; {UsualOfFast.BetaRate} for fast with "
+            + "normalizations over the batch]",
         Recipe.Ranges[nameof(Recipe.BetaRate)], 8);
     public static readonly Option<bool> ZeroGamma =
         Options.Flag("--zero-gamma", "begin with every residual block as its shortcut: its last gamma is 0");

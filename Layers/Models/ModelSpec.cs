@@ -42,8 +42,15 @@ public sealed record ModelSpec(string Architecture, string Normalization, int Cl
     public static bool IsArchitecture(string name) => Network.Named(name) is not null;
 
     /// <summary>How an architecture is trained where nobody says otherwise.</summary>
-    /// <exception cref="ArgumentException">The architecture is unknown.</exception>
-    public static UsualTraining UsualTraining(string architecture) => Find(architecture).Usual;
+    /// <param name="architecture">Its name.</param>
+    /// <param name="normalization">Its normalization; null for the usual one.</param>
+    /// <exception cref="ArgumentException">One of them is unknown.</exception>
+    public static UsualTraining UsualTraining(string architecture, string? normalization = null)
+    {
+        var usual = Find(architecture).Usual;
+        return usual.WithinSamples is { } within && normalization is not null
+            && !NormalizationRules.Parse(normalization).AllNeedBatch ? within : usual;
+    }
 
     /// <summary>Whether there is a normalization, or one for each part of a model, of this name.</summary>
     public static bool IsNormalization(string name) => NormalizationRules.Problem(name) is null;

@@ -68,6 +68,9 @@ internal sealed partial class NormalizationRules
     private static Rule Of(string pattern, string name) =>
         name.Split('+', 2) is [var layer, var transform] ? new(pattern, layer, transform) : new(pattern, name, null);
 
+    /// <summary>Whether each of them shares over the batch.</summary>
+    public bool AllNeedBatch => rules.All(rule => Normalizations.Of(rule.Name)?.NeedsBatch == true);
+
     private Rule RuleFor(string path) => rules.First(rule => rule.Fits(path));
 
     /// <summary>The normalization of a path.</summary>

@@ -10,6 +10,12 @@ public sealed record UsualTraining
     /// <summary>Its normalization.</summary>
     public string Normalization { get; init; } = "group:8+ws";
 
+    /// <summary>
+    /// The same where some layers have normalizations that look at one sample at a time, or none; null where it is the
+    /// same.
+    /// </summary>
+    public UsualTraining? WithinSamples { get; init; }
+
     /// <summary>Passes over the training images.</summary>
     public int Epochs { get; init; } = 3;
 

@@ -59,6 +59,9 @@ public static class Normalizations
     public static Func<int, Normalization> Parse(string name) =>
         Find(name) ?? throw new ArgumentException(Unknown(name));
 
+    /// <summary>The entry that a name belongs to; null for one that is unknown.</summary>
+    internal static NormalizationInfo? Of(string name) => All.FirstOrDefault(info => info.Parse(name) is not null);
+
     internal static string Unknown(string name) =>
         $"there is no normalization '{name}'. Known are: {string.Join("; ", All.Select(info => info.Usage))}.";
 

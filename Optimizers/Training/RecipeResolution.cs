@@ -8,12 +8,12 @@ public sealed partial record Recipe
 {
     /// <summary>
     /// The learning rate that goes with a network, an optimizer and a number of images a step: with <c>sgd</c> the
-    /// network's (<see cref="UsualTraining"/>); 0.002 with the others, whose steps have the length of the rate, whatever
-    /// the gradient's.
+    /// network's (<see cref="UsualTraining"/>), with its normalization (null for the usual one); 0.002 with the others,
+    /// whose steps have the length of the rate, whatever the gradient's.
     /// </summary>
-    public static double UsualLearningRate(string model, string optimizer, double images)
+    public static double UsualLearningRate(string model, string optimizer, double images, string? normalization = null)
     {
-        var usual = ModelSpec.UsualTraining(model);
+        var usual = ModelSpec.UsualTraining(model, normalization);
         return optimizer != "sgd" ? 0.002
             : usual.RateFollowsBatch ? usual.LearningRate * images / usual.BatchSize : usual.LearningRate;
     }
@@ -29,7 +29,7 @@ public sealed partial record Recipe
     {
         Check();
         CheckImages(train);
-        var (usual, isSgd) = (ModelSpec.UsualTraining(Model), Optimizer == "sgd");
+        var (usual, isSgd) = (ModelSpec.UsualTraining(Model, Normalization), Optimizer == "sgd");
         var (batchSize, schedule) = (BatchSize ?? BatchSizeFor(train.Count, usual.BatchSize),
             Schedule ?? usual.Schedule);
         var momentum = Momentum ?? (isSgd ? usual.Momentum : null);
@@ -39,7 +39,8 @@ public sealed partial record Recipe
             Normalization = Normalization ?? usual.Normalization,
             Epochs = Epochs ?? usual.Epochs,
             BatchSize = batchSize,
-            LearningRate = LearningRate ?? UsualLearningRate(Model, Optimizer, (double)batchSize * Accumulate),
+            LearningRate = LearningRate ?? UsualLearningRate(Model, Optimizer, (double)batchSize * Accumulate,
+                Normalization),
             Schedule = schedule,
             Warmup = Warmup ?? (schedule == "one-cycle" ? null : schedule == "triangular" ? 0.23 : 0.05),
             Momentum = momentum,

@@ -63,7 +63,7 @@ public sealed class TrainWordsTests : IDisposable
     [Theory]
     [InlineData("train", "layer1=batch,*=group:8")]
     [InlineData("train", "or less where that would make fewer than 4 an epoch")]
-    [InlineData("train", "in batches of 1024, in proportion for others]")]
+    [InlineData("train", "in batches of 1024, 0.5 with normalizations of one sample at a time, in proportion for other batches]")]
     [InlineData("train", "what the environment variable TAPEGRAD_DATA names")]
     [InlineData("evaluate", "what the environment variable TAPEGRAD_DATA names")]
     [InlineData("predict", "JPEG, PNG, WebP, BMP, GIF or TIFF")]
